@@ -1,0 +1,1 @@
+"""umbel: a task queue."""

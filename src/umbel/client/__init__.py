@@ -1,0 +1,1 @@
+"""The user's side: apps, tasks, signatures and results."""

@@ -1,0 +1,1 @@
+"""Where jobs run: child processes, threads, an event loop."""

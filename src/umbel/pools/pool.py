@@ -1,0 +1,105 @@
+"""The contract of pools: jobs run elsewhere, in child processes, in threads or on an event loop.
+
+An implementation keeps all of it, and proves it with `umbel.testing.contracts.PoolContract`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from umbel.execution.outcome import Begun, Job, Outcome
+
+
+class Runner(Protocol):
+    """What a pool needs of the execution room; called in the process and thread that runs the job."""
+
+    def run(self, job: Job) -> Outcome:
+        """Run it to its end, whatever happens; raises nothing but what ends the process."""
+        ...
+
+    async def run_async(self, job: Job) -> Outcome:
+        """The same for an `async def` task."""
+        ...
+
+    def enter(self) -> None:
+        """Called once in each new child process before its first job (`worker_process_init`)."""
+        ...
+
+    def leave(self) -> None:
+        """Called once in each child process before it ends in order (`worker_process_shutdown`)."""
+        ...
+
+
+class Stop(StrEnum):
+    """How hard a running job is asked to end."""
+
+    SOFT = "soft"
+    """Raise `SoftTimeLimitExceeded` inside the task."""
+    HARD = "hard"
+    """End it from outside; its outcome is `TERMINATED`."""
+
+
+@dataclass(slots=True, frozen=True)
+class Abilities:
+    """What a pool can do for sync and for async tasks; the worker refuses at start what its pool cannot keep."""
+
+    soft_sync: bool
+    hard_sync: bool
+    soft_async: bool
+    hard_async: bool
+
+
+class Pool(ABC):
+    """Runs jobs elsewhere. Belongs to the event loop's thread: no method is called from another.
+
+    1. Every submitted job yields exactly one outcome, even if its process died.
+    2. A soft limit raises inside the task; a hard limit ends the run, `TIMEOUT`. What cannot be kept is not in `abilities`.
+    3. No job waits behind a long one while another process idles: jobs not begun are taken back and handed out again.
+    4. Bodies stay bytes until the place that runs them; values come back as bytes.
+    5. Recycling (by count, by memory) is the pool's own affair and neither loses nor runs a job twice.
+    6. A process that dies is replaced; if they die in a storm (see `WorkerError`), `news` raises `WorkerError`.
+    """
+
+    abilities: Abilities
+    slots: int
+    """How many sync jobs run at once."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Make it ready: children forked, threads started."""
+
+    @abstractmethod
+    async def room(self) -> int:
+        """How many jobs may be submitted now, at least 1: waits until there is room."""
+
+    @abstractmethod
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Take these, at once, without blocking."""
+
+    @abstractmethod
+    async def news(self) -> list[Begun | Outcome]:
+        """All that happened since the last call; waits until there is something."""
+
+    @abstractmethod
+    def take_back(self) -> None:
+        """Ask for everything that has not begun: it comes as `RETURNED` outcomes. Used at a warm stop."""
+
+    @abstractmethod
+    def cancel(self, number: int, how: Stop) -> bool:
+        """Ask a submitted job to end; True if it was here. One that had not begun yields `TERMINATED`."""
+
+    @abstractmethod
+    async def resize(self, slots: int) -> None:
+        """Grow or shrink; a busy process ends after its job."""
+
+    @abstractmethod
+    def pids(self) -> list[int]:
+        """The processes that run jobs now (this one, if they run in threads)."""
+
+    @abstractmethod
+    async def stop(self, *, at_once: bool = False) -> None:
+        """End all; idle processes in order, with `at_once` by force. What still ran yields its `LOST` outcome to `news`."""

@@ -1,0 +1,175 @@
+"""The contract of brokers: how envelopes are carried from senders to workers, each at least once.
+
+An implementation keeps all of it, and proves it with `umbel.testing.contracts.BrokerContract`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from umbel.stores.backend import ResultBackend
+from umbel.wire.envelope import Envelope
+from umbel.wire.result import Result
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One envelope in the hands of one owner, until its lease ends."""
+
+    envelope: Envelope
+    queue: str
+    receipt: object
+    """The broker's mark for this hand-out, and for no other."""
+    attempt: int
+    """1 at the first hand-out; a clean release does not count, a death does."""
+    begun: bool = False
+    """True if `started` was told of it: with early ack it must not run again."""
+    parked: float | None = None
+    """When it was first released as `parked` (the store's clock), if ever."""
+
+
+@dataclass(slots=True)
+class Conclusion:
+    """How one delivery ends: its results, the messages that follow, and whether it is done or buried."""
+
+    delivery: Delivery
+    results: Sequence[Result] = ()
+    envelopes: Sequence[Envelope] = ()
+    buried: str | None = None
+    """The reason, if the envelope goes to the dead instead of away."""
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What `recover` did."""
+
+    returned: int = 0
+    """How many deliveries of dead owners are ready again, their attempt counted."""
+    stranded: list[Delivery] = field(default_factory=list)
+    """Those that must not simply run again: begun with early ack, or handed out `max_deliveries` times.
+    They are now held by the caller, who tells and buries or concludes them."""
+
+
+@dataclass(slots=True)
+class Depth:
+    """How full one queue is."""
+
+    ready: int = 0
+    held: int = 0
+    later: int = 0
+    dead: int = 0
+    oldest: float | None = None
+    """Age in seconds of the oldest ready message."""
+
+
+@dataclass(slots=True)
+class Buried:
+    """One dead letter."""
+
+    key: str
+    """Names it for `revive` and `discard`; unique in the store."""
+    envelope: Envelope
+    queue: str
+    reason: str
+    when: float
+    attempt: int
+
+
+class Broker(ABC):
+    """Carries envelopes from senders to workers, each at least once.
+
+    1. At least once. When `send` has returned, every envelope survives what the store survives. If it raises `BrokerDown`,
+       any part may have been taken; sending again is right, ids make doubles visible.
+    2. Batch. Each call costs a bounded number of round trips whatever the length; empty batches do nothing.
+    3. Leases belong to the owner. An instance is one owner (`owner`), registered by its first `reserve` with a lease of
+       `lease` seconds on the store's clock, kept by `renew`. While it lives nobody else gets what it holds.
+    4. Receipts fence. `started`, `conclude` and `release` of a delivery whose hold is lost change nothing (no result, no follow-up,
+       no ack for that delivery), raise nothing, and tell which they were; twice is the same as once.
+    5. Any method from any thread; `conclude` while `reserve` blocks; after `fork` a child opens connections of its own
+       and is another owner.
+    6. Only `BrokerDown` (try again) and `BrokerRefused` (never will) are raised, native errors chained.
+    """
+
+    url: str
+    """Where it is, without credentials."""
+    owner: str
+    """Unique name of this instance: host, process, and something random."""
+
+    @abstractmethod
+    def send(self, envelopes: Sequence[Envelope]) -> None:
+        """Accept all; those with a `due` in the future wait in the store until then."""
+
+    @abstractmethod
+    def reserve(self, queues: Sequence[str], limit: int, wait: float) -> list[Delivery]:
+        """Hold and give 1 to `limit` due envelopes as soon as there is one; `[]` after `wait` seconds, or once closed.
+
+        The queues share fairly: a full one does not starve the next. Inside a queue the higher priority comes first,
+        then first come, first served.
+        """
+
+    @abstractmethod
+    def started(self, early: Sequence[Delivery]) -> list[Delivery]:
+        """Record that these run from now on: after a death they are stranded, not re-run. Gives those whose hold was lost."""
+
+    @abstractmethod
+    def conclude(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
+        """Store results, send follow-ups and drop (or bury) the deliveries, each conclusion whole or not at all.
+
+        Gives the deliveries whose hold was lost. Results are written only if `keeps` is true of the result backend; otherwise
+        the caller has stored them before and passes none.
+        """
+
+    @abstractmethod
+    def release(
+        self, undone: Sequence[Delivery], *, due: float | None = None, counted: bool = False, parked: bool = False
+    ) -> list[Delivery]:
+        """Give back to the queue, in front of what is equally urgent, or at `due` if given. Gives those whose hold was lost.
+
+        `counted`: the attempt stays counted (the process that ran it died). `parked`: the time of the first such
+        release is kept and comes back as `Delivery.parked`.
+        """
+
+    @abstractmethod
+    def renew(self, seconds: float) -> bool:
+        """Keep this owner's lease for `seconds` more; False if it had been lost (what it held is no longer its own).
+
+        After False the owner is registered anew, with nothing held.
+        """
+
+    @abstractmethod
+    def recover(self) -> Recovered:
+        """Take from owners whose lease has run out all they held. Any process may call it, at any time."""
+
+    @abstractmethod
+    def queues(self) -> list[str]:
+        """The names of all queues that hold anything (ready, held, later or dead), sorted."""
+
+    @abstractmethod
+    def depth(self, queues: Sequence[str]) -> dict[str, Depth]:
+        """How full each of `queues` is; unknown ones are empty."""
+
+    @abstractmethod
+    def purge(self, queue: str) -> int:
+        """Delete what is ready or waits for its time; tells how many. What is held or dead stays."""
+
+    @abstractmethod
+    def buried(self, queue: str | None = None, *, limit: int = 100, after: str = "") -> list[Buried]:
+        """Dead letters of one queue or all, oldest first, from behind the key `after`."""
+
+    @abstractmethod
+    def revive(self, keys: Sequence[str]) -> int:
+        """Send dead letters to their queues again, attempts at zero; tells how many there were."""
+
+    @abstractmethod
+    def discard(self, keys: Sequence[str]) -> int:
+        """Delete dead letters for good; tells how many there were."""
+
+    def keeps(self, backend: ResultBackend) -> bool:
+        """True if `conclude` writes results of `backend` in its own atomic step, because both are one store."""
+        return False
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what is still held and leave; twice is fine. Ends a blocked `reserve` within a second."""

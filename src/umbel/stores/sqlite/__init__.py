@@ -1,0 +1,1 @@
+"""The embedded store: broker and result backend in one SQLite file."""

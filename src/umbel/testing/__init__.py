@@ -1,0 +1,1 @@
+"""For tests of umbel itself and of stores and pools that others write: the public conformance suites."""

@@ -1,0 +1,1 @@
+"""What travels, as pure data: messages, results, and the bytes they become."""

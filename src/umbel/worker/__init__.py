@@ -1,0 +1,1 @@
+"""What runs: fetch, judge, hand out, settle, and keep the lease."""
