@@ -1,0 +1,19 @@
+.PHONY: help demo test check bench clean
+
+help:   ## what can be made
+	@sed -n 's/^\([a-z]*\): *## */  make \1	/p' $(MAKEFILE_LIST)
+
+demo:   ## an album made by workers that get killed; PHOTOS=folder takes your own pictures
+	@scripts/demo $(if $(PHOTOS),--photos "$(PHOTOS)")
+
+test:   ## the checks, then all tests
+	@scripts/test
+
+check:  ## format, lint, types, floors
+	@scripts/check
+
+bench:  ## umbel beside Celery on this machine; needs redis-server
+	@scripts/bench $(ARGS)
+
+clean:  ## remove what the others made
+	rm -rf .venv .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist out
