@@ -1,0 +1,97 @@
+"""The kinds of values that settings take: what fits, what is expected, and how text from the environment is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+_YES = frozenset({"1", "true", "yes", "on", "y", "t"})
+_NO = frozenset({"0", "false", "no", "off", "n", "f", ""})
+_NONE = frozenset({"none", "null"})
+
+
+class Kind(NamedTuple):
+    """One kind of value."""
+
+    expected: str
+    """What a person is told to give."""
+    fits: Callable[[Any], bool]
+    read: Callable[[str], Any]
+    """Makes the value from text; raises ValueError if it cannot."""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool) or value in (0, 1)
+
+
+def _is_names(value: object) -> bool:
+    return isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(each, str) for each in value)
+
+
+def _read_flag(text: str) -> bool:
+    word = text.strip().lower()
+    if word in _YES:
+        return True
+    if word in _NO:
+        return False
+    raise ValueError(text)
+
+
+def _read_names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in (part.strip() for part in text.split(",")) if name)
+
+
+def _read_mapping(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError(text)  # noqa: TRY004 - one error for all text that cannot be read
+    return value
+
+
+def _read_any(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+KINDS: dict[str, Kind] = {
+    "text": Kind("text", lambda value: isinstance(value, str), str),
+    "whole": Kind("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool), int),
+    "number": Kind("a number", _is_number, float),
+    "seconds": Kind(
+        "seconds (a number) or a timedelta", lambda value: _is_number(value) or isinstance(value, timedelta), float
+    ),
+    "flag": Kind("True or False", _is_flag, _read_flag),
+    "names": Kind("a list of names", _is_names, _read_names),
+    "mapping": Kind("a dict", lambda value: isinstance(value, Mapping), _read_mapping),
+    "any": Kind("anything", lambda value: True, _read_any),
+}
+
+
+def fits(kind: str, value: object) -> bool:
+    """True if `value` may be given to a setting of this kind; None means "not set" everywhere."""
+    return value is None or KINDS[kind].fits(value)
+
+
+def read(kind: str, text: str) -> Any:
+    """The value that `text` from the environment stands for; ValueError if it stands for none."""
+    if kind != "text" and text.strip().lower() in _NONE:
+        return None
+    return KINDS[kind].read(text)
+
+
+def loosely(kind: str, value: object) -> Any:
+    """`value`, or what its text means where another kind is wanted (`"10"` for a number); anything else stays as it is."""
+    if not isinstance(value, str) or kind in ("text", "any"):
+        return value
+    try:
+        return read(kind, value)
+    except ValueError:
+        return value

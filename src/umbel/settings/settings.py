@@ -1,0 +1,226 @@
+"""The values of all settings, from all places where they can be set, the strongest first.
+
+command line > CELERY_BROKER_URL and its like > app.conf (and `Umbel(...)`) > config source > UMBEL_* > add_defaults > default
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from datetime import timedelta
+from typing import Any
+
+from umbel.settings import source as sources
+from umbel.settings.problems import nearest, problems_of
+from umbel.settings.source import NAMES, OLD_NAMES, Layer
+
+_SECRET = ("password", "secret", "_key", "token", "credential")
+
+
+def seconds(value: float | timedelta | None) -> float | None:
+    """A duration setting as seconds."""
+    return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+class Settings(MutableMapping[str, Any]):
+    """All settings by name, as attributes or items; what is set goes to the `app.conf` layer.
+
+    Nothing is read from modules or the environment before the first value is asked for; what was set by then stays stronger.
+    One thread configures; any may read. `version` counts changes, for those who keep something derived from the values.
+    """
+
+    def __init__(self, changes: Mapping[str, Any] | None = None, *, loaded: Callable[[], None] | None = None):
+        set_ = object.__setattr__  # our own __setattr__ means settings
+        set_(self, "version", 0)
+        set_(self, "namespace", None)
+        set_(self, "_loaded", loaded)
+        set_(self, "_pending", [])
+        set_(self, "_late_defaults", [])
+        set_(self, "_is_loaded", False)
+        set_(self, "_values", None)
+        set_(self, "_command_line", Layer("command line"))
+        set_(self, "_overrides", Layer("environment"))
+        set_(self, "_changes", Layer("app.conf"))
+        set_(self, "_sources", [])
+        set_(self, "_environment", Layer("environment"))
+        set_(self, "_added", Layer("add_defaults"))
+        set_(self, "_defaults", Layer("default"))
+        for setting in NAMES.values():
+            # Copied, since `conf.beat_schedule[name] = entry` is usual, and must not reach another app.
+            default = setting.default.copy() if isinstance(setting.default, dict) else setting.default
+            self._defaults.values[setting.name] = default
+        for key, value in (changes or {}).items():
+            self._changes.put(key, value)
+
+    version: int
+    namespace: str | None
+    _loaded: Callable[[], None] | None
+    _pending: list[tuple[Any, str | None, bool]]
+    _late_defaults: list[Mapping[str, Any] | Callable[[], Mapping[str, Any]]]
+    _is_loaded: bool
+    _values: dict[str, Any] | None
+    _command_line: Layer
+    _overrides: Layer
+    _changes: Layer
+    _sources: list[Layer]
+    _environment: Layer
+    _added: Layer
+    _defaults: Layer
+
+    # Where values come from
+
+    def read(self, source: Any, *, namespace: str | None = None, silent: bool = False, force: bool = False) -> None:
+        """Take a module path, module, object or dict as config source, read when the first value is asked for (or by `force`).
+
+        It replaces an earlier source.
+        """
+        object.__setattr__(self, "_pending", [(source, namespace, silent)])
+        object.__setattr__(self, "namespace", namespace)
+        if self._is_loaded or force:
+            self._read_pending()
+
+    def add_defaults(self, values: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
+        """Take values that anything else overrules; a callable is called when the first value is asked for."""
+        self._late_defaults.append(values)
+        if self._is_loaded:
+            self._read_pending()
+
+    def from_command_line(self, values: Mapping[str, Any]) -> None:
+        """Take values that overrule all others."""
+        for key, value in values.items():
+            self._command_line.put(key, value)
+        self._changed()
+
+    def load(self) -> None:
+        """Read every source now; done by itself when the first value is asked for."""
+        if self._is_loaded:
+            return
+        object.__setattr__(self, "_is_loaded", True)
+        object.__setattr__(self, "_environment", sources.from_environment())
+        object.__setattr__(self, "_overrides", sources.overrides())
+        try:
+            self._read_pending()
+        except BaseException:
+            object.__setattr__(self, "_is_loaded", False)
+            raise
+        if self._loaded is not None:
+            self._loaded()
+
+    def _read_pending(self) -> None:
+        for source, namespace, silent in self._pending:
+            object.__setattr__(self, "_sources", [sources.from_object(source, namespace, silent=silent)])
+        self._pending.clear()
+        for values in self._late_defaults:
+            for key, value in (values() if callable(values) else values).items():
+                self._added.put(key, value)
+        self._late_defaults.clear()
+        self._changed()
+
+    def _layers(self) -> list[Layer]:
+        """The strongest first."""
+        return [
+            *(self._command_line, self._overrides, self._changes),
+            *self._sources,
+            *(self._environment, self._added, self._defaults),
+        ]
+
+    def _changed(self) -> None:
+        object.__setattr__(self, "_values", None)
+        object.__setattr__(self, "version", self.version + 1)
+
+    def _all(self) -> dict[str, Any]:
+        self.load()
+        values = self._values
+        if values is None:
+            values = {}
+            for layer in reversed(self._layers()):
+                values.update(layer.values)
+            object.__setattr__(self, "_values", values)
+        return values
+
+    # Reading and writing
+
+    def __getattr__(self, name: str) -> Any:
+        """Values are of many types, so they are `Any`; the table tells which."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self[name]
+        except KeyError:
+            near = nearest(name)
+            raise AttributeError(f"no setting {name!r}" + (f"; did you mean {near!r}?" if near else "")) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        del self[name]
+
+    def __getitem__(self, name: str) -> Any:
+        values = self._values or self._all()
+        if name in values:
+            return values[name]
+        return values[OLD_NAMES[name].name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._changes.put(name, value)
+        self._changed()
+
+    def __delitem__(self, name: str) -> None:
+        """Forget what `app.conf` says of it, so that the next source counts."""
+        setting = OLD_NAMES.get(name)
+        self._changes.values.pop(setting.name if setting else name, None)
+        self._changed()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __repr__(self) -> str:
+        return f"<Settings: {len(self.changes)} changed in app.conf>"
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What was set in the program itself: by `Umbel(...)` and on `app.conf`."""
+        return self._changes.values
+
+    def without_defaults(self) -> dict[str, Any]:
+        """All that was set anywhere."""
+        self.load()
+        return {name: self[name] for layer in self._layers()[:-1] for name in layer.values}
+
+    def value_set_for(self, name: str) -> bool:
+        """True if anything but the default says what it is."""
+        return name in self.without_defaults()
+
+    def source(self, name: str) -> str:
+        """Where the value of a setting comes from: `default`, `app.conf`, `environment UMBEL_BROKER_URL`, …"""
+        self.load()
+        setting = NAMES.get(name) or OLD_NAMES.get(name)
+        name = setting.name if setting else name
+        for layer in self._layers():
+            if name in layer.values:
+                return f"{layer.name} {layer.keys.get(name, '')}".rstrip() if layer.name == "environment" else layer.name
+        raise KeyError(name)
+
+    def shown(self, name: str) -> str:
+        """The value for people: its repr, with what is secret masked."""
+        value = self[name]
+        if value and any(word in name for word in _SECRET):
+            return "'********'"
+        return repr(hide_password(value) if isinstance(value, str) else value)
+
+    def problems(self) -> list[str]:
+        """Everything that is wrong with what was set, a line for each: wrong types, unknown names, clashing values."""
+        self.load()
+        return problems_of(self._layers()[:-1], self._all(), self.namespace)
+
+
+def hide_password(url: str) -> str:
+    """A URL without its password."""
+    scheme, mark, rest = url.partition("://")
+    account, at, place = rest.rpartition("@")
+    if not mark or not at or ":" not in account:
+        return url
+    return f"{scheme}://{account.partition(':')[0]}:**@{place}"
