@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=2**31 - 1)]
+"""Bounds hold when a message is read: what a stranger sends must fit into timers and exponents."""
 
 
 class Headers(msgspec.Struct, gc=False, kw_only=True):
@@ -18,8 +22,8 @@ class Headers(msgspec.Struct, gc=False, kw_only=True):
     expires: str | None = None
     group: str | None = None
     group_index: int | None = None
-    retries: int = 0
-    timelimit: tuple[float | None, float | None] = (None, None)
+    retries: Count = 0
+    timelimit: tuple[Seconds | None, Seconds | None] = (None, None)
     """(hard, soft), in seconds."""
     root_id: str | None = None
     parent_id: str | None = None
@@ -27,7 +31,7 @@ class Headers(msgspec.Struct, gc=False, kw_only=True):
     kwargsrepr: str | None = None
     origin: str | None = None
     ignore_result: bool | None = None
-    replaced_task_nesting: int = 0
+    replaced_task_nesting: Count = 0
     stamped_headers: list[str] | None = None
     stamps: dict[str, Any] = {}
     compression: str | msgspec.UnsetType = msgspec.UNSET

@@ -1,0 +1,46 @@
+"""Ids of tasks: UUIDv7 (RFC 9562), so that text order is the order of making and stores append instead of scattering.
+
+tttttttt-tttt-7ccc-vrrr-rrrrrrrrrrrr
+└ 48 bits ms ┘  │   └ the variant and 62 random bits from the system: forks and threads never share them
+                └ 12 bits: the fraction of the millisecond, counted on when several ids fall into one
+"""
+
+from __future__ import annotations
+
+import os
+
+from umbel import clock
+
+_STEPS = 4096  # what the 12 bits hold
+_MIDDLES = [f"-7{step:03x}-" for step in range(_STEPS)]
+_VARIANT = bytes(0x80 | (byte & 0x3F) for byte in range(256))
+
+_newest = 0  # In steps since the epoch. An update lost between threads costs order within one step, never uniqueness.
+
+
+def new_ids(count: int) -> list[str]:
+    """`count` fresh ids, ascending."""
+    global _newest
+    first = max(int(clock.now() * 1000 * _STEPS), _newest + 1)
+    _newest = first + count - 1
+    tails = _tails(count)
+    ids: list[str] = []
+    while (made := len(ids)) < count:
+        millisecond, step = divmod(first + made, _STEPS)
+        stamp = f"{millisecond:012x}"
+        front = f"{stamp[:8]}-{stamp[8:]}"
+        middles = _MIDDLES[step : step + count - made]
+        ids += [f"{front}{middle}{tail[:4]}-{tail[4:]}" for middle, tail in zip(middles, tails[made:], strict=False)]
+    return ids
+
+
+def new_id() -> str:
+    """One fresh id."""
+    return new_ids(1)[0]
+
+
+def _tails(count: int) -> list[str]:
+    """Variant and random bits, 16 hex digits each."""
+    noise = bytearray(os.urandom(8 * count))
+    noise[::8] = noise[::8].translate(_VARIANT)
+    return noise.hex("-", 8).split("-")
