@@ -1,0 +1,60 @@
+"""What every command is made of: its name and short help, options that the environment may give, umbel's own options behind it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from umbel.cli.scope import shared_options
+
+COMMANDS = {
+    "worker": "Run tasks until told to stop.",
+    "call": "Send a task by name, and print its id.",
+    "result": "Show what became of a task.",
+    "queues": "Show how full each queue is.",
+    "purge": "Delete all tasks that wait in queues.",
+    "dead": "See to tasks that were given up: list, show, retry, drop.",
+    "recover": "Give back what dead workers held.",
+    "report": "Show versions and settings, for a bug report.",
+    "completion": "Print the script that completes commands in your shell.",
+}
+"""In the order in which a newcomer needs them. `umbel.cli.NAME.NAME` is the command."""
+
+
+class Option(click.Option):
+    """An option that also reads `UMBEL_<COMMAND>_<NAME>`, and Celery's `CELERY_<COMMAND>_<NAME>`."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """The text in the environment, if any."""
+        text = super().resolve_envvar_value(ctx)
+        if text is None and self.name and ctx.auto_envvar_prefix:
+            own = f"{ctx.auto_envvar_prefix}_{self.name}".upper()
+            text = os.environ.get(own.replace("UMBEL_", "CELERY_", 1)) or None
+        return text
+
+
+class Command(click.Command):
+    """A command behind whose name umbel's own options may stand, too."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        taken = {name for parameter in self.params for name in parameter.opts}
+        self.params += [option for option in shared_options(again=True) if taken.isdisjoint(option.opts)]
+
+
+def command(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], Command]:
+    """Makes a function the command of that name."""
+    return click.command(name, cls=Command, short_help=COMMANDS.get(name), **attributes)
+
+
+def option(*names: str, **attributes: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An option of a command."""
+    return click.option(*names, cls=Option, **attributes)
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The names in a text that has commas between them."""
+    return tuple(name for name in (part.strip() for part in text.split(",")) if name)

@@ -1,0 +1,26 @@
+"""`umbel completion`: the script that makes a shell complete umbel's commands and options."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+from umbel.cli.command import command
+from umbel.cli.failure import Failure
+
+
+@command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print the script that completes umbel's commands and options in SHELL.
+
+    \b
+    bash   put  eval "$(umbel completion bash)"  into ~/.bashrc
+    zsh    put  eval "$(umbel completion zsh)"  into ~/.zshrc
+    fish   run  umbel completion fish > ~/.config/fish/completions/umbel.fish
+    """
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise Failure(f"click knows no completion for {shell}")
+    click.echo(kind(context.find_root().command, {}, "umbel", "_UMBEL_COMPLETE").source())

@@ -1,0 +1,215 @@
+"""What a worker in the background needs: to leave the terminal, a pidfile, another user's rights."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import select
+import sys
+import time
+from typing import NoReturn
+
+from umbel.cli.failure import CANNOT_CREATE, Failure
+
+PATIENCE = 15.0  # seconds that the terminal waits for a worker to be ready before it leaves it to itself
+
+
+class Birth:
+    """The process that will run in the background, until it has said `ready`: it still speaks to the terminal."""
+
+    def __init__(self, told: int):
+        self._told = told
+
+    def ready(self, logfile: str | None = None) -> None:
+        """Let go of the terminal: what is still printed goes to `logfile`, or nowhere."""
+        target = os.open(logfile or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        sys.stderr.flush()
+        for stream in (1, 2):
+            os.dup2(target, stream)
+        os.close(target)
+        os.write(self._told, b"!")
+        os.close(self._told)
+
+
+def detach(name: str, *, quiet: bool = False) -> Birth:
+    """Go on in a process of its own that no terminal can end; the one that called it never returns.
+
+    The caller's process stays until the new one is `ready` (then it tells its pid and exits 0) or has died (then it exits with
+    the same code). So whatever goes wrong at the start is read in the terminal.
+
+        terminal ── fork ── watcher (own session) ── fork ── the worker
+           waits for ──────────┘ relays its stderr, waits for `ready`
+    """
+    watcher = os.fork()
+    if watcher:
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(watcher, 0)[1]))
+    os.setsid()
+    told, tell = os.pipe()
+    said, say = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(tell)
+        os.close(say)
+        _watch(name, child, told, said, quiet=quiet)
+    os.close(told)
+    os.close(said)
+    null = os.open(os.devnull, os.O_RDWR)
+    for source, stream in ((null, 0), (null, 1), (say, 2)):
+        os.dup2(source, stream)
+    os.close(null)
+    os.close(say)
+    return Birth(tell)
+
+
+def _watch(name: str, child: int, told: int, said: int, *, quiet: bool) -> NoReturn:
+    """Repeat what the new process says until it is ready, dead (then `told` ends without a word), or takes too long."""
+    deadline, open_ends, word = time.monotonic() + PATIENCE, {told, said}, b""
+    while told in open_ends and (left := deadline - time.monotonic()) > 0:
+        for end in sorted(select.select(open_ends, (), (), left)[0], key=told.__eq__):  # what was said comes first
+            data = os.read(end, 65536)
+            if not data:
+                open_ends.discard(end)
+            elif end == said:
+                os.write(2, data)
+            else:
+                word = data
+    if word:
+        _leave(f"{name} runs in the background, pid {child}\n", quiet=quiet)
+    if told in open_ends:
+        _leave(f"{name} is still starting in the background, pid {child}\n", quiet=quiet)
+    while said in select.select([said], (), (), 0)[0] and (rest := os.read(said, 65536)):
+        os.write(2, rest)
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
+
+
+def _leave(line: str, *, quiet: bool) -> NoReturn:
+    if not quiet:
+        os.write(1, line.encode())
+    os._exit(0)
+
+
+class Pidfile:
+    """The one worker that may run under this path; the file holds its pid.
+
+    Two marks, since each alone can lie: a lock, which ends with the process even if it is killed and which no child inherits,
+    and the pid, which also programs that do not lock write there. A pid counts only if that process began before the file
+    was written: after a reboot, or in a new container, it belongs to a stranger.
+    """
+
+    def __init__(self, path: str):
+        self.path = os.path.abspath(path)
+        self._file = -1
+        self._owner = 0
+
+    def take(self) -> None:
+        """Write this process's pid, in place of one that has died; a `Failure` if it lives."""
+        while True:
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._refuse_if_taken()
+            if self._is_still_there():  # else its last owner removed it between our open and our lock
+                break
+            os.close(self._file)
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        self._owner = os.getpid()
+
+    def drop(self) -> None:
+        """Remove the file, if this process is the one that took it; twice is fine."""
+        if self._owner != os.getpid():
+            return
+        if self._is_still_there():
+            os.unlink(self.path)
+        os.close(self._file)
+        self._owner = 0
+
+    def _refuse_if_taken(self) -> None:
+        pid = _pid_in(self._file)
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            taken = pid is not None and pid != os.getpid() and _lives(pid, since=os.fstat(self._file).st_mtime)
+        except OSError as problem:
+            if problem.errno not in (errno.EACCES, errno.EAGAIN):
+                raise
+            taken = True
+        if taken:
+            os.close(self._file)
+            whose = f"process {pid}, which is running" if pid else "another process that is starting"
+            raise Failure(
+                f"pidfile {self.path} belongs to {whose}; stop it first, or give this worker another one", CANNOT_CREATE
+            )
+
+    def _is_still_there(self) -> bool:
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._file))
+        except FileNotFoundError:
+            return False
+
+
+def _pid_in(file: int) -> int | None:
+    text = os.pread(file, 32, 0).strip()
+    return int(text) if text.isdigit() else None
+
+
+def _lives(pid: int, *, since: float) -> bool:
+    """True if that process runs, and has done so since before that time (as far as the system tells)."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    began = _began(pid)
+    return began is None or began <= since + 1.0  # the start is known to a hundredth of a second, the boot time to a second
+
+
+def _began(pid: int) -> float | None:
+    """When a process began, in seconds since the epoch; None where there is no /proc."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat, open("/proc/stat", "rb") as system:
+            ticks = int(stat.read().rpartition(b")")[2].split()[19])
+            boot = next(int(line.split()[1]) for line in system if line.startswith(b"btime"))
+    except (OSError, StopIteration, ValueError, IndexError):
+        return None
+    return boot + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def become(uid: str | None, gid: str | None) -> None:
+    """Go on with the rights of another user and group, given by name or number. Only root may."""
+    if uid is None and gid is None:
+        return
+    if os.geteuid() != 0:
+        raise Failure("--uid and --gid need root; start the worker as the wanted user instead")
+    user, name, home_group = _user(uid) if uid is not None else (None, None, None)
+    group = _group(gid) if gid is not None else home_group
+    if group is not None:
+        if name is not None:
+            os.initgroups(name, group)
+        else:
+            os.setgroups([group])
+        os.setgid(group)
+    if user is not None:
+        os.setuid(user)
+
+
+def _user(wish: str) -> tuple[int, str | None, int]:
+    import pwd
+
+    try:
+        entry = pwd.getpwuid(int(wish)) if wish.isdigit() else pwd.getpwnam(wish)
+    except KeyError:
+        if wish.isdigit():  # a number without a name is usual in containers
+            return int(wish), None, int(wish)
+        raise Failure(f"there is no user {wish!r} here (--uid)") from None
+    return entry.pw_uid, entry.pw_name, entry.pw_gid
+
+
+def _group(wish: str) -> int:
+    import grp
+
+    if wish.isdigit():
+        return int(wish)
+    try:
+        return grp.getgrnam(wish).gr_gid
+    except KeyError:
+        raise Failure(f"there is no group {wish!r} here (--gid)") from None

@@ -1,0 +1,97 @@
+"""How commands end when something is wrong: one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from types import ModuleType
+
+import click
+
+from umbel.errors import UmbelError
+
+FAILED = 1
+USAGE = 64
+NO_REPLY = 69
+CANNOT_CREATE = 73
+INTERRUPTED = 130
+
+
+class Failure(UmbelError):
+    """What a command was asked cannot be done; `code` is what it exits with."""
+
+    def __init__(self, message: str, code: int = FAILED):
+        super().__init__(message)
+        self.code = code
+
+
+class UserCodeFailed(Failure):
+    """The user's own modules raised while umbel imported them."""
+
+    def __init__(self, doing: str, error: BaseException):
+        super().__init__(f"{doing} failed: {_in_a_line(error)}")
+        self.error = error
+
+
+def explain(problem: BaseException) -> int:
+    """Tell on stderr what went wrong, in one line where it can be one; gives the exit code."""
+    if isinstance(problem, click.UsageError):
+        return _say(_usage(problem), USAGE)
+    if isinstance(problem, click.Abort | KeyboardInterrupt):
+        return _say("stopped", INTERRUPTED)
+    if isinstance(problem, click.ClickException):
+        return _say(problem.format_message(), FAILED)
+    if isinstance(problem, UserCodeFailed):
+        click.echo(_users_traceback(problem.error), err=True, nl=False)
+    if isinstance(problem, Failure):
+        return _say(str(problem), problem.code)
+    if isinstance(problem, UmbelError):
+        return _say(str(problem) or (type(problem).__doc__ or "").strip(), FAILED)
+    if isinstance(problem, OSError) and problem.strerror:
+        return _say(f"{problem.filename}: {problem.strerror}" if problem.filename else problem.strerror, FAILED)
+    if os.environ.get("UMBEL_DEBUG"):
+        traceback.print_exception(problem)
+    return _say(f"{_in_a_line(problem)} (unexpected; UMBEL_DEBUG=1 shows where)", FAILED)
+
+
+def note(text: str) -> None:
+    """Tell something on stderr that does not stop the command."""
+    _say(text, 0)
+
+
+def _say(text: str, code: int) -> int:
+    click.echo(f"umbel: {text}", err=True)
+    return code
+
+
+def _usage(problem: click.UsageError) -> str:
+    text = problem.format_message().rstrip(".")
+    text = text[:1].lower() + text[1:] if text[1:2].islower() else text
+    return f"{text} ({problem.ctx.command_path} --help)" if problem.ctx else text
+
+
+def _in_a_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
+
+
+def _users_traceback(error: BaseException) -> str:
+    """The traceback without the frames of umbel, click and the import machinery."""
+    whole = traceback.TracebackException.from_exception(error)
+    part: traceback.TracebackException | None = whole
+    while part is not None:
+        part.stack = traceback.StackSummary.from_list([frame for frame in part.stack if _is_users(frame.filename)])
+        part = part.__cause__ or part.__context__
+    return "".join(whole.format())
+
+
+def _is_users(filename: str) -> bool:
+    import importlib
+
+    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    homes = (ours, _home(importlib), _home(click), "<frozen importlib")
+    return not filename.startswith(homes) and filename != sys.argv[0]
+
+
+def _home(package: ModuleType) -> str:
+    return os.path.dirname(package.__file__ or "")

@@ -1,0 +1,101 @@
+"""The program `umbel`: its options, its commands (each imported when it is called), and the border where errors become lines."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from umbel.cli.command import COMMANDS
+from umbel.cli.failure import USAGE, explain
+from umbel.cli.scope import Scope, shared_options
+
+
+class Commands(click.Group):
+    """The commands by name; one is imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """That command, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = getattr(import_module(f"umbel.cli.{cmd_name}"), cmd_name)
+        return found
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """That command; an unknown name is told with the nearest known one."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMANDS)}"
+            raise click.UsageError(f"no command {name!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands in `--help`, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        from umbel import __version__
+
+        click.echo(f"umbel {__version__}")
+        context.exit()
+
+
+@click.pass_context
+def _program(context: click.Context) -> int | None:
+    """Run tasks, and see what becomes of them.
+
+    \b
+    umbel -A proj worker          run the tasks of proj
+    umbel -A proj call proj.add   send one
+    umbel -A proj queues          see what waits
+    """
+    if context.invoked_subcommand is not None:
+        return None
+    click.echo(context.get_help())
+    return USAGE
+
+
+program = Commands(
+    "umbel",
+    callback=_program,
+    params=[
+        *shared_options(),
+        click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."),
+    ],
+    invoke_without_command=True,
+    context_settings={"auto_envvar_prefix": "UMBEL", "help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help=_program.__doc__,
+    epilog="These options may also stand behind the command. `umbel COMMAND --help` tells more of each.",
+)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; gives the exit code. Whatever goes wrong is told in a line on stderr."""
+    try:
+        code = program.main(arguments, prog_name="umbel", standalone_mode=False, obj=Scope())
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (`head`) has gone; Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except (Exception, KeyboardInterrupt) as problem:  # noqa: BLE001 - the border: nothing may leave it as a traceback
+        return explain(problem)
+    return code if isinstance(code, int) else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command line and exit."""
+    sys.exit(run(arguments))

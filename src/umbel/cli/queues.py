@@ -1,0 +1,80 @@
+"""`umbel queues`: how full each queue is."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import click
+
+from umbel.cli.command import command, names, option
+from umbel.cli.scope import Scope, broker_of
+from umbel.cli.screen import age, drawn, print_json, table
+from umbel.stores.broker import Broker, Depth
+
+COLUMNS = ("queue", "ready", "held", "later", "dead", "oldest")
+
+
+@command("queues")
+@option("-Q", "--queues", "chosen", type=names, metavar="NAMES", help="Only these, with commas between.")
+@option("-j", "--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@option("--watch", is_flag=True, help="Look again each second, until Ctrl-C.")
+@click.pass_obj
+def queues(scope: Scope, /, chosen: Sequence[str] | None, as_json: bool, watch: bool) -> None:
+    """Show how full each queue is.
+
+    \b
+    ready    waits for a worker       oldest   how long the oldest of these has waited
+    held     is in a worker's hands   later    waits for its time (eta, countdown, retry)
+    dead     was given up: see `umbel dead`
+    """
+    with broker_of(scope) as broker:
+        if watch:
+            _watch(scope, broker, chosen)
+            return
+        depths = _look(broker, chosen)
+        if as_json:
+            print_json({name: asdict(depth) for name, depth in depths.items()})
+        elif depths:
+            table(COLUMNS, _rows(depths), right=5, color=scope.color)
+        else:
+            click.echo(f"nothing waits at {broker.url}")
+
+
+def _look(broker: Broker, names: Sequence[str] | None) -> dict[str, Depth]:
+    return broker.depth(names or broker.queues())
+
+
+def _rows(depths: Mapping[str, Depth]) -> list[tuple[str, ...]]:
+    rows = [(name, *_cells(depth)) for name, depth in depths.items()]
+    if len(rows) > 1:
+        rows.append(("all", *_cells(_sum(depths))))
+    return rows
+
+
+def _cells(depth: Depth) -> tuple[str, ...]:
+    return (*(f"{number:,}" for number in (depth.ready, depth.held, depth.later, depth.dead)), age(depth.oldest))
+
+
+def _sum(depths: Mapping[str, Depth]) -> Depth:
+    every = depths.values()
+    oldest = max((depth.oldest for depth in every if depth.oldest is not None), default=None)
+    ready, held = sum(depth.ready for depth in every), sum(depth.held for depth in every)
+    return Depth(ready, held, sum(depth.later for depth in every), sum(depth.dead for depth in every), oldest)
+
+
+def _watch(scope: Scope, broker: Broker, names: Sequence[str] | None) -> None:
+    if not sys.stdout.isatty():
+        raise click.UsageError("--watch needs a terminal; use --json where a program reads")
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(console=Console(no_color=scope.color is False), screen=True, auto_refresh=False) as live:
+        try:
+            while True:
+                live.update(drawn(COLUMNS, _rows(_look(broker, names)), right=5), refresh=True)
+                time.sleep(1.0)
+        except KeyboardInterrupt:
+            return

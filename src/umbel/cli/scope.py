@@ -1,0 +1,178 @@
+"""What a command speaks of: the app named by `-A` (or none), as the options before and after the command's name say."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from umbel.cli.failure import Failure, UserCodeFailed
+from umbel.client.app import Umbel
+from umbel.errors import UmbelError
+from umbel.stores.backend import ResultBackend
+from umbel.stores.broker import Broker
+
+
+class Scope:
+    """The options that all commands share, and the app they lead to. One for each run of the program."""
+
+    def __init__(self) -> None:
+        self.app_name: str | None = None
+        self.broker_url: str | None = None
+        self.result_backend: str | None = None
+        self.config: str | None = None
+        self.color: bool | None = None
+        self.quiet = False
+        self.include: tuple[str, ...] = ()
+        self._app: Umbel | None = None
+
+    def app(self) -> Umbel:
+        """The app, its tasks imported and its settings checked; without a name one that only knows its broker."""
+        if self._app is None:
+            self._app = self._load()
+        return self._app
+
+    def required_app(self, example: str) -> Umbel:
+        """The app, for a command that can do nothing without its tasks."""
+        if not self.app_name:
+            raise Failure(f"which app? Name it with -A ({example}) or in UMBEL_APP", 64)
+        return self.app()
+
+    def _load(self) -> Umbel:
+        if os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
+        name = self.app_name
+        with _users_code(f"importing {name or self.config or 'the settings'}"):
+            app = self._find()
+            self._configure(app)
+            app.import_task_modules()
+            app.finalize()
+        problems = app.conf.problems()
+        if problems:
+            raise Failure(_list("this setting cannot work", "these settings cannot work", problems))
+        return app
+
+    def _find(self) -> Umbel:
+        if not self.app_name:
+            return Umbel("umbel", set_as_current=False)
+        from umbel.client.discover import find_app
+
+        return find_app(self.app_name)
+
+    def _configure(self, app: Umbel) -> None:
+        if self.config:
+            app.config_from_object(self.config, force=True)
+        given = {"broker_url": self.broker_url, "result_backend": self.result_backend}
+        app.conf.from_command_line({name: value for name, value in given.items() if value})
+        if self.include:
+            app.conf.from_command_line({"include": (*app.conf.include, *self.include)})
+
+
+@contextmanager
+def broker_of(scope: Scope) -> Iterator[Broker]:
+    """The app's broker, closed at the end."""
+    broker = scope.app().broker
+    try:
+        yield broker
+    finally:
+        broker.close()
+
+
+def backend_of(app: Umbel) -> ResultBackend:
+    """The app's result backend; a failure if it has none."""
+    backend: ResultBackend | None = app.backend
+    if backend is None:
+        raise Failure("this app keeps no results; set result_backend (or give --result-backend)")
+    return backend
+
+
+@contextmanager
+def _users_code(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except UmbelError:
+        raise
+    except SystemExit as exit_:
+        raise Failure(f"{doing} ended the program: sys.exit({exit_.code!r}) was called there") from exit_
+    except Exception as error:
+        raise UserCodeFailed(doing, error) from error
+
+
+def _list(one: str, many: str, lines: list[str]) -> str:
+    return f"{one}: {lines[0]}" if len(lines) == 1 else "\n  ".join([f"{many}:", *lines])
+
+
+def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if value is not None and value is not False:
+            setattr(context.ensure_object(Scope), name, value)
+
+    return keep
+
+
+def _no_color(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        context.ensure_object(Scope).color = context.color = False
+
+
+def _change_directory(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        try:
+            os.chdir(value)
+        except OSError as problem:
+            raise click.BadParameter(f"{value}: {problem.strerror}", context, parameter) from problem
+
+
+def shared_options(*, again: bool = False) -> list[click.Option]:
+    """The options of the program itself; `again` gives those that may also stand behind the command's name."""
+    place: dict[str, Any] = {"expose_value": False, "hidden": again}
+
+    def names(*names: str) -> dict[str, Any]:
+        return {} if again else {"envvar": list(names)}
+
+    return [
+        click.Option(
+            ["-A", "--app"],
+            metavar="APP",
+            callback=_keep("app_name"),
+            help="The app: module, module:attribute or package.",
+            **names("UMBEL_APP", "CELERY_APP", "APP"),
+            **place,
+        ),
+        click.Option(
+            ["-b", "--broker"],
+            metavar="URL",
+            callback=_keep("broker_url"),
+            help="Broker, in place of the app's.",
+            **names("UMBEL_BROKER", "CELERY_BROKER"),
+            **place,
+        ),
+        click.Option(
+            ["--result-backend"],
+            metavar="URL",
+            callback=_keep("result_backend"),
+            help="Result backend, in place of the app's.",
+            **place,
+        ),
+        click.Option(
+            ["--config"],
+            metavar="MODULE",
+            callback=_keep("config"),
+            help="Module with settings, in place of the app's own.",
+            **place,
+        ),
+        click.Option(
+            ["--workdir"],
+            metavar="FOLDER",
+            callback=_change_directory,
+            is_eager=True,
+            help="Change to this folder first.",
+            **place,
+        ),
+        click.Option(["-C", "--no-color"], is_flag=True, callback=_no_color, help="No colours.", **place),
+        click.Option(["-q", "--quiet"], is_flag=True, callback=_keep("quiet"), help="Say only what was asked for.", **place),
+    ]

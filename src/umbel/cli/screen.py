@@ -1,0 +1,94 @@
+"""What commands draw: tables, progress and questions. rich is imported only here, and only when something is drawn."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:  # drawing costs 60 ms of import, which `umbel worker` must not pay
+    from rich.table import Table
+
+PIPE_WIDTH = 1000  # where nobody looks, nothing is cut
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: int = 0, color: bool | None = None) -> None:
+    """Print a table; the last `right` columns are numbers. Plain columns where stdout is no terminal."""
+    from rich.console import Console
+
+    is_tty = sys.stdout.isatty()
+    console = Console(no_color=color is False, highlight=False, width=None if is_tty else PIPE_WIDTH)
+    console.print(drawn(columns, rows, right=right, is_tty=is_tty))
+
+
+def drawn(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: int = 0, is_tty: bool = True) -> Table:
+    """The table, to be printed or redrawn."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    result = Table(box=SIMPLE_HEAD if is_tty else None, pad_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        is_number = index >= len(columns) - right
+        result.add_column(column, justify="right" if is_number else "left", overflow="fold", no_wrap=is_number)
+    for row in rows:
+        result.add_row(*row)
+    return result
+
+
+def print_json(value: Any) -> None:
+    """Print a value for programs to read."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def confirm(question: str) -> None:
+    """Ask; anything but yes ends the command. Where nobody can answer it must be said beforehand."""
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{question} Nobody is here to answer: say --force")
+    click.confirm(question, abort=True)
+
+
+def in_batches(keys: Sequence[str], what: str, act: Callable[[Sequence[str]], int], *, size: int = 500) -> int:
+    """Do `act` to all keys, batch by batch, with a bar if it takes long and somebody looks; gives the sum."""
+    if len(keys) <= size or not sys.stderr.isatty():
+        return sum(act(batch) for batch in _batches(keys, size))
+    from rich.console import Console
+    from rich.progress import Progress
+
+    done = 0
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task(what, total=len(keys))
+        for batch in _batches(keys, size):
+            done += act(batch)
+            progress.advance(bar, len(batch))
+    return done
+
+
+def _batches(keys: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]
+
+
+def age(seconds: float | None) -> str:
+    """A duration as people say it: `3s`, `4m 10s`, `2h 5m`, `3d 4h`."""
+    if seconds is None:
+        return "-"
+    whole = max(0, round(seconds))
+    for size, unit, part, part_unit in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
+        if whole >= size:
+            rest = whole % size // part
+            return f"{whole // size}{unit} {rest}{part_unit}" if rest else f"{whole // size}{unit}"
+    return f"{whole}s"
+
+
+def moment(seconds: float) -> str:
+    """A time since the epoch, by the clock on the wall."""
+    return datetime.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def count(number: int, noun: str) -> str:
+    """`1 task`, `2,000 tasks`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,202 @@
+"""`umbel worker`: start a worker, in the terminal or in the background."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from umbel import log, signals
+from umbel.cli import daemon
+from umbel.cli.banner import banner
+from umbel.cli.command import command, names, option
+from umbel.cli.failure import Failure, note
+from umbel.cli.node import fill_path, node_name
+from umbel.cli.scope import Scope
+from umbel.worker.worker import Worker
+
+POOLS = ("prefork", "processes", "threads", "asyncio", "solo")
+
+WITHOUT_EFFECT = {
+    "without_gossip": "workers do not gossip",
+    "without_mingle": "workers do not mingle at start",
+    "without_heartbeat": "workers send no heartbeats",
+    "heartbeat_interval": "workers send no heartbeats",
+    "task_events": "workers send no events yet",
+    "disable_prefetch": "a worker holds only what its pool has room for",
+    "statedb": "there is no state to keep between runs yet",
+    "autoscale": "the pool keeps its size; see --concurrency",
+    "pool_start_method": "processes are always forked from a small nursery",
+    "optimization": "jobs always go to whichever process is free, which is what `fair` means",
+}
+"""What Celery's options would change, and why nothing needs to: each is told, and the worker starts all the same."""
+
+
+def how_many(text: str) -> int:
+    """A whole number from 1, or `auto`: one for each core."""
+    if text == "auto":
+        return os.cpu_count() or 1
+    if not text.isdigit() or int(text) < 1:
+        raise click.BadParameter(f"{text!r} is no number from 1, nor auto")
+    return int(text)
+
+
+def level(text: str) -> int:
+    """The number of a log level."""
+    try:
+        return log.level_of(text)
+    except ValueError as problem:
+        raise click.BadParameter(str(problem)) from problem
+
+
+def octal(text: str) -> int:
+    """File rights as octal digits."""
+    try:
+        return int(text, 8)
+    except ValueError as problem:
+        raise click.BadParameter(f"{text!r} is no octal number such as 022") from problem
+
+
+COUNT, SECONDS = click.IntRange(1), click.FloatRange(0, min_open=True)
+
+
+@command("worker")
+@option("-n", "--hostname", metavar="NAME", help="Its name: w1@%h. %h is the host, %n the host without domain, %d the domain.")
+@option("-c", "--concurrency", type=how_many, metavar="N", help="How many tasks run at once. [default: one for each core]")
+@option("-P", "--pool", type=click.Choice(POOLS), help="How they run: in processes, threads, on one event loop, one by one.")
+@option("-Q", "--queues", type=names, metavar="NAMES", help="Serve only these queues, with commas between.")
+@option("-X", "--exclude-queues", "exclude", type=names, default="", metavar="NAMES", help="Serve all queues but these.")
+@option("-I", "--include", type=names, default="", metavar="MODULES", help="Import these modules, too.")
+@option("-l", "--loglevel", type=level, default="WARNING", metavar="LEVEL", help="DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+@option("-f", "--logfile", metavar="FILE", help="Log there. %n is the worker's name, %h its host, %i or %I the process's number.")
+@option("--prefetch-multiplier", type=click.IntRange(0), metavar="N", help="Hold at most N tasks for each one that can run.")
+@option("--max-tasks-per-child", type=COUNT, metavar="N", help="Renew a process after N tasks.")
+@option("--max-memory-per-child", type=COUNT, metavar="KIB", help="Renew a process that has grown beyond this.")
+@option("--time-limit", type=SECONDS, metavar="SECONDS", help="End a task that runs longer.")
+@option("--soft-time-limit", type=SECONDS, metavar="SECONDS", help="Raise SoftTimeLimitExceeded in a task that runs longer.")
+@option("--purge", "--discard", is_flag=True, help="Delete all that waits in its queues before it starts.")
+@option("-D", "--detach", is_flag=True, help="Run in the background.")
+@option("--pidfile", metavar="FILE", help="Keep its pid there; while it lives, no other worker starts with this file.")
+@option("--uid", metavar="USER", help="Run as this user (root only).")
+@option("--gid", metavar="GROUP", help="Run as this group (root only).")
+@option("--umask", type=octal, metavar="OCTAL", help="Rights that files it makes do not get.")
+@option("-O", "--optimization", type=click.Choice(["default", "fair"]), hidden=True)
+@option("-E", "--task-events", "--events", is_flag=True, hidden=True)
+@option("-B", "--beat", is_flag=True, hidden=True)
+@option("-S", "--statedb", hidden=True)
+@option("--autoscale", hidden=True)
+@option("--disable-prefetch", is_flag=True, hidden=True)
+@option("--pool-start-method", hidden=True)
+@option("--without-gossip", is_flag=True, hidden=True)
+@option("--without-mingle", is_flag=True, hidden=True)
+@option("--without-heartbeat", is_flag=True, hidden=True)
+@option("--heartbeat-interval", hidden=True)
+@click.pass_obj
+def worker(scope: Scope, /, **given: Any) -> int:
+    """Run tasks until told to stop.
+
+    Ctrl-C (or SIGTERM) finishes what runs and stops; a second one gives it back to the queue and stops at once.
+    Each option can come from the environment: UMBEL_WORKER_CONCURRENCY=4.
+
+    \b
+    umbel -A proj worker -l INFO
+    umbel -A proj worker -n mail@%h -Q mail -c 8 -P threads
+    umbel -A proj worker -D --pidfile /run/umbel/%n.pid -f /var/log/umbel/%n%I.log
+    """
+    _refuse_and_tell(scope, given)
+    node = node_name(given["hostname"])
+    birth = daemon.detach(f"worker {node}", quiet=scope.quiet) if given["detach"] else None
+    if given["umask"] is not None:
+        os.umask(given["umask"])
+    daemon.become(given["uid"], given["gid"])
+    _take_pidfile(given["pidfile"], node)
+    scope.include = tuple(given["include"])
+    app = scope.required_app("umbel -A proj worker")
+    _refuse_pickle_as_root(app.conf.accept_content)
+    logfile = fill_path(given["logfile"], node, keep_index=True) if given["logfile"] else None
+    made = _make(scope, given, node, birth, logfile)
+    if not birth and not scope.quiet:
+        _show_banner(scope, made, given["loglevel"])
+    _set_up_log(scope, given["loglevel"], logfile)
+    return made.run()
+
+
+def _refuse_and_tell(scope: Scope, given: dict[str, Any]) -> None:
+    """Stop at what cannot be done; tell which options change nothing."""
+    if given["beat"]:
+        raise Failure("-B comes with `umbel beat`, which is not there yet; start the worker without it", 64)
+    for name, reason in WITHOUT_EFFECT.items():
+        if given[name] and not scope.quiet and given[name] not in ("default", "fair"):
+            note(f"--{name.replace('_', '-')} has no effect: {reason}")
+    if given["detach"] and not given["logfile"] and not scope.quiet:
+        note("in the background without --logfile: what this worker says is lost")
+
+
+def _take_pidfile(pattern: str | None, node: str) -> None:
+    if pattern is None:
+        return
+    pidfile = daemon.Pidfile(fill_path(pattern, node))
+    pidfile.take()
+    atexit.register(pidfile.drop)
+
+
+def _refuse_pickle_as_root(accept: Sequence[str]) -> None:
+    """Whoever can send to the broker could do anything on this machine."""
+    pickle = {"pickle", "application/x-python-serialize"}.intersection(accept)
+    if pickle and os.geteuid() == 0 and not os.environ.get("C_FORCE_ROOT"):
+        raise Failure("as root a worker takes no pickle: any sender would own this machine; use --uid, or set C_FORCE_ROOT=1")
+
+
+def _make(scope: Scope, given: dict[str, Any], node: str, birth: daemon.Birth | None, logfile: str | None) -> Worker:
+    app = scope.app()
+    sizes = ("concurrency", "prefetch_multiplier", "max_tasks_per_child", "max_memory_per_child")
+    rest = ("time_limit", "soft_time_limit", "queues", "exclude", "purge")
+    where = log.file_for(logfile) if logfile else None
+    return Worker(
+        app,
+        hostname=node,
+        pool=given["pool"] or app.conf.worker_pool,
+        ready=(lambda _: birth.ready(where)) if birth else None,
+        **{name: given[name] for name in (*sizes, *rest)},
+    )
+
+
+def _set_up_log(scope: Scope, level: int, logfile: str | None) -> None:
+    """As the settings say, unless a receiver of `setup_logging` does it all."""
+    conf = scope.app().conf
+    color = scope.color if scope.color is not None else conf.worker_log_color
+    facts = {"loglevel": level, "logfile": logfile, "format": conf.worker_log_format, "colorize": color}
+    if not signals.setup_logging.send(None, **facts):
+        root, tasks = log.setup(
+            level,
+            logfile,
+            format=conf.worker_log_format,
+            task_format=conf.worker_task_log_format,
+            datefmt=conf.worker_log_datefmt,
+            color=color,
+            hijack_root=conf.worker_hijack_root_logger,
+        )
+        signals.after_setup_logger.send(None, logger=root, **facts)
+        signals.after_setup_task_logger.send(None, logger=tasks, **facts | {"format": conf.worker_task_log_format})
+    if conf.worker_redirect_stdouts:
+        log.redirect(conf.worker_redirect_stdouts_level)
+
+
+def _show_banner(scope: Scope, made: Worker, level: int) -> None:
+    is_tty = sys.stdout.isatty()
+    text = banner(
+        made,
+        app_name=scope.app_name or "",
+        tasks=level <= 20,
+        width=shutil.get_terminal_size().columns if is_tty else 100,
+        color=log.has_color(sys.stdout, scope.color),
+        picture=sys.stdout.encoding if is_tty else "",
+    )
+    click.echo(text)
+    if is_tty:
+        click.echo("  Ctrl-C finishes what runs and stops; twice stops at once.\n")

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from umbel.cli.node import fill_path, node_name
+
+
+@pytest.fixture(autouse=True)
+def _host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "box.example.org")
+
+
+@pytest.mark.parametrize(
+    ("wish", "name"),
+    [
+        (None, "umbel@box.example.org"),
+        ("w1", "w1@box.example.org"),
+        ("w1@%h", "w1@box.example.org"),
+        ("w1@%n.%d", "w1@box.example.org"),
+        ("w1-%n@here", "w1-box@here"),
+        ("w%i%I@%h", "w0@box.example.org"),
+        ("100%%@%h", "100%@box.example.org"),
+        ("w%x@%h", "w%x@box.example.org"),
+    ],
+)
+def test_the_places_in_a_name_are_filled(wish: str | None, name: str) -> None:
+    assert node_name(wish) == name
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("/run/%n.pid", "/run/w1.pid"),
+        ("/run/%n-%h.pid", "/run/w1-box.example.org.pid"),
+        ("/run/%p.pid", "/run/w1@box.example.org.pid"),
+        ("/run/%n@%d%I.%i", "/run/w1@example.org.0"),
+    ],
+)
+def test_the_places_in_a_path_are_filled_from_the_workers_name(pattern: str, path: str) -> None:
+    assert fill_path(pattern, "w1@box.example.org") == path
+
+
+def test_the_index_is_left_for_each_child_to_fill() -> None:
+    assert fill_path("/log/%n%I-%i.log", "w1@box", keep_index=True) == "/log/w1%I-%i.log"
