@@ -18,7 +18,12 @@ FORMAT = "[%(asctime)s: %(levelname)s/%(processName)s] %(message)s"
 TASK_FORMAT = "[%(asctime)s: %(levelname)s/%(processName)s] %(task_name)s[%(task_id)s]: %(message)s"
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "FATAL")
 
-current_task_of: Callable[[], tuple[str, str] | None] = lambda: None
+
+def _nothing_runs() -> tuple[str, str] | None:
+    return None
+
+
+current_task_of: Callable[[], tuple[str, str] | None] = _nothing_runs
 """Tells name and id of the task that runs here and now. The floor that knows what runs puts its own function here."""
 
 _RED, _YELLOW, _GREY, _MAGENTA, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[90m", "\x1b[1;35m", "\x1b[0m"
@@ -135,7 +140,7 @@ def enter_child(name: str, index: int) -> None:
 
 
 def file_for(pattern: str, index: int = 0) -> str:
-    """The path of process number `index` (0: the worker itself): `%i` is the index, `%I` the same behind a dash, or nothing for 0."""
+    """The path for a process, 0 being the worker itself: `%i` is the number, `%I` the same behind a dash, or nothing for 0."""
     return os.path.abspath(pattern.replace("%I", f"-{index}" if index else "").replace("%i", str(index)))
 
 

@@ -1,4 +1,4 @@
-"""What every command is made of: its name and short help, options that the environment may give, umbel's own options behind it."""
+"""What every command is made of: its name and short help, options that the environment may give, umbel's own behind it."""
 
 from __future__ import annotations
 

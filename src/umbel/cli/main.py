@@ -91,7 +91,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # The reader (`head`) has gone; Python would complain once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
-    except (Exception, KeyboardInterrupt) as problem:  # noqa: BLE001 - the border: nothing may leave it as a traceback
+    except (Exception, KeyboardInterrupt) as problem:
         return explain(problem)
     return code if isinstance(code, int) else 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import click
 
 from umbel.cli.command import command, option
@@ -28,10 +30,8 @@ def result(scope: Scope, /, task_id: str, name: str | None, traceback: bool, wai
         raise Failure(f"no task {name!r} in this app")
     found = app.tasks[name].AsyncResult(task_id) if name else app.AsyncResult(task_id)
     if wait > 0:
-        try:
+        with suppress(TimeoutError):
             found.get(timeout=wait, propagate=False)
-        except TimeoutError:
-            pass
     if not found.ready():
         click.echo(f"{found.state}: {'nothing is known of it yet' if found.state == 'PENDING' else 'it has not ended'}", err=True)
         return NO_REPLY

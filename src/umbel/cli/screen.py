@@ -86,7 +86,7 @@ def age(seconds: float | None) -> str:
 
 def moment(seconds: float) -> str:
     """A time since the epoch, by the clock on the wall."""
-    return datetime.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def count(number: int, noun: str) -> str:
