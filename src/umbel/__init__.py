@@ -1,1 +1,87 @@
-"""umbel: a task queue."""
+"""umbel: a task queue. Everything a program needs is here; each name is loaded when it is first used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Umbel": "client.app",
+    "shared_task": "client.shared",
+    "Task": "client.task",
+    "Signature": "client.signature",
+    "signature": "client.signature",
+    "AsyncResult": "client.result",
+    "EagerResult": "client.result",
+    "Results": "client.result",
+    "allow_join_result": "client.result",
+    "current_app": "client.current",
+    "current_task": "client.current",
+    "get_task_logger": "log",
+    **dict.fromkeys(
+        (
+            *("UmbelError", "ImproperlyConfigured", "BrokerError", "BrokerDown", "BrokerRefused", "EncodeError", "DecodeError"),
+            *("ContentDisallowed", "NotRegistered", "QueueNotFound", "TimeoutError", "MaxRetriesExceededError"),
+            *("TaskRevokedError", "SoftTimeLimitExceeded", "TimeLimitExceeded", "WorkerLostError", "Ignore", "Reject", "Retry"),
+        ),
+        "errors",
+    ),
+}
+_ROOMS = ("errors", "signals", "states")
+
+__all__ = [*_HOMES, *_ROOMS, "__version__"]  # noqa: PLE0604 - names, read from the table
+
+if TYPE_CHECKING:
+    from umbel import errors as errors
+    from umbel import signals as signals
+    from umbel import states as states
+    from umbel.client.app import Umbel as Umbel
+    from umbel.client.result import AsyncResult as AsyncResult
+    from umbel.client.result import EagerResult as EagerResult
+    from umbel.client.result import Results as Results
+    from umbel.client.result import allow_join_result as allow_join_result
+    from umbel.client.shared import shared_task as shared_task
+    from umbel.client.signature import Signature as Signature
+    from umbel.client.signature import signature as signature
+    from umbel.client.task import Task as Task
+    from umbel.errors import BrokerDown as BrokerDown
+    from umbel.errors import BrokerError as BrokerError
+    from umbel.errors import BrokerRefused as BrokerRefused
+    from umbel.errors import ContentDisallowed as ContentDisallowed
+    from umbel.errors import DecodeError as DecodeError
+    from umbel.errors import EncodeError as EncodeError
+    from umbel.errors import Ignore as Ignore
+    from umbel.errors import ImproperlyConfigured as ImproperlyConfigured
+    from umbel.errors import MaxRetriesExceededError as MaxRetriesExceededError
+    from umbel.errors import NotRegistered as NotRegistered
+    from umbel.errors import QueueNotFound as QueueNotFound
+    from umbel.errors import Reject as Reject
+    from umbel.errors import Retry as Retry
+    from umbel.errors import SoftTimeLimitExceeded as SoftTimeLimitExceeded
+    from umbel.errors import TaskRevokedError as TaskRevokedError
+    from umbel.errors import TimeLimitExceeded as TimeLimitExceeded
+    from umbel.errors import TimeoutError as TimeoutError
+    from umbel.errors import UmbelError as UmbelError
+    from umbel.errors import WorkerLostError as WorkerLostError
+    from umbel.log import get_task_logger as get_task_logger
+
+    current_app: Umbel
+    current_task: Task[..., Any]
+
+
+def __getattr__(name: str) -> Any:
+    """The name, from where it is defined; kept, so that this is asked once."""
+    if name in _ROOMS:
+        found: Any = import_module(f"umbel.{name}")
+    elif name in _HOMES:
+        found = getattr(import_module(f"umbel.{_HOMES[name]}"), name)
+    else:
+        raise AttributeError(f"module 'umbel' has no {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

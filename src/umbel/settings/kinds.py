@@ -65,9 +65,7 @@ KINDS: dict[str, Kind] = {
     "text": Kind("text", lambda value: isinstance(value, str), str),
     "whole": Kind("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool), int),
     "number": Kind("a number", _is_number, float),
-    "seconds": Kind(
-        "seconds (a number) or a timedelta", lambda value: _is_number(value) or isinstance(value, timedelta), float
-    ),
+    "seconds": Kind("seconds (a number) or a timedelta", _is_number, float),
     "flag": Kind("True or False", _is_flag, _read_flag),
     "names": Kind("a list of names", _is_names, _read_names),
     "mapping": Kind("a dict", lambda value: isinstance(value, Mapping), _read_mapping),
@@ -88,7 +86,12 @@ def read(kind: str, text: str) -> Any:
 
 
 def loosely(kind: str, value: object) -> Any:
-    """`value`, or what its text means where another kind is wanted (`"10"` for a number); anything else stays as it is."""
+    """`value`, or what its text means where another kind is wanted (`"10"` for a number); anything else stays as it is.
+
+    A timedelta becomes seconds, so that no reader has to ask.
+    """
+    if isinstance(value, timedelta) and kind == "seconds":
+        return value.total_seconds()
     if not isinstance(value, str) or kind in ("text", "any"):
         return value
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from umbel.settings.kinds import KINDS, fits
@@ -55,8 +54,6 @@ def _misfits(layer: Layer) -> list[str]:
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, timedelta):
-        return value.total_seconds()
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 

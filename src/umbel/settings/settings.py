@@ -6,7 +6,6 @@ command line > CELERY_BROKER_URL and its like > app.conf (and `Umbel(...)`) > co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from datetime import timedelta
 from typing import Any
 
 from umbel.settings import source as sources
@@ -14,11 +13,6 @@ from umbel.settings.problems import nearest, problems_of
 from umbel.settings.source import NAMES, OLD_NAMES, Layer
 
 _SECRET = ("password", "secret", "_key", "token", "credential")
-
-
-def seconds(value: float | timedelta | None) -> float | None:
-    """A duration setting as seconds."""
-    return value.total_seconds() if isinstance(value, timedelta) else value
 
 
 class Settings(MutableMapping[str, Any]):

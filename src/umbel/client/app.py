@@ -1,0 +1,475 @@
+"""The app: settings, tasks, and the stores they use."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from threading import RLock
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast, overload
+
+from umbel import signals
+from umbel.client import current, making, shared
+from umbel.client.modules import Packages, installed_apps, related
+from umbel.client.outbox import Batch, Outbox
+from umbel.client.registry import Registry
+from umbel.client.result import AsyncResult
+from umbel.client.routing import Router
+from umbel.client.signature import Signature, signature
+from umbel.client.task import Task
+from umbel.client.typing import Bound, Decorate, Plain
+from umbel.errors import ImproperlyConfigured
+from umbel.settings import Settings, find
+from umbel.signals import Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from datetime import datetime, tzinfo
+
+    from umbel.stores.backend import ResultBackend
+    from umbel.stores.broker import Broker
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = logging.getLogger("umbel")
+
+FILE = "umbel.db"
+"""Where messages and results are, in the current directory, if nothing is configured."""
+_SHARED_STORES = ("sqlite", "memory")
+"""Schemes of brokers that keep results, too, unless another place is set."""
+
+
+class Umbel:
+    """One application: its settings, its tasks, and where their messages and results are.
+
+    Settings may be given by keyword: `Umbel("proj", broker="sqlite:///proj.db", task_serializer="msgpack")`. Nothing is opened,
+    imported or read before it is needed.
+    """
+
+    task_cls: Any = Task
+    """The class of its tasks, or its path."""
+
+    def __init__(
+        self,
+        main: str | None = None,
+        *,
+        broker: str | None = None,
+        backend: str | None = None,
+        include: Sequence[str] | None = None,
+        config_source: Any = None,
+        namespace: str | None = None,
+        changes: Mapping[str, Any] | None = None,
+        set_as_current: bool = True,
+        autofinalize: bool = True,
+        task_cls: Any = None,
+        tasks: Mapping[str, Task[..., Any]] | None = None,
+        strict_typing: bool = True,
+        config_source_silent: bool = False,
+        **settings: Any,
+    ):
+        given = {"broker_url": broker, "result_backend": backend, "include": include}
+        unset = {key: value for key, value in settings.items() if key in _OTHER_ARGUMENTS}
+        if any(value is not None for value in unset.values()):
+            raise TypeError(f"umbel has no part that {', '.join(unset)} could replace")
+        changes = {**(changes or {}), **{k: v for k, v in given.items() if v is not None}}
+        self.main = main
+        self.strict_typing = strict_typing
+        self.on_configure = Signal("on_configure")
+        self.on_after_configure = Signal("on_after_configure", ("source",))
+        self.on_after_finalize = Signal("on_after_finalize")
+        self.on_after_fork = Signal("on_after_fork")
+        self._conf = Settings({**changes, **{k: v for k, v in settings.items() if k not in unset}}, loaded=self._configured)
+        self._tasks = Registry(tasks or {})
+        self._autofinalize = autofinalize
+        self._discover: list[tuple[Packages, str | None]] = []
+        self._lock = RLock()
+        self._broker: Broker | None = None
+        self._backend: ResultBackend | None = None
+        self._has_backend = False
+        self._routed: tuple[int, Router] | None = None
+        self._outbox = Outbox(lambda: self.broker, self._conf)
+        self.finalized = False
+        """True once every task is known."""
+        if task_cls is not None:
+            self.task_cls = task_cls
+        if config_source is not None:
+            self.config_from_object(config_source, namespace=namespace, silent=config_source_silent)
+        if set_as_current:
+            self.set_current()
+        self.on_init()
+
+    def on_init(self) -> None:
+        """Called at the end of the constructor, for subclasses."""
+
+    # Settings
+
+    @property
+    def conf(self) -> Settings:
+        """The settings, as attributes and items."""
+        return self._conf
+
+    @conf.setter
+    def conf(self, values: Mapping[str, Any]) -> None:
+        self._conf.update(values)
+
+    def config_from_object(
+        self, source: Any, silent: bool = False, force: bool = False, namespace: str | None = None  # noqa: FBT001, FBT002
+    ) -> None:
+        """Take settings from a module, its path, an object or a dict, when the first of them is asked for.
+
+        With `namespace="CELERY"` those named `CELERY_…`. With `silent` a module that cannot be imported counts as empty.
+        """
+        self._conf.read(source, namespace=namespace, silent=silent, force=force)
+
+    def config_from_envvar(self, name: str, silent: bool = False, force: bool = False) -> bool:  # noqa: FBT001, FBT002
+        """Take settings from the module that an environment variable names; False if it is not set (and `silent`)."""
+        path = os.environ.get(name)
+        if not path:
+            if silent:
+                return False
+            raise ImproperlyConfigured(f"the environment variable {name} is not set; it should name the module with settings")
+        self.config_from_object(path, silent=silent, force=force)
+        return True
+
+    def add_defaults(self, values: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
+        """Take settings that anything else overrules."""
+        self._conf.add_defaults(values)
+
+    def _configured(self) -> None:
+        self.on_configure.send(self)
+        self.on_after_configure.send(self, source=self._conf)
+
+    @property
+    def timezone(self) -> tzinfo:
+        """The time zone of schedules and of times without one."""
+        from zoneinfo import ZoneInfo  # noqa: PLC0415 - only who asks pays for it
+
+        zone = self._conf.timezone
+        if zone is None and not self._conf.enable_utc:
+            from datetime import datetime  # noqa: PLC0415
+
+            local = datetime.now().astimezone().tzinfo
+            assert local is not None, "an aware time has a zone"
+            return local
+        return ZoneInfo(zone or "UTC") if zone is None or isinstance(zone, str) else zone
+
+    def now(self) -> datetime:
+        """The time, in its zone."""
+        from umbel import clock  # noqa: PLC0415
+
+        return clock.utc().astimezone(self.timezone)
+
+    def uses_utc_timezone(self) -> bool:
+        """True if its zone is UTC."""
+        return str(self.timezone) in ("UTC", "Etc/UTC")
+
+    # Tasks
+
+    @overload
+    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+
+    @overload
+    def task(self, function: Callable[P, R], /) -> Task[P, R]: ...
+
+    @overload
+    def task(self, *, bind: Literal[True], **options: Any) -> Bound: ...
+
+    @overload
+    def task(self, *, bind: Literal[False] = ..., **options: Any) -> Plain: ...
+
+    def task(self, *args: Any, **options: Any) -> Any:
+        """Make a function a task: `@app.task`, or `@app.task(bind=True, max_retries=5, …)`.
+
+        Options are the attributes of `Task`; also `name`, `base` (another class), `bind` (the task is the first argument),
+        `shared` (a task of every app) and `filter` (a function around the function). Any other becomes an attribute.
+        """
+        if args and callable(args[0]):
+            return self.make_task(args[0], **options)
+        if args:
+            raise TypeError("@app.task takes options by name: @app.task(name='…', bind=True)")
+        if options.pop("shared", False):
+            return cast("Decorate", shared.shared_task)(**options)
+        return lambda function: self.make_task(function, **options)
+
+    def make_task(
+        self, function: Callable[..., Any], name: str | None = None, base: Any = None, **options: Any
+    ) -> Task[..., Any]:
+        """The task of a function, new or known; what `task` does, without the decorator."""
+        options.pop("lazy", None)
+        around = options.pop("filter", None)
+        name = name or self.gen_task_name(function.__name__, function.__module__)
+        known = self._tasks.get(name)
+        if known is not None:
+            if getattr(known, "__wrapped__", None) is not function:
+                warnings.warn(f"there is a task {name!r} already; this one is ignored: give it another name", stacklevel=3)
+            return known
+        options.setdefault("typing", self.strict_typing)
+        run = around(function) if around is not None else function
+        task: Task[..., Any] = making.make(run, name=name, base=base or self.Task, app=self, options=options)
+        self._add(task)
+        return task
+
+    def register_task(self, task: Any, **options: Any) -> Any:
+        """Add a task that is defined as a class (the class or an instance); gives the instance. It replaces one of its name."""
+        if isinstance(task, type):
+            task = task()
+        kind = type(task)
+        if not task.name:
+            kind.name = self.gen_task_name(kind.__name__, kind.__module__)
+        for key, value in options.items():
+            setattr(task, key, value)
+        task.app = self
+        self._tasks.pop(task.name, None)
+        self._add(task)
+        return task
+
+    def _add(self, task: Task[..., Any]) -> None:
+        self._tasks[task.name] = task
+        type(task).on_bound(self)
+        if self.finalized:
+            self._annotate(task)
+
+    def _annotate(self, task: Task[..., Any]) -> None:
+        if self._conf.task_annotations:
+            making.annotate(task, self._conf.task_annotations)
+
+    def gen_task_name(self, name: str, module: str | None) -> str:
+        """The name of a task that is not given one: where its function is defined."""
+        return making.name_of(name, module, self.main)
+
+    @property
+    def Task(self) -> type[Task[..., Any]]:  # noqa: N802 - Celery's name
+        """The class of its tasks; assign another before tasks are made."""
+        if isinstance(self.task_cls, str):
+            self.task_cls = find(self.task_cls)
+        return self.task_cls  # type: ignore[no-any-return]  # a class or its path
+
+    @Task.setter
+    def Task(self, base: Any) -> None:  # noqa: N802
+        self.task_cls = base
+
+    @property
+    def tasks(self) -> Registry:
+        """All tasks by name; the first access finalizes the app."""
+        if not self.finalized:
+            if not self._autofinalize:
+                raise RuntimeError("the app is not finalized, and autofinalize is off: call app.finalize() first")
+            self.finalize()
+        return self._tasks
+
+    def finalize(self, auto: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - as Celery's users pass it
+        """Complete the tasks: shared ones join, annotations apply, and who waits for it is told. Twice is the same as once."""
+        with self._lock:
+            if self.finalized:
+                return
+            self.finalized = True
+            shared.join(self)
+            for task in list(self._tasks.values()):
+                self._annotate(task)
+            self.on_after_finalize.send(self)
+
+    def autodiscover_tasks(
+        self, packages: Packages = None, related_name: str | None = "tasks", force: bool = False  # noqa: FBT001, FBT002
+    ) -> None:
+        """Import the modules called `tasks` of some packages, when a worker starts; without packages those of Django's apps.
+
+        A package without one is passed over. `packages` may be a function. With `related_name=None` the packages themselves are
+        imported.
+        """
+        self._discover.append((packages, related_name))
+        if force:
+            self._import_discovered()
+
+    def import_task_modules(self) -> None:
+        """Import all modules that hold tasks: `imports`, `include`, and those found by `autodiscover_tasks`."""
+        django_first = installed_apps()  # whose settings must be loaded before anything of the project's is imported
+        for module in dict.fromkeys((*self._conf.imports, *self._conf.include)):
+            import_module(module)
+        self._import_discovered(django_first)
+        signals.import_modules.send(self)
+        self.finalize()
+
+    loader_imports = import_task_modules
+
+    def _import_discovered(self, django_apps: list[str] | None = None) -> None:
+        for packages, name in self._discover:
+            if packages is None:
+                names: Iterable[str] = installed_apps() if django_apps is None else django_apps
+            else:
+                names = packages() if callable(packages) else packages
+            for module in related([names] if isinstance(names, str) else list(names or ()), name):
+                import_module(module)
+
+    @property
+    def current_task(self) -> Any:
+        """The task that runs here and now; None if none does."""
+        return current.running()
+
+    # Sending
+
+    def send_task(
+        self,
+        name: str,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        countdown: float | None = None,
+        eta: datetime | str | None = None,
+        task_id: str | None = None,
+        **options: Any,
+    ) -> AsyncResult[Any]:
+        """Send a task by its name; it need not be known here. Takes the options of `Task.apply_async`."""
+        options |= {"countdown": countdown, "eta": eta, "task_id": task_id}
+        known = self.tasks.get(name)
+        if known is None:
+            known = making.stranger(name, self)
+        elif self._conf.task_always_eager:
+            warnings.warn(f"send_task({name!r}) is sent to a worker, although task_always_eager is set", stacklevel=2)
+        return known.send(args, kwargs, options)
+
+    def signature(self, task: Any, *args: Any, **kwargs: Any) -> Signature[Any]:
+        """A call that is not made yet, of a task, a task's name, or a dict that describes it."""
+        return signature(task, *args, app=self, **kwargs)
+
+    def batch(self) -> Batch:
+        """Collect what is sent inside `with app.batch():` and send it in one step at its end; nothing if the block raises."""
+        return self.outbox.batch()
+
+    def AsyncResult(self, id: str, **options: Any) -> AsyncResult[Any]:  # noqa: A002, N802 - Celery's names
+        """The result of a task by its id."""
+        options.pop("backend", None)
+        return AsyncResult(id, app=self, **options)
+
+    # Where things are
+
+    @property
+    def router(self) -> Router:
+        """Knows queues and routes."""
+        conf = self._conf
+        if self._routed is None or self._routed[0] != conf.version:
+            default = conf.task_default_queue
+            create = conf.task_create_missing_queues
+            version = conf.version
+            self._routed = version, Router(conf.task_routes, conf.task_queues, default=default, create_missing=create)
+        return self._routed[1]
+
+    def queues(self) -> list[str]:
+        """The queues that the settings name: those a worker serves if it is told nothing else."""
+        return list(self.router.queues)
+
+    @property
+    def outbox(self) -> Outbox:
+        """Where messages leave."""
+        return self._outbox
+
+    @property
+    def broker_url(self) -> str:
+        """Where messages are; a file in the current directory if nothing is set."""
+        url: str | None = self._conf.broker_url
+        return url or f"sqlite:///{os.path.abspath(FILE)}"
+
+    @property
+    def result_url(self) -> str | None:
+        """Where results are: `result_backend`, else with the messages if their store keeps results; None: nowhere."""
+        url: str | None = self._conf.result_backend
+        if url:
+            return None if url.startswith("disabled") else url
+        beside = self.broker_url
+        return beside if beside.partition(":")[0] in _SHARED_STORES else None
+
+    @property
+    def broker(self) -> Broker:
+        """The store of messages; opened when it is first used."""
+        if self._broker is None:
+            with self._lock:
+                self._broker = self._broker or self._open_broker()
+        return self._broker
+
+    def _open_broker(self) -> Broker:
+        from umbel.stores.url import open_broker  # noqa: PLC0415 - a store's libraries are loaded when it is used
+
+        conf, url = self._conf, self.broker_url
+        if not conf.broker_url:
+            tell_default(url)
+        return open_broker(
+            url,
+            lease=conf.broker_lease,
+            max_deliveries=conf.task_max_deliveries,
+            options=conf.broker_transport_options,
+        )
+
+    @property
+    def backend(self) -> ResultBackend | None:
+        """The store of results; None if none are kept."""
+        if not self._has_backend:
+            with self._lock:
+                if not self._has_backend:
+                    self._backend = self._open_backend()
+                    self._has_backend = True
+        return self._backend
+
+    def _open_backend(self) -> ResultBackend | None:
+        url = self.result_url
+        if url is None:
+            return None
+        from umbel.stores.url import open_backend  # noqa: PLC0415 - as above
+
+        return open_backend(
+            url, expires=self._conf.result_expires or None, options=self._conf.result_backend_transport_options
+        )
+
+    def reading(self) -> tuple[ResultBackend | None, frozenset[str], str]:
+        """The result store, the content types to accept from it, and the serializer of its documents."""
+        from umbel.wire.encoding import accept_types  # noqa: PLC0415 - only who reads results pays for it
+
+        conf = self._conf
+        names = conf.result_accept_content or conf.accept_content
+        serializer = conf.result_serializer
+        return self.backend, accept_types((*names, serializer)), serializer
+
+    # Being the current one
+
+    def set_current(self) -> None:
+        """Make it the app that `current_app` and shared tasks mean."""
+        current.set_current(self)
+
+    def set_default(self) -> None:
+        """Make it that of all threads that have no other."""
+        current.set_default(self)
+
+    def close(self) -> None:
+        """Leave the stores; the app may be used again, and opens them anew."""
+        with self._lock:
+            broker, backend = self._broker, self._backend
+            self._broker, self._backend, self._has_backend = None, None, False
+        for store in (broker, backend):
+            if store is not None:
+                store.close()
+        shared.leave(self)
+        current.forget(self)
+
+    def __enter__(self) -> Umbel:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Umbel {self.main or '(no name)'} at {hex(id(self))}>"
+
+
+_OTHER_ARGUMENTS = frozenset({"loader", "amqp", "events", "log", "control", "fixups"})
+"""Celery's constructor takes classes for these."""
+
+
+def tell_default(url: str) -> None:
+    """Say where messages are if nobody chose it: as a warning when the file is about to appear, later only as information."""
+    path = url.removeprefix("sqlite:///")
+    level = logging.INFO if os.path.exists(path) else logging.WARNING
+    log.log(level, "no broker_url is set: messages and results are in the file %s", path)
+
+
+current.made_by(lambda: Umbel("default", set_as_current=False))

@@ -1,0 +1,79 @@
+"""Tasks from functions and classes, and the names they get."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from umbel.client.current import App
+from umbel.client.task import Configured, Task
+
+
+def make(function: Callable[..., Any], *, name: str, base: type[Task[..., Any]], app: App | None, options: dict[str, Any]) -> Any:
+    """A task that runs `function`: the one instance of a class of its own, whose attributes are the options."""
+    bind = options.pop("bind", False)
+    attributes = {key: value for key, value in options.items() if value is not None or not _is_configured(base, key)}
+    attributes |= {
+        "name": name,
+        "run": function if bind else staticmethod(function),
+        "abstract": False,
+        "_app": app,
+        "__module__": function.__module__,
+        "__doc__": function.__doc__,
+        "__wrapped__": staticmethod(function),
+        "__annotations__": dict(getattr(function, "__annotations__", {})),
+    }
+    kind = type(getattr(function, "__name__", name), (base,), attributes)
+    task = kind()
+    task.__dict__["__qualname__"] = getattr(function, "__qualname__", name)
+    task.__dict__["__name__"] = getattr(function, "__name__", name)
+    return task
+
+
+def stranger(name: str, app: App) -> Task[..., Any]:
+    """A task of which nothing is known but its name: it can be sent, not run."""
+    task: Task[..., Any] = Task()
+    task.name, task.app = name, app
+    task.ignore_result = None  # the worker knows
+    return task
+
+
+def _is_configured(base: type, key: str) -> bool:
+    """True if None means: as the settings say."""
+    return any(isinstance(kind.__dict__.get(key), Configured) for kind in base.__mro__)
+
+
+def name_of(function: str, module: str | None, main: str | None) -> str:
+    """`module.function`; what runs as a program is named as a worker will import it."""
+    if module == "__main__":
+        module = main or _main_module()
+    return f"{module}.{function}" if module else function
+
+
+def _main_module() -> str:
+    """What `__main__` is called when somebody imports it."""
+    program = sys.modules.get("__main__")
+    spec = getattr(program, "__spec__", None)
+    if spec is not None and spec.name:
+        return str(spec.name).removesuffix(".__main__")
+    path = getattr(program, "__file__", None)
+    return os.path.splitext(os.path.basename(path))[0] if path else "__main__"
+
+
+def annotate(task: Task[..., Any], annotations: Any) -> None:
+    """Change attributes of the task as `task_annotations` says."""
+    several = annotations if isinstance(annotations, (list, tuple)) else [annotations]
+    for each in several:
+        changes = each.annotate(task) if hasattr(each, "annotate") else {**each.get("*", {}), **each.get(task.name, {})}
+        for key, value in (changes or {}).items():
+            if key.startswith("@"):
+                _around(task, key[1:], value)
+            else:
+                setattr(task, key, value)
+
+
+def _around(task: Task[..., Any], method: str, wrapper: Callable[..., Any]) -> None:
+    inner = getattr(task, method)
+    setattr(task, method, lambda *args, **kwargs: wrapper(inner, *args, **kwargs))

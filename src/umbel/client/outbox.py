@@ -1,0 +1,110 @@
+"""Where messages leave: at once, or collected in a batch; tried again while the store is away."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from umbel import clock
+from umbel.errors import BrokerDown
+
+if TYPE_CHECKING:
+    from umbel.settings import Settings
+    from umbel.stores.broker import Broker
+    from umbel.wire.envelope import Envelope
+
+
+class Outbox:
+    """Hands envelopes to the broker. Any thread may send; each thread or asyncio task has a batch of its own."""
+
+    def __init__(self, broker: Callable[[], Broker], conf: Settings):
+        self._broker = broker
+        self._conf = conf
+        self._batch: ContextVar[Batch | None] = ContextVar("umbel_batch", default=None)
+
+    def send(
+        self,
+        envelopes: Sequence[Envelope],
+        *,
+        retry: bool | None = None,
+        policy: Mapping[str, Any] | None = None,
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        """Give `envelopes` to the broker, or to the batch that is open here; `then` is called once they are sent.
+
+        Raises BrokerDown when the store stays away for all attempts, at most `broker_publish_timeout` seconds.
+        """
+        batch = self._batch.get()
+        if batch is not None:
+            batch.add(envelopes, then)
+            return
+        try:
+            self._broker().send(envelopes)
+        except BrokerDown:
+            if not (self._conf.task_publish_retry if retry is None else retry):
+                raise
+            self._insist(envelopes, {**self._conf.task_publish_retry_policy, **(policy or {})})
+        if then is not None:
+            then()
+
+    def _insist(self, envelopes: Sequence[Envelope], policy: Mapping[str, Any]) -> None:
+        """Try again as the policy has it; ids make visible what was taken twice."""
+        end = clock.monotonic() + self._conf.broker_publish_timeout
+        limit = policy.get("max_retries")
+        attempt = 0
+        while True:
+            pause = min(
+                float(policy.get("interval_start") or 0) + attempt * float(policy.get("interval_step") or 0),
+                float(policy.get("interval_max") or 1),
+            )
+            attempt += 1
+            # A little jitter, so that many senders do not come back in one wave.
+            time.sleep(max(0.0, min(pause * random.uniform(0.9, 1.1), end - clock.monotonic())))
+            try:
+                return self._broker().send(envelopes)
+            except BrokerDown:
+                if clock.monotonic() >= end or (limit is not None and attempt >= limit):
+                    raise
+
+    def batch(self) -> Batch:
+        """A context in which messages are collected, to be sent in one step at its end."""
+        return Batch(self, self._batch)
+
+
+class Batch:
+    """Collects what is sent inside `with`, in this thread or asyncio task, and sends it in one step at the end.
+
+    Nothing is sent if the block raises. A batch inside a batch adds to the outer one.
+    """
+
+    def __init__(self, outbox: Outbox, slot: ContextVar[Batch | None]):
+        self._outbox = outbox
+        self._slot = slot
+        self._envelopes: list[Envelope] = []
+        self._then: list[Callable[[], None]] = []
+        self._token: Token[Batch | None] | None = None
+
+    def add(self, envelopes: Sequence[Envelope], then: Callable[[], None] | None = None) -> None:
+        """Take these along."""
+        self._envelopes.extend(envelopes)
+        if then is not None:
+            self._then.append(then)
+
+    def __len__(self) -> int:
+        return len(self._envelopes)
+
+    def __enter__(self) -> Batch:
+        self._token = self._slot.set(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        assert self._token is not None
+        self._slot.reset(self._token)
+        envelopes, then = self._envelopes, self._then
+        self._envelopes, self._then = [], []
+        if kind is None and envelopes:
+            self._outbox.send(envelopes, then=lambda: [each() for each in then] and None)

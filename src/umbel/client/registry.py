@@ -1,0 +1,33 @@
+"""All tasks of an app, by name."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from umbel.client.task import Task
+from umbel.errors import NotRegistered
+
+
+class Registry(dict[str, Task[..., Any]]):
+    """Tasks by name; an unknown name raises NotRegistered, with the nearest known one."""
+
+    NotRegistered = NotRegistered
+
+    def __missing__(self, name: str) -> Task[..., Any]:
+        near = difflib.get_close_matches(str(name), self, n=1)
+        raise NotRegistered(f"no task {name!r} is known" + (f"; did you mean {near[0]!r}?" if near else ""))
+
+    def register(self, task: Task[..., Any]) -> None:
+        """Add a task under its name."""
+        self[task.name] = task
+
+    def unregister(self, name: str | Task[..., Any]) -> None:
+        """Remove a task."""
+        key = name if isinstance(name, str) else name.name
+        if self.pop(key, None) is None:
+            self.__missing__(key)
+
+    def regular(self) -> dict[str, Task[..., Any]]:
+        """All tasks that are sent by programs."""
+        return dict(self)

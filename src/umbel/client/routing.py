@@ -1,0 +1,173 @@
+"""Finds the queue of a call: by what the call says, by `task_routes`, or the default."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import translate
+from typing import Any, NamedTuple
+
+from umbel.errors import ImproperlyConfigured, QueueNotFound
+from umbel.settings import find
+
+Route = Mapping[str, Any]
+Rule = Callable[..., Any]
+"""Called as `rule(name, args, kwargs, options, task=task)`; gives a route, a queue's name, or None."""
+
+
+class Queue(NamedTuple):
+    """One queue that the settings name."""
+
+    name: str
+    exchange: str = ""
+    routing_key: str = ""
+    options: Mapping[str, Any] = {}
+
+
+class Destination(NamedTuple):
+    """Where a message goes, and the options that its route adds."""
+
+    queue: str
+    exchange: str
+    routing_key: str
+    options: Route
+
+
+class Router:
+    """Knows the queues and the routes of an app's settings."""
+
+    def __init__(self, routes: Any, queues: Any, *, default: str, create_missing: bool):
+        self.default = default
+        self.queues = _queues(queues) if queues else {default: Queue(default)}
+        self._create = create_missing
+        self._rules: list[Rule] = []
+        self.is_fixed = True
+        """False if a route may depend on the arguments of a call."""
+        for each in routes if isinstance(routes, (list, tuple)) and not _is_pairs(routes) else [routes]:
+            if each:
+                self._rules.append(self._rule(each))
+
+    def _rule(self, route: Any) -> Rule:
+        if isinstance(route, Mapping) or _is_pairs(route):
+            return Table(route)
+        self.is_fixed = False
+        if isinstance(route, str):
+            try:
+                route = find(route)
+            except ImportError as problem:
+                raise ImproperlyConfigured(f"task_routes names {route!r}, which cannot be imported: {problem}") from problem
+        if isinstance(route, type):
+            route = route()
+        rule = getattr(route, "route_for_task", route)
+        if not callable(rule):
+            raise ImproperlyConfigured(f"task_routes holds {route!r}; expected a dict, a function, or the path of one")
+        return rule  # type: ignore[no-any-return]  # users' functions have no type
+
+    def route(self, name: str, args: Any, kwargs: Any, options: dict[str, Any], task: Any = None) -> Destination:
+        """The destination of one call: explicit options win over routes, and routes over the default."""
+        route: Route = {}
+        for rule in self._rules:
+            found = rule(name, args, kwargs, options, task=task)
+            if found is not None:
+                route = {"queue": found} if isinstance(found, str) or hasattr(found, "name") else dict(found)
+                break
+        chosen = {**route, **{key: value for key, value in options.items() if value is not None}} if route else options
+        queue = self._choose(chosen)
+        exchange, routing_key = chosen.get("exchange"), chosen.get("routing_key")
+        return Destination(
+            queue.name, name_of(exchange) if exchange else queue.exchange, routing_key or queue.routing_key, route
+        )
+
+    def _choose(self, options: Mapping[str, Any]) -> Queue:
+        queue = options.get("queue")
+        if queue is not None:
+            return self._find(queue)
+        routing_key = options.get("routing_key")
+        if routing_key:
+            exchange = options.get("exchange")
+            for each in self.queues.values():
+                if _binds(each, routing_key) and (not exchange or each.exchange == name_of(exchange)):
+                    return each
+            if routing_key in self.queues:
+                return self.queues[routing_key]
+        return self._find(self.default)
+
+    def _find(self, queue: Any) -> Queue:
+        name = name_of(queue)
+        known = self.queues.get(name)
+        if known is None:
+            if not self._create:
+                raise QueueNotFound(f"queue {name!r} is not in task_queues; add it, or set task_create_missing_queues")
+            known = Queue(name) if isinstance(queue, str) else _queue(queue)
+        return known
+
+
+class Table:
+    """Routes by name: exact ones first, then patterns in their order."""
+
+    def __init__(self, routes: Any):
+        self._exact: dict[str, Any] = {}
+        self._patterns: list[tuple[re.Pattern[str], Any]] = []
+        for key, route in routes.items() if isinstance(routes, Mapping) else routes:
+            if isinstance(key, re.Pattern):
+                self._patterns.append((key, route))
+            elif any(mark in key for mark in "*?["):
+                self._patterns.append((re.compile(translate(key)), route))
+            else:
+                self._exact[key] = route
+
+    def __call__(self, name: str, *args: Any, **options: Any) -> Any:
+        if name in self._exact:
+            return self._exact[name]
+        return next((route for pattern, route in self._patterns if pattern.match(name)), None)
+
+
+def name_of(thing: Any) -> str:
+    """The name of a queue or exchange, given as its name or as an object that has one."""
+    return thing if isinstance(thing, str) else str(thing.name)
+
+
+def _is_pairs(routes: Any) -> bool:
+    """True for `[("feeds.*", {"queue": "feeds"}), …]`, which means the same as a dict."""
+    return isinstance(routes, (list, tuple)) and all(
+        isinstance(each, (list, tuple)) and len(each) == 2 and isinstance(each[0], (str, re.Pattern)) and not callable(each[1])
+        for each in routes
+    )
+
+
+def _queues(given: Any) -> dict[str, Queue]:
+    """`task_queues` in any of its shapes."""
+    if isinstance(given, str):
+        given = [given]
+    each: Iterable[Queue]
+    if isinstance(given, Mapping):
+        each = (_queue_of(name, options) for name, options in given.items())
+    else:
+        each = (Queue(item) if isinstance(item, str) else _queue(item) for item in given)
+    return {queue.name: queue for queue in each}
+
+
+def _queue_of(name: str, options: Any) -> Queue:
+    options = dict(options or {})
+    exchange = options.get("exchange") or ""
+    return Queue(name, name_of(exchange), options.get("routing_key") or options.get("binding_key") or "", options)
+
+
+def _queue(thing: Any) -> Queue:
+    """A queue from an object with Celery's attributes."""
+    if not hasattr(thing, "name"):
+        raise ImproperlyConfigured(f"task_queues holds {thing!r}; expected a name, or an object with a name")
+    exchange = getattr(thing, "exchange", None)
+    return Queue(name_of(thing), name_of(exchange) if exchange else "", getattr(thing, "routing_key", None) or "")
+
+
+def _binds(queue: Queue, key: str) -> bool:
+    """True if the queue's routing key takes `key`: `*` stands for one word, `#` for any number."""
+    if not queue.routing_key:
+        return False
+    if queue.routing_key == key:
+        return True
+    if not any(mark in queue.routing_key for mark in "*#"):
+        return False
+    words = re.escape(queue.routing_key).replace(r"\*", r"[^.]+").replace(r"\#", ".*")
+    return re.fullmatch(words, key) is not None

@@ -1,0 +1,463 @@
+"""A function that can be sent: called here, or sent to run elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+from umbel.client import current
+from umbel.client.arguments import Arguments
+from umbel.client.call import Call, blame, prepare
+from umbel.client.plan import Plan
+from umbel.client.publish import publish
+from umbel.client.result import AsyncResult, EagerResult, Results
+from umbel.client.signature import Signature
+from umbel.errors import EncodeError, Retry
+from umbel.execution import request as requests
+from umbel.execution import retry as retrying
+from umbel.execution.request import Request
+from umbel.signals import after_task_publish, before_task_publish
+from umbel.wire.ids import new_id
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from typing_extensions import ParamSpec as ParamSpecWithDefault
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    # With defaults, so that `class Base(Task)` needs no parameters.
+    P = ParamSpecWithDefault("P", default=...)
+    R = TypeVarWithDefault("R", default=Any)
+else:
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+CHUNK = 1_000
+"""How many messages `delay_many` gives to the store at once: beyond, a store gains nothing more for each."""
+
+_OPTIONS = (
+    *("queue", "exchange", "routing_key", "priority", "expires", "serializer", "compression", "time_limit"),
+    *("soft_time_limit", "delivery_mode"),
+)
+"""Attributes of a task that are options of each call."""
+_COROUTINE = 0x80  # flag of code objects
+_NOTHING: dict[str, Any] = {}
+
+
+class Configured:
+    """A task attribute whose value is a setting's, unless the class or the task has one of its own."""
+
+    def __init__(self, setting: str):
+        self.setting = setting
+
+    def __get__(self, task: Task[..., Any] | None, owner: type) -> Any:
+        return None if task is None else task.app.conf[self.setting]
+
+
+def configured(setting: str) -> Any:
+    """A `Configured` attribute; `Any`, so that subclasses may say plainly `acks_late = True`."""
+    return Configured(setting)
+
+
+class Task(Generic[P, R]):
+    """One task of an app. Options of `@app.task(…)` are its attributes; a subclass may define `run` and the hooks."""
+
+    name: str = ""
+    """The name that messages bear."""
+    typing: bool = True
+    """Check arguments before sending."""
+    abstract: bool = True
+    trail: bool = True
+    send_events: bool = True
+    max_retries: int | None = 3
+    default_retry_delay: float = 180
+    autoretry_for: Any = ()
+    dont_autoretry_for: Any = ()
+    retry_kwargs: Mapping[str, Any] = {}  # noqa: RUF012 - never changed
+    retry_backoff: bool | float = False
+    retry_backoff_max: float = 600
+    retry_jitter: bool = True
+    throws: Any = ()
+    resultrepr_maxsize: int = 1024
+    time_limit: float | None = None
+    soft_time_limit: float | None = None
+    expires: Any = None
+    queue: Any = None
+    exchange: Any = None
+    routing_key: str | None = None
+    delivery_mode: Any = None
+    pydantic: bool = False
+    pydantic_strict: bool | None = None
+    pydantic_context: Mapping[str, Any] | None = None
+    pydantic_dump_kwargs: Mapping[str, Any] | None = None
+
+    acks_late: bool | None = configured("task_acks_late")
+    acks_on_failure_or_timeout: bool | None = configured("task_acks_on_failure_or_timeout")
+    acks_on_failure: bool | None = configured("task_acks_on_failure")
+    acks_on_timeout: bool | None = configured("task_acks_on_timeout")
+    reject_on_worker_lost: bool | None = configured("task_reject_on_worker_lost")
+    retry_on_worker_lost: bool | None = configured("task_retry_on_worker_lost")
+    ignore_result: bool | None = configured("task_ignore_result")
+    store_errors_even_if_ignored: bool | None = configured("task_store_errors_even_if_ignored")
+    store_eager_result: bool | None = configured("task_store_eager_result")
+    track_started: bool | None = configured("task_track_started")
+    rate_limit: Any = configured("task_default_rate_limit")
+    serializer: str | None = configured("task_serializer")
+    compression: str | None = configured("task_compression")
+    priority: int | None = configured("task_default_priority")
+
+    __wrapped__: Callable[..., Any]
+    _app: current.App | None = None
+    _plan: Plan | None = None
+
+    @property
+    def app(self) -> Any:
+        """The app it belongs to, else the current one (an `Umbel`; `Any`, as that is defined above)."""
+        return self._app or current.app()
+
+    @app.setter
+    def app(self, app: current.App | None) -> None:
+        self._app = app
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name != "_plan":
+            object.__setattr__(self, "_plan", None)  # made of attributes
+
+    # Running
+
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """What the task does; from the decorated function, or defined by a subclass."""
+        raise AttributeError(f"{type(self).__name__} has no `run`: define it, or decorate a function with @app.task")
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run it here and now, like a function."""
+        request = requests.current.get()
+        if request is not None and request.owner is self and not request.called_directly and not request.get("entered"):
+            if type(self).__call__ is not PLAIN_CALL:  # a subclass's `__call__` goes on to run what the worker began
+                request.entered = True
+                return self.run(*args, **kwargs)
+        if self.is_async:
+            return self.run(*args, **kwargs)
+        token = requests.push(Request(task=self.name, args=args, kwargs=kwargs, owner=self))
+        try:
+            return self.run(*args, **kwargs)
+        finally:
+            requests.current.reset(token)
+
+    @property
+    def entry(self) -> Callable[..., Any]:
+        """What a worker calls: `run`, or the task itself if its class has a `__call__` of its own."""
+        return self.run if type(self).__call__ is PLAIN_CALL else self
+
+    @property
+    def is_async(self) -> bool:
+        """True if it is an `async def`."""
+        run = self.run
+        code = getattr(run, "__code__", None) or getattr(getattr(run, "__call__", None), "__code__", None)
+        return code is not None and bool(code.co_flags & _COROUTINE)
+
+    @property
+    def request(self) -> Request:
+        """The call that it serves here and now; empty if none."""
+        return requests.find(self) or Request()
+
+    # Sending
+
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:
+        """Send it with these arguments."""
+        return self.apply_async(args, kwargs)
+
+    def apply_async(
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        task_id: str | None = None,
+        producer: Any = None,
+        link: Any = None,
+        link_error: Any = None,
+        shadow: str | None = None,
+        **options: Any,
+    ) -> AsyncResult[R]:
+        """Send it, with options: countdown, eta, expires, queue, priority, headers, time_limit and all others of Celery.
+
+        TypeError if the arguments do not fit, EncodeError if one cannot be serialised: before anything is sent.
+        """
+        plan = self._plan
+        if plan is None or plan.version != plan.conf.version:
+            plan = self._make_plan()
+        args, kwargs = () if args is None else args, _NOTHING if kwargs is None else kwargs
+        if self.typing and not plan.arguments.fit(args, kwargs):
+            plan.arguments.check(args, kwargs)
+        if (
+            plan.template is None
+            or not (task_id is None is link is link_error is shadow)
+            or options
+            or requests.current.get() is not None
+            or before_task_publish.receivers
+            or after_task_publish.receivers
+        ):
+            options.update(task_id=task_id, link=link, link_error=link_error, shadow=shadow)
+            return self._send(plan, args, kwargs, options)
+        id_ = new_id()
+        try:
+            envelope = plan.template.fill(id_, args, kwargs)  # type: ignore[arg-type]  # any mapping is read alike
+        except EncodeError as problem:
+            raise blame(problem, self.name, plan.arguments.names) from problem
+        plan.outbox.send((envelope,))
+        return AsyncResult(id_, app=plan.app, ignored=plan.is_ignored)
+
+    def delay_many(self, calls: Iterable[Sequence[Any] | Mapping[str, Any]], **options: Any) -> Results[R]:
+        """Send it once for each of `calls`, a thousand in one step: `add.delay_many([(1, 2), (3, 4), {"x": 5, "y": 6}])`.
+
+        A call is a tuple of arguments, a dict of keyword arguments, or a signature. All have the same `options`. An error
+        stops it where it stands: whole thousands before it are sent.
+        """
+        plan = self._plan
+        if plan is None or plan.version != plan.conf.version:
+            plan = self._make_plan()
+        ids: list[str] = []
+        remaining = iter(calls)
+        while chunk := list(islice(remaining, CHUNK)):
+            pairs = self._pairs(plan.arguments, chunk)
+            template = plan.template
+            if options or requests.current.get() is not None:
+                template = self._template(plan, options)
+            if template is None or before_task_publish.receivers or after_task_publish.receivers:
+                ids += self._send_each(plan, pairs, options)
+                continue
+            try:
+                envelopes = template.fill_many(pairs)
+            except EncodeError as problem:
+                raise blame(problem, self.name, plan.arguments.names) from problem
+            plan.outbox.send(envelopes)
+            ids += [envelope.id for envelope in envelopes]
+        ignored = options.get("ignore_result")
+        return Results(ids, app=plan.app, ignored=plan.is_ignored if ignored is None else ignored)
+
+    def _pairs(self, arguments: Arguments, chunk: list[Any]) -> list[tuple[Any, Any]]:
+        """Each call as (args, kwargs), looked at as one where that is possible."""
+        if {*map(type, chunk)} == {tuple} and all(arguments.takes(count) for count in {*map(len, chunk)}):
+            return [(call, _NOTHING) for call in chunk]
+        pairs = []
+        for call in chunk:
+            if isinstance(call, Signature):
+                pair = (call.args, call.kwargs)
+            else:
+                pair = ((), call) if isinstance(call, Mapping) else (call, _NOTHING)
+            if self.typing and not arguments.fit(*pair):
+                arguments.check(*pair)
+            pairs.append(pair)
+        return pairs
+
+    def _template(self, plan: Plan, options: dict[str, Any]) -> Any:
+        if plan.is_eager or not plan.router.is_fixed:
+            return None
+        return self._call(plan, new_id(), (), _NOTHING, {**self.options_of_calls(), **options}).template()
+
+    def _send_each(self, plan: Plan, pairs: list[tuple[Any, Any]], options: dict[str, Any]) -> list[str]:
+        with plan.outbox.batch():
+            return [self._send(plan, args, kwargs, dict(options)).id for args, kwargs in pairs]
+
+    def send(
+        self, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None, options: dict[str, Any]
+    ) -> AsyncResult[R]:
+        """Send it as `apply_async` does, without looking at the arguments, and even if tasks are to run eagerly."""
+        return self._send(self._plan or self._make_plan(), args or (), kwargs or _NOTHING, options, eagerly=False)
+
+    def _send(self, plan: Plan, args: Sequence[Any], kwargs: Mapping[str, Any], options: dict[str, Any], *, eagerly: bool = True) -> AsyncResult[R]:
+        """Send a call that has anything unusual about it."""
+        given = {key: value for key, value in options.items() if value is not None}
+        options = {**self.options_of_calls(), **given}
+        shadow = options.get("shadow") or self.shadow_name(args, kwargs, options)
+        if shadow:
+            options["shadow"] = shadow
+        if plan.is_eager and eagerly:
+            return self._eagerly(args, kwargs, given)
+        id_ = options.get("task_id") or new_id()
+        call = self._call(plan, id_, args, kwargs, options)
+        try:
+            publish(call, plan.outbox, retry=options.get("retry"), policy=options.get("retry_policy"))
+        except EncodeError as problem:
+            raise blame(problem, self.name, plan.arguments.names) from problem
+        result: AsyncResult[R] = AsyncResult(id_, app=plan.app, ignored=bool(options["ignore_result"]))
+        parent = requests.current.get()
+        if parent is not None and options.get("add_to_parent", True):
+            parent.children.append(result.as_tuple())
+        return result
+
+    def _call(
+        self, plan: Plan, id_: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: dict[str, Any]
+    ) -> Call:
+        parent = requests.current.get()
+        parent = parent if parent is not None and parent.id else None
+        return prepare(self.name, id_, args, kwargs, options, conf=plan.conf, router=plan.router, parent=parent, task=self)
+
+    @property
+    def shadows(self) -> bool:
+        """True if `shadow_name` is defined."""
+        return getattr(self.shadow_name, "__func__", None) is not Task.shadow_name
+
+    def options_of_calls(self) -> dict[str, Any]:
+        """The options of each call that the task itself has."""
+        options = {key: value for key in _OPTIONS if (value := getattr(self, key)) is not None}
+        options["ignore_result"] = self.ignore_result
+        return options
+
+    def _make_plan(self) -> Plan:
+        plan = Plan(self, self.app)
+        self._plan = plan
+        return plan
+
+    def _eagerly(self, args: Sequence[Any], kwargs: Mapping[str, Any], options: dict[str, Any]) -> EagerResult[R]:
+        """Run it at once instead of sending it, with arguments as a worker would get them."""
+        from umbel.client.eager import as_received  # noqa: PLC0415 - as in apply
+
+        args, kwargs = as_received(self, args, kwargs, options.get("serializer"))
+        return self.apply(args, kwargs, **options)
+
+    async def adelay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:
+        """Send it from asyncio: the loop goes on while the store works."""
+        return await self.aapply_async(args, kwargs)
+
+    async def aapply_async(
+        self, args: Sequence[Any] | None = None, kwargs: Mapping[str, Any] | None = None, **options: Any
+    ) -> AsyncResult[R]:
+        """The same with options, as `apply_async` takes them."""
+        import asyncio  # noqa: PLC0415 - only who uses it pays for it
+
+        return await asyncio.to_thread(self.apply_async, args, kwargs, **options)
+
+    def apply(
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        link: Any = None,
+        link_error: Any = None,
+        task_id: str | None = None,
+        retries: int | None = None,
+        throw: bool | None = None,
+        logfile: str | None = None,
+        loglevel: int | None = None,
+        headers: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> EagerResult[R]:
+        """Run it here and now as a worker would, retries included."""
+        from umbel.client.eager import apply  # noqa: PLC0415 - brings the execution room in
+
+        options.update(link=link, link_error=link_error, task_id=task_id, retries=retries, headers=headers)
+        throw = self.app.conf.task_eager_propagates if throw is None else throw
+        return apply(self, tuple(args or ()), dict(kwargs or {}), options, throw=throw)
+
+    def retry(
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        exc: BaseException | None = None,
+        throw: bool = True,  # noqa: FBT001, FBT002 - as Celery's users pass it
+        eta: datetime | str | None = None,
+        countdown: float | None = None,
+        max_retries: int | None = None,
+        **options: Any,
+    ) -> Retry:
+        """End this run; the task runs again later, under the same id. `raise self.retry(…)` tells readers that it ends here.
+
+        Raises `exc`, or MaxRetriesExceededError, if it was retried as often as it may be.
+        """
+        request = self.request
+        if exc is None and request.called_directly:
+            exc = sys.exception()  # who called it like a function sees what went wrong
+        found = retrying.retry(
+            self,
+            request,
+            args=args,
+            kwargs=kwargs,
+            exc=exc,
+            eta=eta,
+            countdown=countdown,
+            max_retries=max_retries,
+            **options,
+        )
+        if throw:
+            raise found
+        return found
+
+    # Signatures
+
+    def signature(self, args: Iterable[Any] | None = None, *more: Any, **options: Any) -> Signature[R]:
+        """A call that is not made yet: arguments, `kwargs`, `immutable` and options."""
+        return Signature(self, args, *more, app=self._app, **options)
+
+    subtask = signature
+
+    def s(self, *args: Any, **kwargs: Any) -> Signature[R]:
+        """A call that is not made yet; it may be given further arguments in front."""
+        return Signature(self, args, kwargs, app=self._app)
+
+    def si(self, *args: Any, **kwargs: Any) -> Signature[R]:
+        """The same, taking no further arguments."""
+        return Signature(self, args, kwargs, immutable=True, app=self._app)
+
+    # Results
+
+    def AsyncResult(self, task_id: str, **options: Any) -> AsyncResult[R]:  # noqa: N802 - Celery's name
+        """The result of a call by its id."""
+        return AsyncResult(task_id, app=self._app, **options)
+
+    def update_state(self, task_id: str | None = None, state: str | None = None, meta: Any = None, **extra: Any) -> None:
+        """Tell those who wait how far it is: any state of your own, with anything that can be serialised."""
+        from umbel.wire.result import encode  # noqa: PLC0415 - only where results are made
+
+        request = self.request
+        id_ = task_id or request.id
+        backend, _, serializer = self.app.reading()
+        if id_ and backend is not None and not request.is_eager:
+            found = encode(id_, state or "", meta, serializer=serializer, group_id=request.group, **extra)
+            backend.store([found])
+
+    def add_trail(self, result: AsyncResult[Any]) -> AsyncResult[Any]:
+        """Count `result` among the children of the call that runs."""
+        if self.trail:
+            self.request.children.append(result.as_tuple())
+        return result
+
+    # What subclasses may define
+
+    def shadow_name(self, args: Any, kwargs: Any, options: Mapping[str, Any]) -> str | None:
+        """Another name to show instead of the task's own; None for none."""
+        return None
+
+    def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
+        """Called before each run."""
+
+    def on_success(self, retval: Any, task_id: str, args: Any, kwargs: Any) -> None:
+        """Called after a run that succeeded."""
+
+    def on_failure(self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
+        """Called after a run that failed for good."""
+
+    def on_retry(self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
+        """Called after a run that is to be retried."""
+
+    def after_return(self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
+        """Called after each run that succeeded or failed for good."""
+
+    @classmethod
+    def on_bound(cls, app: Any) -> None:
+        """Called when the task comes to its app."""
+
+    def __reduce__(self) -> Any:
+        return _by_name, (self.name,)
+
+    def __repr__(self) -> str:
+        return f"<task {self.name}>" if self.name else f"<task {type(self).__name__}>"
+
+
+PLAIN_CALL = Task.__call__
+"""What runs a task like a function, unless its class says otherwise."""
+
+
+def _by_name(name: str) -> Task[..., Any]:
+    return current.app().tasks[name]  # type: ignore[no-any-return]  # a registry of tasks
