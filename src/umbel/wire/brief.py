@@ -23,7 +23,7 @@ def brief(value: object, limit: int = 1024, depth: int = 3) -> str:
     """`repr(value)`, at most `limit` characters long; what lies deeper than `depth` containers is left out."""
     try:
         return _quick(value, limit) or _cut(_pieces(value, depth, limit), limit)
-    except Exception as failure:  # noqa: BLE001 - a repr of the user's may do anything, and must not stop a task
+    except Exception as failure:  # a repr of the user's may do anything, and must not stop a task
         return _cut([_failed(value, failure)], limit)
 
 
@@ -97,7 +97,7 @@ def _own(value: object) -> str:
     """The value's own repr, whatever that does."""
     try:
         return repr(value)
-    except Exception as failure:  # noqa: BLE001 - as above
+    except Exception as failure:
         return _failed(value, failure)
 
 

@@ -1,26 +1,10 @@
-"""Values to bytes and back, by the name of a serializer or the content type of a message.
-
-JSON is Celery's: what JSON lacks travels as an object of two keys, `{"__type__": T, "__value__": V}`.
-
-    datetime  isoformat      date  isoformat      time  isoformat      decimal  text
-    uuid      {"hex": …}     bytes  text (valid UTF-8)                 base64   text (other bytes)
-
-Tuples become arrays, objects with `__json__` give their stand-in, lazily evaluated strings are evaluated. msgspec does the work
-where it means the same as the standard library's json with these types, which does the rest.
-"""
+"""Values to bytes and back, by the name of a serializer or the content type of a message."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import datetime
-import decimal
 import difflib
 import importlib.util
-import json
-import math
 import pickle
-import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import NoneType
@@ -30,10 +14,8 @@ import msgspec
 
 from umbel.errors import ContentDisallowed, DecodeError, EncodeError, ImproperlyConfigured
 from umbel.wire.brief import brief
+from umbel.wire.typed_json import from_json, to_json
 
-MARK = b"__type__"
-"""Bytes without it (and without an escaped underscore) hold plain JSON only."""
-_ESCAPED_MARK = b"\\u005"
 _JSON = "application/json"
 _MSGPACK = "application/x-msgpack"
 _YAML = "application/x-yaml"
@@ -59,9 +41,6 @@ class Serializer:
     loads: Callable[[bytes], Any]
     extra: str | None = None
     """The module it needs, which is also the name of umbel's extra."""
-
-
-# --- the face --------------------------------------------------------------------------------------------------------------------
 
 
 def dumps(value: Any, serializer: str = "json", *, name: str = "value") -> tuple[str, str, bytes]:
@@ -109,111 +88,6 @@ def register(
     _add(Serializer(name, content_type, content_encoding, dumps, loads))
 
 
-def register_type(kind: type, marker: str, encoder: Callable[[Any], Any], decoder: Callable[[Any], Any]) -> None:
-    """Let instances of `kind` travel in JSON as `{"__type__": marker, "__value__": encoder(it)}`."""
-    _encoders.insert(0, (kind, marker, encoder))
-    _decoders[marker] = decoder
-
-
-# --- JSON ------------------------------------------------------------------------------------------------------------------------
-
-_ATOMS = frozenset({str, int, bool, NoneType})
-_KEYS = frozenset({str})
-
-
-def to_json(value: Any) -> bytes:
-    """`value` as JSON in UTF-8; raises what json and the value's hooks raise."""
-    try:
-        if is_plain(value):
-            return _fast_encode(value)
-    except (RecursionError, ValueError):  # too deep, or text with lone surrogates: json knows better
-        pass
-    return _slow_encode(value).encode()
-
-
-def from_json(data: bytes | str) -> Any:
-    """The value in JSON bytes; raises what json raises, or `DecodeError` for a bad `__type__`."""
-    if isinstance(data, bytes) and MARK not in data and _ESCAPED_MARK not in data:
-        try:
-            return _fast_decode(data)
-        except (msgspec.DecodeError, ValueError):  # NaN, a lone surrogate, a number out of range, a byte order mark
-            pass
-    return json.loads(data, object_hook=_revive)
-
-
-def is_plain(value: Any) -> bool:
-    """True if msgspec and json write `value` alike: exact builtin types, finite floats, keys that are text."""
-    kind = type(value)
-    if kind in _ATOMS:
-        return True
-    if kind is list or kind is tuple:
-        return _ATOMS.issuperset(map(type, value)) or all(map(is_plain, value))
-    if kind is dict:
-        values = value.values()
-        return _KEYS.issuperset(map(type, value)) and (_ATOMS.issuperset(map(type, values)) or all(map(is_plain, values)))
-    return kind is float and math.isfinite(value)
-
-
-def _default(value: Any) -> Any:
-    """What stands for `value` in JSON."""
-    stand_in = getattr(type(value), "__json__", None)
-    if stand_in is not None:
-        return stand_in(value)
-    for kind, marker, encoder in _encoders:
-        if isinstance(value, kind):
-            return {"__type__": marker, "__value__": encoder(value)}
-    if isinstance(value, bytes):
-        return _bytes_stand_in(value)
-    if hasattr(type(value), "_proxy____cast"):  # Django's lazy strings
-        return str(value)
-    raise TypeError(f"{type(value).__qualname__} is no type that JSON has")
-
-
-def _bytes_stand_in(value: bytes) -> dict[str, str]:
-    try:
-        return {"__type__": "bytes", "__value__": value.decode()}
-    except UnicodeDecodeError:
-        return {"__type__": "base64", "__value__": base64.b64encode(value).decode()}
-
-
-def _revive(found: dict[str, Any]) -> Any:
-    """The value that an object of exactly the two keys stands for; any other object is itself."""
-    if len(found) != 2 or "__type__" not in found or "__value__" not in found:
-        return found
-    marker = found["__type__"]
-    decoder = _decoders.get(marker) if isinstance(marker, str) else None
-    if decoder is None:
-        raise DecodeError(f"JSON holds a value of the unknown type {brief(marker, 100)}")
-    try:
-        return decoder(found["__value__"])
-    except (ValueError, TypeError, KeyError, ArithmeticError, binascii.Error) as failure:
-        raise DecodeError(f"JSON holds {brief(found['__value__'], 100)}, which is no {marker}: {failure}") from failure
-
-
-_encoders: list[tuple[type, str, Callable[[Any], Any]]] = [
-    (datetime.datetime, "datetime", datetime.datetime.isoformat),  # before date: a datetime is one
-    (datetime.date, "date", datetime.date.isoformat),
-    (datetime.time, "time", datetime.time.isoformat),
-    (decimal.Decimal, "decimal", str),
-    (uuid.UUID, "uuid", lambda value: {"hex": value.hex}),
-]
-_decoders: dict[str, Callable[[Any], Any]] = {
-    "datetime": datetime.datetime.fromisoformat,
-    "date": datetime.date.fromisoformat,
-    "time": datetime.time.fromisoformat,
-    "decimal": decimal.Decimal,
-    "uuid": lambda value: uuid.UUID(value["hex"]),
-    "bytes": lambda value: str.encode(value),
-    "base64": lambda value: base64.b64decode(str.encode(value), validate=True),
-}
-_fast_encode = msgspec.json.Encoder().encode
-_fast_decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
-_slow_encode = json.JSONEncoder(default=_default, separators=(",", ":")).encode
-
-
-# --- msgpack, yaml, pickle ---------------------------------------------------------------------------------------------------------
-
-
 def _to_msgpack(value: Any) -> bytes:
     _check_msgpack(value)
     return msgspec.msgpack.encode(value)
@@ -249,14 +123,12 @@ def _from_yaml(data: bytes) -> Any:
             if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
                 raise DecodeError("YAML with merge keys (`<<`) is not accepted")
 
-    return yaml.load(data, Loader)
+    return yaml.load(data, Loader)  # noqa: S506 - a SafeLoader
 
 
 def _to_pickle(value: Any) -> bytes:
     return pickle.dumps(value, _PICKLE_PROTOCOL)
 
-
-# --- the register ----------------------------------------------------------------------------------------------------------------
 
 _by_name: dict[str, Serializer] = {}
 _by_type: dict[str, Serializer] = {}
@@ -325,6 +197,6 @@ def _parts(value: Any) -> Iterable[tuple[Any, Any]]:
 def _works(serializer: Serializer, value: Any) -> bool:
     try:
         serializer.dumps(value)
-    except Exception:  # noqa: BLE001 - only whether it fails matters
+    except Exception:
         return False
     return True

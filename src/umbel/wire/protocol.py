@@ -24,6 +24,7 @@ from umbel.wire.brief import brief
 from umbel.wire.envelope import Envelope
 from umbel.wire.ids import new_ids
 from umbel.wire.message import Embed, Headers, Message
+from umbel.wire.typed_json import MARK, is_plain
 
 _FIELDS = frozenset(Headers.__struct_fields__)
 _EMBED_FIELDS = Embed.__struct_fields__
@@ -52,9 +53,6 @@ def when(text: str | None) -> float | None:
         return (aware - _EPOCH).total_seconds()
     except (ValueError, TypeError, OverflowError) as failure:
         raise DecodeError(f"{brief(text, 100)} is no time in ISO 8601") from failure
-
-
-# --- writing ---------------------------------------------------------------------------------------------------------------------
 
 
 def encode(
@@ -96,7 +94,7 @@ def _complete(headers: Headers, message: Message) -> None:
 def _body(message: Message, serializer: str) -> tuple[str, str, bytes]:
     """Content type, content encoding and bytes of the payload."""
     embed = message.embed
-    if serializer == "json" and embed == _NO_EMBED and encoding.is_plain(message.args) and encoding.is_plain(message.kwargs):
+    if serializer == "json" and embed == _NO_EMBED and is_plain(message.args) and is_plain(message.kwargs):
         try:
             return "application/json", "utf-8", _encode([message.args, message.kwargs, embed])
         except ValueError:  # lone surrogates
@@ -228,7 +226,7 @@ def _tail(embed: Embed) -> bytes:
 
 def _packed_call(args: Any, kwargs: dict[str, Any]) -> bytes | None:
     """The beginning of a JSON payload, `[args,kwargs`; None if msgspec must not write it."""
-    if not (encoding.is_plain(args) and (not kwargs or encoding.is_plain(kwargs))):
+    if not (is_plain(args) and (not kwargs or is_plain(kwargs))):
         return None
     try:
         return _encode([args, kwargs])[:-1]
@@ -236,13 +234,10 @@ def _packed_call(args: Any, kwargs: dict[str, Any]) -> bytes | None:
         return None
 
 
-# --- reading ---------------------------------------------------------------------------------------------------------------------
-
-
 def headers(envelope: Envelope, accept: frozenset[str]) -> Headers:
     """The headers alone: cheap, as the body stays closed unless it is protocol 1's, which has them inside."""
     raw = envelope.headers
-    if encoding.MARK not in raw:
+    if MARK not in raw:
         try:
             return _decode_headers(raw)
         except (msgspec.DecodeError, ValueError, RecursionError):

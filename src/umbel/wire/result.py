@@ -1,39 +1,25 @@
 """The result document: what is kept of a finished (or started, or retried) task, as Celery writes it.
 
-    {"status", "result", "traceback", "children", "date_done", "task_id"}     always
-    {"parent_id", "group_id", "name", "args", "kwargs", "worker", "retries", "queue", …}     where there is such a thing
-
-An exception travels as `{"exc_type", "exc_message", "exc_module"}`; umbel's own under the names that Celery gives them.
+{"status", "result", "traceback", "children", "date_done", "task_id"}     always
+{"parent_id", "group_id", "name", "args", "kwargs", "worker", "retries", "queue", …}     where there is such a thing
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
-import functools
-import pickle
-import sys
-from collections.abc import Callable, Iterable, Mapping
-from types import ModuleType
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-from umbel import clock, errors, states
+from umbel import clock, states
 from umbel.errors import DecodeError, EncodeError
 from umbel.wire import encoding
 from umbel.wire.brief import brief
+from umbel.wire.failure import exception_in, exception_out
+from umbel.wire.typed_json import is_plain
 
-_CELERY = "celery.exceptions"
-_BILLIARD = "billiard.exceptions"
-_BILLIARD_NAMES = frozenset({"SoftTimeLimitExceeded", "TimeLimitExceeded", "WorkerLostError", "Terminated"})
-_CELERY_KINDS = (errors.TaskError, errors.TaskPredicate, errors.ImproperlyConfigured)
-_OURS: dict[tuple[str, str], type[BaseException]] = {
-    (_BILLIARD if name in _BILLIARD_NAMES else _CELERY, name): kind
-    for name, kind in vars(errors).items()
-    if isinstance(kind, type) and issubclass(kind, _CELERY_KINDS)
-}
-_WIRE_NAMES = {kind: names for names, kind in _OURS.items()}
 _encode_text = msgspec.json.Encoder().encode
 
 
@@ -69,9 +55,6 @@ class Document:
     queue: str | None = None
 
 
-# --- writing ---------------------------------------------------------------------------------------------------------------------
-
-
 def encode(
     id: str,
     state: str,
@@ -86,17 +69,12 @@ def encode(
 ) -> Result:
     """The document of one state of a task; `value` is anything that the serializer takes, or an exception."""
     done = clock.utc().isoformat() if state in states.READY_STATES else None
-    if (
-        serializer == "json"
-        and done
-        and not (traceback or children or parent_id or group_id or extra)
-        and encoding.is_plain(value)
-    ):
+    if serializer == "json" and done and not (traceback or children or parent_id or group_id or extra) and is_plain(value):
         packed = _pack_plain(id, state, value, done, children is None)
         if packed is not None:
             return Result(id, state, packed)
     if isinstance(value, BaseException):
-        value = _exception_out(value, serializer)
+        value = exception_out(value, serializer)
     document = {
         "status": state,
         "result": value,
@@ -136,34 +114,6 @@ def _pack(document: dict[str, Any], serializer: str) -> bytes:
         raise
 
 
-def _exception_out(failure: BaseException, serializer: str) -> Any:
-    """What stands for an exception: the wire's three keys, or with pickle itself, if it survives that."""
-    if serializer == "pickle" and _survives_pickle(failure):
-        return failure
-    kind = type(failure)
-    module, name = _WIRE_NAMES.get(kind) or (kind.__module__, kind.__qualname__)
-    return {"exc_type": name, "exc_message": [_safe(part, serializer) for part in failure.args], "exc_module": module}
-
-
-def _safe(part: Any, serializer: str) -> Any:
-    """An argument of an exception, or its repr if it cannot travel."""
-    try:
-        encoding.dumps(part, serializer)
-    except EncodeError:
-        return brief(part)
-    return part
-
-
-def _survives_pickle(failure: BaseException) -> bool:
-    try:
-        return type(pickle.loads(pickle.dumps(failure))) is type(failure)
-    except Exception:  # noqa: BLE001 - a class that cannot be pickled may raise anything
-        return False
-
-
-# --- reading ---------------------------------------------------------------------------------------------------------------------
-
-
 def decode(result: Result, accept: frozenset[str], serializer: str = "json") -> Document:
     """The document of `result`, which `serializer` wrote."""
     found = encoding.loads(result.document, *encoding.content_type(serializer), accept)
@@ -201,57 +151,3 @@ def _value(status: Any, value: Any) -> Any:
     if is_exception and isinstance(value, dict) and isinstance(value.get("exc_type"), str):
         return exception_in(value)
     return value
-
-
-def exception_in(told: Mapping[str, Any]) -> BaseException:
-    """The exception of a result.
-
-    Its class is looked up in modules that are imported already, never imported; what is not there, is no exception class or
-    cannot be built from the arguments becomes a new class of the same name.
-    """
-    name, module = str(told.get("exc_type")), told.get("exc_module")
-    args = told.get("exc_message")
-    args = tuple(args) if isinstance(args, (list, tuple)) else () if args is None else (args,)
-    module = module if isinstance(module, str) else _CELERY
-    kind = _find(module, name)
-    built = _build(kind, args) if kind else None
-    return built if built is not None else _stranger(module, name)(*args)
-
-
-def _find(module: str, name: str) -> type[BaseException] | None:
-    """The class, without running anything: neither imports nor `__getattr__` of modules and classes."""
-    ours = _OURS.get((module, name))
-    if ours:
-        return ours
-    place: Any = sys.modules.get(module)
-    if not isinstance(place, ModuleType):
-        return None
-    place = object.__getattribute__(place, "__dict__").get(name.split(".")[0])
-    for part in name.split(".")[1:]:
-        place = type.__getattribute__(place, "__dict__").get(part) if isinstance(place, type) else None
-    return place if isinstance(place, type) and issubclass(place, BaseException) else None
-
-
-def _build(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException | None:
-    """An instance whose `str` works; past the constructor if that wants other arguments."""
-    makers: tuple[Callable[[], Any], ...] = (lambda: kind(*args), lambda: kind.__new__(kind, *args))
-    for make in makers:
-        try:
-            built = make()
-            str(built)
-        except Exception:  # noqa: BLE001, S112 - constructors of the user's may raise anything
-            continue
-        if isinstance(built, BaseException):
-            return built
-    return None
-
-
-@functools.lru_cache(maxsize=256)
-def _stranger(module: str, name: str) -> type[Exception]:
-    """A class for an exception that this process does not know."""
-    try:
-        return type(
-            name.rpartition(".")[2], (Exception,), {"__module__": module, "__qualname__": name, "__doc__": "Unknown here."}
-        )
-    except (ValueError, TypeError):  # NUL or lone surrogates in the name
-        return _stranger(module, ascii(name))
