@@ -1,6 +1,6 @@
 """The contract of pools: jobs run elsewhere, in child processes, in threads or on an event loop.
 
-An implementation keeps all of it, and proves it with `umbel.testing.contracts.PoolContract`.
+An implementation keeps all of it, and proves it with `umbel.testing.pools.PoolContract`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,20 @@ class Runner(Protocol):
     """What a pool needs of the execution room; called in the process and thread that runs the job."""
 
     def run(self, job: Job) -> Outcome:
-        """Run it to its end, whatever happens; raises nothing but what ends the process."""
+        """Run it to its end, whatever happens; raises nothing but what ends the process.
+
+        In a child process a soft cancel raises `SoftTimeLimitExceeded` out of a signal handler, anywhere inside `run`. It belongs
+        into the task; if it leaves `run`, because it came just before or just after the task, the job ends as `TERMINATED`.
+        """
         ...
 
     async def run_async(self, job: Job) -> Outcome:
-        """The same for an `async def` task."""
+        """The same for an `async def` task; keeps the job's soft and hard limit itself.
+
+        To cancel, the pool calls `asyncio.Task.cancel(how)` with a `Stop`: "soft" is to be raised in the task as
+        `SoftTimeLimitExceeded`, after "hard" the outcome is `TERMINATED`, which is also what a `CancelledError` that leaves
+        `run_async` means. A job that goes on for a second after "hard" is left to itself and told as `TERMINATED`.
+        """
         ...
 
     def enter(self) -> None:
@@ -56,6 +65,8 @@ class Abilities:
 class Pool(ABC):
     """Runs jobs elsewhere. Belongs to the event loop's thread: no method is called from another.
 
+    `RETURNED` outcomes may come at any time: what would wait for long goes back, so that others can run it.
+
     1. Every submitted job yields exactly one outcome, even if its process died.
     2. A soft limit raises inside the task; a hard limit ends the run, `TIMEOUT`. What cannot be kept is not in `abilities`.
     3. No job waits behind a long one while another process idles: jobs not begun are taken back and handed out again.
@@ -78,11 +89,11 @@ class Pool(ABC):
 
     @abstractmethod
     def submit(self, jobs: Sequence[Job]) -> None:
-        """Take these, at once, without blocking."""
+        """Take these, at once, without blocking; more than `room` only makes them wait here, or return."""
 
     @abstractmethod
     async def news(self) -> list[Begun | Outcome]:
-        """All that happened since the last call; waits until there is something."""
+        """All that happened since the last call; waits until there is something. `[]` if the pool has stopped and told all."""
 
     @abstractmethod
     def take_back(self) -> None:
@@ -90,7 +101,7 @@ class Pool(ABC):
 
     @abstractmethod
     def cancel(self, number: int, how: Stop) -> bool:
-        """Ask a submitted job to end; True if it was here. One that had not begun yields `TERMINATED`."""
+        """Ask a submitted job to end; True if it was here and is asked (see `abilities`). One that had not begun yields `TERMINATED`."""
 
     @abstractmethod
     async def resize(self, slots: int) -> None:

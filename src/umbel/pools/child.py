@@ -1,0 +1,246 @@
+"""What runs inside a child process of the process pool: jobs, one after the other or, if they are async, side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from umbel import clock
+from umbel.errors import SoftTimeLimitExceeded
+from umbel.execution.outcome import Begun, Job, Kind, Outcome
+from umbel.pools.juggler import Juggler
+from umbel.pools.line import LEAVING, READY, ChildEnds, Frame, Post
+from umbel.pools.pool import Runner, Stop
+
+log = logging.getLogger("umbel.pools")
+
+index = 0
+"""The number of this child in its pool, from 1; 0 in every other process. Set before `Runner.enter`."""
+
+_PROMPT = 0.001
+"""Seconds that news may wait for company before the bell rings; also what makes a task short."""
+
+
+@dataclass(slots=True, frozen=True)
+class Plan:
+    """How children live."""
+
+    runner: Runner
+    max_tasks: int | None = None
+    max_memory: int | None = None
+    """KiB of resident memory."""
+    names: Callable[[int], str] | None = None
+
+    def live(self, ends: ChildEnds, number: int, is_async: bool) -> None:
+        """The life of one child, from just after its fork to just before its exit."""
+        global index
+        index = number
+        _settle_in(self.names(number) if self.names else "")
+        post = Post(ends)
+        try:
+            self.runner.enter()
+            post.ring(READY)
+            limits = Limits(self.max_tasks, self.max_memory)
+            if is_async:
+                asyncio.run(AsyncChild(post, self.runner, limits).serve())
+            else:
+                Child(post, self.runner, limits).serve()
+            self.runner.leave()
+        except SystemExit:
+            raise
+        except BaseException:
+            log.critical("child process %s ends: error outside of tasks", os.getpid(), exc_info=True)
+            raise SystemExit(1) from None
+
+
+def _settle_in(name: str) -> None:
+    """What a new process needs that the fork does not give."""
+    if "numpy" in sys.modules:  # the standard library reseeds itself
+        sys.modules["numpy"].random.seed()
+    if name:
+        import multiprocessing  # here, because only its process name is wanted, which log records show
+
+        multiprocessing.current_process().name = name
+
+
+class Limits:
+    """Says when a child has done enough."""
+
+    def __init__(self, max_tasks: int | None, max_memory: int | None):
+        self._left = max_tasks
+        self._memory = max_memory
+        self._statm = os.open("/proc/self/statm", os.O_RDONLY) if max_memory and os.path.exists("/proc/self/statm") else -1
+        self.any = max_tasks is not None or max_memory is not None
+
+    def reached(self) -> bool:
+        """Count one job; True if it was to be the last."""
+        if self._left is not None:
+            self._left -= 1
+            if self._left <= 0:
+                return True
+        return self._memory is not None and self._resident() > self._memory
+
+    def _resident(self) -> int:
+        """KiB now, or, where the system does not tell, at the most so far."""
+        if self._statm >= 0:
+            return int(os.pread(self._statm, 128, 0).split()[1]) * (resource.getpagesize() // 1024)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak // 1024 if sys.platform == "darwin" else peak
+
+
+class Child:
+    """Runs sync jobs in the main thread."""
+
+    def __init__(self, post: Post, runner: Runner, limits: Limits):
+        self._post = post
+        self._runner = runner
+        self._limits = limits
+        self._pid = os.getpid()
+        self._token: int | None = None
+        self._running: int | None = None
+        self._asked: set[int] = set()
+        self._spent: dict[str, float] = {}
+        self._rung = 0.0
+        self._silent = False  # True if there are reports that no bell has told of
+
+    def serve(self) -> None:
+        """Work until told to stop, until the limits are reached, or until the pool is gone."""
+        signal.signal(signal.SIGUSR1, self._interrupt)
+        try:
+            while (frame := self._post.receive()) is not None and not frame.stop:
+                if not self._work(frame):
+                    self._post.ring(LEAVING)
+                    break
+        finally:
+            signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+
+    def _work(self, frame: Frame) -> bool:
+        """Run those jobs of the frame that are still ours; False if the limits are reached."""
+        for job in frame.jobs:
+            if self._token is None:
+                self._token = self._post.claim()
+            if self._token != frame.generation:  # the pool has taken back the rest; a newer token is for a later frame
+                break
+            self._token = None
+            self._run(job)
+            if self._limits.any and self._limits.reached():
+                return False
+        if self._silent:
+            self._ring()
+        return True
+
+    def _run(self, job: Job) -> None:
+        """Run one and report it; rings unless more news are sure to come within a moment."""
+        if job.tell:
+            self._post.tell(Begun(job.number, self._pid, clock.now()))
+            self._silent = True
+        if self._silent and self._spent.get(job.task, 1.0) > _PROMPT:
+            self._ring()
+        start = clock.monotonic()
+        outcome = self._outcome(job)
+        now = clock.monotonic()
+        self._spent[job.task] = spent = now - start
+        self._post.report(outcome, spent)
+        self._silent = True
+        if now - self._rung > _PROMPT:
+            self._ring()
+
+    def _outcome(self, job: Job) -> Outcome:
+        outcome = None
+        try:
+            self._running = job.number
+            if job.number not in self._asked:
+                outcome = self._runner.run(job)
+            self._running = None
+        except SoftTimeLimitExceeded:
+            pass
+        if self._asked:
+            self._asked.clear()
+        # Asked for so early or so late that the runner was not in the task, it ends without the runner's verdict.
+        return outcome or Outcome(job.number, Kind.TERMINATED, text="SoftTimeLimitExceeded()")
+
+    def _ring(self) -> None:
+        self._post.ring()
+        self._silent = False
+        self._rung = clock.monotonic()
+
+    def _interrupt(self, number: int, frame: object) -> None:
+        """SIGUSR1: some job is to end. It may have ended meanwhile, so what counts is the number left on the line."""
+        self._asked |= self._post.alarms()
+        if self._running is not None and self._running in self._asked:
+            self._running = None
+            raise SoftTimeLimitExceeded
+
+
+class AsyncChild:
+    """Runs async jobs on one event loop."""
+
+    def __init__(self, post: Post, runner: Runner, limits: Limits):
+        self._post = post
+        self._limits = limits
+        self._juggler = Juggler(runner, self._begun, self._ended)
+        self._stopped = asyncio.Event()
+        self._token: int | None = None
+        self._silent = False
+
+    async def serve(self) -> None:
+        """Work until told to stop, until the limits are reached, or until the pool is gone; what runs may end first."""
+        self._loop = asyncio.get_running_loop()
+        self._post.socket.setblocking(False)
+        self._loop.add_reader(self._post.socket, self._read)
+        await self._stopped.wait()
+        await self._juggler.drain()
+        self._loop.remove_reader(self._post.socket)
+        self._post.socket.setblocking(True)
+
+    def _read(self) -> None:
+        alive = self._post.fill()
+        while (frame := self._post.parse()) is not None:
+            self._obey(frame)
+        if not alive:
+            os._exit(0)  # nobody is left to be told; what runs will run again elsewhere
+
+    def _obey(self, frame: Frame) -> None:
+        for number, how in frame.cancel:
+            self._juggler.cancel(number, Stop(how))
+        for job in frame.jobs:
+            if self._stopped.is_set():
+                return
+            if self._token is None:
+                self._token = self._post.claim()
+            if self._token != frame.generation:
+                break
+            self._token = None
+            self._begin(job)
+        if frame.stop:
+            self._stopped.set()
+
+    def _begin(self, job: Job) -> None:
+        self._juggler.begin(job)
+        if self._limits.any and self._limits.reached():
+            self._stopped.set()
+            self._post.ring(LEAVING)
+
+    def _begun(self, begun: Begun) -> None:
+        self._post.tell(begun)
+        self._ring_soon()
+
+    def _ended(self, outcome: Outcome, spent: float) -> None:
+        self._post.report(outcome, spent)
+        self._ring_soon()
+
+    def _ring_soon(self) -> None:
+        """One bell for all that happens in one turn of the loop."""
+        if not self._silent:
+            self._silent = True
+            self._loop.call_soon(self._ring)
+
+    def _ring(self) -> None:
+        self._silent = False
+        self._post.ring()

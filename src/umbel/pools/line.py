@@ -1,0 +1,309 @@
+"""The descriptors between a pool and one child process, and the frames that travel on them.
+
+    pool                                    child
+    socket   frames of jobs      ────────▶  read when it has nothing left to do
+             bells (1 byte)      ◀────────  "look at the reports", "ready", "leaving"
+    tokens   4 bytes per job     ────────▶  one read before each job begins
+             read back           ◀╌╌╌╌╌╌╌╌  (the pool holds both ends)
+    reports  Begun, Outcome      ◀────────  written at once, so that nothing finished is lost or hidden
+    alarms   8 bytes per cancel  ────────▶  read in the signal handler
+
+A token bears the generation of the frame that its job came in. Whoever reads a token owns the job: the child begins it,
+or the pool has taken it back. The kernel hands each token to one of the two, so no job runs twice and none is forgotten.
+After taking back, the pool starts a new generation, and the child drops what it still has of an older one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import socket
+import struct
+import sys
+import termios
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
+
+import msgspec
+
+from umbel.execution.outcome import Begun, Job, Outcome
+
+NEWS, READY, LEAVING = b"n", b"r", b"l"
+
+_LENGTH = struct.Struct("<I")
+_REPORT = struct.Struct("<If")  # length; seconds that the job took, or negative if it has just begun
+_NUMBER = struct.Struct("<q")
+_TOKEN = 4
+_CHUNK = 1 << 18
+
+
+class Frame(msgspec.Struct, array_like=True, gc=False):
+    """What the pool tells a child."""
+
+    generation: int = 0
+    jobs: list[Job] = []
+    stop: bool = False
+    """End in order, once what runs has ended."""
+    cancel: list[tuple[int, str]] = []
+    """(number, how) of async jobs that are to end."""
+
+
+@dataclass(slots=True, frozen=True)
+class PoolEnds:
+    """The pool's descriptors of a line, in the order in which they are handed over."""
+
+    socket: int
+    tokens_in: int
+    tokens_out: int
+    reports: int
+    alarms: int
+
+    def close(self) -> None:
+        for fd in astuple(self):
+            os.close(fd)
+
+
+@dataclass(slots=True, frozen=True)
+class ChildEnds:
+    """The child's descriptors of a line; `tokens` is the pool's `tokens_in` too."""
+
+    socket: int
+    tokens: int
+    reports: int
+    alarms: int
+
+    def close(self) -> None:
+        for fd in (self.socket, self.reports, self.alarms):
+            os.close(fd)
+
+
+def open_line() -> tuple[PoolEnds, ChildEnds]:
+    """A new line, both sides in this process until it forks."""
+    ours, theirs = socket.socketpair()
+    tokens_in, tokens_out = os.pipe()
+    reports_in, reports_out = os.pipe()
+    alarms_in, alarms_out = os.pipe()
+    for fd in (tokens_in, tokens_out, reports_in, reports_out, alarms_in, alarms_out):
+        os.set_blocking(fd, False)
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):  # over this user's allowance: a smaller pipe only costs wake-ups
+            fcntl.fcntl(reports_out, fcntl.F_SETPIPE_SZ, _CHUNK)
+    ours.setblocking(False)
+    pool = PoolEnds(ours.detach(), tokens_in, tokens_out, reports_in, alarms_out)
+    return pool, ChildEnds(theirs.detach(), tokens_in, reports_out, alarms_in)
+
+
+class Line:
+    """The pool's side of a line. Nothing here blocks, and nothing fails because the child is dead."""
+
+    def __init__(self, ends: PoolEnds):
+        self.socket = socket.socket(fileno=ends.socket)
+        self.generation = 0
+        self._ends = ends
+        self._encoder = msgspec.msgpack.Encoder()
+        self._begun = msgspec.msgpack.Decoder(Begun)
+        self._outcome = msgspec.msgpack.Decoder(Outcome)
+        self._frame = bytearray()
+        self._unsent = bytearray()
+        self._partial = bytearray()
+        self._needed = 0
+
+    def hand_out(self, jobs: list[Job]) -> bool:
+        """Give the child these jobs behind all it has; True if a part of the frame waits for `flush`."""
+        # Tokens first: a child that has the frame must find them, or it would think that the jobs were taken back.
+        os.write(self._ends.tokens_out, self.generation.to_bytes(_TOKEN, "little") * len(jobs))
+        return self.send(Frame(self.generation, jobs))
+
+    def take_back(self) -> int:
+        """How many jobs, the last of those handed out, are the pool's again."""
+        self.generation = (self.generation + 1) & 0xFFFFFFFF
+        taken = 0
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self._ends.tokens_in, _CHUNK):
+                taken += len(data)
+        return taken // _TOKEN
+
+    def unbegun(self) -> int:
+        """How many of the jobs handed out the child has not begun."""
+        waiting = fcntl.ioctl(self._ends.tokens_in, termios.FIONREAD, b"\0\0\0\0")
+        return int.from_bytes(waiting, sys.byteorder) // _TOKEN
+
+    def send(self, frame: Frame) -> bool:
+        """Tell the child; True if a part of it waits for `flush`."""
+        buffer = self._frame
+        self._encoder.encode_into(frame, buffer, _LENGTH.size)
+        _LENGTH.pack_into(buffer, 0, len(buffer) - _LENGTH.size)
+        sent = 0 if self._unsent else self._write(buffer)
+        if sent < len(buffer):
+            self._unsent += buffer[sent:]
+        if len(buffer) > _CHUNK:
+            self._frame = bytearray()  # do not keep the memory of one huge frame
+        return bool(self._unsent)
+
+    def flush(self) -> bool:
+        """Send more of what waits; True if some still does."""
+        del self._unsent[: self._write(self._unsent)]
+        return bool(self._unsent)
+
+    def _write(self, data: bytearray) -> int:
+        try:
+            return self.socket.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError:  # it is dead, which the nursery will tell
+            return len(data)
+
+    def bells(self) -> bytes:
+        """The bells since the last call; `b""` if the child has closed its end."""
+        try:
+            return self.socket.recv(4096)
+        except BlockingIOError:
+            return NEWS
+        except OSError:
+            return b""
+
+    def reports(self) -> tuple[list[Begun], list[tuple[Outcome, float]]]:
+        """What the child has reported since the last call: what began, and what ended with its duration."""
+        begun: list[Begun] = []
+        ended: list[tuple[Outcome, float]] = []
+        for data in self._chunks():
+            view, at, end = memoryview(data), 0, len(data)
+            while end - at >= _REPORT.size:
+                length, spent = _REPORT.unpack_from(data, at)
+                stop = at + _REPORT.size + length
+                if stop > end:
+                    self._needed = stop - at
+                    break
+                body = view[at + _REPORT.size : stop]
+                if spent < 0:
+                    begun.append(self._begun.decode(body))
+                else:
+                    ended.append((self._outcome.decode(body), spent))
+                at = stop
+            self._partial += view[at:]
+        return begun, ended
+
+    def _chunks(self) -> Iterator[bytes]:
+        """What is in the pipe; one large report is put together before it is looked at again."""
+        while True:
+            try:
+                data = os.read(self._ends.reports, _CHUNK)
+            except BlockingIOError:
+                return
+            if not data:
+                return
+            if self._partial:
+                self._partial += data
+                if len(self._partial) < self._needed:
+                    continue
+                data = bytes(self._partial)
+                self._partial.clear()
+            self._needed = 0
+            yield data
+
+    def alarm(self, number: int) -> None:
+        """Leave the number of the job that the next SIGUSR1 is meant for."""
+        with contextlib.suppress(OSError):  # full or dead: either way the child has enough to read
+            os.write(self._ends.alarms, _NUMBER.pack(number))
+
+    def close(self) -> None:
+        """Close all; the child, if it lives, ends after its job."""
+        self.socket.close()
+        for fd in astuple(self._ends)[1:]:
+            os.close(fd)
+
+
+class Post:
+    """The child's side of a line: it waits for frames, and may block to report."""
+
+    def __init__(self, ends: ChildEnds):
+        self.socket = socket.socket(fileno=ends.socket)
+        self._ends = ends
+        self._decoder = msgspec.msgpack.Decoder(Frame)
+        self._encoder = msgspec.msgpack.Encoder()
+        self._buffer = bytearray()
+        self._received = bytearray()
+
+    def receive(self) -> Frame | None:
+        """The next frame, None if the pool is gone."""
+        while (frame := self.parse()) is None:
+            if not self.fill():
+                return None
+        return frame
+
+    def fill(self) -> bool:
+        """Read what there is, waiting for something; False if the pool is gone."""
+        try:
+            data = self.socket.recv(_CHUNK)
+        except BlockingIOError:  # only where the socket does not block
+            return True
+        except OSError:
+            return False
+        self._received += data
+        return bool(data)
+
+    def parse(self) -> Frame | None:
+        """The next frame of those already read."""
+        received = self._received
+        if len(received) < _LENGTH.size:
+            return None
+        end = _LENGTH.size + _LENGTH.unpack_from(received)[0]
+        if len(received) < end:
+            return None
+        frame = self._decoder.decode(received[_LENGTH.size : end])
+        del received[:end]
+        return frame
+
+    def claim(self) -> int | None:
+        """The generation of the next job that is this child's to begin; None if it has none."""
+        try:
+            token = os.read(self._ends.tokens, _TOKEN)
+        except BlockingIOError:
+            return None
+        return int.from_bytes(token, "little") if token else None
+
+    def tell(self, begun: Begun) -> None:
+        """Report that a job runs from now on."""
+        self._report(begun, -1.0)
+
+    def report(self, outcome: Outcome, spent: float) -> None:
+        """Report how a job ended, and the seconds it took."""
+        self._report(outcome, spent)
+
+    def _report(self, report: Begun | Outcome, spent: float) -> None:
+        buffer = self._buffer
+        self._encoder.encode_into(report, buffer, _REPORT.size)
+        _REPORT.pack_into(buffer, 0, len(buffer) - _REPORT.size, spent)
+        try:
+            sent = os.write(self._ends.reports, buffer)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(buffer):
+            self._report_rest(memoryview(bytes(buffer))[sent:])
+            self._buffer = bytearray()
+
+    def _report_rest(self, rest: memoryview) -> None:
+        """Write on as the pool makes room."""
+        waiting = select.poll()
+        waiting.register(self._ends.reports, select.POLLOUT)
+        while rest:
+            self.ring()
+            waiting.poll()
+            with contextlib.suppress(BlockingIOError):
+                rest = rest[os.write(self._ends.reports, rest) :]
+
+    def ring(self, bell: bytes = NEWS) -> None:
+        """Make the pool look at the reports; what cannot be rung now is rung by those that wait."""
+        flags = socket.MSG_DONTWAIT if bell == NEWS else 0
+        with contextlib.suppress(OSError):
+            self.socket.send(bell, flags)
+
+    def alarms(self) -> set[int]:
+        """The jobs that are to be interrupted."""
+        try:
+            data = os.read(self._ends.alarms, 4096)
+        except BlockingIOError:
+            return set()
+        return {number for (number,) in _NUMBER.iter_unpack(data)}

@@ -1,0 +1,278 @@
+"""A process that does nothing but fork children, so that they come from a process with one thread, whenever they are needed.
+
+    pool ──fork(ticket, index, kind)──▶ nursery ──fork──▶ child
+         ◀──born(ticket, pid) + the pool's ends of its line──
+         ◀──died(pid, status)──────────
+         ──kill(pid, signal)──▶              (only the parent of a process knows that the pid is still its own)
+
+It dies with the process that made it, and its children die with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import select
+import signal
+import socket
+import stat
+import struct
+import sys
+from collections.abc import Callable
+from typing import NoReturn, Protocol
+
+from umbel.pools.line import ChildEnds, PoolEnds, open_line
+
+_FORK, _KILL, _BORN, _FAILED, _DIED = range(5)
+_MESSAGE = struct.Struct("<Biii")
+_ENDS = 5
+
+ChildMain = Callable[[ChildEnds, int, bool], None]
+"""What a new child runs: its ends, its index, True if it is for async jobs."""
+
+
+class Parent(Protocol):
+    """Who is told what becomes of the children."""
+
+    def born(self, ticket: int, pid: int, ends: PoolEnds) -> None: ...
+
+    def unborn(self, ticket: int, error: int) -> None: ...
+
+    def died(self, pid: int, status: int) -> None: ...
+
+    def orphaned(self, status: int) -> None: ...
+
+
+class Nursery:
+    """The pool's handle on its nursery. Belongs to the event loop's thread."""
+
+    def __init__(self, parent: Parent, main: ChildMain):
+        self.pid = 0
+        self._parent = parent
+        self._main = main
+        self._ended = asyncio.Event()
+
+    def start(self) -> None:
+        """Fork it. What exists now is shared with it and with all children."""
+        self._loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        gc.collect()
+        gc.freeze()  # the collector writes into what it looks at, which would unshare the pages
+        worker = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _become_nursery(theirs, ours, worker, self._main)
+        theirs.close()
+        ours.setblocking(False)
+        self._control = ours
+        self._loop.add_reader(ours, self._read)
+
+    def fork(self, ticket: int, index: int, *, is_async: bool) -> None:
+        """Ask for a child; `born` or `unborn` of `ticket` will be told."""
+        self._send(_FORK, ticket, index, int(is_async))
+
+    def kill(self, pid: int, number: signal.Signals) -> None:
+        """Send a signal to a child, if it still is one."""
+        self._send(_KILL, pid, number)
+
+    def _send(self, what: int, *numbers: int) -> None:
+        # A few bytes to a process that only waits for them: a full buffer would take thousands of unread requests.
+        with contextlib.suppress(OSError):
+            self._control.send(_MESSAGE.pack(what, *numbers, *(0,) * (3 - len(numbers))))
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data, fds, _, _ = socket.recv_fds(self._control, _MESSAGE.size, _ENDS)
+            except BlockingIOError:
+                return
+            except OSError:
+                data, fds = b"", []
+            if len(data) < _MESSAGE.size:
+                return self._end()
+            what, first, second, _ = _MESSAGE.unpack(data)
+            if what == _BORN:
+                for fd in fds:
+                    os.set_inheritable(fd, False)
+                self._parent.born(first, second, PoolEnds(*fds))
+            elif what == _FAILED:
+                self._parent.unborn(first, second)
+            else:
+                self._parent.died(first, second)
+
+    def _end(self) -> None:
+        self._loop.remove_reader(self._control)
+        self._control.close()
+        try:
+            status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        except ChildProcessError:  # somebody else has waited for it
+            status = 0
+        self._ended.set()
+        self._parent.orphaned(status)
+
+    async def stop(self) -> None:
+        """End it, and by force what children it still has."""
+        if not self._ended.is_set():
+            with contextlib.suppress(OSError):
+                self._control.shutdown(socket.SHUT_WR)
+            await self._ended.wait()
+
+
+def die_with(parent: int) -> None:
+    """Let the kernel kill this process when its parent dies (Linux; elsewhere the closed socket has to tell)."""
+    if sys.platform == "linux":
+        import ctypes  # here, because only the nursery and its children need it
+
+        ctypes.CDLL(None).prctl(1, int(signal.SIGKILL))
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def _become_nursery(control: socket.socket, other: socket.socket, worker: int, main: ChildMain) -> NoReturn:
+    try:
+        other.close()
+        signal.set_wakeup_fd(-1)  # the worker's loop must not get our signals
+        _reset_signals()
+        die_with(worker)
+        gc.disable()
+        _stop_listening()
+        _Nurse(control, main).run()
+    finally:
+        os._exit(0)
+
+
+def _ignore(number: int, frame: object) -> None:
+    """Nothing. Unlike SIG_IGN it is not inherited by programs that tasks start."""
+
+
+def _reset_signals() -> None:
+    """Ctrl-C and `kill` of the group are for the worker to answer; all other handlers were the worker's own."""
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _ignore)
+
+
+def _stop_listening() -> None:
+    """Let go of the worker's listening sockets, or their ports would stay taken after it ended."""
+    for fd in _open_descriptors():
+        with contextlib.suppress(OSError):
+            if not stat.S_ISSOCK(os.fstat(fd).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(fd)) as probe:
+                listens = probe.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            if listens:  # replaced, not closed: the object that owns the number may close it later
+                null = os.open(os.devnull, os.O_RDWR)
+                os.dup2(null, fd, inheritable=False)
+                os.close(null)
+
+
+def _open_descriptors() -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(name) for name in os.listdir("/dev/fd")]
+    return []
+
+
+class _Nurse:
+    """What the nursery process does: fork, kill, wait, tell."""
+
+    def __init__(self, control: socket.socket, main: ChildMain):
+        self._control = control
+        self._main = main
+        self._children: set[int] = set()
+        self._wake_in, self._wake_out = os.pipe()
+
+    def run(self) -> None:
+        for fd in (self._wake_in, self._wake_out):
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(self._wake_out, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, _ignore)
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(self._wake_in, select.POLLIN)
+        while True:
+            ready = {fd for fd, _ in poll.poll()}
+            if self._wake_in in ready:
+                self._bury()
+            if self._control.fileno() in ready and not self._obey():
+                return self._end()
+
+    def _obey(self) -> bool:
+        data = self._control.recv(_MESSAGE.size)
+        if len(data) < _MESSAGE.size:
+            return False
+        what, first, second, third = _MESSAGE.unpack(data)
+        if what == _FORK:
+            self._fork(first, second, bool(third))
+        elif first in self._children:
+            os.kill(first, second)
+        return True
+
+    def _fork(self, ticket: int, index: int, is_async: bool) -> None:
+        try:
+            pool, child = open_line()
+        except OSError as error:
+            return self._tell(_FAILED, ticket, error.errno or 0)
+        nurse = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._tell(_FAILED, ticket, error.errno or 0)
+        else:
+            if pid == 0:
+                self._become_child(pool, child, nurse, index, is_async)
+            self._children.add(pid)
+            self._tell(_BORN, ticket, pid, pool)
+        pool.close()
+        child.close()
+
+    def _become_child(self, pool: PoolEnds, child: ChildEnds, nurse: int, index: int, is_async: bool) -> NoReturn:
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            die_with(nurse)
+            for fd in (pool.socket, pool.tokens_out, pool.reports, pool.alarms, self._wake_in, self._wake_out):
+                os.close(fd)
+            self._control.close()
+            gc.enable()
+            self._main(child, index, is_async)
+            status = 0
+        except SystemExit as request:
+            status = request.code if isinstance(request.code, int) else int(request.code is not None)
+        finally:
+            with contextlib.suppress(Exception):  # a broken pipe to a terminal that is gone
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(status & 0xFF)
+
+    def _bury(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake_in, 4096)
+        while self._children:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            self._children.discard(pid)
+            self._tell(_DIED, pid, os.waitstatus_to_exitcode(status))
+
+    def _tell(self, what: int, first: int, second: int, ends: PoolEnds | None = None) -> None:
+        message = _MESSAGE.pack(what, first, second, 0)
+        with contextlib.suppress(OSError):  # the worker is gone, which the next read tells
+            if ends is None:
+                self._control.send(message)
+            else:
+                fds = (ends.socket, ends.tokens_in, ends.tokens_out, ends.reports, ends.alarms)
+                socket.send_fds(self._control, [message], fds)
+
+    def _end(self) -> None:
+        """The worker is gone or wants no more: end what is left."""
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+        for pid in self._children:
+            os.waitpid(pid, 0)

@@ -1,0 +1,448 @@
+"""The pool of child processes, the default: jobs of sync tasks one at a time in each, async ones many at once in others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import os
+import signal
+from collections.abc import Callable, Sequence
+
+from umbel import clock
+from umbel.errors import WorkerError
+from umbel.execution.outcome import Begun, Job, Kind, Outcome
+from umbel.pools.child import Plan
+from umbel.pools.lane import QUIET, SPARE, Lane
+from umbel.pools.line import LEAVING, READY, PoolEnds
+from umbel.pools.nursery import Nursery
+from umbel.pools.pace import MOST, Pace
+from umbel.pools.pool import Abilities, Pool, Runner, Stop
+from umbel.pools.storm import PERIOD, Storm
+from umbel.pools.ward import Ward, open_ward
+
+log = logging.getLogger("umbel.pools")
+
+GRACE = 5.0
+"""Seconds that a child without jobs may take to end in order."""
+_FORCE = 3.0  # seconds after which an async job that nothing in its process can end is ended with its process
+_SLACK = 0.02  # seconds that a hard limit waits longer: handing over takes time too
+
+
+class ProcessPool(Pool):
+    """Runs jobs in child processes. Belongs to the event loop's thread.
+
+    Sync jobs: `slots` children, each with a short batch in hand (see `Pace`). Async jobs: up to `async_slots` at once, spread
+    over at most `slots` further children that are forked when needed. The two kinds have places of their own; `room` gives
+    what both can take, and lets up to `lane.SPARE` jobs of a full kind wait here as long as both kinds come.
+    While every child has been at one job for `lane.DEAF` seconds, jobs that wait for them come back as `RETURNED`.
+    """
+
+    abilities = Abilities(soft_sync=True, hard_sync=True, soft_async=True, hard_async=True)
+
+    def __init__(
+        self,
+        runner: Runner,
+        *,
+        slots: int,
+        async_slots: int = 1000,
+        max_tasks_per_child: int | None = None,
+        max_memory_per_child: int | None = None,
+        names: Callable[[int], str] | None = None,
+    ):
+        self.slots = slots
+        self._async_slots = async_slots
+        self._nursery = Nursery(self, Plan(runner, max_tasks_per_child, max_memory_per_child, names).live)
+        self._sync = Lane(is_async=False)
+        self._async = Lane(is_async=True)
+        self._lanes = (self._sync, self._async)
+        self._pace = Pace()
+        self._storm = Storm(slots)
+        self._births: dict[int, tuple[int, Lane]] = {}
+        self._tickets = 0
+        self._news: list[Begun | Outcome] = []
+        self._told = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._ticking = False
+        self._not_before = 0.0
+        self._stopping = False
+        self._stopped = False
+        self._failure: WorkerError | None = None
+
+    # --- the contract -------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._nursery.start()
+        self._restaff()
+        await self._until(lambda: not self._births)
+
+    async def room(self) -> int:
+        while (room := self._room()) <= 0:
+            self._moved.clear()
+            await self._moved.wait()
+        return room
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        now = clock.monotonic()
+        for job in jobs:
+            lane = self._async if job.is_async else self._sync
+            lane.waiting.append(job)
+            lane.used = now
+        self._deal()
+
+    async def news(self) -> list[Begun | Outcome]:
+        while not self._news:
+            if self._failure:
+                raise self._failure
+            if self._stopped:
+                return []
+            self._told.clear()
+            await self._told.wait()
+        news, self._news = self._news, []
+        return news
+
+    def take_back(self) -> None:
+        for lane in self._lanes:
+            for ward in lane.wards:
+                self._take_back(lane, ward)
+            self._give_back(lane)
+
+    def cancel(self, number: int, how: Stop) -> bool:
+        for lane in self._lanes:
+            ward = lane.ward_of(number)
+            if ward is not None:
+                self._take_back(lane, ward)
+                self._deal_soon()
+            if lane.forget(number):
+                self._tell([Outcome(number, Kind.TERMINATED)])
+                return True
+            if ward is not None:
+                self._end_job(ward, number, how)
+                return True
+        return False
+
+    async def resize(self, slots: int) -> None:
+        self.slots = self._storm.slots = slots
+        for lane in self._lanes:
+            staying = [ward for ward in lane.wards if not ward.leaving]
+            staying.sort(key=lambda ward: len(ward.jobs))
+            for ward in staying[: max(0, len(staying) - slots)]:
+                self._dismiss(lane, ward)
+        self._restaff()
+        self._deal()
+        await self._until(lambda: not self._births)
+
+    def pids(self) -> list[int]:
+        return [ward.pid for lane in self._lanes for ward in lane.wards]
+
+    async def stop(self, *, at_once: bool = False) -> None:
+        self._stopping = True
+        self.take_back()
+        for lane in self._lanes:
+            for ward in lane.wards:
+                if at_once or ward.jobs:
+                    self._nursery.kill(ward.pid, signal.SIGKILL)
+                elif not ward.leaving:
+                    self._write_rest(ward, ward.dismiss())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE):
+                await self._until(lambda: not self._births and not self.pids())
+        for pid in self.pids():
+            log.warning("child process %s did not end within %s s and is killed", pid, GRACE)
+        await self._nursery.stop()
+        self._stopped = True
+        self._told.set()
+
+    # --- handing out --------------------------------------------------------------------------------------------------
+
+    def _room(self) -> int:
+        now = clock.monotonic()
+        sync = self._sync.room(now, places=self.slots, stock=self._pace.stock())
+        aside = self._async_slots - self._async.held
+        if not self._async.is_recent(now):
+            return sync
+        if not self._sync.is_recent(now):
+            return aside
+        return min(max(sync, SPARE - len(self._sync.waiting)), max(aside, SPARE - len(self._async.waiting)))
+
+    def _deal(self) -> None:
+        """Give what waits to those that have room for it."""
+        if self._stopping or self._failure:
+            return
+        if self._sync.waiting:
+            self._deal_sync()
+        if self._async.waiting:
+            self._deal_async()
+        self._tick_later()
+
+    def _deal_soon(self) -> None:
+        self._loop.call_soon(self._deal)
+
+    def _deal_sync(self) -> None:
+        waiting, wards = self._sync.waiting, self._sync.idlest()
+        for place, ward in enumerate(wards):
+            fair = -(-len(waiting) // (len(wards) - place))
+            batch = self._pace.batch(waiting, load=ward.load, count=len(ward.jobs), most=min(fair, MOST))
+            if batch:
+                self._write_rest(ward, ward.hand_out(batch))
+                self._watch_head(ward)
+
+    def _deal_async(self) -> None:
+        lane, now = self._async, clock.monotonic()
+        each = -(-self._async_slots // max(1, self.slots))
+        for ward in lane.idlest():
+            count = min(len(lane.waiting), each - len(ward.jobs), self._async_slots - (lane.held - len(lane.waiting)))
+            batch = [lane.waiting.popleft() for _ in range(count)]
+            if batch:
+                ends = [(job, math.inf if job.hard is None else now + job.hard + _FORCE) for job in batch]
+                self._write_rest(ward, ward.hand_out(ends))
+        if lane.waiting and not lane.expected and lane.staff < self.slots and all(ward.ready for ward in lane.wards):
+            self._spawn(lane)
+
+    def _write_rest(self, ward: Ward, waits: bool) -> None:
+        if waits:
+            self._loop.add_writer(ward.line.socket, self._flush, ward)
+
+    def _flush(self, ward: Ward) -> None:
+        if not ward.line.flush():
+            self._loop.remove_writer(ward.line.socket)
+
+    # --- taking back --------------------------------------------------------------------------------------------------
+
+    def _take_back(self, lane: Lane, ward: Ward) -> None:
+        if ward.jobs:
+            lane.put_back(ward.take_back())
+            self._watch_head(ward)
+
+    def _give_back(self, lane: Lane) -> None:
+        """Let the worker have what waits."""
+        if lane.waiting:
+            self._tell([Outcome(job.number, Kind.RETURNED) for job in lane.waiting])
+            lane.waiting.clear()
+
+    def _tick_later(self) -> None:
+        """Look again in a moment if anything may wait behind something long; an idle pool sleeps."""
+        if not self._ticking and any(lane.waiting or any(ward.unsure for ward in lane.wards) for lane in self._lanes):
+            self._ticking = True
+            self._loop.call_later(QUIET, self._tick)
+
+    def _tick(self) -> None:
+        self._ticking = False
+        now = clock.monotonic()
+        for lane in self._lanes:
+            for ward in lane.wards:
+                if ward.unsure and now - ward.heard > QUIET:
+                    self._rescue(lane, ward, now)
+        self._deal()
+        if self._sync.surplus(now) and not self._async.is_recent(now):
+            self._give_back(self._sync)
+        self._moved.set()
+
+    def _rescue(self, lane: Lane, ward: Ward, now: float) -> None:
+        """A child has been silent: see what it has finished, and free what it has not begun."""
+        self._collect(ward)
+        if now - ward.heard > QUIET and ward.unsure and ward.line.unbegun():
+            self._take_back(lane, ward)
+            ward.stuck = bool(ward.jobs)
+        for number, (_, end) in list(ward.jobs.items()) if lane.is_async else ():
+            if end < now:
+                self._kill_for(ward, number, Kind.TIMEOUT)
+
+    # --- what children tell -------------------------------------------------------------------------------------------
+
+    def _hear(self, ward: Ward) -> None:
+        bells = ward.line.bells()
+        if not bells:
+            self._loop.remove_reader(ward.line.socket)  # its death is told by the nursery
+        if READY in bells:
+            ward.ready = True
+        self._collect(ward)
+        if LEAVING in bells:
+            self._let_go(ward)
+        self._deal()
+        self._moved.set()
+
+    def _collect(self, ward: Ward) -> None:
+        begun, ended = ward.collect()
+        news: list[Begun | Outcome] = [*begun]
+        total = 0.0
+        for job, outcome, spent in ended:
+            news.append(outcome)
+            total += spent
+            self._pace.learn(job.task, spent)
+        if ended:
+            self._storm.calm()
+            if not ward.is_async:
+                self._pace.learn_typical(total, len(ended))
+                self._watch_head(ward)
+        if news:
+            self._tell(news)
+
+    def _tell(self, news: Sequence[Begun | Outcome]) -> None:
+        self._news += news
+        self._told.set()
+        self._moved.set()
+
+    # --- ending jobs --------------------------------------------------------------------------------------------------
+
+    def _watch_head(self, ward: Ward) -> None:
+        """Start the clock of the hard limit of the job that runs now."""
+        if ward.is_async:
+            return
+        head = ward.head()
+        if head is not None and head.number == ward.overdue_number:
+            return
+        if ward.overdue:
+            ward.overdue.cancel()
+            ward.overdue = None
+        ward.overdue_number = head.number if head else -1
+        if head and head.hard is not None:
+            ward.overdue = self._loop.call_later(head.hard + _SLACK, self._overdue, ward, head.number)
+
+    def _overdue(self, ward: Ward, number: int) -> None:
+        self._collect(ward)
+        if ward.overdue_number != number:
+            return
+        if ward.line.unbegun() < len(ward.jobs):
+            self._kill_for(ward, number, Kind.TIMEOUT)
+        else:  # this machine is so slow that the job has not even begun
+            ward.overdue_number = -1
+            self._watch_head(ward)
+
+    def _end_job(self, ward: Ward, number: int, how: Stop) -> None:
+        if ward.is_async:
+            self._write_rest(ward, ward.ask(number, how))
+            if how is Stop.HARD:
+                self._loop.call_later(_FORCE, self._force, ward, number)
+        elif how is Stop.HARD:
+            self._kill_for(ward, number, Kind.TERMINATED)
+        else:
+            ward.line.alarm(number)
+            self._nursery.kill(ward.pid, signal.SIGUSR1)
+
+    def _force(self, ward: Ward, number: int) -> None:
+        if number in ward.jobs:
+            self._kill_for(ward, number, Kind.TERMINATED)
+
+    def _kill_for(self, ward: Ward, number: int, kind: Kind) -> None:
+        ward.verdicts.setdefault(number, kind)
+        ward.leaving = True
+        self._nursery.kill(ward.pid, signal.SIGKILL)
+
+    # --- children come and go -----------------------------------------------------------------------------------------
+
+    def _restaff(self) -> None:
+        """Fork what is missing, but not faster than deaths allow."""
+        if self._stopping or self._failure:
+            return
+        wait = self._not_before - clock.monotonic()
+        if wait > 0:
+            self._loop.call_later(wait, self._restaff)
+            return
+        while self._sync.staff < self.slots:
+            self._spawn(self._sync)
+
+    def _spawn(self, lane: Lane) -> None:
+        taken = {ward.index for each in self._lanes for ward in each.wards} | {index for index, _ in self._births.values()}
+        index = next(number for number in range(1, len(taken) + 2) if number not in taken)
+        self._tickets += 1
+        lane.expected += 1
+        self._births[self._tickets] = (index, lane)
+        self._nursery.fork(self._tickets, index, is_async=lane.is_async)
+
+    def born(self, ticket: int, pid: int, ends: PoolEnds) -> None:
+        index, lane = self._births.pop(ticket)
+        lane.expected -= 1
+        ward = open_ward(pid, index, ends, is_async=lane.is_async)
+        lane.wards.append(ward)
+        self._loop.add_reader(ward.line.socket, self._hear, ward)
+        self._moved.set()
+        if self._stopping:
+            self._nursery.kill(pid, signal.SIGKILL)
+
+    def unborn(self, ticket: int, error: int) -> None:
+        _, lane = self._births.pop(ticket)
+        lane.expected -= 1
+        self._count_death(f"no process can be forked: {os.strerror(error)}")
+
+    def died(self, pid: int, status: int) -> None:
+        lane, ward = next((lane, ward) for lane in self._lanes for ward in lane.wards if ward.pid == pid)
+        how = describe(status)
+        self._bury(lane, ward, how)
+        if self._stopping:
+            self._give_back(lane)
+        elif ward.verdicts or (ward.leaving and status == 0):
+            self._restaff()
+            self._deal()
+        else:
+            log.error("child process %s died: %s", pid, how)
+            self._count_death(how)
+        self._moved.set()
+
+    def _bury(self, lane: Lane, ward: Ward, how: str) -> None:
+        lane.wards.remove(ward)
+        self._loop.remove_reader(ward.line.socket)
+        self._loop.remove_writer(ward.line.socket)
+        self._collect(ward)
+        unbegun, lost = ward.bury(how)
+        lane.put_back(unbegun)
+        self._tell(lost)
+
+    def _count_death(self, how: str) -> None:
+        if self._stopping:
+            return
+        now = clock.monotonic()
+        self._not_before = now + self._storm.death(now)
+        if self._storm.rages:
+            self._fail(f"child processes die without finishing a job, {len(self._storm)} in {PERIOD:.0f} s; the last one: {how}")
+        self._restaff()
+        self._deal()
+
+    def _let_go(self, ward: Ward) -> None:
+        """It has reached its limit of tasks or memory, and ends by itself."""
+        lane = self._async if ward.is_async else self._sync
+        ward.leaving = True
+        self._take_back(lane, ward)
+        self._restaff()
+
+    def _dismiss(self, lane: Lane, ward: Ward) -> None:
+        self._take_back(lane, ward)
+        self._write_rest(ward, ward.dismiss())
+
+    def orphaned(self, status: int) -> None:
+        """The nursery is dead, and with it all children."""
+        for lane in self._lanes:
+            for ward in list(lane.wards):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(ward.pid, signal.SIGKILL)
+                self._bury(lane, ward, describe(-signal.SIGKILL))
+        if not self._stopping:
+            self._fail(f"the process that forks children died ({describe(status)}), and all children with it; restart the worker")
+        for lane in self._lanes:
+            self._give_back(lane)
+        self._births.clear()
+        self._moved.set()
+
+    def _fail(self, why: str) -> None:
+        self._failure = WorkerError(why)
+        for lane in self._lanes:
+            self._give_back(lane)
+        self._told.set()
+        self._moved.set()
+
+    async def _until(self, fact: Callable[[], bool]) -> None:
+        while not fact():
+            self._moved.clear()
+            await self._moved.wait()
+
+
+def describe(status: int) -> str:
+    """How a process ended, for people: `signal 9 (SIGKILL)` or `exitcode 1`."""
+    if status >= 0:
+        return f"exitcode {status}"
+    try:
+        return f"signal {-status} ({signal.Signals(-status).name})"
+    except ValueError:
+        return f"signal {-status}"

@@ -1,0 +1,113 @@
+"""A child process as the pool sees it: its line, the jobs in its hands, and what is known of them."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from itertools import islice
+
+from umbel import clock
+from umbel.execution.outcome import Begun, Job, Kind, Outcome
+from umbel.pools.line import Frame, Line, PoolEnds
+from umbel.pools.pool import Stop
+
+
+class Ward:
+    """One child. Belongs to the event loop's thread."""
+
+    def __init__(self, pid: int, index: int, line: Line, *, is_async: bool):
+        self.pid = pid
+        self.index = index
+        self.is_async = is_async
+        self.line = line
+        self.ready = False
+        """True once it has told that it can work."""
+        self.leaving = False
+        """True if it gets no more jobs."""
+        self.stuck = False
+        """True if its jobs were taken back because it was silent; until it is heard again."""
+        self.heard = clock.monotonic()
+        """When it last told something, or got a job while it had none."""
+        self.jobs: dict[int, tuple[Job, float]] = {}
+        """What it has, in the order of handing out, which is the order of beginning; each with its cost or, if async,
+        with the time at which the pool ends it by force."""
+        self.load = 0.0
+        self.verdicts: dict[int, Kind] = {}
+        """What to tell of jobs if the process is dead: the pool has killed it for their sake."""
+        self.overdue: asyncio.TimerHandle | None = None
+        self.overdue_number = -1
+
+    @property
+    def takes(self) -> bool:
+        """True if it may be given jobs."""
+        return self.ready and not self.leaving and not self.stuck
+
+    @property
+    def unsure(self) -> bool:
+        """True if it may have jobs that have not begun."""
+        return len(self.jobs) > 1 or (self.is_async and bool(self.jobs))
+
+    def hand_out(self, batch: list[tuple[Job, float]]) -> bool:
+        """Give it these jobs; True if a part of the frame waits."""
+        if not self.jobs:
+            self.heard = clock.monotonic()
+        for entry in batch:
+            self.jobs[entry[0].number] = entry
+        if not self.is_async:
+            self.load += sum([cost for _, cost in batch])
+        return self.line.hand_out([job for job, _ in batch])
+
+    def take_back(self) -> list[Job]:
+        """The jobs that have not begun, in order, no longer its own."""
+        count = self.line.take_back()
+        taken = [job for job, _ in islice(self.jobs.values(), len(self.jobs) - count, None)]
+        for job in taken:
+            del self.jobs[job.number]
+        self.load = math.inf if self.jobs and not self.is_async else 0.0
+        return taken
+
+    def collect(self) -> tuple[list[Begun], list[tuple[Job, Outcome, float]]]:
+        """What it has told: jobs that began, and jobs that ended with their durations."""
+        begun, reports = self.line.reports()
+        ended = []
+        for outcome, spent in reports:
+            entry = self.jobs.pop(outcome.number, None)
+            if entry is not None:
+                if not self.is_async:
+                    self.load -= entry[1]
+                ended.append((entry[0], outcome, spent))
+        if begun or ended:
+            self.heard = clock.monotonic()
+        if ended:
+            self.stuck = False
+            if not self.jobs:
+                self.load = 0.0  # also ends the drift of adding and taking floats, and what came of infinity
+        return begun, ended
+
+    def head(self) -> Job | None:
+        """The job that runs, of a child for sync jobs."""
+        return next(iter(self.jobs.values()))[0] if self.jobs else None
+
+    def ask(self, number: int, how: Stop) -> bool:
+        """Tell a child for async jobs to cancel one; True if a part of the frame waits."""
+        return self.line.send(Frame(cancel=[(number, how.value)]))
+
+    def dismiss(self) -> bool:
+        """Tell it to end in order; True if a part of the frame waits."""
+        self.leaving = True
+        return self.line.send(Frame(stop=True))
+
+    def bury(self, how: str) -> tuple[list[Job], list[Outcome]]:
+        """After its death and the last `collect`: what it had not begun, and how what it ran has ended."""
+        unbegun = self.take_back()
+        lost = [Outcome(number, self.verdicts.get(number, Kind.LOST), text=how) for number in self.jobs]
+        self.jobs.clear()
+        if self.overdue:
+            self.overdue.cancel()
+        self.line.close()
+        return unbegun, lost
+
+
+def open_ward(pid: int, index: int, ends: PoolEnds, *, is_async: bool) -> Ward:
+    """A ward on a line that has just been handed over."""
+    return Ward(pid, index, Line(ends), is_async=is_async)
