@@ -7,6 +7,7 @@ from types import NoneType
 from typing import Any
 
 _ATOMS = frozenset({str, int, float, bool, NoneType})
+_PLAIN_CONTAINERS = frozenset({tuple, list, dict})
 _FEW = 16
 _MANY_BITS = 4096  # Python itself refuses to write ints of more than 4300 digits, and takes long for fewer.
 _BRACKETS: dict[Any, tuple[str, str, str]] = {
@@ -27,13 +28,15 @@ def brief(value: object, limit: int = 1024, depth: int = 3) -> str:
         return _cut([_failed(value, failure)], limit)
 
 
-def _quick(value: object, limit: int) -> str | None:
+def _quick(value: Any, limit: int) -> str | None:
     """The plain repr, where it is sure to be short enough to make: arguments are mostly a few small values."""
-    if not value and type(value) in (dict, tuple, list):
-        return repr(value)
-    if type(value) is not tuple or len(value) > _FEW or not _ATOMS.issuperset(map(type, value)):
+    kind = type(value)
+    if kind not in _PLAIN_CONTAINERS or len(value) > _FEW:
         return None
-    for item in value:
+    items = (*value, *value.values()) if kind is dict else value
+    if not _ATOMS.issuperset(map(type, items)):
+        return None
+    for item in items:
         kind = type(item)
         if (kind is str and (len(item) > limit or not item.isascii())) or (kind is int and item.bit_length() > _MANY_BITS):
             return None

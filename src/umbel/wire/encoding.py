@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import io
 import pickle
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import msgspec
 
 from umbel.errors import ContentDisallowed, DecodeError, EncodeError, ImproperlyConfigured
 from umbel.wire.brief import brief
+from umbel.wire.exception_names import OURS
 from umbel.wire.typed_json import from_json, to_json
 
 _JSON = "application/json"
@@ -130,6 +132,17 @@ def _to_pickle(value: Any) -> bytes:
     return pickle.dumps(value, _PICKLE_PROTOCOL)
 
 
+class _Unpickler(pickle.Unpickler):
+    """Finds umbel's exceptions under the names that Celery pickles."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        return OURS.get((module, name)) or super().find_class(module, name)
+
+
+def _from_pickle(data: bytes) -> Any:
+    return _Unpickler(io.BytesIO(data)).load()
+
+
 _by_name: dict[str, Serializer] = {}
 _by_type: dict[str, Serializer] = {}
 
@@ -142,7 +155,7 @@ def _add(serializer: Serializer) -> None:
 _add(Serializer("json", _JSON, "utf-8", to_json, from_json))
 _add(Serializer("msgpack", _MSGPACK, "binary", _to_msgpack, msgspec.msgpack.decode))
 _add(Serializer("yaml", _YAML, "utf-8", _to_yaml, _from_yaml, extra="yaml"))
-_add(Serializer("pickle", _PICKLE, "binary", _to_pickle, pickle.loads))
+_add(Serializer("pickle", _PICKLE, "binary", _to_pickle, _from_pickle))
 
 
 def _named(name: str, error: type[Exception]) -> Serializer:

@@ -9,29 +9,18 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-from umbel import errors
 from umbel.errors import EncodeError
 from umbel.wire import encoding
 from umbel.wire.brief import brief
-
-_CELERY = "celery.exceptions"
-_BILLIARD = "billiard.exceptions"
-_BILLIARD_NAMES = frozenset({"SoftTimeLimitExceeded", "TimeLimitExceeded", "WorkerLostError", "Terminated"})
-_CELERY_KINDS = (errors.TaskError, errors.TaskPredicate, errors.ImproperlyConfigured)
-_OURS: dict[tuple[str, str], type[BaseException]] = {
-    (_BILLIARD if name in _BILLIARD_NAMES else _CELERY, name): kind
-    for name, kind in vars(errors).items()
-    if isinstance(kind, type) and issubclass(kind, _CELERY_KINDS)
-}
-_WIRE_NAMES = {kind: names for names, kind in _OURS.items()}
+from umbel.wire.exception_names import CELERY, OURS, WIRE_NAMES
 
 
 def exception_out(failure: BaseException, serializer: str) -> Any:
     """What stands for an exception: the wire's three keys, or with pickle itself, if it survives that."""
-    if serializer == "pickle" and _survives_pickle(failure):
-        return failure
     kind = type(failure)
-    module, name = _WIRE_NAMES.get(kind) or (kind.__module__, kind.__qualname__)
+    if serializer == "pickle" and kind not in WIRE_NAMES and _survives_pickle(failure):
+        return failure
+    module, name = WIRE_NAMES.get(kind) or (kind.__module__, kind.__qualname__)
     return {"exc_type": name, "exc_message": [_safe(part, serializer) for part in failure.args], "exc_module": module}
 
 
@@ -60,7 +49,7 @@ def exception_in(told: Mapping[str, Any]) -> BaseException:
     name, module = str(told.get("exc_type")), told.get("exc_module")
     args = told.get("exc_message")
     args = tuple(args) if isinstance(args, (list, tuple)) else () if args is None else (args,)
-    module = module if isinstance(module, str) else _CELERY
+    module = module if isinstance(module, str) else CELERY
     kind = _find(module, name)
     built = _build(kind, args) if kind else None
     return built if built is not None else _stranger(module, name)(*args)
@@ -68,7 +57,7 @@ def exception_in(told: Mapping[str, Any]) -> BaseException:
 
 def _find(module: str, name: str) -> type[BaseException] | None:
     """The class, without running anything: neither imports nor `__getattr__` of modules and classes."""
-    ours = _OURS.get((module, name))
+    ours = OURS.get((module, name))
     if ours:
         return ours
     place: Any = sys.modules.get(module)

@@ -74,12 +74,20 @@ def encode(
     """
     kind, codec, body = _body(message, serializer)
     headers = copy.copy(message.headers)
+    _check_id(headers.id)
     if compression:
         body, headers.compression = packing.compress(body, compression)
     _complete(headers, message)
     packed = _pack_headers(headers, message.extra)
     publish = _properties(headers, properties)
     return Envelope(headers.id, queue, packed, body, kind, codec, priority, due, reply_to, exchange, routing_key, publish)
+
+
+def _check_id(id_: str) -> None:
+    try:
+        id_.encode()
+    except (AttributeError, UnicodeEncodeError) as failure:
+        raise EncodeError(f"the task id must be text that UTF-8 has, not {brief(id_, 100)}") from failure
 
 
 def _complete(headers: Headers, message: Message) -> None:
@@ -97,7 +105,7 @@ def _body(message: Message, serializer: str) -> tuple[str, str, bytes]:
     if serializer == "json" and embed == _NO_EMBED and is_plain(message.args) and is_plain(message.kwargs):
         try:
             return "application/json", "utf-8", _encode([message.args, message.kwargs, embed])
-        except ValueError:  # lone surrogates
+        except (ValueError, RecursionError):  # json knows better
             pass
     parts = {"args": message.args, "kwargs": message.kwargs, "options": _as_dict(embed)}
     try:
@@ -117,7 +125,7 @@ def _pack_headers(headers: Headers, extra: Mapping[str, Any]) -> bytes:
     if not extra and not headers.stamps:
         try:
             return _encode(headers)
-        except ValueError:
+        except (ValueError, TypeError, RecursionError):  # json knows better, or says better
             pass
     fields: dict[str, Any] = msgspec.structs.asdict(headers)
     known = {name: value for name, value in fields.items() if value is not msgspec.UNSET}
@@ -167,6 +175,7 @@ class Template:
 
     def fill(self, id: str, args: Any, kwargs: dict[str, Any]) -> Envelope:
         """The envelope of one call."""
+        _check_id(id)
         return self._fill([id], ((args, kwargs),))[0]
 
     def fill_many(self, calls: Iterable[tuple[Any, dict[str, Any]]]) -> list[Envelope]:
@@ -230,7 +239,7 @@ def _packed_call(args: Any, kwargs: dict[str, Any]) -> bytes | None:
         return None
     try:
         return _encode([args, kwargs])[:-1]
-    except ValueError:  # lone surrogates
+    except (ValueError, RecursionError):  # json knows better
         return None
 
 

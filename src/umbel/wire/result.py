@@ -93,7 +93,7 @@ def _pack_plain(name: str, state: str, value: Any, done: str, is_childless: bool
     """The document of a plain value, joined from its pieces; None if msgspec refuses it."""
     try:
         text, key = _encode_text(value), _encode_text(name)
-    except ValueError:  # lone surrogates
+    except (ValueError, RecursionError):  # json knows better
         return None
     children = b"null" if is_childless else b"[]"
     return b'{"status":"%b","result":%b,"traceback":null,"children":%b,"date_done":"%b","task_id":%b}' % (

@@ -35,11 +35,11 @@ _KEYS = frozenset({str})
 
 def to_json(value: Any) -> bytes:
     """`value` as JSON in UTF-8; raises what json and the value's hooks raise."""
-    try:
-        if is_plain(value):
+    if is_plain(value):
+        try:
             return _fast_encode(value)
-    except (RecursionError, ValueError):  # too deep, or text with lone surrogates: json knows better
-        pass
+        except (RecursionError, ValueError):  # lone surrogates, very long numbers: json knows better
+            pass
     return _slow_encode(value).encode()
 
 
@@ -54,15 +54,18 @@ def from_json(data: bytes | str) -> Any:
 
 
 def is_plain(value: Any) -> bool:
-    """True if msgspec and json write `value` alike: exact builtin types, finite floats, keys that are text."""
+    """True if msgspec and json write `value` alike: exact builtin types, finite floats, keys that are text, not too deep."""
     kind = type(value)
     if kind in _ATOMS:
         return True
-    if kind is list or kind is tuple:
-        return _ATOMS.issuperset(map(type, value)) or all(map(is_plain, value))
-    if kind is dict:
-        values = value.values()
-        return _KEYS.issuperset(map(type, value)) and (_ATOMS.issuperset(map(type, values)) or all(map(is_plain, values)))
+    try:
+        if kind is list or kind is tuple:
+            return _ATOMS.issuperset(map(type, value)) or all(map(is_plain, value))
+        if kind is dict:
+            values = value.values()
+            return _KEYS.issuperset(map(type, value)) and (_ATOMS.issuperset(map(type, values)) or all(map(is_plain, values)))
+    except RecursionError:
+        return False
     return kind is float and math.isfinite(value)
 
 
