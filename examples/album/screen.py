@@ -1,0 +1,117 @@
+"""What the demo shows: one live picture in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from crew import Worker
+
+KEPT = 12
+"""Lines of the story that the live picture shows."""
+VERBS = {"draw": "drawing", "thumbnail": "thumbnail of", "sheet": "contact sheet", "mail": "mail"}
+
+# rich's own template fetches a font from the web; this one takes what is there.
+SVG = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+<style>
+.{unique_id}-matrix {{ font-family: "Fira Code", "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: {char_height}px;
+  line-height: {line_height}px; font-variant-east-asian: full-width; }}
+.{unique_id}-title {{ font-size: 18px; font-weight: bold; font-family: arial, sans-serif; }}
+{styles}
+</style>
+<defs>
+<clipPath id="{unique_id}-clip-terminal"><rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" /></clipPath>
+{lines}
+</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">
+{matrix}
+</g>
+</g>
+</svg>
+"""
+
+
+class Screen:
+    """Tells the story as it happens."""
+
+    def __init__(self, title: str, console: Console) -> None:
+        self.title = title
+        self.console = console
+        self.begin = time.monotonic()
+        self.story: list[Text] = []
+        self.kept: RenderableType | None = None
+        self._live = Live(console=console, refresh_per_second=12, transient=False) if console.is_terminal else None
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        else:
+            self.console.print(self.title)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def say(self, line: str, style: str = "") -> None:
+        """Add a line to the story."""
+        text = Text.assemble((f"{time.monotonic() - self.begin:5.1f} s  ", "dim"), (line, style))
+        self.story.append(text)
+        if not self._live:
+            self.console.print(text, soft_wrap=True)
+
+    def show(self, bars: dict[str, tuple[int, int]], workers: Sequence[Worker], *, keep: bool = False) -> None:
+        """Draw the picture anew; `keep` remembers it for `record`."""
+        parts = Group(progress(bars), "", crew(workers), "", self._told())
+        picture = Panel(parts, title=self.title, border_style="cyan", padding=(1, 2))
+        if keep:
+            self.kept = picture
+        if self._live:
+            self._live.update(picture)
+
+    def _told(self) -> Group:
+        lines = self.story[-KEPT:]
+        return Group(*lines, *[Text("")] * (KEPT - len(lines)))
+
+    def record(self, path: Path) -> None:
+        """Write the remembered picture to an SVG file."""
+        paper = Console(record=True, width=100, force_terminal=True, color_system="truecolor", file=path.open("w"))
+        paper.print(self.kept or "")
+        path.write_text(paper.export_svg(title="make demo", code_format=SVG, unique_id="demo"))
+
+
+def progress(bars: dict[str, tuple[int, int]]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    for name, (done, total) in bars.items():
+        bar = ProgressBar(total=max(total, 1), completed=done, width=44, complete_style="cyan", finished_style="green")
+        grid.add_row(Text(name, "bold"), bar, Text(f"{done} of {total}", "green" if done == total else ""))
+    return grid
+
+
+def crew(workers: Sequence[Worker]) -> Table:
+    grid = Table.grid(padding=(0, 2), expand=True)
+    for width in (1, 24, 8):
+        grid.add_column(no_wrap=True, min_width=width, justify="right" if width == 8 else "left")
+    grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    for worker in workers:
+        lives = not worker.fate
+        busy = ", ".join(f"{VERBS[run.task]} {run.what}" for run in worker.running.values())
+        grid.add_row(
+            Text("●" if lives else "✖", "green" if lives else "red"),
+            Text.assemble(("worker " + worker.name, "bold"), (f"  pid {worker.process.pid}", "dim")),
+            Text(f"{worker.done} done"),
+            Text(busy or "waits for work", "" if busy else "dim") if lives else Text(worker.fate, "red"),
+        )
+    return grid
