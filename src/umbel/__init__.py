@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # type checkers take it for true; `typing` itself would cost more than all else here
 
 __version__ = "0.1.0"
 
@@ -68,13 +67,15 @@ if TYPE_CHECKING:
     from umbel.log import get_task_logger as get_task_logger
 
     current_app: Umbel
-    current_task: Task[..., Any]
+    current_task: Task
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """The name, from where it is defined; kept, so that this is asked once."""
+    from importlib import import_module
+
     if name in _ROOMS:
-        found: Any = import_module(f"umbel.{name}")
+        found: object = import_module(f"umbel.{name}")
     elif name in _HOMES:
         found = getattr(import_module(f"umbel.{_HOMES[name]}"), name)
     else:

@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from threading import RLock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
 
 from umbel import signals
 from umbel.client import current, making, shared
 from umbel.client.modules import Packages, installed_apps, related
 from umbel.client.outbox import Batch, Outbox
 from umbel.client.registry import Registry
-from umbel.client.result import AsyncResult
+from umbel.client.result import AsyncResult as ResultOf  # the class has a method of that name
 from umbel.client.routing import Router
 from umbel.client.signature import Signature, signature
-from umbel.client.task import Task
-from umbel.client.typing import Bound, Decorate, Plain
+from umbel.client.task import Task as TaskOf  # and a property of this one
+from umbel.client.typing import Bound, Plain
 from umbel.errors import ImproperlyConfigured
 from umbel.settings import Settings, find
 from umbel.signals import Signal
@@ -50,7 +50,7 @@ class Umbel:
     imported or read before it is needed.
     """
 
-    task_cls: Any = Task
+    task_cls: Any = TaskOf
     """The class of its tasks, or its path."""
 
     def __init__(
@@ -66,7 +66,7 @@ class Umbel:
         set_as_current: bool = True,
         autofinalize: bool = True,
         task_cls: Any = None,
-        tasks: Mapping[str, Task[..., Any]] | None = None,
+        tasks: Mapping[str, TaskOf[..., Any]] | None = None,
         strict_typing: bool = True,
         config_source_silent: bool = False,
         **settings: Any,
@@ -116,16 +116,14 @@ class Umbel:
     def conf(self, values: Mapping[str, Any]) -> None:
         self._conf.update(values)
 
-    def config_from_object(
-        self, source: Any, silent: bool = False, force: bool = False, namespace: str | None = None  # noqa: FBT001, FBT002
-    ) -> None:
+    def config_from_object(self, source: Any, silent: bool = False, force: bool = False, namespace: str | None = None) -> None:
         """Take settings from a module, its path, an object or a dict, when the first of them is asked for.
 
         With `namespace="CELERY"` those named `CELERY_…`. With `silent` a module that cannot be imported counts as empty.
         """
         self._conf.read(source, namespace=namespace, silent=silent, force=force)
 
-    def config_from_envvar(self, name: str, silent: bool = False, force: bool = False) -> bool:  # noqa: FBT001, FBT002
+    def config_from_envvar(self, name: str, silent: bool = False, force: bool = False) -> bool:
         """Take settings from the module that an environment variable names; False if it is not set (and `silent`)."""
         path = os.environ.get(name)
         if not path:
@@ -146,11 +144,11 @@ class Umbel:
     @property
     def timezone(self) -> tzinfo:
         """The time zone of schedules and of times without one."""
-        from zoneinfo import ZoneInfo  # noqa: PLC0415 - only who asks pays for it
+        from zoneinfo import ZoneInfo
 
         zone = self._conf.timezone
         if zone is None and not self._conf.enable_utc:
-            from datetime import datetime  # noqa: PLC0415
+            from datetime import datetime
 
             local = datetime.now().astimezone().tzinfo
             assert local is not None, "an aware time has a zone"
@@ -159,7 +157,7 @@ class Umbel:
 
     def now(self) -> datetime:
         """The time, in its zone."""
-        from umbel import clock  # noqa: PLC0415
+        from umbel import clock
 
         return clock.utc().astimezone(self.timezone)
 
@@ -170,10 +168,10 @@ class Umbel:
     # Tasks
 
     @overload
-    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> TaskOf[P, R]: ...
 
     @overload
-    def task(self, function: Callable[P, R], /) -> Task[P, R]: ...
+    def task(self, function: Callable[P, R], /) -> TaskOf[P, R]: ...
 
     @overload
     def task(self, *, bind: Literal[True], **options: Any) -> Bound: ...
@@ -192,12 +190,12 @@ class Umbel:
         if args:
             raise TypeError("@app.task takes options by name: @app.task(name='…', bind=True)")
         if options.pop("shared", False):
-            return cast("Decorate", shared.shared_task)(**options)
+            return shared.shared_task(**options)
         return lambda function: self.make_task(function, **options)
 
     def make_task(
         self, function: Callable[..., Any], name: str | None = None, base: Any = None, **options: Any
-    ) -> Task[..., Any]:
+    ) -> TaskOf[..., Any]:
         """The task of a function, new or known; what `task` does, without the decorator."""
         options.pop("lazy", None)
         around = options.pop("filter", None)
@@ -209,7 +207,7 @@ class Umbel:
             return known
         options.setdefault("typing", self.strict_typing)
         run = around(function) if around is not None else function
-        task: Task[..., Any] = making.make(run, name=name, base=base or self.Task, app=self, options=options)
+        task: TaskOf[..., Any] = making.make(run, name=name, base=base or self.Task, app=self, options=options)
         self._add(task)
         return task
 
@@ -227,13 +225,13 @@ class Umbel:
         self._add(task)
         return task
 
-    def _add(self, task: Task[..., Any]) -> None:
+    def _add(self, task: TaskOf[..., Any]) -> None:
         self._tasks[task.name] = task
         type(task).on_bound(self)
         if self.finalized:
             self._annotate(task)
 
-    def _annotate(self, task: Task[..., Any]) -> None:
+    def _annotate(self, task: TaskOf[..., Any]) -> None:
         if self._conf.task_annotations:
             making.annotate(task, self._conf.task_annotations)
 
@@ -242,14 +240,14 @@ class Umbel:
         return making.name_of(name, module, self.main)
 
     @property
-    def Task(self) -> type[Task[..., Any]]:  # noqa: N802 - Celery's name
+    def Task(self) -> type[TaskOf[..., Any]]:
         """The class of its tasks; assign another before tasks are made."""
         if isinstance(self.task_cls, str):
             self.task_cls = find(self.task_cls)
         return self.task_cls  # type: ignore[no-any-return]  # a class or its path
 
     @Task.setter
-    def Task(self, base: Any) -> None:  # noqa: N802
+    def Task(self, base: Any) -> None:
         self.task_cls = base
 
     @property
@@ -261,7 +259,7 @@ class Umbel:
             self.finalize()
         return self._tasks
 
-    def finalize(self, auto: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - as Celery's users pass it
+    def finalize(self, auto: bool = False) -> None:
         """Complete the tasks: shared ones join, annotations apply, and who waits for it is told. Twice is the same as once."""
         with self._lock:
             if self.finalized:
@@ -272,9 +270,7 @@ class Umbel:
                 self._annotate(task)
             self.on_after_finalize.send(self)
 
-    def autodiscover_tasks(
-        self, packages: Packages = None, related_name: str | None = "tasks", force: bool = False  # noqa: FBT001, FBT002
-    ) -> None:
+    def autodiscover_tasks(self, packages: Packages = None, related_name: str | None = "tasks", force: bool = False) -> None:
         """Import the modules called `tasks` of some packages, when a worker starts; without packages those of Django's apps.
 
         A package without one is passed over. `packages` may be a function. With `related_name=None` the packages themselves are
@@ -320,7 +316,7 @@ class Umbel:
         eta: datetime | str | None = None,
         task_id: str | None = None,
         **options: Any,
-    ) -> AsyncResult[Any]:
+    ) -> ResultOf[Any]:
         """Send a task by its name; it need not be known here. Takes the options of `Task.apply_async`."""
         options |= {"countdown": countdown, "eta": eta, "task_id": task_id}
         known = self.tasks.get(name)
@@ -338,10 +334,10 @@ class Umbel:
         """Collect what is sent inside `with app.batch():` and send it in one step at its end; nothing if the block raises."""
         return self.outbox.batch()
 
-    def AsyncResult(self, id: str, **options: Any) -> AsyncResult[Any]:  # noqa: A002, N802 - Celery's names
+    def AsyncResult(self, id: str, **options: Any) -> ResultOf[Any]:
         """The result of a task by its id."""
         options.pop("backend", None)
-        return AsyncResult(id, app=self, **options)
+        return ResultOf(id, app=self, **options)
 
     # Where things are
 
@@ -355,6 +351,10 @@ class Umbel:
             version = conf.version
             self._routed = version, Router(conf.task_routes, conf.task_queues, default=default, create_missing=create)
         return self._routed[1]
+
+    def queue_of(self, name: str, options: dict[str, Any]) -> str:
+        """The queue of a call whose arguments do not count: of callbacks and steps of a chain."""
+        return self.router.route(name, (), {}, options, self._tasks.get(name)).queue
 
     def queues(self) -> list[str]:
         """The queues that the settings name: those a worker serves if it is told nothing else."""
@@ -383,13 +383,14 @@ class Umbel:
     @property
     def broker(self) -> Broker:
         """The store of messages; opened when it is first used."""
-        if self._broker is None:
+        broker = self._broker
+        if broker is None:
             with self._lock:
-                self._broker = self._broker or self._open_broker()
-        return self._broker
+                broker = self._broker = self._broker or self._open_broker()
+        return broker
 
     def _open_broker(self) -> Broker:
-        from umbel.stores.url import open_broker  # noqa: PLC0415 - a store's libraries are loaded when it is used
+        from umbel.stores.url import open_broker
 
         conf, url = self._conf, self.broker_url
         if not conf.broker_url:
@@ -415,15 +416,13 @@ class Umbel:
         url = self.result_url
         if url is None:
             return None
-        from umbel.stores.url import open_backend  # noqa: PLC0415 - as above
+        from umbel.stores.url import open_backend
 
-        return open_backend(
-            url, expires=self._conf.result_expires or None, options=self._conf.result_backend_transport_options
-        )
+        return open_backend(url, expires=self._conf.result_expires or None, options=self._conf.result_backend_transport_options)
 
     def reading(self) -> tuple[ResultBackend | None, frozenset[str], str]:
         """The result store, the content types to accept from it, and the serializer of its documents."""
-        from umbel.wire.encoding import accept_types  # noqa: PLC0415 - only who reads results pays for it
+        from umbel.wire.encoding import accept_types
 
         conf = self._conf
         names = conf.result_accept_content or conf.accept_content
@@ -451,7 +450,7 @@ class Umbel:
         shared.leave(self)
         current.forget(self)
 
-    def __enter__(self) -> Umbel:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -57,7 +57,7 @@ class Arguments:
 
     def check(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Raise TypeError, naming the task and what is wrong, if they do not fit."""
-        import inspect  # noqa: PLC0415 - slow to import, and hardly ever needed
+        import inspect
 
         try:
             signature = inspect.signature(self._function, follow_wrapped=False)

@@ -119,15 +119,11 @@ def _extra(options: Options) -> dict[str, Any]:
     return dict(options.get("headers") or {})
 
 
-def _address(
-    to: Destination, options: Options, due: float | None, conf: Settings, parent: Request | None
-) -> dict[str, Any]:
+def _address(to: Destination, options: Options, due: float | None, conf: Settings, parent: Request | None) -> dict[str, Any]:
     """Where it goes and how it is written; unknown options travel as properties, for a transport that knows them."""
     stamps = options.get("stamped_headers") or ()
     properties = {
-        key: value
-        for key, value in options.items()
-        if key not in _NO_PROPERTY and key not in stamps and value is not None
+        key: value for key, value in options.items() if key not in _NO_PROPERTY and key not in stamps and value is not None
     }
     return {
         "queue": to.queue,

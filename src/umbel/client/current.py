@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
-from umbel.execution.request import current as current_request
-
 if TYPE_CHECKING:
     from umbel.client.outbox import Outbox
     from umbel.client.routing import Router
@@ -47,7 +45,7 @@ class App(Protocol):
         """The result store, the content types to accept from it, and the serializer of its documents."""
         ...
 
-    def AsyncResult(self, id: str, **options: Any) -> Any:  # noqa: A002, N802 - Celery's names
+    def AsyncResult(self, id: str, **options: Any) -> Any:
         """The result of a task by its id."""
         ...
 
@@ -101,6 +99,8 @@ def made_by(make: Callable[[], App]) -> None:
 
 def running() -> Any:
     """The task that runs here and now; None if none does."""
+    from umbel.execution.request import current as current_request
+
     request = current_request.get()
     return request.owner if request is not None else None
 
@@ -117,7 +117,7 @@ class Proxy:
     def _get_current_object(self) -> Any:
         return self._find()
 
-    @property
+    @property  # type: ignore[misc]  # `object` lets it be set, too
     def __class__(self) -> Any:
         """The class of what it stands for, so that `isinstance` sees through it."""
         return type(self._find())

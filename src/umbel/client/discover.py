@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
 from importlib import import_module
 from types import ModuleType
 from typing import Any

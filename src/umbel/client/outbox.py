@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from umbel import clock
 from umbel.errors import BrokerDown
@@ -53,6 +52,8 @@ class Outbox:
 
     def _insist(self, envelopes: Sequence[Envelope], policy: Mapping[str, Any]) -> None:
         """Try again as the policy has it; ids make visible what was taken twice."""
+        import random
+
         end = clock.monotonic() + self._conf.broker_publish_timeout
         limit = policy.get("max_retries")
         attempt = 0
@@ -97,7 +98,7 @@ class Batch:
     def __len__(self) -> int:
         return len(self._envelopes)
 
-    def __enter__(self) -> Batch:
+    def __enter__(self) -> Self:
         self._token = self._slot.set(self)
         return self
 
@@ -107,4 +108,9 @@ class Batch:
         envelopes, then = self._envelopes, self._then
         self._envelopes, self._then = [], []
         if kind is None and envelopes:
-            self._outbox.send(envelopes, then=lambda: [each() for each in then] and None)
+            self._outbox.send(envelopes, then=lambda: _call_all(then))
+
+
+def _call_all(functions: list[Callable[[], None]]) -> None:
+    for function in functions:
+        function()

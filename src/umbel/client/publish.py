@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 _FIELDS = frozenset(Headers.__struct_fields__)
 
 
+def is_watched() -> bool:
+    """True if someone is told of what is sent."""
+    return bool(before_task_publish.receivers or after_task_publish.receivers)
+
+
 def publish(call: Call, outbox: Outbox, *, retry: bool | None = None, policy: Mapping[str, Any] | None = None) -> None:
     """Send the call; `before_task_publish` is told before it is written, `after_task_publish` once it is sent."""
-    if not before_task_publish.receivers and not after_task_publish.receivers:
+    if not is_watched():
         outbox.send((call.encode(),), retry=retry, policy=policy)
         return
     address = call.address

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from umbel.client.task import Task
@@ -15,6 +14,9 @@ class Registry(dict[str, Task[..., Any]]):
     NotRegistered = NotRegistered
 
     def __missing__(self, name: str) -> Task[..., Any]:
+        
+        import difflib
+
         near = difflib.get_close_matches(str(name), self, n=1)
         raise NotRegistered(f"no task {name!r} is known" + (f"; did you mean {near[0]!r}?" if near else ""))
 

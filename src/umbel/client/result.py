@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from umbel import clock, states
 from umbel.client import current
 from umbel.errors import ImproperlyConfigured, TimeoutError
-from umbel.execution.request import current as current_request
 
 if TYPE_CHECKING:
     import datetime
@@ -50,6 +49,8 @@ def denied_join_result() -> Iterator[None]:
 
 def assert_will_not_block() -> None:
     """Raise RuntimeError inside a task that a worker runs, unless waiting was allowed."""
+    from umbel.execution.request import current as current_request  # here, as all that messages need is loaded late
+
     request = current_request.get()
     if request is not None and not request.called_directly and not request.is_eager and not _may_join.get():
         raise RuntimeError(
@@ -68,7 +69,7 @@ class AsyncResult(Generic[T]):
 
     def __init__(
         self,
-        id: str,  # noqa: A002 - Celery's name
+        id: str,
         *,
         app: current.App | None = None,
         parent: AsyncResult[Any] | None = None,
@@ -96,14 +97,14 @@ class AsyncResult(Generic[T]):
     def get(
         self,
         timeout: float | None = None,
-        propagate: bool = True,  # noqa: FBT001, FBT002 - as Celery's users pass it
+        propagate: bool = True,
         interval: float | None = None,
-        no_ack: bool = True,  # noqa: FBT001, FBT002
-        follow_parents: bool = True,  # noqa: FBT001, FBT002
+        no_ack: bool = True,
+        follow_parents: bool = True,
         callback: Callable[[str, Any], object] | None = None,
         on_message: Callable[[Any], object] | None = None,
         on_interval: Callable[[], object] | None = None,
-        disable_sync_subtasks: bool = True,  # noqa: FBT001, FBT002
+        disable_sync_subtasks: bool = True,
     ) -> T:
         """Wait for the task's end and give its value, or raise what it raised.
 
@@ -153,7 +154,7 @@ class AsyncResult(Generic[T]):
         if self.ignored:
             return None  # type: ignore[return-value]  # as in get
         if self._document is None:
-            from umbel.client.waiter import wait_for  # noqa: PLC0415 - asyncio is imported only where it is used
+            from umbel.client.waiter import wait_for
 
             found = await wait_for(self._backend(), self.id, timeout)
             if found is None:
@@ -173,7 +174,7 @@ class AsyncResult(Generic[T]):
         backend = self.app.backend
         if backend is None:
             raise ImproperlyConfigured(
-                f"no results are kept: set result_backend to learn what became of task {self.id} (the same URL as broker_url may do)"
+                f"no results are kept: set result_backend (broker_url may do) to learn what became of task {self.id}"
             )
         return backend
 
@@ -181,7 +182,7 @@ class AsyncResult(Generic[T]):
         """The document of a stored result, remembered if it is final."""
         if found is None:
             return None
-        from umbel.wire.result import decode  # noqa: PLC0415 - only who reads results pays for it
+        from umbel.wire.result import decode
 
         _, accept, serializer = self.app.reading()
         document = decode(found, accept, serializer)
@@ -232,7 +233,7 @@ class AsyncResult(Generic[T]):
     @property
     def date_done(self) -> datetime.datetime | None:
         """When the task ended."""
-        import datetime  # noqa: PLC0415 - only who asks pays for it
+        import datetime
 
         text = self._field("date_done")
         return datetime.datetime.fromisoformat(text) if text else None
@@ -287,7 +288,7 @@ class AsyncResult(Generic[T]):
         """True if anything is known of it: PENDING may also mean that there never was such a task."""
         return self._look() is not None
 
-    def maybe_throw(self, propagate: bool = True, callback: Callable[[str, Any], object] | None = None) -> Any:  # noqa: FBT001, FBT002
+    def maybe_throw(self, propagate: bool = True, callback: Callable[[str, Any], object] | None = None) -> Any:
         """The value so far; raises what the task raised, if it has failed."""
         document = self._look()
         value = document.result if document else None
@@ -346,13 +347,21 @@ def result_from_tuple(found: Any, app: current.App | None = None) -> AsyncResult
 class Results(Sequence[AsyncResult[T]]):
     """The results of many calls, in their order; each is made only when it is looked at."""
 
-    __slots__ = ("_app", "_ignored", "ids")
+    __slots__ = ("_app", "_ignored", "_made", "ids")
 
     def __init__(self, ids: Sequence[str], *, app: current.App | None = None, ignored: bool = False):
         self.ids = ids
         """The task ids."""
         self._app = app
         self._ignored = ignored
+        self._made: Sequence[AsyncResult[T]] | None = None
+
+    @classmethod
+    def of(cls, results: Sequence[AsyncResult[T]]) -> Results[T]:
+        """These, which are made already."""
+        made = cls([result.id for result in results])
+        made._made = results
+        return made
 
     @overload
     def __getitem__(self, index: int) -> AsyncResult[T]: ...
@@ -362,7 +371,11 @@ class Results(Sequence[AsyncResult[T]]):
 
     def __getitem__(self, index: int | slice) -> AsyncResult[T] | Results[T]:
         if isinstance(index, slice):
-            return Results(self.ids[index], app=self._app, ignored=self._ignored)
+            part: Results[T] = Results(self.ids[index], app=self._app, ignored=self._ignored)
+            part._made = self._made and self._made[index]
+            return part
+        if self._made is not None:
+            return self._made[index]
         return AsyncResult(self.ids[index], app=self._app, ignored=self._ignored)
 
     def __len__(self) -> int:
@@ -372,6 +385,8 @@ class Results(Sequence[AsyncResult[T]]):
         """All values, in order; raises the first exception, if any task failed, and TimeoutError after `timeout` seconds."""
         if self._ignored:
             return [None] * len(self.ids)  # type: ignore[list-item]  # as in AsyncResult.get
+        if self._made is not None:
+            return [result.get(timeout, propagate) for result in self._made]
         assert_will_not_block()
         found = self._wait(timeout)
         return [found[each].get(propagate=propagate, disable_sync_subtasks=False) for each in self.ids]
@@ -400,14 +415,14 @@ class EagerResult(AsyncResult[T]):
 
     __slots__ = ("_name", "_ready_state", "_text", "_value")
 
-    def __init__(self, id: str, value: Any, state: str, traceback: str | None = None, name: str | None = None):  # noqa: A002
+    def __init__(self, id: str, value: Any, state: str, traceback: str | None = None, name: str | None = None):
         super().__init__(id)
         self._value = value
         self._ready_state = state
         self._text = traceback
         self._name = name
 
-    def get(self, timeout: float | None = None, propagate: bool = True, *args: Any, **kwargs: Any) -> T:  # noqa: ARG002, FBT001, FBT002
+    def get(self, timeout: float | None = None, propagate: bool = True, *args: Any, **kwargs: Any) -> T:
         """The value, or what the task raised."""
         if propagate and self._ready_state in states.PROPAGATE_STATES:
             raise self._value if isinstance(self._value, BaseException) else Exception(self._value)
@@ -446,7 +461,7 @@ class EagerResult(AsyncResult[T]):
         """True: it has run."""
         return True
 
-    def maybe_throw(self, propagate: bool = True, callback: Callable[[str, Any], object] | None = None) -> Any:  # noqa: FBT001, FBT002
+    def maybe_throw(self, propagate: bool = True, callback: Callable[[str, Any], object] | None = None) -> Any:
         """The value; raises what the task raised."""
         value = self.get(propagate=propagate)
         if callback is not None:

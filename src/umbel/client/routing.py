@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import translate
-from typing import Any, NamedTuple
+from typing import Any
 
 from umbel.errors import ImproperlyConfigured, QueueNotFound
 from umbel.settings import find
@@ -15,22 +15,27 @@ Rule = Callable[..., Any]
 """Called as `rule(name, args, kwargs, options, task=task)`; gives a route, a queue's name, or None."""
 
 
-class Queue(NamedTuple):
+class Queue:
     """One queue that the settings name."""
 
-    name: str
-    exchange: str = ""
-    routing_key: str = ""
-    options: Mapping[str, Any] = {}
+    __slots__ = ("exchange", "name", "routing_key")
+
+    def __init__(self, name: str, exchange: str = "", routing_key: str = ""):
+        self.name = name
+        self.exchange = exchange
+        self.routing_key = routing_key
 
 
-class Destination(NamedTuple):
+class Destination:
     """Where a message goes, and the options that its route adds."""
 
-    queue: str
-    exchange: str
-    routing_key: str
-    options: Route
+    __slots__ = ("exchange", "options", "queue", "routing_key")
+
+    def __init__(self, queue: str, exchange: str, routing_key: str, options: Route):
+        self.queue = queue
+        self.exchange = exchange
+        self.routing_key = routing_key
+        self.options = options
 
 
 class Router:
@@ -74,9 +79,7 @@ class Router:
         chosen = {**route, **{key: value for key, value in options.items() if value is not None}} if route else options
         queue = self._choose(chosen)
         exchange, routing_key = chosen.get("exchange"), chosen.get("routing_key")
-        return Destination(
-            queue.name, name_of(exchange) if exchange else queue.exchange, routing_key or queue.routing_key, route
-        )
+        return Destination(queue.name, name_of(exchange) if exchange else queue.exchange, routing_key or queue.routing_key, route)
 
     def _choose(self, options: Mapping[str, Any]) -> Queue:
         queue = options.get("queue")
@@ -150,7 +153,7 @@ def _queues(given: Any) -> dict[str, Queue]:
 def _queue_of(name: str, options: Any) -> Queue:
     options = dict(options or {})
     exchange = options.get("exchange") or ""
-    return Queue(name, name_of(exchange), options.get("routing_key") or options.get("binding_key") or "", options)
+    return Queue(name, name_of(exchange), options.get("routing_key") or options.get("binding_key") or "")
 
 
 def _queue(thing: Any) -> Queue:

@@ -26,7 +26,7 @@ _finalized: WeakSet[Any] = WeakSet()
 def join(app: Any) -> None:
     """Give all shared tasks to an app that is being finalized."""
     _finalized.add(app)
-    for each in list(_joining):
+    for each in _joining:
         each(app)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from umbel.client import current
 from umbel.client.result import AsyncResult, EagerResult
-from umbel.wire.ids import new_id
 
 if TYPE_CHECKING:
     R = TypeVar("R", default=Any)
@@ -33,9 +32,9 @@ class Signature(dict[str, Any], Generic[R]):
         args: Iterable[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
-        type: Any = None,  # noqa: A002 - Celery's name
+        type: Any = None,
         subtask_type: str | None = None,
-        immutable: bool = False,  # noqa: FBT001, FBT002 - as Celery's users pass it
+        immutable: bool = False,
         app: current.App | None = None,
         **more: Any,
     ):
@@ -133,9 +132,7 @@ class Signature(dict[str, Any], Generic[R]):
             return self.app.send_task(self["task"], merged, keywords, **chosen)  # type: ignore[no-any-return]
         return task.apply_async(merged, keywords, **chosen)  # type: ignore[no-any-return]
 
-    def apply(
-        self, args: Iterable[Any] | None = None, kwargs: Mapping[str, Any] | None = None, **options: Any
-    ) -> EagerResult[R]:
+    def apply(self, args: Iterable[Any] | None = None, kwargs: Mapping[str, Any] | None = None, **options: Any) -> EagerResult[R]:
         """Run it here and now, as a worker would."""
         merged, keywords, chosen = self._merge(args, kwargs, options)
         return self.type.apply(merged, keywords, **chosen)  # type: ignore[no-any-return]
@@ -172,14 +169,14 @@ class Signature(dict[str, Any], Generic[R]):
         copy.update({key: value for key, value in given.items() if value is not None})
         return copy
 
-    def set(self, immutable: bool | None = None, **options: Any) -> Signature[R]:  # noqa: FBT001 - as Celery's users pass it
+    def set(self, immutable: bool | None = None, **options: Any) -> Signature[R]:
         """Change options in place."""
         if immutable is not None:
             self["immutable"] = immutable
         self["options"].update(options)
         return self
 
-    def set_immutable(self, immutable: bool) -> Signature[R]:  # noqa: FBT001
+    def set_immutable(self, immutable: bool) -> Signature[R]:
         """Say whether it takes further arguments."""
         return self.set(immutable=immutable)
 
@@ -193,6 +190,9 @@ class Signature(dict[str, Any], Generic[R]):
         group_index: int | None = None,
     ) -> AsyncResult[R]:
         """Settle the id that it will be sent with, and give the result to come."""
+        
+        from umbel.wire.ids import new_id
+
         options = self["options"]
         options["task_id"] = id_ = options.get("task_id") or _id or new_id()
         given = {"group_id": group_id, "chord": chord, "root_id": root_id, "parent_id": parent_id, "group_index": group_index}
@@ -248,7 +248,7 @@ class Signature(dict[str, Any], Generic[R]):
         return self.clone()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Signature[R]:
-        from copy import deepcopy  # noqa: PLC0415 - only who copies pays for it
+        from copy import deepcopy
 
         return Signature(deepcopy(dict(self), memo), app=self._app)
 
@@ -269,13 +269,26 @@ def _copied(options: dict[str, Any]) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, list) else value for key, value in options.items()}
 
 
-def signature(task: Any, *args: Any, app: current.App | None = None, **kwargs: Any) -> Signature[Any]:
+def as_pair(call: Any) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """Arguments and keyword arguments of a call given as a tuple, a dict, or a signature."""
+    if isinstance(call, Signature):
+        return call.args, call.kwargs
+    return ((), call) if isinstance(call, Mapping) else (call, {})
+
+
+def signature(
+    task: Any,
+    args: Iterable[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> Signature[Any]:
     """A signature from a task, a task's name, or a dict that describes one (a signature is copied)."""
     if isinstance(task, Signature):
         return task.clone()
     if isinstance(task, Mapping):
-        return Signature.from_dict(task, app=app)
-    return Signature(task, *args, app=app, **kwargs)
+        return Signature.from_dict(task, app=more.get("app"))
+    return Signature(task, args, kwargs, options, **more)
 
 
 def maybe_signature(found: Any, app: current.App | None = None, *, clone: bool = False) -> Signature[Any] | None:

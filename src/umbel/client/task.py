@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from umbel.client import current
-from umbel.client.arguments import Arguments
-from umbel.client.call import Call, blame, prepare
-from umbel.client.plan import Plan
-from umbel.client.publish import publish
-from umbel.client.result import AsyncResult, EagerResult, Results
-from umbel.client.signature import Signature
+from umbel.client.result import AsyncResult as ResultOf  # the class has a method of that name
+from umbel.client.result import EagerResult, Results
+from umbel.client.signature import Signature, as_pair
 from umbel.errors import EncodeError, Retry
-from umbel.execution import request as requests
-from umbel.execution import retry as retrying
-from umbel.execution.request import Request
 from umbel.signals import after_task_publish, before_task_publish
-from umbel.wire.ids import new_id
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,15 +19,15 @@ if TYPE_CHECKING:
     from typing_extensions import ParamSpec as ParamSpecWithDefault
     from typing_extensions import TypeVar as TypeVarWithDefault
 
+    from umbel.client.plan import Plan
+    from umbel.execution.request import Request
+
     # With defaults, so that `class Base(Task)` needs no parameters.
     P = ParamSpecWithDefault("P", default=...)
     R = TypeVarWithDefault("R", default=Any)
 else:
     P = ParamSpec("P")
     R = TypeVar("R")
-
-CHUNK = 1_000
-"""How many messages `delay_many` gives to the store at once: beyond, a store gains nothing more for each."""
 
 _OPTIONS = (
     *("queue", "exchange", "routing_key", "priority", "expires", "serializer", "compression", "time_limit"),
@@ -75,7 +67,7 @@ class Task(Generic[P, R]):
     default_retry_delay: float = 180
     autoretry_for: Any = ()
     dont_autoretry_for: Any = ()
-    retry_kwargs: Mapping[str, Any] = {}  # noqa: RUF012 - never changed
+    retry_kwargs: Mapping[str, Any] = {}
     retry_backoff: bool | float = False
     retry_backoff_max: float = 600
     retry_jitter: bool = True
@@ -134,18 +126,23 @@ class Task(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it here and now, like a function."""
-        request = requests.current.get()
-        if request is not None and request.owner is self and not request.called_directly and not request.get("entered"):
-            if type(self).__call__ is not PLAIN_CALL:  # a subclass's `__call__` goes on to run what the worker began
-                request.entered = True
-                return self.run(*args, **kwargs)
-        if self.is_async:
+        from umbel.execution import request as requests  # here, as all that messages need is loaded late
+
+        if self._was_begun(requests.current.get()) or self.is_async:
             return self.run(*args, **kwargs)
-        token = requests.push(Request(task=self.name, args=args, kwargs=kwargs, owner=self))
+        token = requests.push(requests.Request(task=self.name, args=args, kwargs=kwargs, owner=self))
         try:
             return self.run(*args, **kwargs)
         finally:
             requests.current.reset(token)
+
+    def _was_begun(self, request: Request | None) -> bool:
+        """True once in each run that a worker began with a `__call__` of a subclass, which goes on to the run itself."""
+        if request is None or request.owner is not self or request.called_directly or request.get("entered"):
+            return False
+        entered = type(self).__call__ is not PLAIN_CALL
+        request.update(entered=entered)
+        return entered
 
     @property
     def entry(self) -> Callable[..., Any]:
@@ -156,17 +153,19 @@ class Task(Generic[P, R]):
     def is_async(self) -> bool:
         """True if it is an `async def`."""
         run = self.run
-        code = getattr(run, "__code__", None) or getattr(getattr(run, "__call__", None), "__code__", None)
+        code = getattr(run, "__code__", None) or getattr(getattr(type(run), "__call__", None), "__code__", None)  # noqa: B004
         return code is not None and bool(code.co_flags & _COROUTINE)
 
     @property
     def request(self) -> Request:
         """The call that it serves here and now; empty if none."""
-        return requests.find(self) or Request()
+        from umbel.execution import request as requests
+
+        return requests.find(self) or requests.Request()
 
     # Sending
 
-    def delay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> ResultOf[R]:
         """Send it with these arguments."""
         return self.apply_async(args, kwargs)
 
@@ -180,7 +179,7 @@ class Task(Generic[P, R]):
         link_error: Any = None,
         shadow: str | None = None,
         **options: Any,
-    ) -> AsyncResult[R]:
+    ) -> ResultOf[R]:
         """Send it, with options: countdown, eta, expires, queue, priority, headers, time_limit and all others of Celery.
 
         TypeError if the arguments do not fit, EncodeError if one cannot be serialised: before anything is sent.
@@ -195,19 +194,19 @@ class Task(Generic[P, R]):
             plan.template is None
             or not (task_id is None is link is link_error is shadow)
             or options
-            or requests.current.get() is not None
+            or plan.current() is not None
             or before_task_publish.receivers
             or after_task_publish.receivers
         ):
             options.update(task_id=task_id, link=link, link_error=link_error, shadow=shadow)
             return self._send(plan, args, kwargs, options)
-        id_ = new_id()
+        id_ = plan.new_id()
         try:
             envelope = plan.template.fill(id_, args, kwargs)  # type: ignore[arg-type]  # any mapping is read alike
         except EncodeError as problem:
-            raise blame(problem, self.name, plan.arguments.names) from problem
+            raise plan.blamed(problem) from problem
         plan.outbox.send((envelope,))
-        return AsyncResult(id_, app=plan.app, ignored=plan.is_ignored)
+        return ResultOf(id_, app=plan.app, ignored=plan.is_ignored)
 
     def delay_many(self, calls: Iterable[Sequence[Any] | Mapping[str, Any]], **options: Any) -> Results[R]:
         """Send it once for each of `calls`, a thousand in one step: `add.delay_many([(1, 2), (3, 4), {"x": 5, "y": 6}])`.
@@ -218,82 +217,41 @@ class Task(Generic[P, R]):
         plan = self._plan
         if plan is None or plan.version != plan.conf.version:
             plan = self._make_plan()
-        ids: list[str] = []
-        remaining = iter(calls)
-        while chunk := list(islice(remaining, CHUNK)):
-            pairs = self._pairs(plan.arguments, chunk)
-            template = plan.template
-            if options or requests.current.get() is not None:
-                template = self._template(plan, options)
-            if template is None or before_task_publish.receivers or after_task_publish.receivers:
-                ids += self._send_each(plan, pairs, options)
-                continue
-            try:
-                envelopes = template.fill_many(pairs)
-            except EncodeError as problem:
-                raise blame(problem, self.name, plan.arguments.names) from problem
-            plan.outbox.send(envelopes)
-            ids += [envelope.id for envelope in envelopes]
+        if plan.is_eager:
+            return Results.of([self.apply_async(*as_pair(call), **options) for call in calls])
         ignored = options.get("ignore_result")
-        return Results(ids, app=plan.app, ignored=plan.is_ignored if ignored is None else ignored)
+        ids = plan.send_many(calls, options)
+        results: Results[R] = Results(ids, app=plan.app, ignored=plan.is_ignored if ignored is None else ignored)
+        parent = plan.current()
+        if parent is not None:
+            parent.children.extend(result.as_tuple() for result in results)
+        return results
 
-    def _pairs(self, arguments: Arguments, chunk: list[Any]) -> list[tuple[Any, Any]]:
-        """Each call as (args, kwargs), looked at as one where that is possible."""
-        if {*map(type, chunk)} == {tuple} and all(arguments.takes(count) for count in {*map(len, chunk)}):
-            return [(call, _NOTHING) for call in chunk]
-        pairs = []
-        for call in chunk:
-            if isinstance(call, Signature):
-                pair = (call.args, call.kwargs)
-            else:
-                pair = ((), call) if isinstance(call, Mapping) else (call, _NOTHING)
-            if self.typing and not arguments.fit(*pair):
-                arguments.check(*pair)
-            pairs.append(pair)
-        return pairs
-
-    def _template(self, plan: Plan, options: dict[str, Any]) -> Any:
-        if plan.is_eager or not plan.router.is_fixed:
-            return None
-        return self._call(plan, new_id(), (), _NOTHING, {**self.options_of_calls(), **options}).template()
-
-    def _send_each(self, plan: Plan, pairs: list[tuple[Any, Any]], options: dict[str, Any]) -> list[str]:
-        with plan.outbox.batch():
-            return [self._send(plan, args, kwargs, dict(options)).id for args, kwargs in pairs]
-
-    def send(
-        self, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None, options: dict[str, Any]
-    ) -> AsyncResult[R]:
+    def send(self, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None, options: dict[str, Any]) -> ResultOf[R]:
         """Send it as `apply_async` does, without looking at the arguments, and even if tasks are to run eagerly."""
         return self._send(self._plan or self._make_plan(), args or (), kwargs or _NOTHING, options, eagerly=False)
 
-    def _send(self, plan: Plan, args: Sequence[Any], kwargs: Mapping[str, Any], options: dict[str, Any], *, eagerly: bool = True) -> AsyncResult[R]:
+    def _send(
+        self, plan: Plan, args: Sequence[Any], kwargs: Mapping[str, Any], options: dict[str, Any], *, eagerly: bool = True
+    ) -> ResultOf[R]:
         """Send a call that has anything unusual about it."""
         given = {key: value for key, value in options.items() if value is not None}
-        options = {**self.options_of_calls(), **given}
-        shadow = options.get("shadow") or self.shadow_name(args, kwargs, options)
-        if shadow:
-            options["shadow"] = shadow
         if plan.is_eager and eagerly:
             return self._eagerly(args, kwargs, given)
-        id_ = options.get("task_id") or new_id()
-        call = self._call(plan, id_, args, kwargs, options)
-        try:
-            publish(call, plan.outbox, retry=options.get("retry"), policy=options.get("retry_policy"))
-        except EncodeError as problem:
-            raise blame(problem, self.name, plan.arguments.names) from problem
-        result: AsyncResult[R] = AsyncResult(id_, app=plan.app, ignored=bool(options["ignore_result"]))
-        parent = requests.current.get()
+        options = {**self.options_of_calls(), **given}
+        id_ = plan.send(args, kwargs, options)
+        result: ResultOf[R] = ResultOf(id_, app=plan.app, ignored=bool(options["ignore_result"]))
+        parent = plan.current()
         if parent is not None and options.get("add_to_parent", True):
             parent.children.append(result.as_tuple())
         return result
 
-    def _call(
-        self, plan: Plan, id_: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: dict[str, Any]
-    ) -> Call:
-        parent = requests.current.get()
-        parent = parent if parent is not None and parent.id else None
-        return prepare(self.name, id_, args, kwargs, options, conf=plan.conf, router=plan.router, parent=parent, task=self)
+    def _eagerly(self, args: Sequence[Any], kwargs: Mapping[str, Any], options: dict[str, Any]) -> EagerResult[R]:
+        """Run it at once instead of sending it, with arguments as a worker would get them."""
+        from umbel.client.eager import as_received
+
+        args, kwargs = as_received(self, args, kwargs, options.get("serializer"))
+        return self.apply(args, kwargs, **options)
 
     @property
     def shadows(self) -> bool:
@@ -307,26 +265,21 @@ class Task(Generic[P, R]):
         return options
 
     def _make_plan(self) -> Plan:
+        from umbel.client.plan import Plan  # all that writes messages is loaded with the first call
+
         plan = Plan(self, self.app)
         self._plan = plan
         return plan
 
-    def _eagerly(self, args: Sequence[Any], kwargs: Mapping[str, Any], options: dict[str, Any]) -> EagerResult[R]:
-        """Run it at once instead of sending it, with arguments as a worker would get them."""
-        from umbel.client.eager import as_received  # noqa: PLC0415 - as in apply
-
-        args, kwargs = as_received(self, args, kwargs, options.get("serializer"))
-        return self.apply(args, kwargs, **options)
-
-    async def adelay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:
+    async def adelay(self, *args: P.args, **kwargs: P.kwargs) -> ResultOf[R]:
         """Send it from asyncio: the loop goes on while the store works."""
         return await self.aapply_async(args, kwargs)
 
     async def aapply_async(
         self, args: Sequence[Any] | None = None, kwargs: Mapping[str, Any] | None = None, **options: Any
-    ) -> AsyncResult[R]:
+    ) -> ResultOf[R]:
         """The same with options, as `apply_async` takes them."""
-        import asyncio  # noqa: PLC0415 - only who uses it pays for it
+        import asyncio
 
         return await asyncio.to_thread(self.apply_async, args, kwargs, **options)
 
@@ -345,7 +298,7 @@ class Task(Generic[P, R]):
         **options: Any,
     ) -> EagerResult[R]:
         """Run it here and now as a worker would, retries included."""
-        from umbel.client.eager import apply  # noqa: PLC0415 - brings the execution room in
+        from umbel.client.eager import apply
 
         options.update(link=link, link_error=link_error, task_id=task_id, retries=retries, headers=headers)
         throw = self.app.conf.task_eager_propagates if throw is None else throw
@@ -356,7 +309,7 @@ class Task(Generic[P, R]):
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
         exc: BaseException | None = None,
-        throw: bool = True,  # noqa: FBT001, FBT002 - as Celery's users pass it
+        throw: bool = True,
         eta: datetime | str | None = None,
         countdown: float | None = None,
         max_retries: int | None = None,
@@ -366,6 +319,8 @@ class Task(Generic[P, R]):
 
         Raises `exc`, or MaxRetriesExceededError, if it was retried as often as it may be.
         """
+        from umbel.execution import retry as retrying  # brings all that writes messages
+
         request = self.request
         if exc is None and request.called_directly:
             exc = sys.exception()  # who called it like a function sees what went wrong
@@ -386,9 +341,15 @@ class Task(Generic[P, R]):
 
     # Signatures
 
-    def signature(self, args: Iterable[Any] | None = None, *more: Any, **options: Any) -> Signature[R]:
-        """A call that is not made yet: arguments, `kwargs`, `immutable` and options."""
-        return Signature(self, args, *more, app=self._app, **options)
+    def signature(
+        self,
+        args: Iterable[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> Signature[R]:
+        """A call that is not made yet: arguments, `immutable` and options."""
+        return Signature(self, args, kwargs, options, app=self._app, **more)
 
     subtask = signature
 
@@ -402,13 +363,13 @@ class Task(Generic[P, R]):
 
     # Results
 
-    def AsyncResult(self, task_id: str, **options: Any) -> AsyncResult[R]:  # noqa: N802 - Celery's name
+    def AsyncResult(self, task_id: str, **options: Any) -> ResultOf[R]:
         """The result of a call by its id."""
-        return AsyncResult(task_id, app=self._app, **options)
+        return ResultOf(task_id, app=self._app, **options)
 
     def update_state(self, task_id: str | None = None, state: str | None = None, meta: Any = None, **extra: Any) -> None:
         """Tell those who wait how far it is: any state of your own, with anything that can be serialised."""
-        from umbel.wire.result import encode  # noqa: PLC0415 - only where results are made
+        from umbel.wire.result import encode
 
         request = self.request
         id_ = task_id or request.id
@@ -417,7 +378,7 @@ class Task(Generic[P, R]):
             found = encode(id_, state or "", meta, serializer=serializer, group_id=request.group, **extra)
             backend.store([found])
 
-    def add_trail(self, result: AsyncResult[Any]) -> AsyncResult[Any]:
+    def add_trail(self, result: ResultOf[Any]) -> ResultOf[Any]:
         """Count `result` among the children of the call that runs."""
         if self.trail:
             self.request.children.append(result.as_tuple())

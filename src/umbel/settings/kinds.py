@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 _YES = frozenset({"1", "true", "yes", "on", "y", "t"})
 _NO = frozenset({"0", "false", "no", "off", "n", "f", ""})
 _NONE = frozenset({"none", "null"})
 
 
-class Kind(NamedTuple):
-    """One kind of value."""
+class Kind:
+    """One kind of value: what a person is told to give, what fits, and how text is read (ValueError if it cannot be)."""
 
-    expected: str
-    """What a person is told to give."""
-    fits: Callable[[Any], bool]
-    read: Callable[[str], Any]
-    """Makes the value from text; raises ValueError if it cannot."""
+    __slots__ = ("expected", "fits", "read")
+
+    def __init__(self, expected: str, fits: Callable[[Any], bool], read: Callable[[str], Any]):
+        self.expected = expected
+        self.fits = fits
+        self.read = read
 
 
 def _is_number(value: object) -> bool:
@@ -48,13 +48,17 @@ def _read_names(text: str) -> tuple[str, ...]:
 
 
 def _read_mapping(text: str) -> dict[str, Any]:
+    import json
+
     value = json.loads(text)
     if not isinstance(value, dict):
-        raise ValueError(text)  # noqa: TRY004 - one error for all text that cannot be read
+        raise ValueError(text)
     return value
 
 
 def _read_any(text: str) -> Any:
+    import json
+
     try:
         return json.loads(text)
     except ValueError:

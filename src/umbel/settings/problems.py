@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +17,8 @@ _NOT_NEGATIVE = (
 
 def nearest(name: str, *, cutoff: float = 0.6) -> str | None:
     """The known name that is most like `name`."""
+    import difflib
+
     known = OLD_NAMES if name.isupper() else NAMES
     return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=cutoff)), None)
 
@@ -74,7 +75,7 @@ def _clashes(values: Mapping[str, Any]) -> list[str]:
     lines = []
     soft, hard = _number(values["task_soft_time_limit"]), _number(values["task_time_limit"])
     if soft is not None and hard is not None and soft > hard:
-        lines.append(f"task_soft_time_limit = {soft:g} is longer than task_time_limit = {hard:g}: the soft limit would never pass")
+        lines.append(f"task_soft_time_limit = {soft:g} is longer than task_time_limit = {hard:g}: it would never pass")
     accepted = values["accept_content"]
     serializer = values["task_serializer"]
     if _only_names(accepted) and serializer not in accepted:
@@ -91,7 +92,7 @@ def _only_names(accepted: Any) -> bool:
 
 
 def _zone_exists(name: str) -> bool:
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - only where someone asks
+    from zoneinfo import ZoneInfo
 
     try:
         ZoneInfo(name)

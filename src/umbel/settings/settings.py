@@ -189,7 +189,7 @@ class Settings(MutableMapping[str, Any]):
         return name in self.without_defaults()
 
     def source(self, name: str) -> str:
-        """Where the value of a setting comes from: `default`, `app.conf`, `environment UMBEL_BROKER_URL`, …"""
+        """Where the value of a setting comes from, as `default`, `app.conf`, or `environment UMBEL_BROKER_URL`."""
         self.load()
         setting = NAMES.get(name) or OLD_NAMES.get(name)
         name = setting.name if setting else name

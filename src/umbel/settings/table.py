@@ -6,21 +6,24 @@ type, and have no effect, so that a project's configuration needs no change.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 
-class Setting(NamedTuple):
+class Setting:
     """One setting."""
 
-    name: str
-    kind: str
-    """A key of `kinds.KINDS`."""
-    default: Any
-    old: tuple[str, ...]
-    """Upper-case names of Celery 3, accepted without a namespace."""
-    help: str
-    effect: bool = True
-    """False: accepted and ignored."""
+    __slots__ = ("default", "effect", "help", "kind", "name", "old")
+
+    def __init__(self, name: str, kind: str, default: Any, old: tuple[str, ...], help: str, *, effect: bool):
+        self.name = name
+        self.kind = kind
+        """A key of `kinds.KINDS`."""
+        self.default = default
+        self.old = old
+        """Upper-case names of Celery 3, accepted without a namespace."""
+        self.help = help
+        self.effect = effect
+        """False: accepted and ignored."""
 
     @property
     def env(self) -> str:
@@ -94,7 +97,13 @@ _KEPT: tuple[_Row, ...] = (
     ("task_track_started", "flag", False, "C_TRACK_STARTED", "The state STARTED is told."),
     ("task_unknown_ttl", "seconds", 600.0, "", "So long messages of unknown tasks wait for another worker (0: not at all)."),
     # Results
-    ("result_backend", "text", None, "C_RESULT_BACKEND", "Where results are kept; unset: beside the messages, if a file or memory."),
+    (
+        "result_backend",
+        "text",
+        None,
+        "C_RESULT_BACKEND",
+        "Where results are kept; unset: with messages in a file or memory.",
+    ),
     ("result_expires", "seconds", 86400.0, "C_TASK_RESULT_EXPIRES", "How long results are kept; None or 0: for ever."),
     ("result_extended", "flag", False, "C_RESULT_EXTENDED", "Results tell name, arguments, worker, retries and queue."),
     ("result_serializer", "text", "json", "C_RESULT_SERIALIZER", "How results are written."),
@@ -278,7 +287,7 @@ def _old(name: str, short: str) -> tuple[str, ...]:
 
 
 TABLE: tuple[Setting, ...] = tuple(
-    Setting(name, kind, default, _old(name, old), text, effect)
+    Setting(name, kind, default, _old(name, old), text, effect=effect)
     for rows, effect in ((_KEPT, True), (_ACCEPTED, False))
     for name, kind, default, old, text in rows
 )

@@ -1,0 +1,108 @@
+"""Runs a task here and now as a worker would: for `apply`, and for `task_always_eager` in tests."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from umbel import states
+from umbel.client.result import EagerResult
+from umbel.errors import EncodeError, Retry
+from umbel.execution.execute import Ending, Executor
+from umbel.execution.outcome import Kind
+from umbel.execution.request import Request
+from umbel.wire import encoding, result
+from umbel.wire.ids import new_id
+
+if TYPE_CHECKING:
+    from umbel.client.task import Task
+
+
+def apply(
+    task: Task[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], options: Mapping[str, Any], *, throw: bool
+) -> EagerResult[Any]:
+    """The result of a run in this process; retries follow at once, without their pauses.
+
+    With `throw` raises what the task raised. What follows after it is sent as `apply_async` would.
+    """
+    request = _request(task, args, kwargs, options)
+    executor = Executor(task.app.tasks, hostname=request.hostname or "", accept=frozenset())
+    ending = executor.perform(task, request, is_async=task.is_async)
+    while ending.kind is Kind.RETRY and isinstance(ending.value, Retry):
+        request = _again(request, ending.value)
+        ending = executor.perform(task, request, is_async=task.is_async)
+    for step in ending.steps:
+        following = {**step.options, "task_id": step.id, "chain": step.chain, "parent_id": request.id}
+        task.app.signature(step.task, step.args, step.kwargs).apply_async(**following)
+    text = ending.einfo.traceback if ending.einfo is not None else None
+    if task.store_eager_result:
+        _store(task, request, ending, text)
+    if throw and ending.state in states.PROPAGATE_STATES and isinstance(ending.value, BaseException):
+        raise ending.value
+    return EagerResult(request.id or "", ending.value, ending.state, traceback=text, name=task.name)
+
+
+def _request(task: Task[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], options: Mapping[str, Any]) -> Request:
+    id_ = options.get("task_id") or new_id()
+    headers = dict(options.get("headers") or {})
+    return Request(
+        **headers,
+        id=id_,
+        task=task.name,
+        args=args,
+        kwargs=kwargs,
+        root_id=options.get("root_id") or id_,
+        parent_id=options.get("parent_id"),
+        retries=options.get("retries") or 0,
+        is_eager=True,
+        called_directly=False,
+        hostname=socket.gethostname(),
+        ignore_result=options.get("ignore_result"),
+        callbacks=_listed(options.get("link")),
+        errbacks=_listed(options.get("link_error")),
+        chain=options.get("chain"),
+        headers=headers,
+        properties={},
+        correlation_id=id_,
+        delivery_info={
+            "is_eager": True,
+            "exchange": options.get("exchange"),
+            "routing_key": options.get("routing_key"),
+            "priority": options.get("priority"),
+            "redelivered": False,
+        },
+        owner=task,
+    )
+
+
+def _listed(link: Any) -> list[Any] | None:
+    if not link:
+        return None
+    return list(link) if isinstance(link, (list, tuple)) else [link]
+
+
+def _again(request: Request, retry: Retry) -> Request:
+    """The request of the next try."""
+    sig: Any = retry.sig
+    fields = {**request.__dict__, "args": tuple(sig["args"]), "kwargs": dict(sig["kwargs"])}
+    fields.update(retries=request.retries + 1, parent_id=request.id, children=[], follow_ups=[])
+    fields.pop("entered", None)
+    return Request(**fields)
+
+
+def _store(task: Task[..., Any], request: Request, ending: Ending, text: str | None) -> None:
+    backend, _, serializer = task.app.reading()
+    if backend is not None and not task.ignore_result:
+        backend.store([result.encode(request.id or "", ending.state, ending.value, traceback=text, serializer=serializer)])
+
+
+def as_received(task: Task[..., Any], args: Any, kwargs: Any, serializer: str | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments as they would arrive at a worker: what cannot travel is found out also where nothing does."""
+    name = serializer or task.serializer or "json"
+    try:
+        kind, codec, data = encoding.dumps([list(args), dict(kwargs)], name, name="arguments")
+    except EncodeError as problem:
+        raise EncodeError(f"{task.name}: {problem}") from problem
+    args, kwargs = encoding.loads(data, kind, codec, frozenset({kind}))
+    return tuple(args), dict(kwargs)
