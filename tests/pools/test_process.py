@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import gc
-
 from umbel.pools.process import ProcessPool
 from umbel.testing.pools import Acts, PoolContract
 

@@ -28,9 +28,9 @@ class Juggler:
 
     def begin(self, job: Job) -> None:
         """Run it from now on, beside the others."""
+        self._running[job.number] = asyncio.get_running_loop().create_task(self._run(job))
         if job.tell:
             self._begun(Begun(job.number, self._pid, clock.now()))
-        self._running[job.number] = asyncio.get_running_loop().create_task(self._run(job))
 
     async def _run(self, job: Job) -> None:
         start = clock.monotonic()
@@ -62,6 +62,15 @@ class Juggler:
             self._abandoned.add(task)  # the loop itself holds tasks only weakly
             task.add_done_callback(self._abandoned.discard)
             self._end(Outcome(number, Kind.TERMINATED), clock.monotonic() - since)
+
+    async def abandon(self) -> None:
+        """Cancel all that runs and leave it, after a moment, to itself."""
+        tasks = {*self._running.values(), *self._abandoned}
+        self._running.clear()
+        for task in tasks:
+            task.cancel(Stop.HARD.value)
+        if tasks:
+            await asyncio.wait(tasks, timeout=PATIENCE / 2)
 
     async def drain(self) -> None:
         """Wait until nothing runs."""

@@ -1,4 +1,4 @@
-"""All jobs of one kind (sync or async) in a process pool: those that wait, and the children that run them. Decides; does no I/O."""
+"""All jobs of one kind, sync or async, in a process pool: those that wait, and the children that run them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,6 @@ QUIET = 0.02
 """Seconds without news after which a child's unbegun jobs are taken back."""
 DEAF = 0.05
 """Seconds without news after which a busy child is no reason to hold jobs for it."""
-SPARE = 32
-"""Jobs of one kind that may wait while all its places are taken, so that a worker of both kinds still gets the other."""
-BOTH = 60.0
-"""Seconds after which a kind that does not come any more is forgotten."""
 
 
 class Lane:
@@ -27,8 +23,6 @@ class Lane:
         self.wards: list[Ward] = []
         self.expected = 0
         """Children asked for that are not born yet."""
-        self.used: float | None = None
-        """When a job of this kind last came."""
 
     @property
     def staff(self) -> int:
@@ -59,10 +53,6 @@ class Lane:
     def ward_of(self, number: int) -> Ward | None:
         """The child that has this job."""
         return next((ward for ward in self.wards if number in ward.jobs), None)
-
-    def is_recent(self, now: float) -> bool:
-        """True if jobs of this kind come."""
-        return self.used is not None and (now - self.used < BOTH or self.held > 0)
 
     def surplus(self, now: float) -> bool:
         """True if what waits had better go elsewhere: every child has been at one job for a while."""

@@ -14,8 +14,9 @@ from umbel import clock
 from umbel.errors import WorkerError
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.child import Plan
-from umbel.pools.lane import QUIET, SPARE, Lane
+from umbel.pools.lane import QUIET, Lane
 from umbel.pools.line import LEAVING, READY, PoolEnds
+from umbel.pools.mix import Mix
 from umbel.pools.nursery import Nursery
 from umbel.pools.pace import MOST, Pace
 from umbel.pools.pool import Abilities, Pool, Runner, Stop
@@ -35,7 +36,7 @@ class ProcessPool(Pool):
 
     Sync jobs: `slots` children, each with a short batch in hand (see `Pace`). Async jobs: up to `async_slots` at once, spread
     over at most `slots` further children that are forked when needed. The two kinds have places of their own; `room` gives
-    what both can take, and lets up to `lane.SPARE` jobs of a full kind wait here as long as both kinds come.
+    what both can take, and lets up to `mix.SPARE` jobs of a full kind wait here as long as both kinds come.
     While every child has been at one job for `lane.DEAF` seconds, jobs that wait for them come back as `RETURNED`.
     """
 
@@ -58,6 +59,7 @@ class ProcessPool(Pool):
         self._async = Lane(is_async=True)
         self._lanes = (self._sync, self._async)
         self._pace = Pace()
+        self._mix = Mix()
         self._storm = Storm(slots)
         self._births: dict[int, tuple[int, Lane]] = {}
         self._tickets = 0
@@ -86,10 +88,9 @@ class ProcessPool(Pool):
 
     def submit(self, jobs: Sequence[Job]) -> None:
         now = clock.monotonic()
+        self._mix.came(jobs, now)
         for job in jobs:
-            lane = self._async if job.is_async else self._sync
-            lane.waiting.append(job)
-            lane.used = now
+            (self._async if job.is_async else self._sync).waiting.append(job)
         self._deal()
 
     async def news(self) -> list[Begun | Outcome]:
@@ -161,11 +162,9 @@ class ProcessPool(Pool):
         now = clock.monotonic()
         sync = self._sync.room(now, places=self.slots, stock=self._pace.stock())
         aside = self._async_slots - self._async.held
-        if not self._async.is_recent(now):
-            return sync
-        if not self._sync.is_recent(now):
-            return aside
-        return min(max(sync, SPARE - len(self._sync.waiting)), max(aside, SPARE - len(self._async.waiting)))
+        return self._mix.room(
+            now, sync=sync, waiting=len(self._sync.waiting), aside=aside, async_waiting=len(self._async.waiting)
+        )
 
     def _deal(self) -> None:
         """Give what waits to those that have room for it."""
@@ -236,7 +235,7 @@ class ProcessPool(Pool):
                 if ward.unsure and now - ward.heard > QUIET:
                     self._rescue(lane, ward, now)
         self._deal()
-        if self._sync.surplus(now) and not self._async.is_recent(now):
+        if self._sync.surplus(now) and not self._mix.comes(now, is_async=True):
             self._give_back(self._sync)
         self._moved.set()
 

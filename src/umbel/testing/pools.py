@@ -204,6 +204,8 @@ class PoolContract:
 
     processes = False
     """True if jobs run in child processes."""
+    async_at_once = 1_000
+    """How many async jobs run at once in a pool of two slots."""
     one_at_a_time = False
     """True if the pool has one slot and no second."""
 
@@ -365,7 +367,7 @@ class PoolContract:
 
     @trial(slots=2)
     async def test_a_thousand_async_sleeps_run_at_once(self, it: Trial, tmp_path: Path) -> None:
-        count = 100 if it.pool.slots == 100 else 1 if self.one_at_a_time else 1_000
+        count = self.async_at_once
         await it.run([job("async_noop")])
         start = time.monotonic()
         outcomes = await it.run(jobs(count, "async_sleep", 1.0))

@@ -1,0 +1,205 @@
+"""What the pools in this process have in common: jobs run in threads and on loops beside the worker's, never on its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Sequence
+
+from umbel import clock
+from umbel.execution.outcome import Begun, Job, Kind, Outcome
+from umbel.pools.crew import Crew
+from umbel.pools.lane import DEAF
+from umbel.pools.looper import Looper
+from umbel.pools.mailbox import Mailbox, News
+from umbel.pools.mix import Mix
+from umbel.pools.pace import Pace
+from umbel.pools.pool import Abilities, Pool, Runner, Stop
+
+PATIENCE = 1.0
+"""Seconds that `stop` waits for threads that should be free."""
+
+
+class InsidePool(Pool):
+    """Sync jobs on a crew of threads, async ones on a loop in another thread. Belongs to the event loop's thread.
+
+    A thread cannot be ended from outside, and an exception sent to it arrives only when it comes back from whatever it waits for,
+    so sync jobs have neither soft nor hard limits here.
+    """
+
+    abilities = Abilities(soft_sync=False, hard_sync=False, soft_async=True, hard_async=True)
+
+    def __init__(self, runner: Runner, *, slots: int, async_slots: int):
+        self.slots = slots
+        self._runner = runner
+        self._async_slots = async_slots
+        self._sync: dict[int, Job] = {}
+        self._async: dict[int, Job] = {}
+        self._waiting: deque[Job] = deque()  # async jobs without a place
+        self._pace = Pace()
+        self._mix = Mix()
+        self._news: list[Begun | Outcome] = []
+        self._told = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._heard = 0.0
+        self._ticking = False
+        self._stopped = False
+
+    def _make_crew(self, mailbox: Mailbox) -> Crew:
+        return Crew(self._runner, self.slots, mailbox, "umbel-job")
+
+    async def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        mailbox = Mailbox(self._loop, self._read)
+        self._crew = self._make_crew(mailbox)
+        self._looper = Looper(self._runner, mailbox, "umbel-async-jobs")
+
+    async def room(self) -> int:
+        while (room := self._room()) <= 0:
+            self._moved.clear()
+            await self._moved.wait()
+        return room
+
+    def _room(self) -> int:
+        sync = self.slots * self._pace.stock() - len(self._sync)
+        if len(self._sync) >= self.slots and clock.monotonic() - self._heard > DEAF:
+            sync = 0
+        aside = self._async_slots - len(self._async)
+        waiting = self._crew.waiting
+        return self._mix.room(clock.monotonic(), sync=sync, waiting=waiting, aside=aside, async_waiting=len(self._waiting))
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        now = clock.monotonic()
+        if len(self._sync) < self.slots:
+            self._heard = now
+        self._mix.came([job for job in jobs if job.is_async == self._goes_aside(job)], now)
+        sync = []
+        for job in jobs:
+            if self._goes_aside(job):
+                self._async[job.number] = job
+                self._waiting.append(job)
+            else:
+                self._sync[job.number] = job
+                sync.append(job)
+        if sync:
+            self._crew.submit(sync, len(self._sync))
+            self._tick_later()
+        self._begin_waiting()
+
+    def _goes_aside(self, job: Job) -> bool:
+        """True if it runs on the loop, False if in the crew."""
+        return job.is_async
+
+    def _begin_waiting(self) -> None:
+        free = self._async_slots - (len(self._async) - len(self._waiting))
+        if self._waiting and free > 0:
+            self._looper.begin([self._waiting.popleft() for _ in range(min(free, len(self._waiting)))])
+
+    def _read(self, news: list[News]) -> None:
+        """Take in what the threads have told."""
+        total, count = 0.0, 0
+        for what, spent in news:
+            if isinstance(what, Begun):
+                if what.number in self._sync or what.number in self._async:
+                    self._news.append(what)
+                continue
+            if (job := self._sync.pop(what.number, None)) is not None:
+                total += spent
+                count += 1
+            else:
+                job = self._async.pop(what.number, None)
+            if job is not None:  # else it was told as lost when the pool stopped
+                self._news.append(what)
+        if count:
+            self._pace.learn_typical(total, count)
+        self._heard = clock.monotonic()
+        self._begin_waiting()
+        self._told.set()
+        self._moved.set()
+
+    async def news(self) -> list[Begun | Outcome]:
+        while not self._news:
+            if self._stopped:
+                return []
+            self._told.clear()
+            await self._told.wait()
+        news, self._news = self._news, []
+        return news
+
+    def take_back(self) -> None:
+        self._give_back(self._crew.take_back())
+        self._give_back(list(self._waiting))
+        self._waiting.clear()
+
+    def _give_back(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            self._end(job.number, Kind.RETURNED)
+
+    def _end(self, number: int, kind: Kind, text: str = "") -> None:
+        self._sync.pop(number, None)
+        self._async.pop(number, None)
+        self._news.append(Outcome(number, kind, text=text))
+        self._told.set()
+        self._moved.set()
+
+    def _tick_later(self) -> None:
+        if not self._ticking and len(self._sync) > self.slots:
+            self._ticking = True
+            self._loop.call_later(DEAF, self._tick)
+
+    def _tick(self) -> None:
+        """Let go of jobs that would wait for long, so that other workers can run them."""
+        self._ticking = False
+        now = clock.monotonic()
+        if now - self._heard > DEAF and not self._mix.comes(now, is_async=True):
+            self._give_back(self._crew.take_back())
+        self._tick_later()
+
+    def cancel(self, number: int, how: Stop) -> bool:
+        if number in self._async:
+            return self._cancel_async(number, how)
+        job = self._sync.get(number)
+        if job is None:
+            return False
+        waiting = self._crew.take_back()
+        others = [other for other in waiting if other is not job]
+        self._crew.submit(others, len(self._sync))
+        if len(others) == len(waiting):
+            return self._crew.cancel(job, how)
+        self._end(number, Kind.TERMINATED)
+        return True
+
+    def _cancel_async(self, number: int, how: Stop) -> bool:
+        job = self._async[number]
+        if job in self._waiting:
+            self._waiting.remove(job)
+            self._end(number, Kind.TERMINATED)
+        else:
+            self._looper.cancel(number, how)
+        return True
+
+    async def resize(self, slots: int) -> None:
+        self.slots = slots
+        self._crew.resize(slots)
+        self._crew.submit([], len(self._sync))
+        self._moved.set()
+
+    def pids(self) -> list[int]:
+        return [os.getpid()]
+
+    async def stop(self, *, at_once: bool = False) -> None:
+        if self._stopped:
+            return
+        self.take_back()
+        for number in [*self._sync, *self._async]:
+            self._end(number, Kind.LOST, "it still ran when its pool stopped")
+        self._crew.dismiss()
+        self._looper.stop()
+        self._stopped = True
+        self._told.set()
+        await self._loop.run_in_executor(None, self._join)
+
+    def _join(self) -> None:
+        self._looper.join(PATIENCE)
+        self._crew.join(PATIENCE)
