@@ -14,6 +14,8 @@ from umbel.wire.brief import brief
 
 LIMIT_BYTES = 256 * 1024 * 1024
 """What one body may grow to."""
+_WINDOW_BYTES = 128 * 1024 * 1024
+"""What a stream may ask for before it gives anything; the formats' own tools ask for up to 65 MiB (xz) and accept 128 MiB (zstd)."""
 _STEP = 1024 * 1024
 _ZSTD_STEP = 1024  # Of input, since its output cannot be bounded: a block of 4 bytes may give 128 KiB.
 
@@ -49,7 +51,7 @@ def decompress(data: bytes, header: str, limit: int = LIMIT_BYTES) -> bytes:
     pieces: list[bytes] = []
     size = 0
     try:
-        for piece in unpack(data, limit):
+        for piece in unpack(data):
             size += len(piece)
             if size > limit:
                 raise DecodeError(f"{len(data)} bytes of {header} grow beyond the limit of {limit} bytes")
@@ -76,7 +78,7 @@ def _whole(ended: bool, rest: bytes) -> None:
         raise ValueError("there are bytes after the end of the stream")
 
 
-def _unzlib(data: bytes, limit: int) -> Iterator[bytes]:
+def _unzlib(data: bytes) -> Iterator[bytes]:
     worker = zlib.decompressobj()
     while data and not worker.eof:
         yield worker.decompress(data, _STEP)
@@ -84,12 +86,12 @@ def _unzlib(data: bytes, limit: int) -> Iterator[bytes]:
     _whole(worker.eof, worker.unused_data)
 
 
-def _unbz2(data: bytes, limit: int) -> Iterator[bytes]:
+def _unbz2(data: bytes) -> Iterator[bytes]:
     yield from _drain(bz2.BZ2Decompressor(), data)
 
 
-def _unlzma(data: bytes, limit: int) -> Iterator[bytes]:
-    yield from _drain(lzma.LZMADecompressor(memlimit=limit), data)
+def _unlzma(data: bytes) -> Iterator[bytes]:
+    yield from _drain(lzma.LZMADecompressor(memlimit=_WINDOW_BYTES), data)
 
 
 def _drain(worker: bz2.BZ2Decompressor | lzma.LZMADecompressor, data: bytes) -> Iterator[bytes]:
@@ -105,11 +107,10 @@ def _zstd(data: bytes) -> bytes:
     return zstandard.ZstdCompressor().compress(data)
 
 
-def _unzstd(data: bytes, limit: int) -> Iterator[bytes]:
+def _unzstd(data: bytes) -> Iterator[bytes]:
     import zstandard
 
-    # A frame may ask for a window of gigabytes; 128 MiB is what the format's own tools accept unasked.
-    worker = zstandard.ZstdDecompressor(max_window_size=128 * 1024 * 1024).decompressobj()
+    worker = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES).decompressobj()
     for at in range(0, len(data), _ZSTD_STEP):
         yield worker.decompress(data[at : at + _ZSTD_STEP])
         if worker.eof:
@@ -124,13 +125,13 @@ def _brotli(data: bytes) -> bytes:
     return packed
 
 
-def _unbrotli(data: bytes, limit: int) -> Iterator[bytes]:
+def _unbrotli(data: bytes) -> Iterator[bytes]:
     import brotli
 
     worker: Any = brotli.Decompressor()
     yield worker.process(data, output_buffer_limit=_STEP)
-    while not worker.is_finished() and not worker.can_accept_more_data():
-        yield worker.process(b"", output_buffer_limit=_STEP)
+    while not worker.is_finished() and (piece := worker.process(b"", output_buffer_limit=_STEP)):
+        yield piece
     _whole(worker.is_finished(), b"")
 
 
@@ -141,7 +142,7 @@ _PACK: dict[str, Callable[[bytes], bytes]] = {
     "application/zstd": _zstd,
     "application/x-brotli": _brotli,
 }
-_UNPACK: dict[str, Callable[[bytes, int], Iterator[bytes]]] = {
+_UNPACK: dict[str, Callable[[bytes], Iterator[bytes]]] = {
     "application/x-gzip": _unzlib,
     "application/x-bz2": _unbz2,
     "application/x-lzma": _unlzma,

@@ -192,7 +192,7 @@ def _refusal(content_type: str, found: Serializer | None) -> str:
 
 def _blame(value: Any, serializer: Serializer, name: str, failure: Exception) -> str:
     """Which part of `value` cannot be written, and why."""
-    for _ in range(20):  # deep enough to find it, and an end for what contains itself
+    for _ in range(8):  # deep enough to find it, and an end for what contains itself
         inner = next((part for part in _parts(value) if not _works(serializer, part[1])), None)
         if inner is None:
             break

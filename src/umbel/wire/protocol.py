@@ -24,7 +24,7 @@ from umbel.wire.brief import brief
 from umbel.wire.envelope import Envelope
 from umbel.wire.ids import new_ids
 from umbel.wire.message import Embed, Headers, Message
-from umbel.wire.typed_json import MARK, is_plain
+from umbel.wire.typed_json import MARK, is_plain, to_json
 
 _FIELDS = frozenset(Headers.__struct_fields__)
 _EMBED_FIELDS = Embed.__struct_fields__
@@ -223,8 +223,8 @@ class Template:
         for hole in holes:
             part, rest = rest.split(_encode(hole), 1)
             parts.append(part)
-        root = b"" if given.root_id in (None, "", given.id) else _encode(given.root_id)
-        argsrepr, kwargsrepr = (_encode(text) if text is not None else b"" for text in (given.argsrepr, given.kwargsrepr))
+        root = b"" if given.root_id in (None, "", given.id) else to_json(given.root_id)
+        argsrepr, kwargsrepr = (to_json(text) if text is not None else b"" for text in (given.argsrepr, given.kwargsrepr))
         return [parts[0], parts[1], root, parts[2], argsrepr, parts[3], kwargsrepr, rest]
 
 

@@ -123,7 +123,7 @@ _decoders: dict[str, Callable[[Any], Any]] = {
     "date": datetime.date.fromisoformat,
     "time": datetime.time.fromisoformat,
     "decimal": decimal.Decimal,
-    "uuid": lambda value: uuid.UUID(value["hex"]),
+    "uuid": lambda value: uuid.UUID(str.strip(value["hex"])),
     "bytes": str.encode,
     "base64": lambda value: base64.b64decode(str.encode(value), validate=True),
 }

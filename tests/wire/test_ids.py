@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+
+import pytest
+
+from umbel import clock
+from umbel.wire import ids
+from umbel.wire.ids import new_id, new_ids
+
+
+@pytest.fixture(autouse=True)
+def _as_new(monkeypatch):
+    monkeypatch.setattr(ids, "_newest", 0)
+
+
+def test_an_id_is_a_version_7_uuid_of_now():
+    made = uuid.UUID(new_id())
+    assert made.version == 7
+    assert made.variant == uuid.RFC_4122
+    assert abs((made.int >> 80) / 1000 - clock.now()) < 60
+
+
+def test_ids_ascend_also_across_calls_within_one_instant(monkeypatch):
+    start = clock.now() + 1000
+    monkeypatch.setattr(clock, "now", lambda: start)
+    made = [name for size in (1, 5000, 1, 3000, 0, 2) for name in new_ids(size)]
+    assert made == sorted(made)
+    assert len(set(made)) == 8004
+
+
+def test_ids_go_on_when_the_clock_goes_back(monkeypatch):
+    first = new_id()
+    monkeypatch.setattr(clock, "now", lambda: 1.0)
+    assert new_id() > first
+
+
+def test_no_ids_are_no_ids():
+    assert new_ids(0) == []
+
+
+def test_threads_never_make_the_same_id():
+    made: list[str] = []
+    threads = [threading.Thread(target=lambda: made.extend(new_ids(2000))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(made)) == 16000
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_forks_never_make_the_same_id():
+    reader, writer = os.pipe()
+    pids = []
+    for _ in range(3):
+        pid = os.fork()
+        if pid == 0:
+            os.write(writer, "".join(new_ids(100)).encode())  # 3600 bytes: less than PIPE_BUF, so in one piece
+            os._exit(0)
+        pids.append(pid)
+    os.close(writer)
+    for pid in pids:
+        os.waitpid(pid, 0)
+    with os.fdopen(reader) as told:
+        text = told.read()
+    made = [text[at : at + 36] for at in range(0, len(text), 36)] + new_ids(100)
+    assert len(set(made)) == 400
