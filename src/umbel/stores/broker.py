@@ -85,8 +85,8 @@ class Broker(ABC):
     2. Batch. Each call costs a bounded number of round trips whatever the length; empty batches do nothing.
     3. Leases belong to the owner. An instance is one owner (`owner`), registered by its first `reserve` with a lease of
        `lease` seconds on the store's clock, kept by `renew`. While it lives nobody else gets what it holds.
-    4. Receipts fence. `started`, `conclude` and `release` of a delivery whose hold is lost change nothing (no result, no follow-up,
-       no ack for that delivery), raise nothing, and tell which they were; twice is the same as once.
+    4. Receipts fence. `started`, `conclude` and `release` of a delivery whose hold is lost change nothing (no result, no
+       follow-up, no ack for that delivery), raise nothing, and tell which they were; twice is the same as once.
     5. Any method from any thread; `conclude` while `reserve` blocks; after `fork` a child opens connections of its own
        and is another owner.
     6. Only `BrokerDown` (try again) and `BrokerRefused` (never will) are raised, native errors chained.

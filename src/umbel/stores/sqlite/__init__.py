@@ -1,1 +1,1 @@
-"""The embedded store: broker and result backend in one SQLite file."""
+"""The store in one SQLite file: messages, results and dead letters, for any number of threads and processes of one machine."""

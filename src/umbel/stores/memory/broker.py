@@ -1,0 +1,247 @@
+"""The broker in memory: shared by the threads of one process under one name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from umbel import clock
+from umbel.stores import fork
+from umbel.stores.backend import ResultBackend
+from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Recovered
+from umbel.stores.memory.backend import MemoryBackend, keep
+from umbel.stores.memory.room import Hold, Item, Shelf, room
+from umbel.stores.owner import new_owner
+from umbel.stores.share import share
+from umbel.wire.envelope import Envelope
+
+
+class MemoryBroker(Broker):
+    """One owner in the memory store `name`."""
+
+    def __init__(self, name: str = "", *, lease: float = 30.0, max_deliveries: int = 5):
+        self.url = f"memory://{name}"
+        self.owner = new_owner()
+        self._room = room(name)
+        self._lease = lease
+        self._max_deliveries = max_deliveries
+        self._results: MemoryBackend | None = None
+        self._registered = False
+        self._lost = False
+        self._closed = False
+        self._turn = 0
+        fork.watch(self)
+
+    def send(self, envelopes: Sequence[Envelope]) -> None:
+        if not envelopes:
+            return
+        with self._room.changed:
+            self._put(envelopes)
+
+    def _put(self, envelopes: Sequence[Envelope]) -> None:
+        now = clock.now()
+        for envelope in envelopes:
+            self._room.put(Item(envelope, now), due=envelope.due)
+        self._room.changed.notify_all()
+
+    def reserve(self, queues: Sequence[str], limit: int, wait: float) -> list[Delivery]:
+        until = clock.monotonic() + wait
+        names = list(dict.fromkeys(queues))
+        with self._room.changed:
+            while not self._closed and limit > 0:
+                self._register()
+                if taken := self._take(names, limit):
+                    return taken
+                left = until - clock.monotonic()
+                if left <= 0:
+                    break
+                self._room.changed.wait(min(left, self._next_due(names)))
+        return []
+
+    def _register(self) -> None:
+        if self.owner in self._room.owners:
+            return
+        self._lost |= self._registered
+        self._registered = True
+        self._room.owners[self.owner] = clock.now() + self._lease
+
+    def _take(self, names: list[str], limit: int) -> list[Delivery]:
+        shelves = [self._room.shelves.get(name, Shelf()) for name in names]
+        for shelf in shelves:
+            shelf.wake(clock.now())
+        self._turn += 1
+        counts = share([shelf.count for shelf in shelves], limit, self._turn)
+        return [self._hold(item) for shelf, count in zip(shelves, counts, strict=True) for item in shelf.take(count)]
+
+    def _hold(self, item: Item) -> Delivery:
+        item.attempts += 1
+        hold = Hold(item, self.owner)
+        self._room.held.add(hold)
+        return Delivery(item.envelope, item.envelope.queue, hold, item.attempts, item.begun, item.parked)
+
+    def _next_due(self, names: list[str]) -> float:
+        """Seconds until the next of these is due; a moved clock is noticed within the second."""
+        firsts = [self._room.shelves[name].later[:1] for name in names if name in self._room.shelves]
+        return max(min([first[0][0] - clock.now() for first in firsts if first], default=1.0), 0.0) + 0.0005
+
+    def _holds(self, deliveries: Sequence[Delivery]) -> tuple[list[tuple[Delivery, Hold]], list[Delivery]]:
+        """Those that are still held here, and those that are not; the same twice is held once."""
+        kept: dict[Hold, Delivery] = {}
+        lost = []
+        for delivery in deliveries:
+            hold = delivery.receipt
+            if isinstance(hold, Hold) and hold in self._room.held and hold.owner == self.owner and hold not in kept:
+                kept[hold] = delivery
+            else:
+                lost.append(delivery)
+        return [(delivery, hold) for hold, delivery in kept.items()], lost
+
+    def started(self, early: Sequence[Delivery]) -> list[Delivery]:
+        with self._room.changed:
+            kept, lost = self._holds(early)
+            for _, hold in kept:
+                hold.begun = True
+            return lost
+
+    def conclude(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
+        with self._room.changed:
+            kept, lost = self._holds([conclusion.delivery for conclusion in conclusions])
+            holds = {id(delivery): hold for delivery, hold in kept}
+            for conclusion in conclusions:
+                if hold := holds.pop(id(conclusion.delivery), None):
+                    self._conclude(conclusion, hold)
+            self._room.changed.notify_all()
+            return lost
+
+    def _conclude(self, conclusion: Conclusion, hold: Hold) -> None:
+        self._room.held.remove(hold)
+        keep(self._room, conclusion.results, self._results.expires if self._results else 86400.0)
+        self._put(conclusion.envelopes)
+        if conclusion.buried is not None:
+            self._bury(hold.item, conclusion.buried)
+
+    def _bury(self, item: Item, reason: str) -> None:
+        number = next(self._room.count)
+        letter = Buried(f"{number:d}", item.envelope, item.envelope.queue, reason, clock.now(), item.attempts)
+        self._room.dead[number] = letter
+
+    def release(
+        self, undone: Sequence[Delivery], *, due: float | None = None, counted: bool = False, parked: bool = False
+    ) -> list[Delivery]:
+        with self._room.changed:
+            kept, lost = self._holds(undone)
+            for _, hold in reversed(kept):
+                if parked and hold.item.parked is None:
+                    hold.item.parked = clock.now()
+                self._room.free(hold, due=due, counted=counted, begun=hold.begun and counted)
+            self._room.changed.notify_all()
+            return lost
+
+    def renew(self, seconds: float) -> bool:
+        with self._room.changed:
+            self._register()
+            lost, self._lost = self._lost, False
+            if lost:
+                self._give_back()
+            self._room.owners[self.owner] = clock.now() + seconds
+            return not lost
+
+    def _give_back(self) -> None:
+        for hold in [hold for hold in self._room.held if hold.owner == self.owner]:
+            self._room.free(hold, begun=hold.begun)
+        self._room.changed.notify_all()
+
+    def recover(self) -> Recovered:
+        done = Recovered()
+        with self._room.changed:
+            now = clock.now()
+            dead = {owner for owner, until in self._room.owners.items() if until <= now and owner != self.owner}
+            for owner in dead:
+                del self._room.owners[owner]
+            for hold in [hold for hold in self._room.held if hold.owner in dead]:
+                if hold.begun or hold.item.begun or hold.item.attempts >= self._max_deliveries:
+                    self._register()
+                    done.stranded.append(self._strand(hold))
+                else:
+                    self._room.free(hold, counted=True)
+                    done.returned += 1
+            if done.returned:
+                self._room.changed.notify_all()
+        return done
+
+    def _strand(self, hold: Hold) -> Delivery:
+        self._room.held.remove(hold)
+        hold.item.begun |= hold.begun
+        return self._hold(hold.item)
+
+    def queues(self) -> list[str]:
+        with self._room.changed:
+            names = {name for name, shelf in self._room.shelves.items() if shelf.count or shelf.later}
+            names |= {hold.item.envelope.queue for hold in self._room.held}
+            return sorted(names | {letter.queue for letter in self._room.dead.values()})
+
+    def depth(self, queues: Sequence[str]) -> dict[str, Depth]:
+        with self._room.changed:
+            now = clock.now()
+            return {name: self._depth(name, now) for name in queues}
+
+    def _depth(self, name: str, now: float) -> Depth:
+        shelf = self._room.shelves.get(name, Shelf())
+        shelf.wake(now)
+        firsts = [line[0].ready for line in shelf.ready if line]
+        return Depth(
+            ready=shelf.count,
+            held=sum(hold.item.envelope.queue == name for hold in self._room.held),
+            later=len(shelf.later),
+            dead=sum(letter.queue == name for letter in self._room.dead.values()),
+            oldest=max(now - min(firsts), 0.0) if firsts else None,
+        )
+
+    def purge(self, queue: str) -> int:
+        with self._room.changed:
+            return self._room.shelves[queue].clear() if queue in self._room.shelves else 0
+
+    def buried(self, queue: str | None = None, *, limit: int = 100, after: str = "") -> list[Buried]:
+        last = int(after) if after.isdecimal() else 0
+        with self._room.changed:
+            letters = (letter for number, letter in self._room.dead.items() if number > last)
+            return [letter for letter in letters if queue is None or letter.queue == queue][: max(limit, 0)]
+
+    def _dig(self, keys: Sequence[str]) -> list[Buried]:
+        numbers = [int(key) for key in dict.fromkeys(keys) if key.isdecimal()]
+        return [self._room.dead.pop(number) for number in numbers if number in self._room.dead]
+
+    def revive(self, keys: Sequence[str]) -> int:
+        with self._room.changed:
+            letters = self._dig(keys)
+            self._put([letter.envelope for letter in letters])
+            return len(letters)
+
+    def discard(self, keys: Sequence[str]) -> int:
+        with self._room.changed:
+            return len(self._dig(keys))
+
+    def keeps(self, backend: ResultBackend) -> bool:
+        """True for a backend of the same name; what `conclude` writes then expires as that backend says."""
+        if not isinstance(backend, MemoryBackend) or backend.room is not self._room:
+            return False
+        self._results = backend
+        return True
+
+    def close(self) -> None:
+        with self._room.changed:
+            self._closed = True
+            self._give_back()
+            self._room.owners.pop(self.owner, None)
+            self._registered = False
+            self._room.changed.notify_all()
+
+    def before_fork(self) -> None:
+        """Nothing to make ready."""
+
+    def after_fork_in_parent(self) -> None:
+        """Nothing has changed."""
+
+    def after_fork_in_child(self) -> None:
+        """Another process is another owner."""
+        self.owner = new_owner()
+        self._registered = self._lost = False

@@ -1,0 +1,143 @@
+"""The shelves of the memory store: everything that the owners of one name share.
+
+What is ready stands in a deque for each priority, what is not due in a heap, what is held in a set; the one condition guards
+all of it and wakes those who wait.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from threading import Condition, Lock
+
+from umbel import clock
+from umbel.stores import fork
+from umbel.stores.broker import Buried
+from umbel.wire.envelope import Envelope
+from umbel.wire.result import Result
+
+PRIORITIES = 10
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One envelope and its past."""
+
+    envelope: Envelope
+    ready: float
+    """Since when it may be handed out."""
+    attempts: int = 0
+    begun: bool = False
+    parked: float | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Hold:
+    """One item in the hands of one owner; it is its own receipt."""
+
+    item: Item
+    owner: str
+    begun: bool = False
+    """True if it was begun in this hold, whatever went before."""
+
+
+@dataclass(slots=True)
+class Shelf:
+    """One queue."""
+
+    ready: list[deque[Item]] = field(default_factory=lambda: [deque() for _ in range(PRIORITIES)])
+    later: list[tuple[float, int, Item]] = field(default_factory=list)
+
+    def wake(self, now: float) -> None:
+        """Make ready what is due."""
+        while self.later and self.later[0][0] <= now:
+            due, _, item = heapq.heappop(self.later)
+            item.ready = due
+            self.ready[rank(item.envelope)].append(item)
+
+    @property
+    def count(self) -> int:
+        """How many are ready."""
+        return sum(map(len, self.ready))
+
+    def take(self, count: int) -> Iterator[Item]:
+        """The `count` first: the most urgent, then the oldest."""
+        for line in reversed(self.ready):
+            while line and count:
+                count -= 1
+                yield line.popleft()
+
+    def clear(self) -> int:
+        """Drop what is ready or waits for its time; tells how many."""
+        count = self.count + len(self.later)
+        self.later.clear()
+        for line in self.ready:
+            line.clear()
+        return count
+
+
+def rank(envelope: Envelope) -> int:
+    """The priority, within its bounds."""
+    return min(max(envelope.priority, 0), PRIORITIES - 1)
+
+
+class Room:
+    """One memory store. Whoever touches anything in it is inside `with room.changed`."""
+
+    def __init__(self) -> None:
+        self.empty()
+        fork.watch(self)
+
+    def empty(self) -> None:
+        """Begin with nothing."""
+        self.changed = Condition()
+        self.shelves: dict[str, Shelf] = {}
+        self.held: set[Hold] = set()
+        self.owners: dict[str, float] = {}
+        self.dead: dict[int, Buried] = {}
+        self.results: dict[str, tuple[Result, float | None]] = {}
+        self.chords: dict[str, tuple[dict[int, Result] | None, float | None]] = {}
+        self.count = itertools.count(1)
+
+    def put(self, item: Item, *, due: float | None, front: bool = False) -> None:
+        """Put it on its shelf, at the end, in front, or aside until it is due."""
+        queue = item.envelope.queue
+        shelf = self.shelves.get(queue)
+        if shelf is None:
+            shelf = self.shelves[queue] = Shelf()
+        if due is not None and due > clock.now():
+            heapq.heappush(shelf.later, (due, next(self.count), item))
+        elif front:
+            shelf.ready[rank(item.envelope)].appendleft(item)
+        else:
+            shelf.ready[rank(item.envelope)].append(item)
+
+    def free(self, hold: Hold, *, due: float | None = None, counted: bool = False, begun: bool = False) -> None:
+        """Give the held item back, in front."""
+        self.held.remove(hold)
+        hold.item.attempts -= not counted
+        hold.item.begun |= begun
+        self.put(hold.item, due=due, front=True)
+
+    def before_fork(self) -> None:
+        """Nothing to make ready: the child throws its copy away."""
+
+    def after_fork_in_parent(self) -> None:
+        """Nothing has changed."""
+
+    def after_fork_in_child(self) -> None:
+        """Begin with nothing: what the parent has is the parent's, else both would run it."""
+        self.empty()
+
+
+_rooms: dict[str, Room] = {}
+_lock = Lock()
+
+
+def room(name: str) -> Room:
+    """The store of that name, the same for everybody in this process."""
+    with _lock:
+        return _rooms.get(name) or _rooms.setdefault(name, Room())

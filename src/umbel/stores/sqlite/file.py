@@ -1,0 +1,223 @@
+"""One SQLite file as this process sees it: opening, transactions, waiting for a change, forks.
+
+All brokers and backends of one process on one path share one `File`, and with it one connection behind one lock: transactions
+take microseconds to milliseconds, SQLite lets one write at a time anyhow, and the threads of a process need not find that out
+by colliding in the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+from weakref import WeakSet, WeakValueDictionary
+
+from umbel import clock
+from umbel.errors import BrokerRefused
+from umbel.stores import fork
+from umbel.stores.sqlite import schema
+from umbel.stores.sqlite.trouble import is_busy, translate
+
+T = TypeVar("T")
+
+LOG_BYTES = 16 << 20
+"""Size of the write-ahead log at which it is written back. Larger would wait longer and save little; 4 MB costs 20 % more."""
+CACHE_KIB = 16 << 10
+NEEDED = (3, 35)
+"""The first SQLite with RETURNING."""
+
+
+class Mark(NamedTuple):
+    """A state of the file: who has seen this one asks to be told of the next."""
+
+    told: int
+    version: int
+
+
+class File:
+    """One file. Its lock guards the connection; its condition tells the threads of this process what others of them did."""
+
+    def __init__(self, path: str, *, synchronous: str, timeout: float):
+        self.path = path
+        self._synchronous = synchronous
+        self._timeout = timeout
+        self._users: WeakSet[object] = WeakSet()
+        self._connection: sqlite3.Connection | None = None
+        self._inode = 0
+        self._stirred = clock.monotonic()
+        self._told = 0
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(threading.Lock())
+        fork.watch(self)
+
+    def join(self, user: object) -> None:
+        """Keep the file open for `user` once it is."""
+        self._users.add(user)
+
+    def leave(self, user: object) -> None:
+        """The last user closes it; a later transaction would open it again."""
+        with self._lock:
+            self._users.discard(user)
+            if not self._users:
+                self._close()
+
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` finds; it must not write, and may be called again if the file was busy."""
+        with self._lock:
+            return self._patiently(lambda: work(self._open()))
+
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` gives, done whole in one transaction, or not at all."""
+        with self._lock:
+            connection = self._patiently(self._begin)
+            try:
+                done = work(connection)
+                connection.execute("COMMIT")
+            except BaseException as error:
+                self._undo(connection)
+                if isinstance(error, sqlite3.Error):
+                    raise translate(error, self.path) from error
+                raise
+            return done
+
+    def tell(self) -> None:
+        """Wake the threads of this process that wait for a change."""
+        with self._changed:
+            self._told += 1
+            self._stirred = clock.monotonic()
+            self._changed.notify_all()
+
+    def mark(self) -> Mark:
+        """The present state; take it before looking, so that nothing falls in between."""
+        return Mark(self._told, self._version())
+
+    def wait(self, seen: Mark, until: float) -> None:
+        """Return when the file may have changed since `seen`, or at `until` (monotonic)."""
+        while (left := until - clock.monotonic()) > 0:
+            with self._changed:
+                if self._told != seen.told or self._changed.wait(min(left, self._pause())):
+                    return
+            if self._version() != seen.version:
+                self._stirred = clock.monotonic()
+                return
+
+    def _pause(self) -> float:
+        """How long to sleep between two looks at the file: a millisecond after a change, ten after ten quiet seconds."""
+        return min(max((clock.monotonic() - self._stirred) / 1000, 0.001), 0.010)
+
+    def _version(self) -> int:
+        """A number that changes with every change by another process."""
+        return self.read(lambda connection: int(connection.execute("PRAGMA data_version").fetchone()[0]))
+
+    def _begin(self) -> sqlite3.Connection:
+        connection = self._open()
+        connection.execute("BEGIN IMMEDIATE")
+        return connection
+
+    def _undo(self, connection: sqlite3.Connection) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        """What `work` gives, tried again while the file is busy: soon at first, since most transactions are short."""
+        pause, end = 0.0002, clock.monotonic() + self._timeout
+        while True:
+            try:
+                return work()
+            except sqlite3.Error as error:
+                if not is_busy(error) or clock.monotonic() >= end:
+                    raise translate(error, self.path) from error
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.005)
+
+    def _open(self) -> sqlite3.Connection:
+        """The connection; a new one if the file is no longer the one that was opened."""
+        if self._connection is not None:
+            if self._found() == self._inode:
+                return self._connection
+            self._close()
+        connection = self._connect()
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection, self._inode = connection, self._found()
+        return connection
+
+    def _found(self) -> int:
+        try:
+            return os.stat(self.path).st_ino
+        except OSError:
+            return 0
+
+    def _connect(self) -> sqlite3.Connection:
+        if sqlite3.sqlite_version_info < NEEDED:
+            raise BrokerRefused(f"umbel needs SQLite 3.35 or newer, and this Python has {sqlite3.sqlite_version}")
+        if os.path.isdir(self.path):
+            raise BrokerRefused(f"{self.path} is a directory: name a file in it")
+        if not os.path.isdir(os.path.dirname(self.path)):
+            raise BrokerRefused(f"the directory of {self.path} does not exist: make it, or name another file")
+        return sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        if not schema.check(connection, self.path):
+            schema.create(connection, self.path)
+        mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+        if mode != "wal":
+            raise BrokerRefused(
+                f"{self.path} is where SQLite cannot keep a write-ahead log (a network file system?): use a local disk"
+            )
+        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_BYTES // schema.PAGE_BYTES}")
+        connection.execute(f"PRAGMA journal_size_limit = {4 * LOG_BYTES}")
+        connection.execute(f"PRAGMA cache_size = {-CACHE_KIB}")
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+    def before_fork(self) -> None:
+        """Close: SQLite's locks do not survive a fork, and what the child inherited of an open file would spoil its own."""
+        self._lock.acquire()
+        if self._connection is not None and not self._connection.in_transaction:
+            self._close()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on; the next transaction opens the file again."""
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew, with locks that no thread of the parent holds."""
+        if self._connection is not None:
+            _inherited.append(self._connection)
+        self._connection = None
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(threading.Lock())
+
+    def __del__(self) -> None:
+        self._close()
+
+
+_inherited: list[sqlite3.Connection] = []
+"""Connections of a parent that forked without telling; to close one here would take away the locks of this process."""
+
+_files: WeakValueDictionary[tuple[str, str, float], File] = WeakValueDictionary()
+_files_lock = threading.Lock()
+
+
+def file_at(path: str, *, synchronous: str = "normal", timeout: float = 30.0) -> File:
+    """The one `File` of this process for that path and those options; nothing is opened yet."""
+    key = (os.path.realpath(path), synchronous, timeout)
+    with _files_lock:
+        file = _files.get(key)
+        if file is None:
+            file = _files[key] = File(key[0], synchronous=synchronous, timeout=timeout)
+        return file

@@ -1,0 +1,135 @@
+"""From a URL to a store: the only place that knows which technologies there are."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from umbel.errors import ImproperlyConfigured
+from umbel.stores.backend import ResultBackend
+from umbel.stores.broker import Broker
+
+Opener = TypeVar("Opener")
+
+SQLITE_FORM = "write sqlite:///file.db for a file in the current directory, sqlite:////var/lib/file.db for an absolute path"
+SYNCHRONOUS = ("off", "normal", "full", "extra")
+
+
+@dataclass(slots=True, frozen=True)
+class Place:
+    """A URL, taken apart."""
+
+    url: str
+    scheme: str
+    host: str
+    path: str
+    options: dict[str, Any]
+
+    def take(self, name: str, default: object) -> Any:
+        """The value of an option, which is then no longer left over."""
+        return self.options.pop(name, default)
+
+    def done(self) -> None:
+        """Complain about options that nobody took."""
+        if self.options:
+            raise ImproperlyConfigured(f"{self.url}: {self.scheme}:// has no option {', '.join(map(repr, sorted(self.options)))}")
+
+
+def open_broker(url: str, *, lease: float = 30.0, max_deliveries: int = 5, options: Mapping[str, Any] | None = None) -> Broker:
+    """The broker that `url` names; nothing is opened before it is used."""
+    place = _place(url, options)
+    return _find(_BROKERS, place, "broker")(place, lease, max_deliveries)
+
+
+def open_backend(url: str, *, expires: float | None, options: Mapping[str, Any] | None = None) -> ResultBackend:
+    """The result backend that `url` names; nothing is opened before it is used."""
+    place = _place(url, options)
+    return _find(_BACKENDS, place, "result backend")(place, expires)
+
+
+def _place(url: str, options: Mapping[str, Any] | None) -> Place:
+    parts = urlsplit(url)
+    if not parts.scheme or "://" not in url:
+        raise ImproperlyConfigured(f"{url!r} is no URL: it should begin with one of {_schemes(_BROKERS)}")
+    asked = dict(parse_qsl(parts.query, keep_blank_values=True))
+    return Place(url, parts.scheme, parts.netloc, unquote(parts.path), {**asked, **(options or {})})
+
+
+def _schemes(known: Mapping[str, object]) -> str:
+    return ", ".join(f"{scheme}://" for scheme in known)
+
+
+def _find(known: Mapping[str, Opener], place: Place, what: str) -> Opener:
+    if place.scheme in known:
+        return known[place.scheme]
+    near = difflib.get_close_matches(place.scheme, known, 1, 0.5)
+    hint = f"; did you mean {near[0]}://?" if near else ""
+    raise ImproperlyConfigured(f"umbel has no {what} for {place.scheme}://{hint} It has {_schemes(known)}")
+
+
+def _memory_name(place: Place) -> str:
+    place.done()
+    return (place.host + place.path).strip("/")
+
+
+def _memory_broker(place: Place, lease: float, max_deliveries: int) -> Broker:
+    from umbel.stores.memory.broker import MemoryBroker  # a store is loaded when a URL asks for it
+
+    return MemoryBroker(_memory_name(place), lease=lease, max_deliveries=max_deliveries)
+
+
+def _memory_backend(place: Place, expires: float | None) -> ResultBackend:
+    from umbel.stores.memory.backend import MemoryBackend
+
+    return MemoryBackend(_memory_name(place), expires=expires)
+
+
+def _sqlite_broker(place: Place, lease: float, max_deliveries: int) -> Broker:
+    from umbel.stores.sqlite.broker import SqliteBroker
+
+    return SqliteBroker(_sqlite_path(place), lease=lease, max_deliveries=max_deliveries, **_sqlite_options(place))
+
+
+def _sqlite_backend(place: Place, expires: float | None) -> ResultBackend:
+    from umbel.stores.sqlite.backend import SqliteBackend
+
+    return SqliteBackend(_sqlite_path(place), expires=expires, **_sqlite_options(place))
+
+
+def _sqlite_path(place: Place) -> str:
+    """The file, absolute, so that a later change of directory makes no difference."""
+    name = place.path.removeprefix("/")
+    if place.host:
+        raise ImproperlyConfigured(f"{place.url}: a file is on no host; {SQLITE_FORM}")
+    if not name or name.endswith("/"):
+        raise ImproperlyConfigured(f"{place.url} names no file; {SQLITE_FORM}")
+    if name == ":memory:":
+        raise ImproperlyConfigured(f"{place.url}: for a store in memory write memory://")
+    return os.path.abspath(os.path.expanduser(name))
+
+
+def _sqlite_options(place: Place) -> dict[str, Any]:
+    synchronous = str(place.take("synchronous", "normal")).lower()
+    if synchronous not in SYNCHRONOUS:
+        raise ImproperlyConfigured(f"{place.url}: synchronous is {synchronous!r}, and should be one of {', '.join(SYNCHRONOUS)}")
+    timeout = place.take("timeout", 30.0)
+    try:
+        seconds = float(timeout)
+    except (TypeError, ValueError):
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise ImproperlyConfigured(f"{place.url}: timeout is {timeout!r}, and should be a number of seconds, 0 or more")
+    place.done()
+    return {"synchronous": synchronous, "timeout": seconds}
+
+
+_BROKERS: dict[str, Callable[[Place, float, int], Broker]] = {"memory": _memory_broker, "sqlite": _sqlite_broker}
+_BACKENDS: dict[str, Callable[[Place, float | None], ResultBackend]] = {
+    "memory": _memory_backend,
+    "cache+memory": _memory_backend,
+    "sqlite": _sqlite_backend,
+}
