@@ -1,0 +1,80 @@
+"""Soft time limits of sync tasks: an exception raised inside the task, and nowhere else.
+
+In a process's main thread a timer signal raises it between two bytecodes (or out of a blocking system call). In other
+threads `interrupt` asks the interpreter to do so, which cannot end a blocking call.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
+from typing import Any
+
+from umbel import clock
+from umbel.errors import SoftTimeLimitExceeded
+
+AGAIN = 0.001
+"""Seconds after which a limit is tried once more that fired beside the task, in our own frame."""
+MOST_TRIES = 10
+"""After so many tries in our own frame the task must be a C function, which has no frame of its own."""
+
+
+def call(entry: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], seconds: float) -> Any:
+    """What `entry` returns; after `seconds`, SoftTimeLimitExceeded is raised inside it.
+
+    Outside the main thread there is no limit: the pools there do not promise any.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return entry(*args, **kwargs)
+    return _Limit(seconds).call(entry, args, kwargs)
+
+
+def interrupt(thread_id: int, error: type[BaseException] = SoftTimeLimitExceeded) -> bool:
+    """Raise `error` in that thread at its next bytecode; False if there is no such thread."""
+    return bool(ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(error)))
+
+
+class _Limit:
+    """The limit of one call. It is live exactly while the task's code can run; afterwards a late alarm does nothing."""
+
+    def __init__(self, seconds: float):
+        self.seconds = seconds
+        self.live = False
+        self.tries = 0
+
+    def call(self, entry: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        before = signal.signal(signal.SIGALRM, self.ring)
+        began = clock.monotonic()
+        left, interval = signal.setitimer(signal.ITIMER_REAL, max(self.seconds, AGAIN))
+        self.live = True
+        try:
+            return entry(*args, **kwargs)
+        finally:
+            self.live = False
+            self.restore(before, left and max(left - (clock.monotonic() - began), AGAIN), interval)
+
+    def ring(self, number: int, frame: FrameType | None) -> None:
+        """The alarm. In our own frame the task has not begun or is over: it is then tried again, or too late."""
+        if not self.live:
+            return
+        if frame is not None and frame.f_code is _Limit.call.__code__ and self.tries < MOST_TRIES:
+            self.tries += 1
+            signal.setitimer(signal.ITIMER_REAL, AGAIN)
+            return
+        self.live = False
+        raise SoftTimeLimitExceeded
+
+    def restore(self, before: Any, left: float, interval: float) -> None:
+        """Give the alarm back to whoever had it: the task, if it took it for itself, else what was before."""
+        if signal.getsignal(signal.SIGALRM) == self.ring:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before if before is not None else signal.SIG_DFL)
+            if left:
+                signal.setitimer(signal.ITIMER_REAL, left, interval)
+
+
+LIMITED_CALL = _Limit.call
+"""The function of ours that stands around a limited task."""

@@ -1,0 +1,192 @@
+"""The request: what a task can know of the call that it serves (`self.request`), and which one is served here and now."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from typing import Any
+
+import msgspec
+
+from umbel import log
+from umbel.wire.envelope import Envelope
+from umbel.wire.message import Message
+
+
+class Request:
+    """One call of one task, as its code sees it; what the message does not say has the default given here.
+
+    Custom message headers are attributes too. Made from a message by `from_message`, or by keywords.
+    """
+
+    id: str | None = None
+    task: str | None = None
+    """The task's registered name."""
+    args: Any = None
+    kwargs: Any = None
+    root_id: str | None = None
+    parent_id: str | None = None
+    group: str | None = None
+    group_index: int | None = None
+    retries: int = 0
+    is_eager: bool = False
+    called_directly: bool = True
+    """True if the task runs because someone called it like a function."""
+    eta: str | None = None
+    expires: str | None = None
+    hostname: str | None = None
+    """The worker's node name."""
+    logfile: str | None = None
+    loglevel: int | None = None
+    lang: str | None = None
+    origin: str | None = None
+    shadow: str | None = None
+    argsrepr: str | None = None
+    kwargsrepr: str | None = None
+    timelimit: Any = (None, None)
+    """(hard, soft), in seconds."""
+    ignore_result: bool | None = None
+    replaced_task_nesting: int = 0
+    stamped_headers: list[str] | None = None
+    stamps: Any = None
+    callbacks: list[Any] | None = None
+    errbacks: list[Any] | None = None
+    chain: list[Any] | None = None
+    chord: Any = None
+    taskset: str | None = None
+    utc: bool = True
+    headers: Any = None
+    """The custom headers alone."""
+    delivery_info: Any = None
+    """`exchange`, `routing_key`, `priority` and `redelivered`, as the message was sent and handed out."""
+    properties: Any = None
+    correlation_id: str | None = None
+    reply_to: str | None = None
+    attempt: int = 1
+    """The how-manieth hand-out of this message it is; more than 1 after a worker died with it."""
+
+    children: list[Any]
+    """Results of what this run has sent, as `AsyncResult.as_tuple()` gives them."""
+    follow_ups: list[Envelope]
+    """Messages that leave together with the outcome of this run."""
+    again: Envelope | None = None
+    """The retry among `follow_ups`, once the task has asked for one."""
+    envelope: Envelope | None = None
+    """The message as it came; None for a call that none stands behind."""
+    owner: Any = None
+    """The task itself."""
+    outer: Request | None = None
+    """The request that was served when this one began: a task that calls another like a function."""
+
+    def __init__(self, **fields: Any):
+        self.children = []
+        self.follow_ups = []
+        self.__dict__.update(fields)
+
+    @classmethod
+    def from_message(cls, message: Message, envelope: Envelope, owner: Any, *, hostname: str, attempt: int = 1) -> Request:
+        """The request of a message that a worker has received."""
+        request: Request = cls.__new__(cls)
+        headers, embed, extra = message.headers, message.embed, message.extra
+        # One dict made in C instead of twenty assignments: this runs for every task.
+        request.__dict__ = fields = msgspec.structs.asdict(headers)
+        del fields["compression"], fields["redelivered"]
+        fields["args"] = message.args
+        fields["kwargs"] = message.kwargs
+        fields["callbacks"] = embed.callbacks
+        fields["errbacks"] = embed.errbacks
+        fields["chain"] = embed.chain
+        fields["chord"] = embed.chord
+        fields["headers"] = extra
+        fields["hostname"] = hostname
+        fields["attempt"] = attempt
+        fields["called_directly"] = False
+        fields["reply_to"] = envelope.reply_to
+        fields["properties"] = envelope.properties
+        fields["correlation_id"] = envelope.properties.get("correlation_id", envelope.id)
+        fields["delivery_info"] = {
+            "exchange": envelope.exchange,
+            "routing_key": envelope.routing_key or envelope.queue,
+            "priority": envelope.priority,
+            "redelivered": attempt > 1 or headers.redelivered is True,
+        }
+        fields["envelope"] = envelope
+        fields["owner"] = owner
+        fields["children"] = []
+        fields["follow_ups"] = []
+        if extra:  # a custom header is an attribute unless it would hide one of ours
+            fields.update((name, value) for name, value in extra.items() if name not in fields and name not in _OWN)
+        return request
+
+    @property
+    def time_limit(self) -> float | None:
+        """The hard limit in seconds that came with the message."""
+        return self.timelimit[0] if self.timelimit else None
+
+    @property
+    def soft_time_limit(self) -> float | None:
+        """The soft limit in seconds that came with the message."""
+        return self.timelimit[1] if self.timelimit else None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The attribute called `name`, or `default`."""
+        return getattr(self, name, default)
+
+    def update(self, *fields: Any, **more: Any) -> None:
+        """Set attributes, given as `dict.update` takes them."""
+        self.__dict__.update(*fields, **more)
+
+    def as_execution_options(self) -> dict[str, Any]:
+        """The options with which `apply_async` would send this call once more."""
+        return {
+            "task_id": self.id,
+            "root_id": self.root_id,
+            "parent_id": self.parent_id,
+            "group_id": self.group,
+            "group_index": self.group_index,
+            "shadow": self.shadow,
+            "chord": self.chord,
+            "chain": self.chain,
+            "link": self.callbacks,
+            "link_error": self.errbacks,
+            "expires": self.expires,
+            "time_limit": self.time_limit,
+            "soft_time_limit": self.soft_time_limit,
+            "headers": self.headers,
+            "retries": self.retries,
+            "reply_to": self.reply_to,
+            "replaced_task_nesting": self.replaced_task_nesting,
+            "origin": self.origin,
+        }
+
+    def __repr__(self) -> str:
+        return f"<Request: {self.task}[{self.id}] retries={self.retries}>"
+
+
+_OWN = frozenset(dir(Request))
+
+current: ContextVar[Request | None] = ContextVar("umbel_request", default=None)
+"""The request that is served in this thread or asyncio task; those around it hang on its `outer`."""
+
+
+def push(request: Request) -> Token[Request | None]:
+    """Make `request` the current one, inside what is current now; undone by `current.reset`."""
+    request.outer = current.get()
+    return current.set(request)
+
+
+def find(owner: object) -> Request | None:
+    """The innermost request that the task `owner` serves here and now, if any."""
+    request = current.get()
+    while request is not None and request.owner is not owner:
+        request = request.outer
+    return request
+
+
+def _running() -> tuple[str, str] | None:
+    request = current.get()
+    if request is None or request.id is None:
+        return None
+    return request.task or "???", request.id
+
+
+log.current_task_of = _running

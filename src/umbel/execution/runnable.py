@@ -1,0 +1,121 @@
+"""What the executor needs of a task; the client's `Task` is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from umbel.execution.einfo import ExceptionInfo
+
+Errors = tuple[type[BaseException], ...]
+
+
+class Runnable(Protocol):
+    """A task as the execution room sees it: what to call, what to tell, and how it wants to be retried.
+
+    All attributes are read at each run, so that they may be changed while the worker lives. Hooks are always called
+    (a call that does nothing is cheaper than finding out that it would); they are plain functions, also for `async def` tasks.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its registered name."""
+
+    @property
+    def is_async(self) -> bool:
+        """True if calling `entry` gives a coroutine."""
+
+    @property
+    def entry(self) -> Callable[..., Any]:
+        """What to call with the message's arguments: `run`, or the task itself if its class has a `__call__` of its own."""
+
+    @property
+    def ignore_result(self) -> bool | None:
+        """True if nobody wants its results, where the message does not say."""
+
+    @property
+    def store_errors_even_if_ignored(self) -> bool | None:
+        """True if failures are stored all the same."""
+
+    @property
+    def trail(self) -> bool:
+        """True if the result remembers what the run has sent."""
+
+    @property
+    def throws(self) -> Any:
+        """Exceptions, a class or a tuple, that are part of its normal work."""
+
+    @property
+    def resultrepr_maxsize(self) -> int:
+        """Characters of the value's repr in logs."""
+
+    @property
+    def serializer(self) -> str | None:
+        """How the arguments of its messages are serialised (None: JSON)."""
+
+    @property
+    def compression(self) -> str | None:
+        """How the bodies of its messages are compressed."""
+
+    @property
+    def max_retries(self) -> int | None:
+        """Retries after which it fails for good; None: never."""
+
+    @property
+    def default_retry_delay(self) -> float:
+        """Seconds until a retry for which nothing else is said."""
+
+    @property
+    def autoretry_for(self) -> Any:
+        """Exceptions for which it is retried by itself."""
+
+    @property
+    def dont_autoretry_for(self) -> Any:
+        """Exceptions among those for which it is not."""
+
+    @property
+    def retry_kwargs(self) -> Mapping[str, Any]:
+        """Arguments of `retry` for automatic retries."""
+
+    @property
+    def retry_backoff(self) -> bool | float:
+        """Seconds before the first automatic retry, doubled each time; True: one; False: `default_retry_delay`."""
+
+    @property
+    def retry_backoff_max(self) -> float:
+        """The longest such pause in seconds."""
+
+    @property
+    def retry_jitter(self) -> bool:
+        """True if the pause is drawn between nothing and all of that."""
+
+    @property
+    def pydantic(self) -> bool:
+        """True if annotated arguments are validated, and a returned model is turned into plain values."""
+
+    @property
+    def pydantic_strict(self) -> bool | None:
+        """Passed to `model_validate`."""
+
+    @property
+    def pydantic_context(self) -> Mapping[str, Any] | None:
+        """Passed to `model_validate`."""
+
+    @property
+    def pydantic_dump_kwargs(self) -> Mapping[str, Any] | None:
+        """Passed to `model_dump`."""
+
+    def before_start(self, task_id: str, args: Any, kwargs: Any) -> object:
+        """Called before the run."""
+
+    def on_success(self, retval: Any, task_id: str, args: Any, kwargs: Any) -> object:
+        """Called after a run that succeeded."""
+
+    def on_failure(self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: ExceptionInfo | None) -> object:
+        """Called after a run that failed for good."""
+
+    def on_retry(self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: ExceptionInfo | None) -> object:
+        """Called after a run that is to be retried."""
+
+    def after_return(self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: ExceptionInfo | None) -> object:
+        """Called after a run that succeeded or failed for good."""
