@@ -60,7 +60,7 @@ def test_an_unknown_command_is_told_with_the_nearest(project: Project) -> None:
 def test_an_unknown_option_is_told(project: Project) -> None:
     done = project.bare("queues", "--jsno")
     assert done.code == 64
-    assert "no such option: --jsno" in one_line(done.err)
+    assert "no such option" in one_line(done.err)
 
 
 @pytest.mark.parametrize("place", [0, 1])
@@ -103,19 +103,19 @@ def test_a_file_that_is_no_database_is_one_line(project: Project) -> None:
 
 
 def test_all_wrong_settings_are_told_together(project: Project) -> None:
-    project.write(SETTINGS + "app.conf.update(task_ack_late=True, worker_concurrency='many')\n")
+    project.write(SETTINGS + "app.conf.update(task_ack_late=True, task_max_deliveries='many')\n")
     done = project.umbel("queues")
     assert done.code == 1
     first, *rest = done.err.splitlines()
     assert first == "umbel: these settings cannot work:"
     assert len(rest) == 2
     assert "task_ack_late" in done.err
-    assert "worker_concurrency" in done.err
+    assert "task_max_deliveries" in done.err
 
 
 def test_one_wrong_setting_is_one_line(project: Project) -> None:
-    project.write(SETTINGS + "app.conf.worker_concurrency = 'many'\n")
-    assert "worker_concurrency" in one_line(project.umbel("queues").err)
+    project.write(SETTINGS + "app.conf.task_max_deliveries = 'many'\n")
+    assert "task_max_deliveries" in one_line(project.umbel("queues").err)
 
 
 def test_an_error_in_the_users_module_shows_the_users_lines_and_what_umbel_did(project: Project) -> None:

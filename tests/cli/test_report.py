@@ -13,7 +13,7 @@ def test_a_report_tells_versions_and_where_each_setting_comes_from(project: Proj
     )
     done = project.umbel("report")
     assert done.code == 0
-    assert f"umbel    {umbel.__version__}" in done.out
+    assert f"  umbel      {umbel.__version__}\n" in done.out
     assert "task_time_limit" in done.out
     assert "30  (app.conf)" in done.out
     assert "geheim" not in done.out

@@ -28,7 +28,7 @@ def banner(worker: Worker, *, app_name: str, tasks: bool, width: int, color: boo
     whole = ["", *_beside(flower, lines, indent, color=color)]
     if tasks:
         whole += ["", f"  {_paint('tasks', _DIM, color)}", *_columns(_names(worker), width)]
-    return "\n".join([*whole, "", ""])
+    return "\n".join([*whole, ""])
 
 
 def _title(worker: Worker, *, color: bool) -> str:

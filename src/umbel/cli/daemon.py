@@ -65,7 +65,7 @@ def detach(name: str, *, quiet: bool = False) -> Birth:
 def _watch(name: str, child: int, told: int, said: int, *, quiet: bool) -> NoReturn:
     """Repeat what the new process says until it is ready, dead (then `told` ends without a word), or takes too long."""
     deadline, open_ends, word = time.monotonic() + PATIENCE, {told, said}, b""
-    while told in open_ends and (left := deadline - time.monotonic()) > 0:
+    while told in open_ends and not word and (left := deadline - time.monotonic()) > 0:
         for end in sorted(select.select(open_ends, (), (), left)[0], key=told.__eq__):  # what was said comes first
             data = os.read(end, 65536)
             if not data:

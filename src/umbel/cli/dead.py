@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from umbel.cli.command import Command, command, option
+from umbel.cli.command import command, option
 from umbel.cli.failure import Failure
 from umbel.cli.scope import Scope, broker_of
 from umbel.cli.screen import confirm, count, in_batches, moment, print_json, table
@@ -29,7 +29,7 @@ def dead() -> None:
     """
 
 
-@command("list", cls=Command)
+@command("list")
 @option("-Q", "--queue", metavar="NAME", help="Only of this queue.")
 @option("-n", "--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many, the oldest first.")
 @option("-j", "--json", "as_json", is_flag=True, help="As JSON, for programs.")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from umbel.cli.failure import USAGE, Failure
+
 if TYPE_CHECKING:  # drawing costs 60 ms of import, which `umbel worker` must not pay
     from rich.table import Table
 
@@ -47,7 +49,7 @@ def print_json(value: Any) -> None:
 def confirm(question: str) -> None:
     """Ask; anything but yes ends the command. Where nobody can answer it must be said beforehand."""
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{question} Nobody is here to answer: say --force")
+        raise Failure(f"{question} Nobody is here to answer: say --force", USAGE)
     click.confirm(question, abort=True)
 
 

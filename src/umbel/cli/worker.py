@@ -123,7 +123,10 @@ def worker(scope: Scope, /, **given: Any) -> int:
     if not birth and not scope.quiet:
         _show_banner(scope, made, given["loglevel"])
     _set_up_log(scope, given["loglevel"], logfile)
-    return made.run()
+    try:
+        return made.run()
+    finally:
+        log.restore()
 
 
 def _refuse_and_tell(scope: Scope, given: dict[str, Any]) -> None:
@@ -154,12 +157,14 @@ def _refuse_pickle_as_root(accept: Sequence[str]) -> None:
 
 def _make(scope: Scope, given: dict[str, Any], node: str, birth: daemon.Birth | None, logfile: str | None) -> Worker:
     app = scope.app()
-    sizes = ("concurrency", "prefetch_multiplier", "max_tasks_per_child", "max_memory_per_child")
+    sizes = ("prefetch_multiplier", "max_tasks_per_child", "max_memory_per_child")
     rest = ("time_limit", "soft_time_limit", "queues", "exclude", "purge")
     where = log.file_for(logfile) if logfile else None
+    concurrency = given["concurrency"] or (how_many(str(app.conf.worker_concurrency)) if app.conf.worker_concurrency else None)
     return Worker(
         app,
         hostname=node,
+        concurrency=concurrency,
         pool=given["pool"] or app.conf.worker_pool,
         ready=(lambda _: birth.ready(where)) if birth else None,
         **{name: given[name] for name in (*sizes, *rest)},
@@ -199,4 +204,4 @@ def _show_banner(scope: Scope, made: Worker, level: int) -> None:
     )
     click.echo(text)
     if is_tty:
-        click.echo("  Ctrl-C finishes what runs and stops; twice stops at once.\n")
+        click.echo("  Ctrl-C finishes what runs, twice stops at once.\n")
