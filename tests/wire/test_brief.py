@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from umbel.wire.brief import brief
+from umbel.wire.brief import brief, told
 
 
 @pytest.mark.parametrize(
@@ -134,3 +134,14 @@ def test_any_value_is_told_within_the_limit(value, limit):
     text = brief(value, limit)
     text.encode()
     assert len(text) <= limit
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+def test_an_exception_is_told_by_its_class_and_words():
+    assert told(ValueError("x" * 1000)) == "ValueError: " + "x" * 200
+    assert told(ValueError()) == "ValueError"
+    assert told(Mute("x")) == "Mute"

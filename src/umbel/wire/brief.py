@@ -28,6 +28,15 @@ def brief(value: object, limit: int = 1024, depth: int = 3) -> str:
         return _cut([_failed(value, failure)], limit)
 
 
+def told(failure: BaseException) -> str:
+    """The class of an exception and what it says, in brief; not its repr, which may hold all the bytes that were read."""
+    try:
+        said = str(failure)[:200]
+    except Exception:  # as above
+        said = ""
+    return f"{type(failure).__name__}: {said}" if said else type(failure).__name__
+
+
 def _quick(value: Any, limit: int) -> str | None:
     """The plain repr, where it is sure to be short enough to make: arguments are mostly a few small values."""
     kind = type(value)

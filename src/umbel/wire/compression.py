@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from umbel.errors import DecodeError, EncodeError
-from umbel.wire.brief import brief
+from umbel.wire.brief import brief, told
 
 LIMIT_BYTES = 256 * 1024 * 1024
 """What one body may grow to."""
 _WINDOW_BYTES = 128 * 1024 * 1024
-"""What a stream may ask for before it gives anything; the formats' own tools ask for up to 65 MiB (xz) and accept 128 MiB (zstd)."""
+"""What a stream may ask for before it gives anything: xz asks for up to 65 MiB, zstd's own tool accepts 128 MiB."""
 _STEP = 1024 * 1024
 _ZSTD_STEP = 1024  # Of input, since its output cannot be bounded: a block of 4 bytes may give 128 KiB.
 
@@ -61,7 +61,7 @@ def decompress(data: bytes, header: str, limit: int = LIMIT_BYTES) -> bytes:
     except ImportError as failure:
         raise DecodeError(_missing(name)) from failure
     except Exception as failure:  # each codec has errors of its own
-        raise DecodeError(f"these {len(data)} bytes are no {header}: {brief(failure, 200)}") from failure
+        raise DecodeError(f"these {len(data)} bytes are no {header}: {told(failure)}") from failure
     return b"".join(pieces)
 
 

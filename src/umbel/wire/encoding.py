@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from umbel.errors import ContentDisallowed, DecodeError, EncodeError, ImproperlyConfigured
-from umbel.wire.brief import brief
+from umbel.wire.brief import brief, told
 from umbel.wire.exception_names import OURS
 from umbel.wire.typed_json import from_json, to_json
 
@@ -65,7 +65,7 @@ def loads(data: bytes, content_type: str, content_encoding: str, accept: frozens
     except DecodeError:
         raise
     except (Exception, RecursionError, MemoryError) as failure:
-        raise DecodeError(f"these {len(data)} bytes are no {found.name}: {brief(failure, 200)}") from failure
+        raise DecodeError(f"these {len(data)} bytes are no {found.name}: {told(failure)}") from failure
 
 
 def accept_types(names: Iterable[str]) -> frozenset[str]:
@@ -197,8 +197,7 @@ def _blame(value: Any, serializer: Serializer, name: str, failure: Exception) ->
         if inner is None:
             break
         name, value = f"{name}[{brief(inner[0], 60)}]", inner[1]
-    reason = brief(str(failure), 200).strip("'\"")
-    return f"{name} cannot be sent as {serializer.name}: {brief(value, 200)} ({type(value).__qualname__}): {reason}"
+    return f"{name} cannot be sent as {serializer.name}: {brief(value, 200)} ({type(value).__qualname__}): {told(failure)}"
 
 
 def _parts(value: Any) -> Iterable[tuple[Any, Any]]:

@@ -1,7 +1,7 @@
 """Records what real Celery writes: `python record.py` in an environment with celery, redis, msgpack and PyYAML.
 
-Starts a private redis-server on a free port and workers of its own, ends both, and writes `messages.json` (elements of Redis lists)
-and `results.json` (result documents, base64, in the order they were published) beside this file.
+Starts a private redis-server on a free port and workers of its own, ends both, and writes beside this file `messages.json`
+(elements of Redis lists) and `results.json` (result documents, base64, in the order they were published).
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def more(self, x):
 
 VALUES = {
     "datetime": datetime.datetime(2024, 5, 6, 7, 8, 9, 123456),
-    "aware": datetime.datetime(2024, 5, 6, 7, 8, 9, tzinfo=datetime.timezone.utc),
+    "aware": datetime.datetime(2024, 5, 6, 7, 8, 9, tzinfo=datetime.UTC),
     "date": datetime.date(2024, 5, 6),
     "time": datetime.time(7, 8, 9),
     "decimal": decimal.Decimal("1.50"),
@@ -125,7 +125,7 @@ LONG = "word " * 200
 
 def calls():
     """What to send, by name."""
-    eta = datetime.datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=datetime.timezone.utc)
+    eta = datetime.datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=datetime.UTC)
     yield "plain", lambda: add.delay(2, 3)
     yield "kwargs", lambda: add.delay(x=2, y="é")
     yield "countdown", lambda: add.apply_async((2, 3), countdown=3600)
@@ -198,7 +198,7 @@ def results(store, port, serializer):
         "odd_failure": lambda: odd.delay(),
         "progress": lambda: progress.delay(),
         "retry": lambda: retry.delay(1),
-        "expired": lambda: add.apply_async((2, 3), expires=datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)),
+        "expired": lambda: add.apply_async((2, 3), expires=datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)),
         "unregistered": lambda: app.send_task("other.task"),
         "children": lambda: more.delay(1),
         "chain": lambda: chain(add.s(1, 2), add.s(3)).apply_async(),
