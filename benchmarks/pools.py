@@ -1,6 +1,6 @@
 """How fast a pool is: no-op jobs a second, what one costs the parent, and how long an idle pool takes for one.
 
-    python benchmarks/pools.py [processes|threads|asyncio|solo] [slots]
+python benchmarks/pools.py [processes|threads|asyncio|solo] [slots]
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import statistics
 import sys
 import time
 
-
 from umbel.execution.outcome import Job, Kind, Outcome
 from umbel.pools.pool import Pool
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
 
 ROUNDS, JOBS, WINDOW = 5, 100_000, 1_000
-HEADERS = b'{"lang":"py","task":"noop","id":"018f0000-0000-7000-8000-000000000000","retries":0,"root_id":"018f","origin":"gen1@host"}'
+HEADERS = b'{"lang":"py","task":"noop","id":"018f0000-0000-7000-8000-000000000000","retries":0,"origin":"gen1@host"}'
 DOCUMENT = b'{"task_id":"018f0000-0000-7000-8000-000000000000","status":"SUCCESS","result":null,"traceback":null,"children":[]}'
 
 
@@ -95,7 +94,8 @@ async def main(kind: str, slots: int) -> None:
             rates.append(JOBS / await drain(pool, JOBS, is_async=is_async))
             costs.append((time.thread_time() - cpu) / JOBS)
         what = "async" if is_async else "sync"
-        print(f"{kind} x {slots}, {what}: {statistics.median(rates):,.0f} jobs/s, loop thread {statistics.median(costs) * 1e6:.2f} µs/job")
+        rate, cost = statistics.median(rates), statistics.median(costs) * 1e6
+        print(f"{kind} x {slots}, {what}: {rate:,.0f} jobs/s, loop thread {cost:.2f} µs/job")
     print(f"{kind} x {slots}: one job to an idle pool and back {await hops(pool, 500) * 1e6:.0f} µs")
     await pool.stop()
 

@@ -1,7 +1,49 @@
 from __future__ import annotations
 
-from umbel.pools.process import ProcessPool
-from umbel.testing.pools import Acts, PoolContract
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from umbel.errors import WorkerError
+from umbel.execution.outcome import Kind, Outcome
+from umbel.pools import child
+from umbel.pools.pool import Stop
+from umbel.pools.process import ProcessPool, describe
+from umbel.testing.pools import Acts, PoolContract, Trial, job, jobs, trial
+
+
+def is_gone(pid: int) -> bool:
+    """True if there is no such process, or only its corpse."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def wait_until(fact, within: float = 10.0) -> None:
+    end = time.monotonic() + within
+    while not fact():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.005)
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+
+
+async def begin(it: Trial, *waiting) -> None:
+    it.pool.submit(waiting)
+    await it.until(lambda: all(each.number in it.begun for each in waiting))
 
 
 class TestProcesses(PoolContract):
@@ -9,3 +51,349 @@ class TestProcesses(PoolContract):
 
     def make(self, runner: Acts, slots: int, **options) -> ProcessPool:
         return ProcessPool(runner, slots=slots, **options)
+
+    # -- children that die ---------------------------------------------------------------------------------------------
+
+    @trial()
+    async def test_a_child_killed_in_its_job_yields_one_lost_outcome_and_is_replaced(self, it, tmp_path):
+        outcome, *others = await it.run([job("kill"), *jobs(500, "noop")])
+        assert (outcome.kind, outcome.text) == (Kind.LOST, "signal 9 (SIGKILL)")
+        assert {other.kind for other in others} == {Kind.SUCCESS}
+        await it.until(lambda: len(it.pool.pids()) == 2)
+
+    @trial()
+    async def test_a_child_that_exits_in_its_job_tells_the_code(self, it, tmp_path):
+        outcomes = await it.run([job("exit", 0), job("exit", 3), job("quit", 4)])
+        assert [(outcome.kind, outcome.text) for outcome in outcomes] == [
+            (Kind.LOST, "exitcode 0"),
+            (Kind.LOST, "exitcode 3"),
+            (Kind.LOST, "exitcode 4"),
+        ]
+
+    @trial(slots=1)
+    async def test_what_a_dead_child_had_not_begun_runs_in_another(self, it, tmp_path):
+        marks = tmp_path / "marks"
+        await it.run(jobs(300, "mark", str(marks)))
+        batch = jobs(200, "mark", str(marks))
+        batch.insert(50, job("kill"))
+        outcomes = await it.run(batch)
+        assert [outcome.kind for outcome in outcomes].count(Kind.SUCCESS) == 200
+        assert marks.stat().st_size == 500
+
+    @trial()
+    async def test_a_child_killed_while_idle_is_replaced(self, it, tmp_path):
+        await it.run(jobs(10, "noop"))
+        before = it.pool.pids()
+        os.kill(before[0], signal.SIGKILL)
+        await it.until(lambda: len(it.pool.pids()) == 2 and before[0] not in it.pool.pids())
+        assert (await it.run([job("noop")]))[0].kind is Kind.SUCCESS
+
+    @trial()
+    async def test_an_async_child_that_dies_loses_what_ran_in_it_and_is_replaced(self, it, tmp_path):
+        sleeping = jobs(20, "async_sleep", 20, tell=True)
+        await begin(it, *sleeping)
+        outcomes = await it.run([job("async_kill"), *jobs(5, "noop")])
+        assert [outcome.kind for outcome in outcomes] == [Kind.LOST] + [Kind.SUCCESS] * 5
+        assert {outcome.kind for outcome in await it.end_of(sleeping)} == {Kind.LOST}
+        assert (await it.run([job("async_noop")]))[0].kind is Kind.SUCCESS
+
+    @trial(slots=3)
+    async def test_ten_thousand_jobs_end_once_each_while_children_are_killed(self, it, tmp_path):
+        marks, fate = tmp_path / "marks", random.Random(7)
+        batch = [job("mark", str(marks)) if number % 4 else job("noop") for number in range(10_000)]
+        at, kills = 0, 0
+        while len(it.outcomes) < len(batch):
+            for _ in range(0, min(await it.pool.room(), len(batch) - at), 50):
+                it.pool.submit(batch[at : at + 50])
+                at += 50
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(it.read(), 1)
+            returned = [each for each in batch if each.number in it.outcomes and it.outcomes[each.number].kind is Kind.RETURNED]
+            for each in returned:
+                del it.outcomes[each.number]
+            it.pool.submit(returned)
+            if len(it.outcomes) // 120 > kills and it.pool.pids():
+                kills += 1
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(fate.choice(it.pool.pids()), signal.SIGKILL)
+        kinds = [it.outcomes[each.number].kind for each in batch]
+        assert set(kinds) == {Kind.SUCCESS, Kind.LOST}
+        assert kinds.count(Kind.LOST) <= kills
+        marked = [kind for kind, each in zip(kinds, batch, strict=True) if each.task == "mark"]
+        assert marked.count(Kind.SUCCESS) <= marks.stat().st_size <= len(marked)
+
+    @trial()
+    async def test_a_storm_of_deaths_is_told_and_ends_the_pool(self, it, tmp_path):
+        it.pool.submit(jobs(100, "exit", 7))
+        with pytest.raises(WorkerError, match=r"die without finishing a job, 11 in 15 s; the last one: exitcode 7"):
+            await it.until(lambda: False)
+        await it.pool.stop()
+        await it.read()
+        kinds = [outcome.kind for outcome in it.outcomes.values()]
+        assert len(kinds) == 100
+        assert set(kinds) == {Kind.LOST, Kind.RETURNED}
+
+    @trial()
+    async def test_deaths_between_jobs_that_end_are_no_storm(self, it, tmp_path):
+        for _ in range(25):
+            outcomes = await it.run([job("kill"), job("noop")])
+            assert {outcome.kind for outcome in outcomes} == {Kind.LOST, Kind.SUCCESS}
+
+    def test_children_that_cannot_begin_are_a_storm(self, caplog):
+        def fail() -> None:
+            raise RuntimeError("no such database")
+
+        async def storm(it: Trial) -> None:
+            with pytest.raises(WorkerError, match="exitcode 1"):
+                await it.until(lambda: False)
+
+        start = time.monotonic()
+        asyncio.run(self.try_out(storm, runner=Acts(enter=fail)))
+        assert 1 < time.monotonic() - start < 20  # it does not spin
+
+    @trial()
+    async def test_the_death_of_the_nursery_ends_the_pool_after_telling_what_was_lost(self, it, tmp_path):
+        running = jobs(2, "wait", str(tmp_path / "gate"), tell=True)
+        await begin(it, *running)
+        others = jobs(10, "noop")
+        it.pool.submit(others)
+        pids = it.pool.pids()
+        os.kill(it.pool._nursery.pid, signal.SIGKILL)
+        with pytest.raises(WorkerError, match=r"signal 9 \(SIGKILL\)"):
+            await it.until(lambda: False)
+        assert {it.outcomes[each.number].kind for each in running} == {Kind.LOST}
+        assert {it.outcomes[each.number].kind for each in others} <= {Kind.RETURNED, Kind.SUCCESS}
+        wait_until(lambda: all(is_gone(pid) for pid in pids))
+
+    # -- limits --------------------------------------------------------------------------------------------------------
+
+    @trial()
+    async def test_a_hard_limit_ends_the_run_and_only_that(self, it, tmp_path):
+        await it.run(jobs(500, "noop"))
+        slow = job("sleep", 30, hard=0.2)
+        start = time.monotonic()
+        outcome, *others = await it.run([slow, *jobs(500, "noop")])
+        assert outcome.kind is Kind.TIMEOUT
+        assert 0.2 <= time.monotonic() - start < 1
+        assert {other.kind for other in others} == {Kind.SUCCESS}
+
+    @trial(slots=1)
+    async def test_a_hard_limit_counts_from_the_beginning_of_the_run(self, it, tmp_path):
+        outcomes = await it.run([job("sleep", 0.15, hard=0.5) for _ in range(6)])
+        assert {outcome.kind for outcome in outcomes} == {Kind.SUCCESS}
+
+    @trial(slots=1)
+    async def test_a_hard_limit_is_kept_in_the_middle_of_a_batch(self, it, tmp_path):
+        gate = tmp_path / "gate"
+        gate.touch()
+        await it.run(jobs(2_000, "wait", str(gate)))
+        batch = jobs(100, "wait", str(gate), hard=0.3)
+        batch.insert(50, job("wait", str(tmp_path / "never"), hard=0.3))
+        start = time.monotonic()
+        kinds = [outcome.kind for outcome in await it.run(batch)]
+        assert kinds.count(Kind.SUCCESS) == 100
+        assert kinds[50] is Kind.TIMEOUT
+        assert time.monotonic() - start < 1.5
+
+    @trial()
+    async def test_timeouts_are_no_storm(self, it, tmp_path):
+        outcomes = await it.run(jobs(30, "sleep", 30, hard=0.02))
+        assert {outcome.kind for outcome in outcomes} == {Kind.TIMEOUT}
+
+    @trial()
+    async def test_an_async_job_that_blocks_its_loop_is_ended_at_its_hard_limit_with_its_process(self, it, tmp_path):
+        blocking = job("async_block", 30, hard=0.1)
+        it.pool.submit([blocking])
+        assert (await it.end_of([blocking], within=6))[0].kind is Kind.TIMEOUT
+        assert (await it.run([job("async_noop")]))[0].kind is Kind.SUCCESS
+
+    @trial()
+    async def test_async_jobs_behind_one_that_blocks_its_loop_run_elsewhere(self, it, tmp_path):
+        blocking = job("async_block", 4, tell=True)
+        await begin(it, blocking)
+        outcomes = await it.run(jobs(50, "async_noop"), within=2)
+        assert {outcome.kind for outcome in outcomes} == {Kind.SUCCESS}
+        assert blocking.number not in it.outcomes
+
+    @trial()
+    async def test_soft_cancels_never_hit_another_job(self, it, tmp_path):
+        await it.run(jobs(500, "noop"))
+        batch = jobs(1_500, "noop")
+        it.pool.submit(batch)
+        asked = {each.number for each in batch[::10] if it.pool.cancel(each.number, Stop.SOFT)}
+        await it.end_of(batch)
+        for each in batch:
+            if each.number not in asked:
+                assert it.outcomes[each.number].kind is Kind.SUCCESS
+
+    @trial()
+    async def test_a_soft_cancel_just_after_the_beginning_is_not_lost(self, it, tmp_path):
+        for _ in range(40):
+            running = job("sleep", 20)
+            it.pool.submit([running])
+            await asyncio.sleep(random.Random(running.number).random() * 0.001)
+            assert it.pool.cancel(running.number, Stop.SOFT)
+            assert (await it.end_of([running], within=2))[0].kind in {Kind.FAILURE, Kind.TERMINATED}
+
+    # -- recycling -----------------------------------------------------------------------------------------------------
+
+    @trial(max_tasks_per_child=3)
+    async def test_a_child_ends_after_its_number_of_tasks(self, it, tmp_path):
+        outcomes = await it.run(jobs(60, "pid"))
+        per_child = {text: [outcome.text for outcome in outcomes].count(text) for text in {outcome.text for outcome in outcomes}}
+        assert max(per_child.values()) <= 3
+        assert len(per_child) >= 20
+
+    @trial(max_tasks_per_child=100)
+    async def test_recycling_neither_loses_nor_repeats_nor_delays(self, it, tmp_path):
+        marks = tmp_path / "marks"
+        start = time.monotonic()
+        outcomes = await it.run(jobs(5_000, "mark", str(marks)))
+        assert {outcome.kind for outcome in outcomes} == {Kind.SUCCESS}
+        assert marks.stat().st_size == 5_000
+        assert time.monotonic() - start < 10
+
+    @trial(slots=1, max_tasks_per_child=5)
+    async def test_async_children_are_recycled_too(self, it, tmp_path):
+        outcomes = await it.run(jobs(40, "async_pid"))
+        assert {outcome.kind for outcome in outcomes} == {Kind.SUCCESS}
+        assert len({outcome.text for outcome in outcomes}) == 8
+
+    @trial(slots=1, max_memory_per_child=150_000)
+    async def test_a_child_that_has_grown_too_large_is_replaced(self, it, tmp_path):
+        pids = [(await it.run([job("hoard", 40)]))[0].text for _ in range(8)]
+        assert 2 <= len(set(pids)) <= 4
+
+    def test_a_replacement_does_not_wait_for_a_slow_end(self, tmp_path):
+        async def recycle(it: Trial) -> None:
+            start = time.monotonic()
+            await it.run(jobs(3, "pid"))
+            assert time.monotonic() - start < 1
+
+        asyncio.run(self.try_out(recycle, slots=1, max_tasks_per_child=1, runner=Acts(leave=lambda: time.sleep(3))))
+
+    # -- children as processes -----------------------------------------------------------------------------------------
+
+    def test_enter_and_leave_are_called_once_in_each_child(self, tmp_path):
+        entered, left = tmp_path / "entered", tmp_path / "left"
+        acts = Acts()
+        acts.enter = lambda: acts.do_mark(str(entered))
+        acts.leave = lambda: acts.do_mark(str(left))
+
+        async def live(it: Trial) -> None:
+            await it.run([*jobs(20, "noop"), *jobs(5, "async_noop")])
+            await it.pool.stop()
+
+        asyncio.run(self.try_out(live, runner=acts))
+        assert entered.stat().st_size == left.stat().st_size == 3
+
+    def test_children_have_indices_and_names(self):
+        class Named(Acts):
+            def do_name(self) -> str:
+                import multiprocessing
+
+                return f"{child.index} {multiprocessing.current_process().name}"
+
+        async def live(it: Trial) -> None:
+            for _ in range(3):
+                outcomes = await it.run([*jobs(20, "name"), job("kill")])
+                assert {outcome.text for outcome in outcomes} <= {"1 Job-1", "2 Job-2", "signal 9 (SIGKILL)"}
+
+        asyncio.run(self.try_out(live, runner=Named(), names=lambda index: f"Job-{index}"))
+        assert child.index == 0
+
+    @trial()
+    async def test_children_survive_the_signals_that_reach_the_whole_group(self, it, tmp_path):
+        gate = tmp_path / "gate"
+        running = jobs(2, "wait", str(gate), tell=True)
+        await begin(it, *running)
+        for pid in [*it.pool.pids(), it.pool._nursery.pid]:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                os.kill(pid, number)
+        gate.touch()
+        assert {outcome.kind for outcome in await it.end_of(running)} == {Kind.SUCCESS}
+
+    def test_programs_started_by_tasks_can_be_ended_as_usual(self):
+        class Starter(Acts):
+            def do_start(self) -> int:
+                with subprocess.Popen(["/bin/sleep", "30"]) as program:
+                    program.terminate()
+                    return program.wait(5)
+
+        async def start(it: Trial) -> None:
+            assert (await it.run([job("start")]))[0].text == str(-signal.SIGTERM)
+
+        asyncio.run(self.try_out(start, runner=Starter()))
+
+    def test_children_do_not_listen_where_the_worker_listens(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+
+            async def closing(it: Trial) -> None:
+                server.close()
+                with pytest.raises(ConnectionRefusedError):
+                    await asyncio.open_connection("127.0.0.1", port)
+                assert (await it.run([job("noop")]))[0].kind is Kind.SUCCESS
+
+            asyncio.run(self.try_out(closing))
+
+    def test_stop_leaves_neither_processes_nor_descriptors(self, tmp_path):
+        def descriptors() -> set[str]:
+            return set(os.listdir("/proc/self/fd"))
+
+        asyncio.run(self.try_out(lambda it: it.run([job("noop")])))
+        before, pids = descriptors(), []
+
+        async def live(it: Trial) -> None:
+            await it.run([*jobs(50, "noop"), job("async_noop"), job("kill"), *jobs(50, "noop")])
+            await it.pool.resize(5)
+            await it.pool.resize(2)
+            pids.extend([*it.pool.pids(), it.pool._nursery.pid])
+            await it.pool.stop()
+            assert not it.pool.pids()
+
+        for _ in range(3):
+            asyncio.run(self.try_out(live))
+        assert descriptors() == before
+        assert all(not Path(f"/proc/{pid}").exists() for pid in pids)
+        assert children_of(os.getpid()) == []
+
+    @trial()
+    async def test_stop_ends_busy_children_by_force(self, it, tmp_path):
+        running = job("wait", str(tmp_path / "gate"), tell=True)
+        await begin(it, running)
+        pids = it.pool.pids()
+        await asyncio.wait_for(it.pool.stop(), 2)
+        [told] = await it.pool.news()
+        assert isinstance(told, Outcome)
+        assert (told.number, told.kind) == (running.number, Kind.LOST)
+        assert all(is_gone(pid) for pid in pids)
+
+    def test_all_processes_end_with_a_worker_that_is_killed(self, tmp_path):
+        script = textwrap.dedent("""
+            import asyncio, sys
+            from umbel.pools.process import ProcessPool
+            from umbel.testing.pools import Acts, job, jobs
+
+            async def main():
+                pool = ProcessPool(Acts(), slots=3)
+                await pool.start()
+                pool.submit([*jobs(2, "sleep", 60, tell=True), job("async_sleep", 60, tell=True)])
+                told = 0
+                while told < 3:
+                    told += len(await pool.news())
+                print(pool._nursery.pid, *pool.pids(), flush=True)
+                await asyncio.sleep(60)
+
+            asyncio.run(main())
+        """)
+        with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as worker:
+            pids = [int(word) for word in worker.stdout.readline().split()]
+            assert len(pids) == 5
+            worker.kill()
+        wait_until(lambda: all(is_gone(pid) for pid in pids), within=2)
+
+    def test_a_death_is_described_for_people(self):
+        assert describe(3) == "exitcode 3"
+        assert describe(-11) == "signal 11 (SIGSEGV)"
+        assert describe(-40) == "signal 40"

@@ -19,7 +19,10 @@ log = logging.getLogger("umbel.pools")
 
 
 class Crew:
-    """Up to `size` threads on one queue, so that no job waits behind another while a thread idles. Called from the loop's thread."""
+    """Up to `size` threads on one queue, so that no job waits behind another while a thread idles.
+
+    Called from the loop's thread.
+    """
 
     def __init__(self, runner: Runner, size: int, mailbox: Mailbox, name: str):
         self.size = size

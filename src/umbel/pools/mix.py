@@ -1,4 +1,4 @@
-"""How many jobs a pool takes that has places for sync jobs and others for async ones, when it does not know which will come. Decides."""
+"""How many jobs a pool takes that has places for sync jobs and others for async ones, and cannot know which will come."""
 
 from __future__ import annotations
 

@@ -93,7 +93,8 @@ class Nursery:
             except OSError:
                 data, fds = b"", []
             if len(data) < _MESSAGE.size:
-                return self._end()
+                self._end()
+                return
             what, first, second, _ = _MESSAGE.unpack(data)
             if what == _BORN:
                 for fd in fds:
@@ -200,7 +201,8 @@ class _Nurse:
             if self._wake_in in ready:
                 self._bury()
             if self._control.fileno() in ready and not self._obey():
-                return self._end()
+                self._end()
+                return
 
     def _obey(self) -> bool:
         data = self._control.recv(_MESSAGE.size)
@@ -217,7 +219,8 @@ class _Nurse:
         try:
             pool, child = open_line()
         except OSError as error:
-            return self._tell(_FAILED, ticket, error.errno or 0)
+            self._tell(_FAILED, ticket, error.errno or 0)
+            return
         nurse = os.getpid()
         try:
             pid = os.fork()

@@ -54,7 +54,7 @@ class Pace:
         while waiting and len(taken) < most:
             job = waiting[0]
             cost = means.get(job.task, math.inf)
-            if cost < _LEAST:
+            if cost < _LEAST:  # noqa: PLR1730 - `max` takes as long as the rest of the loop
                 cost = _LEAST
             if count and (load + cost > HAND or size > BATCH_BYTES):
                 break

@@ -101,7 +101,10 @@ class Pool(ABC):
 
     @abstractmethod
     def cancel(self, number: int, how: Stop) -> bool:
-        """Ask a submitted job to end; True if it was here and is asked (see `abilities`). One that had not begun yields `TERMINATED`."""
+        """Ask a submitted job to end; True if it was here and is asked (see `abilities`).
+
+        One that had not begun yields `TERMINATED`.
+        """
 
     @abstractmethod
     async def resize(self, slots: int) -> None:
@@ -113,4 +116,7 @@ class Pool(ABC):
 
     @abstractmethod
     async def stop(self, *, at_once: bool = False) -> None:
-        """End all; idle processes in order, with `at_once` by force. What still ran yields its `LOST` outcome to `news`."""
+        """End all; idle processes in order, with `at_once` by force. What still ran yields its `LOST` outcome to `news`.
+
+        Also after `news` has raised `WorkerError`: then this tells what it left running.
+        """

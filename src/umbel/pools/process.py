@@ -95,10 +95,10 @@ class ProcessPool(Pool):
 
     async def news(self) -> list[Begun | Outcome]:
         while not self._news:
-            if self._failure:
-                raise self._failure
             if self._stopped:
                 return []
+            if self._failure:
+                raise self._failure
             self._told.clear()
             await self._told.wait()
         news, self._news = self._news, []
@@ -390,7 +390,7 @@ class ProcessPool(Pool):
         self._tell(lost)
 
     def _count_death(self, how: str) -> None:
-        if self._stopping:
+        if self._stopping or self._failure:
             return
         now = clock.monotonic()
         self._not_before = now + self._storm.death(now)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
-PERIOD = 10.0
+PERIOD = 15.0
 """Deaths further apart than this are no storm."""
-_FIRST, _LONGEST = 0.05, 1.0  # seconds of back-off: the third death in a row waits, the eighth and all after it wait longest
+_FIRST, _LONGEST = 0.05, 0.5  # seconds of back-off: the third death in a row waits, the seventh and all after it longest
 
 
 class Storm:

@@ -117,7 +117,7 @@ class Acts:
         return os.getpid()
 
     async def do_async_wait(self, path: str) -> int:
-        while not os.path.exists(path):
+        while not os.path.exists(path):  # noqa: ASYNC110, ASYNC240 - the file is made by another process
             await asyncio.sleep(0.002)
         return os.getpid()
 
@@ -457,7 +457,8 @@ class PoolContract:
         assert asked == it.pool.abilities.soft_sync
         if asked:
             await it.until(lambda: running.number in it.outcomes, within=2)
-            assert it.outcomes[running.number].text == "SoftTimeLimitExceeded"
+            # The beginning is told just before the task is entered, where the cancellation may already come.
+            assert it.outcomes[running.number].text in {"SoftTimeLimitExceeded", "SoftTimeLimitExceeded()"}
         gate.touch()
         assert (await it.end_of([other]))[0].kind is Kind.SUCCESS
         await it.end_of([running])
