@@ -160,5 +160,5 @@ def blame(failure: EncodeError, name: str, names: Sequence[str]) -> EncodeError:
             text = f"argument {names[position] if position < len(names) else position!r}{rest}"
     elif text.startswith("kwargs["):
         key, _, rest = text[len("kwargs[") :].partition("]")
-        text = f"argument {key.strip(chr(39))}{rest}"
+        text = f"argument {key}{rest}"
     return EncodeError(f"{name}: {text}")

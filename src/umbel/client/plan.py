@@ -14,7 +14,7 @@ from umbel.client.arguments import Arguments
 from umbel.client.call import Call, Options, blame, prepare
 from umbel.client.publish import is_watched, publish
 from umbel.client.signature import as_pair
-from umbel.errors import EncodeError
+from umbel.errors import EncodeError, QueueNotFound
 from umbel.execution import request as requests
 from umbel.wire.ids import new_id
 
@@ -59,15 +59,21 @@ class Plan:
         self.template: Template | None = None
         """Set if usual calls differ in nothing but id and arguments."""
         if not self.is_eager and self.router.is_fixed and "expires" not in options and not task.shadows:
-            call = self._call("", (), _NOTHING, options, in_run=False)
-            if call.message.headers.expires is None:
-                self.template = call.template()
+            self.template = self._usual(options)
 
     def _call(self, id_: str, args: Any, kwargs: Any, options: Options, *, in_run: bool = True) -> Call:
         parent = requests.current.get() if in_run else None
         parent = parent if parent is not None and parent.id else None
         name = self.task.name
         return prepare(name, id_, args, kwargs, options, conf=self.conf, router=self.router, parent=parent, task=self.task)
+
+    def _usual(self, options: Options) -> Template | None:
+        """What calls without options share; None if they cannot be sent, or each has its own time to expire."""
+        try:
+            call = self._call("", (), _NOTHING, options, in_run=False)
+        except QueueNotFound:  # other calls may name a queue
+            return None
+        return call.template() if call.message.headers.expires is None else None
 
     def send(self, args: Sequence[Any], kwargs: Mapping[str, Any], options: Options) -> str:
         """Send a call that has anything unusual about it; gives its id."""

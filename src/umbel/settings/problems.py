@@ -76,19 +76,10 @@ def _clashes(values: Mapping[str, Any]) -> list[str]:
     soft, hard = _number(values["task_soft_time_limit"]), _number(values["task_time_limit"])
     if soft is not None and hard is not None and soft > hard:
         lines.append(f"task_soft_time_limit = {soft:g} is longer than task_time_limit = {hard:g}: it would never pass")
-    accepted = values["accept_content"]
-    serializer = values["task_serializer"]
-    if _only_names(accepted) and serializer not in accepted:
-        lines.append(f"task_serializer = {serializer!r} is not in accept_content = {tuple(accepted)!r}: no worker would read it")
     zone = values["timezone"]
     if isinstance(zone, str) and not _zone_exists(zone):
         lines.append(f"timezone = {zone!r}: no such time zone (try 'Europe/Berlin', or 'UTC')")
     return lines
-
-
-def _only_names(accepted: Any) -> bool:
-    """True if it lists serializers by name; content types are not compared with names."""
-    return isinstance(accepted, (list, tuple, set, frozenset)) and not any("/" in str(each) for each in accepted)
 
 
 def _zone_exists(name: str) -> bool:

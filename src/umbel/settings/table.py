@@ -112,7 +112,7 @@ _KEPT: tuple[_Row, ...] = (
     ("worker_concurrency", "any", None, "D_CONCURRENCY", "Processes or threads; unset: one for each processor."),
     ("worker_async_concurrency", "whole", 1000, "", "How many `async def` tasks run at once."),
     ("worker_pool", "text", "prefork", "D_POOL", "What runs tasks: prefork, threads, asyncio or solo."),
-    ("worker_prefetch_multiplier", "whole", 4, "D_PREFETCH_MULTIPLIER", "How many tasks a worker holds for each process."),
+    ("worker_prefetch_multiplier", "whole", None, "D_PREFETCH_MULTIPLIER", "Tasks held for each process (None: a moment of work)."),
     ("worker_max_tasks_per_child", "whole", None, "D_MAX_TASKS_PER_CHILD", "A process is replaced after so many tasks."),
     ("worker_max_memory_per_child", "whole", None, "D_MAX_MEMORY_PER_CHILD", "... or beyond so many KiB of memory."),
     ("worker_disable_rate_limits", "flag", False, "C_DISABLE_RATE_LIMITS", "Rate limits are not kept."),
