@@ -7,10 +7,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from tasks import app, contact_sheet, draw, mail, thumbnail
+from tasks import app, contact_sheet, draw, mail, name, thumbnail
 from umbel import AsyncResult
 
-DRAWN = {"dawn": 16, "sea": 16, "dusk": 16}
+DRAWN = {"dawn": 12, "sea": 12, "dusk": 12}
 
 
 class NoPictures(Exception):
@@ -21,12 +21,15 @@ class NoPictures(Exception):
 class Picture:
     """One picture on its way."""
 
-    name: str
     source: Path
     small: Path
     drawn: AsyncResult[None] | None = None
     result: AsyncResult[str] | None = None
     broken: bool = False
+
+    @property
+    def name(self) -> str:
+        return name(str(self.small), str(self.source))
 
     def is_ready(self) -> bool:
         return self.broken or (self.result is not None and self.result.ready())
@@ -69,7 +72,7 @@ class Albums:
         with app.batch():
             for album in self.albums:
                 for number, picture in enumerate(album.pictures):
-                    if picture.source.parent == self.out / "pictures":
+                    if picture.source.is_relative_to(self.out):
                         picture.drawn = draw.delay(album.name, number, str(picture.source))
                     else:
                         picture.result = thumbnail.delay(str(picture.source), str(picture.small))
@@ -92,16 +95,17 @@ class Albums:
         return all(album.is_done() for album in self.albums)
 
 
-def album(out: Path, name: str, sources: list[Path]) -> Album:
-    pictures = [Picture(source.name, source, out / "thumbnails" / name / f"{source.name}.jpg") for source in sources]
-    return Album(name, pictures, out / "sheets" / f"{name}.jpg")
+def album(out: Path, title: str, sources: list[Path]) -> Album:
+    pictures = [Picture(source, out / "thumbnails" / title / f"{source.name}.jpg") for source in sources]
+    return Album(title, pictures, out / "sheets" / f"{title}.jpg")
 
 
 def drawn(out: Path) -> Albums:
     """Albums of pictures that are yet to be drawn."""
-    (out / "pictures").mkdir()
-    plan = {name: [out / "pictures" / f"{name}-{n + 1:02}.jpg" for n in range(count)] for name, count in DRAWN.items()}
-    return Albums(out, [album(out, name, sources) for name, sources in plan.items()])
+    for title in DRAWN:
+        (out / "pictures" / title).mkdir(parents=True)
+    plan = {title: [out / "pictures" / title / f"{n + 1:02}.jpg" for n in range(count)] for title, count in DRAWN.items()}
+    return Albums(out, [album(out, title, sources) for title, sources in plan.items()])
 
 
 def look(folder: Path) -> dict[str, list[Path]]:
@@ -111,16 +115,20 @@ def look(folder: Path) -> dict[str, list[Path]]:
     if not folder.is_dir():
         raise NoPictures(f"PHOTOS={folder} is a file: name the folder that holds the pictures")
     known = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    albums: dict[str, list[Path]] = {}
     try:
-        places = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
-        albums = {place.resolve().name: sorted(p for p in place.iterdir() if p.suffix.lower() in known) for place in places}
+        for place in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
+            title = place.resolve().name or "album"
+            albums[f"{title} inside" if title in albums else title] = sorted(
+                p for p in place.iterdir() if p.suffix.lower() in known
+            )
     except PermissionError as error:
         raise NoPictures(f"PHOTOS={folder}: {error.filename} may not be read") from error
     if not any(albums.values()):
         raise NoPictures(f"PHOTOS={folder}: no pictures in it (looked for .jpg, .png, .webp, .tiff and {len(known) - 4} more)")
-    return {name: sources for name, sources in albums.items() if sources}
+    return {title: sources for title, sources in albums.items() if sources}
 
 
 def found(out: Path, folders: dict[str, list[Path]]) -> Albums:
     """Albums of pictures that exist."""
-    return Albums(out, [album(out, name, [source.resolve() for source in sources]) for name, sources in folders.items()])
+    return Albums(out, [album(out, title, [source.resolve() for source in sources]) for title, sources in folders.items()])

@@ -30,9 +30,12 @@ class Worker:
     log: Path
     running: dict[int, Running] = field(default_factory=dict)
     """By the process that runs it."""
+    pids: set[int] = field(default_factory=set)
+    """All processes that have run tasks for it."""
     done: int = 0
     fate: str = ""
     """Empty while it lives."""
+    was_killed: bool = False
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the worker and all its children."""

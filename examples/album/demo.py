@@ -32,10 +32,13 @@ class Demo:
 
     def __init__(self, albums: Albums, diary: Diary, crew: Crew, post: PostOffice, screen: Screen) -> None:
         self.albums, self.diary, self.crew, self.post, self.screen = albums, diary, crew, post, screen
-        self.begun: Counter[tuple[str, str]] = Counter()
         self.done: Counter[tuple[str, str]] = Counter()
+        self.places: dict[tuple[str, str], list[int]] = {}
+        """The processes that each task ran in."""
         self.torn: set[tuple[str, str]] = set()
         """What ran in a process when it was killed."""
+        self.dead: set[int] = set()
+        """The processes that were killed."""
         self.killed: set[str] = set()
         self.letters = 0
         self.last_news = time.monotonic()
@@ -59,14 +62,17 @@ class Demo:
     def _begun(self, line: Line, worker: Worker) -> None:
         if not worker.fate:
             worker.running[line.pid] = Running(line.task, line.what)
-        self.begun[line.task, line.what] += 1
-        if self.begun[line.task, line.what] > 1:
-            self.screen.say(f"{VERBS[line.task]} {line.what} runs again, in worker {worker.name}", "yellow")
+        worker.pids.add(line.pid)
+        places = self.places.setdefault((line.task, line.what), [])
+        places.append(line.pid)
+        if len(places) > 1:
+            self.screen.say(f"{VERBS[line.task]} {line.what} again, in worker {worker.name}", "yellow")
 
     def _broken(self, line: Line) -> None:
-        picture = next(picture for picture in self.albums.pictures if picture.name == line.what and not picture.broken)
+        picture = next(picture for picture in self.albums.pictures if picture.name == line.what)
+        if not picture.broken:
+            self.screen.say(f"{line.what} is no picture that can be read: buried with the dead letters", "red")
         picture.broken = True
-        self.screen.say(f"{line.what} is no picture that can be read: put with the dead letters", "red")
 
     def deliver(self) -> None:
         """Say which mails have come."""
@@ -91,18 +97,19 @@ class Demo:
     def _kill_worker(self, worker: Worker) -> None:
         worker.signal(signal.SIGSTOP)  # so that what it runs cannot end between looking and killing
         self.read()
-        if not worker.running:
+        if not self._is_good_moment(list(worker.running.values())):
             worker.signal(signal.SIGCONT)
             return
         worker.signal(signal.SIGKILL)
         worker.process.wait()
-        self._tear(worker, list(worker.running))
+        worker.was_killed = True
         worker.fate = "killed, with all its processes"
+        self._tear(worker, list(worker.running))
         self.killed.add("worker")
         self.screen.say(f"what it held comes back when its lease ends, in at most {LEASE:.0f} s", "dim")
 
     def _kill_child(self, worker: Worker) -> None:
-        pid = next(iter(worker.running), 0)
+        pid = next((pid for pid, run in worker.running.items() if self._is_good_moment([run])), 0)
         if not pid or not worker.owns(pid):
             return
         os.kill(pid, signal.SIGSTOP)
@@ -114,13 +121,17 @@ class Demo:
         self._tear(worker, [pid])
         self.killed.add("child")
 
+    def _is_good_moment(self, runs: list[Running]) -> bool:
+        """True if all of these are about pictures; a mail that is under way might come twice, and that proves nothing."""
+        return bool(runs) and all(run.task in {"draw", "thumbnail"} for run in runs)
+
     def _tear(self, worker: Worker, pids: list[int]) -> None:
         runs = [worker.running.pop(pid) for pid in pids]
         self.torn |= {(run.task, run.what) for run in runs}
+        self.dead |= worker.pids if worker.was_killed else set(pids)
         what = " and ".join(f"{VERBS[run.task]} {run.what}" for run in runs)
-        whole = "worker" not in self.killed
-        who = f"worker {worker.name} and its processes" if whole else f"process {pids[0]} of worker {worker.name}"
-        self.screen.say(f"SIGKILL to {who}, in the middle of {what}", "bold red")
+        who = "worker " + worker.name if worker.was_killed else f"process {pids[0]} of worker {worker.name}"
+        self.screen.say(f"SIGKILL to {who} while {what}", "bold red")
 
     # -- the story ------------------------------------------------------------------------------------------------
 
@@ -132,7 +143,7 @@ class Demo:
         begin = time.perf_counter()
         self.albums.begin()
         took = (time.perf_counter() - begin) * 1000
-        self.screen.say(f"{len(self.albums.pictures)} tasks sent in one batch, in {took:.0f} ms")
+        self.screen.say(f"{number(len(self.albums.pictures), 'task')} sent in one batch, in {took:.0f} ms")
         while not self.albums.is_done():
             if problem := self._stuck():
                 self.screen.say(problem, "bold red")
@@ -166,10 +177,11 @@ class Demo:
         bars = {}
         if any(picture.drawn for picture in pictures):
             bars["drawn"] = (sum(self.done["draw", picture.name] > 0 for picture in pictures), len(pictures))
-        bars["thumbnails"] = (sum(picture.small.exists() for picture in pictures), len(pictures))
-        bars["sheets"] = (sum(album.page.exists() for album in albums), len(albums))
-        bars["mails"] = (self.letters, len(albums))
-        again = self.torn and all(self.begun[run] > 1 for run in self.torn)
+        good = [album for album in albums if album.good()]
+        bars["thumbnails"] = (sum(p.small.exists() for p in pictures), sum(not p.broken for p in pictures))
+        bars["sheets"] = (sum(album.page.exists() for album in good), len(good))
+        bars["mails"] = (self.letters, len(good))
+        again = self.torn and all(len(self.places[run]) > 1 for run in self.torn)
         keep = self.screen.kept is None and len(self.killed) == 2 and bool(again)
         self.screen.show(bars, list(self.crew.workers.values()), keep=keep)
 
@@ -181,19 +193,30 @@ def counts(demo: Demo) -> list[tuple[bool, str]]:
     broken = len(pictures) - len(good)
     whole = sum(opens(picture.small) for picture in good)
     files = len(list((demo.albums.out / "thumbnails").rglob("*.*")))
-    again = {run: number for run, number in demo.begun.items() if number > 1}
+    again = {run for run, places in demo.places.items() if len(places) > 1}
+    innocent = {run for run in again if not set(demo.places[run][:-1]) <= demo.dead}
     pages = [album for album in demo.albums.albums if album.good()]
-    letters = Counter(str(letter["Subject"]) for letter in demo.post.letters())
+    letters = demo.post.letters()
+    mails = len({letter["Message-ID"] for letter in letters})
     told = [
-        (whole == files == len(good), f"{whole} of {len(good)} pictures have their thumbnail, each once"),
-        (again.keys() == demo.torn, f"{len(again)} ran again because what ran them was killed, no other"),
-        (all(opens(album.page) for album in pages), f"{len(pages)} of {len(pages)} contact sheets"),
-        (len(letters) == len(pages) == letters.total(), f"{letters.total()} of {len(pages)} mails came, each once"),
+        (whole == files == len(good), f"{whole} of {number(len(good), 'picture')} came out, each once"),
+        (
+            again >= demo.torn and not innocent,
+            f"{number(len(again), 'task')} ran again, because what ran them was killed; no other did",
+        ),
+        (all(opens(album.page) for album in pages), f"{len(pages)} of {number(len(pages), 'contact sheet')}"),
+        (mails == len(letters) == len(pages), f"{len(letters)} of {number(len(pages), 'mail')} came, each once"),
     ]
+    if not good:
+        told.append((False, "not one of the pictures could be read"))
     if broken:
         dead = app.broker.buried(limit=len(pictures))
-        told.append((len(dead) == broken, f"{broken} broken files lie with the dead letters, with the reason"))
+        told.append((len(dead) == broken, f"{number(broken, 'broken file')} buried with the dead letters, with the reason"))
     return told
+
+
+def number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def opens(path: Path) -> bool:
@@ -213,7 +236,7 @@ def show(demo: Demo, ended: bool, console: Console) -> bool:
         told.append((True, "nobody was killed: there were too few pictures to be in the middle of it"))
     for right, line in told:
         console.print(f"  {'✔' if right else '✘'} {line}", style="green" if right else "bold red", highlight=False)
-    out = demo.albums.out
+    out = Path(os.path.relpath(demo.albums.out))
     for what in ("pictures", "thumbnails", "sheets", "mails"):
         if (out / what).exists():
             console.print(f"  {what + ':':12}{out / what}", highlight=False, soft_wrap=True)
@@ -233,7 +256,7 @@ def play(photos: Path | None, record: Path | None, console: Console) -> bool:
     with PostOffice(out / "mails") as post:
         environment = {"ALBUM_SMTP": post.address, "ALBUM_DIARY": str(out / "diary")}
         environment |= {f"UMBEL_{name.upper()}": str(value) for name, value in store.items()}
-        title = f"umbel: {len(albums.albums)} albums, {len(albums.pictures)} pictures, 2 workers"
+        title = f"umbel: {number(len(albums.albums), 'album')}, {number(len(albums.pictures), 'picture')}, 2 workers"
         with Crew(out, environment) as crew, Screen(title, console) as screen:
             demo = Demo(albums, Diary(out / "diary"), crew, post, screen)
             ended = demo.run()

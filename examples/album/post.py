@@ -38,10 +38,14 @@ class PostOffice:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Called by the server for each mail."""
-        letter = message_from_bytes(envelope.content or b"", policy=policy.default)
+        content = envelope.content
+        assert isinstance(content, bytes)  # as long as the server does not decode
+        letter = message_from_bytes(content, policy=policy.default)
         number = len(list(self.folder.glob("*.eml"))) + 1
         name = "".join(sign if sign.isalnum() else "-" for sign in str(letter["Subject"]).partition(": ")[2])
-        (self.folder / f"{number:02}-{name}.eml").write_bytes(envelope.content or b"")
+        part = self.folder / f"{number:02}-{name}.part"
+        part.write_bytes(content)
+        part.rename(part.with_suffix(".eml"))  # whole, for who looks from another thread
         return "250 Taken"
 
     def letters(self) -> list[EmailMessage]:

@@ -18,7 +18,9 @@ from crew import Worker
 
 KEPT = 12
 """Lines of the story that the live picture shows."""
-VERBS = {"draw": "drawing", "thumbnail": "thumbnail of", "sheet": "contact sheet", "mail": "mail"}
+EVERY = 3.0
+"""Seconds between plain lines that tell how far it is."""
+VERBS = {"draw": "drawing", "thumbnail": "shrinking", "sheet": "laying out", "mail": "mailing"}
 
 # rich's own template fetches a font from the web; this one takes what is there.
 SVG = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
@@ -52,6 +54,7 @@ class Screen:
         self.begin = time.monotonic()
         self.story: list[Text] = []
         self.kept: RenderableType | None = None
+        self._told_at = self.begin
         self._live = Live(console=console, refresh_per_second=12, transient=False) if console.is_terminal else None
 
     def __enter__(self) -> Self:
@@ -74,14 +77,17 @@ class Screen:
 
     def show(self, bars: dict[str, tuple[int, int]], workers: Sequence[Worker], *, keep: bool = False) -> None:
         """Draw the picture anew; `keep` remembers it for `record`."""
-        parts = Group(progress(bars), "", crew(workers), "", self._told())
+        parts = Group(progress(bars), "", crew(workers), "", self._last())
         picture = Panel(parts, title=self.title, border_style="cyan", padding=(1, 2))
         if keep:
             self.kept = picture
         if self._live:
             self._live.update(picture)
+        elif time.monotonic() - self._told_at > EVERY:
+            self._told_at = time.monotonic()
+            self.say(", ".join(f"{name}: {done} of {total}" for name, (done, total) in bars.items()))
 
-    def _told(self) -> Group:
+    def _last(self) -> Group:
         lines = self.story[-KEPT:]
         return Group(*lines, *[Text("")] * (KEPT - len(lines)))
 
@@ -106,12 +112,12 @@ def crew(workers: Sequence[Worker]) -> Table:
         grid.add_column(no_wrap=True, min_width=width, justify="right" if width == 8 else "left")
     grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for worker in workers:
-        lives = not worker.fate
+        sign, style = ("●", "green") if not worker.fate else ("✖", "red") if worker.was_killed else ("■", "dim")
         busy = ", ".join(f"{VERBS[run.task]} {run.what}" for run in worker.running.values())
         grid.add_row(
-            Text("●" if lives else "✖", "green" if lives else "red"),
+            Text(sign, style),
             Text.assemble(("worker " + worker.name, "bold"), (f"  pid {worker.process.pid}", "dim")),
             Text(f"{worker.done} done"),
-            Text(busy or "waits for work", "" if busy else "dim") if lives else Text(worker.fate, "red"),
+            Text(worker.fate, style) if worker.fate else Text(busy or "waits for work", "" if busy else "dim"),
         )
     return grid

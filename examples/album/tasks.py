@@ -27,17 +27,22 @@ def save(image: Image.Image, target: Path) -> None:
     part.rename(target)
 
 
+def name(target: str, source: str) -> str:
+    """What people call a picture: its album and its file."""
+    return f"{Path(target).parent.name}/{Path(source).name}"
+
+
 @app.task(bind=True)
 def draw(self: Task[..., Any], album: str, number: int, target: str) -> None:
     """Draw a picture of 12 megapixels."""
-    with written(self.request, "draw", Path(target).name):
+    with written(self.request, "draw", name(target, target)):
         save(pictures.landscape(album, number), Path(target))
 
 
 @app.task(bind=True)
 def thumbnail(self: Task[..., Any], source: str, target: str) -> str:
     """Make a small picture of a large one; a file that is no picture goes to the dead letters, with the reason."""
-    with written(self.request, "thumbnail", Path(source).name) as line:
+    with written(self.request, "thumbnail", name(target, source)) as line:
         try:
             small = pictures.small(Path(source), 320)
         except BROKEN as error:
