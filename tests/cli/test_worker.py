@@ -109,6 +109,21 @@ def test_what_tasks_print_and_log_is_told_with_the_task(project: Project) -> Non
     assert f"] {project.name}.speak[{sent}]: logged\n" in lines
 
 
+def test_each_process_writes_a_file_of_its_own_if_the_path_asks_for_it(project: Project) -> None:
+    project.write(TASKS)
+    process = project.start("worker", "-c", "1", "-n", "w1@box", "-l", "INFO", "-f", "%n%I.log")
+    try:
+        until(lambda: "w1@box ready." in read(project.folder / "w1.log"))
+        project.umbel("call", f"{project.name}.speak")
+        until(lambda: "succeeded" in read(project.folder / "w1.log"))
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+    assert "logged" not in read(project.folder / "w1.log")
+    lines = read(project.folder / "w1-1.log").splitlines()
+    assert [line.partition("WARNING/")[2].partition("]")[0] for line in lines] == ["Child-1", "Child-1"]
+
+
 def test_a_worker_in_the_background_tells_its_pid_and_holds_its_pidfile(project: Project) -> None:
     project.write(TASKS)
     words = ("worker", "-D", "-c", "1", "-n", "w1@box", "-f", "%n.log", "-l", "INFO", "--pidfile", "%n.pid")

@@ -38,6 +38,7 @@ def recover(scope: Scope) -> None:
 
 
 def _conclude(app: Umbel, broker: Broker, stranded: Sequence[Delivery]) -> int:
+    """Tell and settle these; gives how many of them were buried."""
     conclusions = [_conclusion(app, delivery) for delivery in stranded]
     backend = app.backend
     if backend is None or not broker.keeps(backend):
@@ -50,8 +51,9 @@ def _conclude(app: Umbel, broker: Broker, stranded: Sequence[Delivery]) -> int:
 
 
 def _conclusion(app: Umbel, delivery: Delivery) -> Conclusion:
-    error = WorkerLostError(f"the worker that ran it died, at attempt {delivery.attempt}")
-    buried = None if delivery.begun else f"handed out {delivery.attempt} times and never finished"
+    error = WorkerLostError("the worker that ran it died")
+    limit = app.conf.task_max_deliveries
+    buried = None if delivery.begun else f"never finished, though handed out {limit} times (task_max_deliveries)"
     try:
         headers = protocol.headers(delivery.envelope, accept_types(app.conf.accept_content))
     except WireError as problem:

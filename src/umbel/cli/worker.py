@@ -18,6 +18,7 @@ from umbel.cli.command import command, names, option
 from umbel.cli.failure import Failure, note
 from umbel.cli.node import fill_path, node_name
 from umbel.cli.scope import Scope
+from umbel.pools import child
 from umbel.worker.worker import Worker
 
 POOLS = ("prefork", "processes", "threads", "asyncio", "solo")
@@ -188,8 +189,15 @@ def _set_up_log(scope: Scope, level: int, logfile: str | None) -> None:
         )
         signals.after_setup_logger.send(None, logger=root, **facts)
         signals.after_setup_task_logger.send(None, logger=tasks, **facts | {"format": conf.worker_task_log_format})
+    signals.worker_process_init.connect(_name_child)
     if conf.worker_redirect_stdouts:
         log.redirect(conf.worker_redirect_stdouts_level)
+
+
+def _name_child(**_: Any) -> None:
+    """In a new child process: its lines bear its number, and go to a file of its own if the path asks for that."""
+    if child.index:
+        log.enter_child(f"Child-{child.index}", child.index)
 
 
 def _show_banner(scope: Scope, made: Worker, level: int) -> None:

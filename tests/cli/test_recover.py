@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import time
+
+from tests.cli.project import Project
+
+from umbel.stores.url import open_broker
+
+
+def dead_worker(project: Project, *, starts: bool, times: int = 1) -> None:
+    """Let an owner reserve what there is and be taken for dead, so often."""
+    for turn in range(times):
+        broker = open_broker(f"sqlite:///{project.folder}/q.db", lease=0.05, max_deliveries=times)
+        held = broker.reserve(["celery"], 10, 5.0)
+        if starts:
+            broker.started(held)
+        time.sleep(0.1)  # the lease ends by the store's clock; nothing tells when
+        if turn < times - 1:
+            other = open_broker(f"sqlite:///{project.folder}/q.db", lease=30.0, max_deliveries=times)
+            other.recover()
+            other.close()
+
+
+def test_nothing_to_do_is_told(project: Project) -> None:
+    done = project.umbel("recover")
+    assert (done.code, done.out) == (0, "gave back 0 tasks; told 0 tasks as lost, 0 of them are dead now\n")
+
+
+def test_what_a_dead_worker_held_is_ready_again(project: Project) -> None:
+    project.send("proj.add", "proj.add")
+    dead_worker(project, starts=False)
+    done = project.umbel("recover")
+    assert done.out == "gave back 2 tasks; told 0 tasks as lost, 0 of them are dead now\n"
+    broker = project.broker()
+    assert broker.depth(["celery"])["celery"].ready == 2
+    broker.close()
+
+
+def test_what_must_not_run_again_is_told_as_lost(project: Project) -> None:
+    ids = project.send("proj.add")
+    dead_worker(project, starts=True)
+    done = project.umbel("recover")
+    assert done.out == "gave back 0 tasks; told 1 task as lost, 0 of them are dead now\n"
+    shown = project.umbel("result", ids[0])
+    assert shown.code == 1
+    assert shown.err.startswith("FAILURE: WorkerLostError: the worker that ran it died")
+    assert project.umbel("queues", "-j").out == "{}\n"
+
+
+def test_what_was_handed_out_too_often_is_buried_and_told(project: Project) -> None:
+    project.write("from umbel import Umbel\napp = Umbel('proj', broker='sqlite:///q.db', task_max_deliveries=2)\n")
+    ids = project.send("proj.add")
+    dead_worker(project, starts=False, times=2)
+    done = project.umbel("recover")
+    assert done.out == "gave back 0 tasks; told 1 task as lost, 1 of them are dead now\n"
+    assert "never finished, though handed out 2 times" in project.umbel("dead", "list").out
+    assert project.umbel("result", ids[0]).code == 1
