@@ -20,7 +20,9 @@ class ExceptionInfo:
     def __init__(self, exception: BaseException):
         self.exception = exception
         self.type = type(exception)
-        self.tb = strip(exception.__traceback__)
+        # Our own frames go from the exceptions too: they hold what holds them, and such circles keep the task's values alive.
+        _strip_all(exception)
+        self.tb = exception.__traceback__
         self.traceback = text_of(exception, self.tb)
 
     @property
@@ -40,6 +42,18 @@ def strip(tb: TracebackType | None) -> TracebackType | None:
     while tb is not None and tb.tb_frame.f_code in OWN_CODE:
         tb = tb.tb_next
     return tb
+
+
+def _strip_all(exception: BaseException) -> None:
+    """Strip the exception, and those that it came from."""
+    seen: set[int] = set()
+    todo: list[BaseException | None] = [exception]
+    while todo:
+        one = todo.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            one.__traceback__ = strip(one.__traceback__)
+            todo += (one.__cause__, one.__context__)
 
 
 def text_of(exception: BaseException, tb: TracebackType | None) -> str:

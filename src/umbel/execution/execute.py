@@ -330,7 +330,11 @@ class Executor:
 
 
 def _outcome(job: Job, task: Runnable, ending: Ending) -> Outcome:
+    """What of the ending travels; the ending itself is empty afterwards."""
     value, einfo = ending.value, ending.einfo
+    # The frames of a failed task hold ours, ours hold the ending, and that held the failure: cut here, nothing waits for the
+    # garbage collector, least of all what the task had in its variables.
+    ending.value = ending.einfo = None
     if ending.kind is Kind.SUCCESS:
         return Outcome(job.number, ending.kind, ending.results, ending.envelopes, 0.0, brief(value, task.resultrepr_maxsize))
     if ending.kind is Kind.RETRY:

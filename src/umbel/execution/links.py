@@ -49,9 +49,12 @@ def _check(sig: Any, place: str) -> None:
         raise InvalidTaskError(f"{brief(sig, 100)} among the message's {place} is no signature")
     if sig.get("subtask_type") in {"group", "chain", "chord"}:
         raise InvalidTaskError(f"a {sig['subtask_type']} among the message's {place} cannot be run; only plain signatures can")
-    for key, kind in (("args", (list, tuple)), ("kwargs", dict), ("options", dict)):
-        if not isinstance(sig.get(key) or kind(), kind):  # type: ignore[operator]  # both are called for an empty one
+    for key, kinds in _PARTS:
+        if sig.get(key) is not None and not isinstance(sig[key], kinds):
             raise InvalidTaskError(f"the signature of {sig['task']!r} among the message's {place} has wrong {key}")
+
+
+_PARTS: tuple[tuple[str, tuple[type, ...]], ...] = (("args", (list, tuple)), ("kwargs", (dict,)), ("options", (dict,)))
 
 
 def after_success(request: Request, value: Any) -> list[Step]:

@@ -70,7 +70,9 @@ def automatic(task: Runnable, request: Request, exc: BaseException, rand: Callab
         return None
     if task.retry_backoff:
         options["countdown"] = delay_for(task, request.retries, rand)
-    return retry(task, request, **{"exc": exc, **options})
+    found = retry(task, request, **{"exc": exc, **options})
+    found.__cause__ = exc
+    return found
 
 
 def by_hand(task: Runnable, request: Request, reason: Retry) -> Retry:
