@@ -234,7 +234,9 @@ def test_the_source_of_an_unknown_name_is_a_key_error():
 
 
 def test_secrets_are_masked_when_shown():
-    conf = Settings({"redis_password": "abc", "broker_url": "redis://me:abc@host:1/0", "security_key": "k", "task_serializer": "json"})
+    conf = Settings(
+        {"redis_password": "abc", "broker_url": "redis://me:abc@host:1/0", "security_key": "k", "task_serializer": "json"}
+    )
     assert conf.shown("redis_password") == conf.shown("security_key") == "'********'"
     assert conf.shown("broker_url") == "'redis://me:**@host:1/0'"
     assert conf.shown("task_serializer") == "'json'"

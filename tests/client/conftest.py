@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from umbel import Umbel
+from umbel.client import shared
 from umbel.execution.execute import Executor
 from umbel.execution.outcome import Job, Outcome
 from umbel.stores.broker import Conclusion
@@ -30,6 +31,12 @@ def make_app() -> Iterator[Callable[..., Umbel]]:
     yield make
     for app in made:
         app.close()
+
+
+@pytest.fixture(autouse=True)
+def no_shared_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shared tasks of one test are not those of the next."""
+    monkeypatch.setattr(shared, "_joining", [])
 
 
 @pytest.fixture

@@ -156,6 +156,15 @@ def test_a_second_task_of_one_name_is_ignored_with_a_warning(app):
     assert app.task(first.__wrapped__, name="same") is first
 
 
+def test_a_module_that_is_imported_twice_is_no_second_task(app):
+    def load():
+        def same(): ...
+
+        return app.task(same, name="same")
+
+    assert load() is load()
+
+
 def test_an_async_function_is_known_as_one(app, add):
     @app.task
     async def later(x):
@@ -743,7 +752,9 @@ def test_receivers_may_change_headers_and_arguments(app, add, sent):
         body[0][0] = 50
         body[1]["y"] = 60
         properties["x"] = 1
-        seen.append((sender, headers["id"], headers["task"], headers["argsrepr"], exchange, routing_key, len(body), kwargs["declare"]))
+        seen.append(
+            (sender, headers["id"], headers["task"], headers["argsrepr"], exchange, routing_key, len(body), kwargs["declare"])
+        )
 
     @after_task_publish.connect
     def after(sender=None, headers=None, body=None, **kwargs):

@@ -202,7 +202,7 @@ class Umbel:
         name = name or self.gen_task_name(function.__name__, function.__module__)
         known = self._tasks.get(name)
         if known is not None:
-            if getattr(known, "__wrapped__", None) is not function:
+            if not making.is_same(known, function):
                 warnings.warn(f"there is a task {name!r} already; this one is ignored: give it another name", stacklevel=3)
             return known
         options.setdefault("typing", self.strict_typing)
@@ -240,14 +240,14 @@ class Umbel:
         return making.name_of(name, module, self.main)
 
     @property
-    def Task(self) -> type[TaskOf[..., Any]]:
+    def Task(self) -> type[TaskOf[..., Any]]:  # noqa: N802 - Celery's name
         """The class of its tasks; assign another before tasks are made."""
         if isinstance(self.task_cls, str):
             self.task_cls = find(self.task_cls)
         return self.task_cls  # type: ignore[no-any-return]  # a class or its path
 
     @Task.setter
-    def Task(self, base: Any) -> None:
+    def Task(self, base: Any) -> None:  # noqa: N802 - Celery's name
         self.task_cls = base
 
     @property
@@ -334,7 +334,7 @@ class Umbel:
         """Collect what is sent inside `with app.batch():` and send it in one step at its end; nothing if the block raises."""
         return self.outbox.batch()
 
-    def AsyncResult(self, id: str, **options: Any) -> ResultOf[Any]:
+    def AsyncResult(self, id: str, **options: Any) -> ResultOf[Any]:  # noqa: N802 - Celery's name
         """The result of a task by its id."""
         options.pop("backend", None)
         return ResultOf(id, app=self, **options)
@@ -444,6 +444,7 @@ class Umbel:
         with self._lock:
             broker, backend = self._broker, self._backend
             self._broker, self._backend, self._has_backend = None, None, False
+            self._outbox.leave()
         for store in (broker, backend):
             if store is not None:
                 store.close()

@@ -45,7 +45,7 @@ class App(Protocol):
         """The result store, the content types to accept from it, and the serializer of its documents."""
         ...
 
-    def AsyncResult(self, id: str, **options: Any) -> Any:
+    def AsyncResult(self, id: str, **options: Any) -> Any:  # noqa: N802 - Celery's name
         """The result of a task by its id."""
         ...
 

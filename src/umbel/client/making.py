@@ -45,6 +45,13 @@ def _is_configured(base: type, key: str) -> bool:
     return any(isinstance(kind.__dict__.get(key), Configured) for kind in base.__mro__)
 
 
+def is_same(task: Task[..., Any], function: Callable[..., Any]) -> bool:
+    """True if the task was made of this function, or of the same one in a module that was imported twice."""
+    codes = [getattr(each, "__code__", each) for each in (getattr(task, "__wrapped__", None), function)]
+    places = [(getattr(code, "co_filename", code), getattr(code, "co_firstlineno", 0)) for code in codes]
+    return places[0] == places[1]
+
+
 def name_of(function: str, module: str | None, main: str | None) -> str:
     """`module.function`; what runs as a program is named as a worker will import it."""
     if module == "__main__":

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 class Outbox:
     """Hands envelopes to the broker. Any thread may send; each thread or asyncio task has a batch of its own."""
 
-    def __init__(self, broker: Callable[[], Broker], conf: Settings):
-        self._broker = broker
+    def __init__(self, open_broker: Callable[[], Broker], conf: Settings):
+        self._open = open_broker
         self._conf = conf
+        self._broker: Broker | None = None
         self._batch: ContextVar[Batch | None] = ContextVar("umbel_batch", default=None)
 
     def send(
@@ -41,16 +42,23 @@ class Outbox:
         if batch is not None:
             batch.add(envelopes, then)
             return
+        broker = self._broker
+        if broker is None:
+            broker = self._broker = self._open()
         try:
-            self._broker().send(envelopes)
+            broker.send(envelopes)
         except BrokerDown:
             if not (self._conf.task_publish_retry if retry is None else retry):
                 raise
-            self._insist(envelopes, {**self._conf.task_publish_retry_policy, **(policy or {})})
+            self._insist(broker, envelopes, {**self._conf.task_publish_retry_policy, **(policy or {})})
         if then is not None:
             then()
 
-    def _insist(self, envelopes: Sequence[Envelope], policy: Mapping[str, Any]) -> None:
+    def leave(self) -> None:
+        """Forget the broker: the next message asks for it again."""
+        self._broker = None
+
+    def _insist(self, broker: Broker, envelopes: Sequence[Envelope], policy: Mapping[str, Any]) -> None:
         """Try again as the policy has it; ids make visible what was taken twice."""
         import random
 
@@ -66,7 +74,7 @@ class Outbox:
             # A little jitter, so that many senders do not come back in one wave.
             time.sleep(max(0.0, min(pause * random.uniform(0.9, 1.1), end - clock.monotonic())))
             try:
-                return self._broker().send(envelopes)
+                return broker.send(envelopes)
             except BrokerDown:
                 if clock.monotonic() >= end or (limit is not None and attempt >= limit):
                     raise

@@ -14,7 +14,7 @@ class Registry(dict[str, Task[..., Any]]):
     NotRegistered = NotRegistered
 
     def __missing__(self, name: str) -> Task[..., Any]:
-        
+
         import difflib
 
         near = difflib.get_close_matches(str(name), self, n=1)

@@ -190,7 +190,6 @@ class Signature(dict[str, Any], Generic[R]):
         group_index: int | None = None,
     ) -> AsyncResult[R]:
         """Settle the id that it will be sent with, and give the result to come."""
-        
         from umbel.wire.ids import new_id
 
         options = self["options"]

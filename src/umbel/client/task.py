@@ -363,7 +363,7 @@ class Task(Generic[P, R]):
 
     # Results
 
-    def AsyncResult(self, task_id: str, **options: Any) -> ResultOf[R]:
+    def AsyncResult(self, task_id: str, **options: Any) -> ResultOf[R]:  # noqa: N802 - Celery's name
         """The result of a call by its id."""
         return ResultOf(task_id, app=self._app, **options)
 
