@@ -9,7 +9,7 @@ from umbel.stores import fork
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Recovered
 from umbel.stores.memory.backend import MemoryBackend, keep
-from umbel.stores.memory.room import Hold, Item, Shelf, room
+from umbel.stores.memory.room import EMPTY, Hold, Item, room
 from umbel.stores.owner import new_owner
 from umbel.stores.share import share
 from umbel.wire.envelope import Envelope
@@ -65,7 +65,7 @@ class MemoryBroker(Broker):
         self._room.owners[self.owner] = clock.now() + self._lease
 
     def _take(self, names: list[str], limit: int) -> list[Delivery]:
-        shelves = [self._room.shelves.get(name, Shelf()) for name in names]
+        shelves = [self._room.shelves.get(name, EMPTY) for name in names]
         for shelf in shelves:
             shelf.wake(clock.now())
         self._turn += 1
@@ -75,7 +75,7 @@ class MemoryBroker(Broker):
     def _hold(self, item: Item) -> Delivery:
         item.attempts += 1
         hold = Hold(item, self.owner)
-        self._room.held.add(hold)
+        self._room.held[hold] = None
         return Delivery(item.envelope, item.envelope.queue, hold, item.attempts, item.begun, item.parked)
 
     def _next_due(self, names: list[str]) -> float:
@@ -113,7 +113,7 @@ class MemoryBroker(Broker):
             return lost
 
     def _conclude(self, conclusion: Conclusion, hold: Hold) -> None:
-        self._room.held.remove(hold)
+        del self._room.held[hold]
         keep(self._room, conclusion.results, self._results.expires if self._results else 86400.0)
         self._put(conclusion.envelopes)
         if conclusion.buried is not None:
@@ -146,7 +146,7 @@ class MemoryBroker(Broker):
             return not lost
 
     def _give_back(self) -> None:
-        for hold in [hold for hold in self._room.held if hold.owner == self.owner]:
+        for hold in [hold for hold in reversed(self._room.held) if hold.owner == self.owner]:
             self._room.free(hold, begun=hold.begun)
         self._room.changed.notify_all()
 
@@ -157,7 +157,7 @@ class MemoryBroker(Broker):
             dead = {owner for owner, until in self._room.owners.items() if until <= now and owner != self.owner}
             for owner in dead:
                 del self._room.owners[owner]
-            for hold in [hold for hold in self._room.held if hold.owner in dead]:
+            for hold in [hold for hold in reversed(self._room.held) if hold.owner in dead]:
                 if hold.begun or hold.item.begun or hold.item.attempts >= self._max_deliveries:
                     self._register()
                     done.stranded.append(self._strand(hold))
@@ -169,7 +169,7 @@ class MemoryBroker(Broker):
         return done
 
     def _strand(self, hold: Hold) -> Delivery:
-        self._room.held.remove(hold)
+        del self._room.held[hold]
         hold.item.begun |= hold.begun
         return self._hold(hold.item)
 
@@ -185,7 +185,7 @@ class MemoryBroker(Broker):
             return {name: self._depth(name, now) for name in queues}
 
     def _depth(self, name: str, now: float) -> Depth:
-        shelf = self._room.shelves.get(name, Shelf())
+        shelf = self._room.shelves.get(name, EMPTY)
         shelf.wake(now)
         firsts = [line[0].ready for line in shelf.ready if line]
         return Depth(

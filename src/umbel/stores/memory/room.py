@@ -1,7 +1,7 @@
 """The shelves of the memory store: everything that the owners of one name share.
 
-What is ready stands in a deque for each priority, what is not due in a heap, what is held in a set; the one condition guards
-all of it and wakes those who wait.
+What is ready stands in a deque for each priority, what is not due in a heap, what is held in the order of its hand-out; the one
+condition guards all of it and wakes those who wait.
 """
 
 from __future__ import annotations
@@ -79,6 +79,10 @@ class Shelf:
         return count
 
 
+EMPTY = Shelf()
+"""What a queue that nobody has sent to looks like."""
+
+
 def rank(envelope: Envelope) -> int:
     """The priority, within its bounds."""
     return min(max(envelope.priority, 0), PRIORITIES - 1)
@@ -95,7 +99,7 @@ class Room:
         """Begin with nothing."""
         self.changed = Condition()
         self.shelves: dict[str, Shelf] = {}
-        self.held: set[Hold] = set()
+        self.held: dict[Hold, None] = {}
         self.owners: dict[str, float] = {}
         self.dead: dict[int, Buried] = {}
         self.results: dict[str, tuple[Result, float | None]] = {}
@@ -117,7 +121,7 @@ class Room:
 
     def free(self, hold: Hold, *, due: float | None = None, counted: bool = False, begun: bool = False) -> None:
         """Give the held item back, in front."""
-        self.held.remove(hold)
+        del self.held[hold]
         hold.item.attempts -= not counted
         hold.item.begun |= begun
         self.put(hold.item, due=due, front=True)

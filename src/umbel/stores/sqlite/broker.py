@@ -118,7 +118,7 @@ class SqliteBroker(Broker):
         return self._write(lambda connection: self._started(connection, early)) if early else []
 
     def _started(self, connection: sqlite3.Connection, early: Sequence[Delivery]) -> list[Delivery]:
-        kept, lost = holds.sift(connection, early)
+        kept, lost = holds.sift(connection, early, self._number)
         holds.begin(connection, holds.places_of(kept))
         return lost
 
@@ -129,9 +129,9 @@ class SqliteBroker(Broker):
         return self._write(lambda connection: self._conclude(connection, conclusions), tell=tell)
 
     def _conclude(self, connection: sqlite3.Connection, conclusions: Sequence[Conclusion]) -> list[Delivery]:
-        kept, lost = holds.sift(connection, [conclusion.delivery for conclusion in conclusions])
-        held = set(map(id, kept))
-        valid = [conclusion for conclusion in conclusions if id(conclusion.delivery) in held]
+        kept, lost = holds.sift(connection, [each.delivery for each in conclusions], self._number)
+        of_each = {id(conclusion.delivery): conclusion for conclusion in reversed(conclusions)}
+        valid = [of_each[id(delivery)] for delivery in kept]
         now = clock.now()
         holds.bury(connection, [(each.delivery, each.buried) for each in valid if each.buried is not None], now)
         holds.end(connection, holds.places_of(kept))
@@ -146,7 +146,7 @@ class SqliteBroker(Broker):
             return []
 
         def release(connection: sqlite3.Connection) -> list[Delivery]:
-            kept, lost = holds.sift(connection, undone)
+            kept, lost = holds.sift(connection, undone, self._number)
             places = holds.places_of(kept)
             holds.give_back(connection, places, clock.now(), due=due, counted=counted, parked=parked, begun=counted)
             return lost

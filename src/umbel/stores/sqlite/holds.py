@@ -13,7 +13,7 @@ from umbel.stores.sqlite.lines import of, postpone
 from umbel.stores.sqlite.take import IN_AN_EARLIER_HAND, IN_HAND, Receipt, fetch
 
 _HELD = """SELECT json_group_array(json_array(place, owner, handout))
-    FROM json_each(?) CROSS JOIN hold ON place = value"""
+    FROM json_each(?) CROSS JOIN hold ON place = value WHERE owner = ?"""
 _AMONG = "place IN (SELECT value FROM json_each(?))"
 
 _BACK = f"""INSERT INTO past
@@ -30,10 +30,10 @@ _ORPHANS = f"""SELECT json_group_array(place) FILTER (WHERE NOT {_FINISHED}), js
     FROM hold WHERE owner NOT IN (SELECT number FROM owner)"""
 
 
-def sift(connection: sqlite3.Connection, deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Delivery]]:
-    """Those that are still held by their receipt, and those that are not; the same twice is held once."""
+def sift(connection: sqlite3.Connection, deliveries: Sequence[Delivery], owner: int) -> tuple[list[Delivery], list[Delivery]]:
+    """Those that `owner` still holds, by their receipts, and those that it does not; the same twice is held once."""
     places = [delivery.receipt.place for delivery in deliveries if isinstance(delivery.receipt, Receipt)]
-    rows = pack.from_json(connection.execute(_HELD, (pack.text(places),)).fetchone()[0])
+    rows = pack.from_json(connection.execute(_HELD, (pack.text(places), owner)).fetchone()[0])
     held = set(map(tuple, rows))
     kept, lost = [], []
     for delivery in deliveries:

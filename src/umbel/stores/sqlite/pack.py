@@ -33,7 +33,7 @@ def join(blobs: Sequence[bytes]) -> tuple[bytes, list[int]]:
     """All blobs in one, and a mark for each (where it begins, counted from 1, and how long it is)."""
     sizes = list(map(len, blobs))
     marks = [start << SIZE_BITS | size for start, size in zip(accumulate(sizes, initial=1), sizes, strict=False)]
-    return b"".join(blobs), marks
+    return b"".join([*blobs, b"\0"]), marks  # never empty: a part of an empty blob is NULL to SQLite
 
 
 def split(joined: bytes, sizes: Iterable[int]) -> Iterator[bytes]:

@@ -1,0 +1,190 @@
+"""That brokers carry: whole, in order, fairly, and when it is due."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from umbel import clock
+from umbel.stores.broker import Broker, Conclusion, Delivery, Depth
+from umbel.testing.given import Another, Given, drain, envelope, envelopes, ids
+from umbel.testing.waiting import until
+from umbel.wire.envelope import Envelope
+
+
+class Carrying(Given):
+    """Sending and reserving."""
+
+    # Carrying
+
+    def test_what_is_sent_comes_back_as_it_was(self, broker: Broker) -> None:
+        sent = Envelope(
+            "id-1",
+            "q",
+            b'{"task": "t"}',
+            bytes(range(256)),
+            "application/x-thing",
+            "binary",
+            3,
+            1.5,
+            "reply",
+            "ex",
+            "rk",
+            {"a": [1, None]},
+        )
+        broker.send([sent])
+        (delivery,) = broker.reserve(["q"], 10, 1)
+        assert delivery.envelope == sent
+        assert (delivery.queue, delivery.attempt, delivery.begun, delivery.parked) == ("q", 1, False, None)
+
+    def test_strange_names_and_bodies_survive(self, broker: Broker) -> None:
+        bodies = [b"", b"\0", b"\xff\xfe\0\0", b"'\"\\", "žluťoučký".encode(), b"\0" * 100_000]
+        queue = 'it\'s "a" \\queue\n;ž🐴'
+        broker.send([envelope(f"i'\"\\\n🐴{number}", queue, body=body) for number, body in enumerate(bodies)])
+        assert [each.envelope.body for each in drain(broker, queue)] == bodies
+        assert broker.queues() == [queue]
+
+    def test_two_envelopes_may_bear_the_same_id(self, broker: Broker) -> None:
+        broker.send(envelopes("a", "a"))
+        assert ids(drain(broker)) == ["a", "a"]
+
+    def test_empty_batches_do_nothing(self, broker: Broker) -> None:
+        broker.send([])
+        assert broker.conclude([]) == broker.started([]) == broker.release([]) == []
+        assert broker.revive([]) == broker.discard([]) == 0
+        assert broker.reserve([], 10, 0) == broker.reserve(["q"], 0, 0) == []
+        assert broker.depth([]) == {}
+        assert broker.queues() == []
+
+    def test_ten_thousand_travel_in_one_batch(self, broker: Broker) -> None:
+        numbers = [f"{number:05d}" for number in range(10_000)]
+        broker.send(envelopes(*numbers))
+        held = drain(broker, limit=4_000)
+        assert ids(held) == numbers
+        assert broker.conclude([Conclusion(each) for each in held]) == []
+        assert broker.queues() == []
+
+    def test_long_bodies_are_carried(self, broker: Broker) -> None:
+        bodies = [bytes([number]) * (8 << 20) for number in range(4)]
+        broker.send([envelope(str(number), body=body) for number, body in enumerate(bodies)])
+        assert [each.envelope.body for each in drain(broker)] == bodies
+
+    def test_every_owner_has_a_name_of_its_own(self, another: Another) -> None:
+        assert len({another().owner for _ in range(20)}) == 20
+
+    # Order and waiting
+
+    def test_reserve_returns_at_most_limit(self, broker: Broker) -> None:
+        broker.send(envelopes(*"abcde"))
+        assert ids(broker.reserve(["q"], 2, 0)) == ["a", "b"]
+        assert ids(broker.reserve(["q"], 2, 0)) == ["c", "d"]
+        assert ids(broker.reserve(["q"], 2, 0)) == ["e"]
+
+    def test_reserve_gives_nothing_after_its_wait(self, broker: Broker) -> None:
+        begun = time.monotonic()
+        assert broker.reserve(["q"], 1, 0.1) == []
+        assert 0.09 <= time.monotonic() - begun < 2
+
+    def test_reserve_gives_what_there_is_without_waiting_for_more(self, broker: Broker) -> None:
+        broker.send(envelopes("a"))
+        begun = time.monotonic()
+        assert ids(broker.reserve(["q"], 100, 30)) == ["a"]
+        assert time.monotonic() - begun < 5
+
+    def test_a_send_wakes_a_waiting_reserve(self, broker: Broker, another: Another) -> None:
+        other, found = another(), list[Delivery]()
+        thread = threading.Thread(target=lambda: found.extend(broker.reserve(["q"], 1, 30)))
+        thread.start()
+        other.send(envelopes("a"))
+        thread.join(5)
+        assert ids(found) == ["a"]
+
+    def test_a_release_wakes_a_waiting_reserve(self, broker: Broker, another: Another) -> None:
+        other, found = another(), list[Delivery]()
+        broker.send(envelopes("a"))
+        held = broker.reserve(["q"], 1, 1)
+        thread = threading.Thread(target=lambda: found.extend(other.reserve(["q"], 1, 30)))
+        thread.start()
+        broker.release(held)
+        thread.join(5)
+        assert ids(found) == ["a"]
+
+    def test_first_come_is_first_served(self, broker: Broker) -> None:
+        for id in "abc":
+            broker.send(envelopes(id))
+        broker.send(envelopes("d", "e"))
+        assert ids(drain(broker, limit=2)) == list("abcde")
+
+    def test_the_more_urgent_comes_first_and_nine_is_most_urgent(self, broker: Broker) -> None:
+        for priority in (0, 9, 4, 9, 0):
+            broker.send(envelopes(str(priority), priority=priority))
+        assert ids(drain(broker, limit=2)) == ["9", "9", "4", "0", "0"]
+
+    def test_priorities_beyond_the_scale_count_as_its_ends(self, broker: Broker) -> None:
+        broker.send(
+            [envelope("low", priority=-3), envelope("none"), envelope("high", priority=255), envelope("nine", priority=9)]
+        )
+        assert ids(drain(broker)) == ["high", "nine", "low", "none"]
+
+    def test_only_the_queues_named_are_served(self, broker: Broker) -> None:
+        broker.send([*envelopes("a", queue="one"), *envelopes("b", queue="two"), *envelopes("c", queue="three")])
+        assert sorted(ids(drain(broker, "one", "three"))) == ["a", "c"]
+        assert ids(drain(broker, "two")) == ["b"]
+
+    def test_a_full_queue_does_not_starve_the_next(self, broker: Broker) -> None:
+        broker.send(envelopes(*map(str, range(1000)), queue="full"))
+        broker.send(envelopes("x", "y", queue="small"))
+        assert {"x", "y"} <= set(ids(broker.reserve(["full", "small"], 4, 1)))
+
+    def test_an_urgent_queue_does_not_starve_the_next_either(self, broker: Broker) -> None:
+        broker.send(envelopes(*map(str, range(100)), queue="urgent", priority=9))
+        broker.send(envelopes("x", queue="calm"))
+        assert "x" in ids(broker.reserve(["urgent", "calm"], 2, 1))
+
+    def test_what_small_queues_leave_goes_to_the_fuller(self, broker: Broker) -> None:
+        broker.send(envelopes(*map(str, range(100)), queue="full"))
+        broker.send(envelopes("x", queue="small"))
+        assert len(broker.reserve(["empty", "small", "full"], 30, 1)) == 30
+
+    def test_with_room_for_one_the_queues_take_turns(self, broker: Broker) -> None:
+        for queue in "abc":
+            broker.send(envelopes(*map(str, range(10)), queue=queue))
+        served = [broker.reserve(["a", "b", "c"], 1, 1)[0].queue for _ in range(9)]
+        assert sorted(served) == list("aaabbbccc")
+
+    # Due
+
+    def test_a_due_message_is_handed_out_at_its_time_and_not_before(self, broker: Broker) -> None:
+        due = clock.now() + 0.3
+        broker.send(envelopes("a", due=due))
+        assert broker.reserve(["q"], 1, 0.05) == []
+        assert broker.depth(["q"])["q"] == Depth(later=1)
+        assert ids(broker.reserve(["q"], 1, 10)) == ["a"]
+        assert due <= clock.now() < due + 2
+
+    def test_a_time_that_has_passed_is_no_obstacle(self, broker: Broker) -> None:
+        broker.send(envelopes("a", due=clock.now() - 100))
+        assert ids(broker.reserve(["q"], 1, 0)) == ["a"]
+
+    def test_due_messages_come_in_the_order_of_their_times(self, broker: Broker) -> None:
+        now = clock.now()
+        broker.send(
+            [envelope("later", due=now + 0.2), envelope("sooner", due=now + 0.1), envelope("urgent", due=now + 0.2, priority=5)]
+        )
+        until(lambda: clock.now() > now + 0.2)
+        assert ids(drain(broker)) == ["urgent", "sooner", "later"]
+
+    def test_a_message_far_off_does_not_hide_one_nearer(self, broker: Broker) -> None:
+        broker.send(envelopes("far", due=clock.now() + 3600))
+        broker.send(envelopes("near", due=clock.now() + 0.1))
+        assert ids(broker.reserve(["q"], 5, 10)) == ["near"]
+
+    def test_a_message_released_until_later_waits_for_its_time(self, broker: Broker) -> None:
+        broker.send(envelopes("a"))
+        due = clock.now() + 0.2
+        assert broker.release(broker.reserve(["q"], 1, 1), due=due) == []
+        assert broker.depth(["q"])["q"] == Depth(later=1)
+        (again,) = broker.reserve(["q"], 1, 10)
+        assert clock.now() >= due
+        assert again.attempt == 1
+        assert broker.conclude([Conclusion(again)]) == []

@@ -1,0 +1,9 @@
+"""The suites of tests that implementations inherit, to prove that they keep the contracts."""
+
+from __future__ import annotations
+
+from umbel.testing.backends import BackendContract
+from umbel.testing.brokers import BrokerContract
+from umbel.testing.pools import PoolContract
+
+__all__ = ["BackendContract", "BrokerContract", "PoolContract"]
