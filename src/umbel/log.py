@@ -106,6 +106,7 @@ def setup(
     format: str = FORMAT,
     task_format: str = TASK_FORMAT,
     datefmt: str | None = None,
+    task_datefmt: str | None = None,
     color: bool | None = None,
     hijack_root: bool = True,
 ) -> tuple[logging.Logger, logging.Logger]:
@@ -123,7 +124,7 @@ def setup(
     if hijack_root or not root.handlers:
         also_in_tasks = task_format if format == FORMAT else None
         _replace(target, _handler(logfile, LineFormatter(format, use_color, datefmt=datefmt, task_fmt=also_in_tasks)))
-        _replace(_task_logger, _handler(logfile, TaskFormatter(task_format, use_color, datefmt=datefmt)))
+        _replace(_task_logger, _handler(logfile, TaskFormatter(task_format, use_color, datefmt=task_datefmt)))
         _task_logger.propagate = False
     if hijack_root:
         _drop_handlers(top)

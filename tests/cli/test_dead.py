@@ -13,6 +13,19 @@ def keys(project: Project) -> list[str]:
     return found
 
 
+def test_without_a_command_the_help_is_shown(project: Project) -> None:
+    done = project.umbel("dead")
+    assert (done.code, done.err) == (64, "")
+    assert "Delete dead tasks for good." in done.out
+
+
+def test_the_app_may_be_named_anywhere(project: Project) -> None:
+    words = ["dead", "list"]
+    for place in range(3):
+        done = project.bare(*words[:place], "-A", project.name, *words[place:])
+        assert (done.code, done.err) == (0, "")
+
+
 def test_no_dead_tasks_are_told(project: Project) -> None:
     assert project.umbel("dead", "list").out.startswith("no dead tasks at sqlite://")
     assert project.umbel("dead", "list", "-Q", "mail").out.startswith("no dead tasks in queue 'mail' at")

@@ -124,6 +124,18 @@ def test_each_process_writes_a_file_of_its_own_if_the_path_asks_for_it(project: 
     assert [line.partition("WARNING/")[2].partition("]")[0] for line in lines] == ["Child-1", "Child-1"]
 
 
+def test_log_file_and_pidfile_may_come_from_the_settings(project: Project) -> None:
+    project.write(TASKS + "app.conf.update(worker_logfile='%n.log', worker_pidfile='%n.pid', worker_umask='077')\n")
+    process = project.start("worker", "-c", "1", "-n", "w1", "-l", "INFO")
+    try:
+        until(lambda: "ready." in read(project.folder / "w1.log"))
+        assert read(project.folder / "w1.pid") == f"{process.pid}\n"
+        assert (project.folder / "w1.log").stat().st_mode & 0o777 == 0o600
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
 def test_a_worker_in_the_background_tells_its_pid_and_holds_its_pidfile(project: Project) -> None:
     project.write(TASKS)
     words = ("worker", "-D", "-c", "1", "-n", "w1@box", "-f", "%n.log", "-l", "INFO", "--pidfile", "%n.pid")
@@ -221,6 +233,11 @@ def test_options_may_come_from_the_environment(project: Project, variable: str) 
     process = project.start("worker", env=os.environ | {variable: "7"})
     out, _ = process.communicate(timeout=20)
     assert "prefork, 7 at once" in out
+
+
+def test_it_serves_the_queues_it_is_told_to(project: Project) -> None:
+    (project.folder / "q.db").write_text("this is no database, but a letter to a friend\n" * 100)
+    assert "queues    mail, images\n" in ended(project, "-Q", "mail, celery,images", "-X", "celery")[1]
 
 
 def test_quiet_shows_no_banner(project: Project) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from umbel.cli.command import command, option
-from umbel.cli.failure import Failure
-from umbel.cli.scope import Scope, broker_of
+from umbel.cli.failure import USAGE, Failure
+from umbel.cli.scope import Scope, broker_of, shared_options
 from umbel.cli.screen import confirm, count, in_batches, moment, print_json, table
 from umbel.errors import WireError
 from umbel.stores.broker import Broker, Buried
@@ -20,13 +20,18 @@ from umbel.wire.encoding import accept_types
 PAGE = 1000
 
 
-@click.group("dead")
-def dead() -> None:
+@click.group("dead", invoke_without_command=True, params=shared_options(again=True))
+@click.pass_context
+def dead(context: click.Context) -> int | None:
     """See to tasks that were given up.
 
     A task comes here when it was handed out too often and never finished, was rejected, cannot be read, or is known to no worker.
     KEY is what `umbel dead list` shows first; a task's id serves, too.
     """
+    if context.invoked_subcommand is not None:
+        return None
+    click.echo(context.get_help())
+    return USAGE
 
 
 @command("list")

@@ -18,6 +18,7 @@ from umbel.cli.command import command, names, option
 from umbel.cli.failure import Failure, note
 from umbel.cli.node import fill_path, node_name
 from umbel.cli.scope import Scope
+from umbel.client.app import Umbel
 from umbel.pools import child
 from umbel.worker.worker import Worker
 
@@ -112,12 +113,10 @@ def worker(scope: Scope, /, **given: Any) -> int:
     _refuse_and_tell(scope, given)
     node = node_name(given["hostname"])
     birth = daemon.detach(f"worker {node}", quiet=scope.quiet) if given["detach"] else None
-    if given["umask"] is not None:
-        os.umask(given["umask"])
     daemon.become(given["uid"], given["gid"])
-    _take_pidfile(given["pidfile"], node)
     scope.include = tuple(given["include"])
     app = scope.required_app("umbel -A proj worker")
+    _settle_down(app, given, node, quiet=scope.quiet)
     _refuse_pickle_as_root(app.conf.accept_content)
     logfile = fill_path(given["logfile"], node, keep_index=True) if given["logfile"] else None
     made = _make(scope, given, node, birth, logfile)
@@ -137,16 +136,23 @@ def _refuse_and_tell(scope: Scope, given: dict[str, Any]) -> None:
     for name, reason in WITHOUT_EFFECT.items():
         if given[name] and not scope.quiet and given[name] not in ("default", "fair"):
             note(f"--{name.replace('_', '-')} has no effect: {reason}")
-    if given["detach"] and not given["logfile"] and not scope.quiet:
+
+
+def _settle_down(app: Umbel, given: dict[str, Any], node: str, *, quiet: bool) -> None:
+    """User, umask, log file and pidfile: from the settings (worker_uid …) where the command line does not tell them."""
+    if given["uid"] is None and given["gid"] is None:
+        uid, gid = app.conf.worker_uid, app.conf.worker_gid
+        daemon.become(None if uid is None else str(uid), None if gid is None else str(gid))
+    mask = app.conf.worker_umask if given["umask"] is None else given["umask"]
+    if mask is not None:
+        os.umask(octal(mask) if isinstance(mask, str) else mask)
+    given["logfile"] = given["logfile"] or app.conf.worker_logfile
+    if given["detach"] and not given["logfile"] and not quiet:
         note("in the background without --logfile: what this worker says is lost")
-
-
-def _take_pidfile(pattern: str | None, node: str) -> None:
-    if pattern is None:
-        return
-    pidfile = daemon.Pidfile(fill_path(pattern, node))
-    pidfile.take()
-    atexit.register(pidfile.drop)
+    if pattern := given["pidfile"] or app.conf.worker_pidfile:
+        pidfile = daemon.Pidfile(fill_path(pattern, node))
+        pidfile.take()
+        atexit.register(pidfile.drop)
 
 
 def _refuse_pickle_as_root(accept: Sequence[str]) -> None:
@@ -184,6 +190,7 @@ def _set_up_log(scope: Scope, level: int, logfile: str | None) -> None:
             format=conf.worker_log_format,
             task_format=conf.worker_task_log_format,
             datefmt=conf.worker_log_datefmt,
+            task_datefmt=conf.worker_task_log_datefmt,
             color=color,
             hijack_root=conf.worker_hijack_root_logger,
         )
