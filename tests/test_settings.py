@@ -228,6 +228,11 @@ def test_without_defaults_gives_only_what_was_set():
     assert not conf.value_set_for("task_protocol")
 
 
+def test_settings_without_effect_can_be_told():
+    conf = Settings({"broker_heartbeat": 0, "task_serializer": "yaml", "mine": 1})
+    assert conf.without_effect() == ["broker_heartbeat"]
+
+
 def test_the_source_of_an_unknown_name_is_a_key_error():
     with pytest.raises(KeyError):
         Settings().source("nonsense")

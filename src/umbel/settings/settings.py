@@ -188,6 +188,10 @@ class Settings(MutableMapping[str, Any]):
         """True if anything but the default says what it is."""
         return name in self.without_defaults()
 
+    def without_effect(self) -> list[str]:
+        """The names of settings that were set and that umbel accepts, but does not use."""
+        return sorted(name for name in self.without_defaults() if name in NAMES and not NAMES[name].effect)
+
     def source(self, name: str) -> str:
         """Where the value of a setting comes from, as `default`, `app.conf`, or `environment UMBEL_BROKER_URL`."""
         self.load()
