@@ -132,6 +132,15 @@ class TestSuccess:
         assert (found.name, found.args, found.kwargs) == ("add", [2], {"y": 3})
         assert (found.worker, found.retries, found.queue) == ("w1@host", 1, "q")
 
+    def test_an_extended_result_describes_arguments_that_cannot_be_stored(self, house, document):
+        @house.task
+        def count(things):
+            return len(things)
+
+        house.options.update(result_extended=True, accept=accept_types(["pickle"]))
+        found = document(house.run(count, {1, 2}, to={"serializer": "pickle"}).results[0])
+        assert (found.result, found.args) == (2, "({1, 2},)")
+
     def test_a_value_that_cannot_be_stored_is_a_failure_that_names_it(self, house, document):
         @house.task
         def odd():
@@ -301,6 +310,7 @@ class TestFailure:
         error, id_, args, kwargs, einfo = facts["on_failure"]
         assert (str(error), id_, args, kwargs) == ("1", "id-1", [1], {})
         assert str(einfo) == einfo.traceback
+        assert repr(einfo) == "<ExceptionInfo: ValueError>"
         assert einfo.type is ValueError
         assert einfo.exc_info == (ValueError, error, einfo.tb)
         assert facts["task_failure"]["exception"] is error
@@ -708,15 +718,17 @@ class TestRetry:
         assert len(outcome.envelopes) == 1
 
     def test_what_a_retry_says_may_fail(self, house):
-        class Odd(Exception):
-            def __repr__(self):
+        class Mute(Retry):
+            def __str__(self):
                 raise RuntimeError
 
         @house.task(bind=True)
         def again(self):
-            self.retry(exc=Odd(), countdown=2)
+            raise Mute(when=3, sig=self.retry(countdown=3, throw=False).sig)
 
-        assert house.run(again).kind in (Kind.RETRY, Kind.FAILURE)
+        outcome = house.run(again)
+        assert (outcome.kind, outcome.text) == (Kind.RETRY, "Retry in 3s")
+        assert len(outcome.envelopes) == 1
 
 
 class TestFollowUps:
@@ -1023,6 +1035,10 @@ class TestProcess:
         assert [name for name, _ in told] == ["task_internal_error"]
         monkeypatch.setattr(executor, "perform_async", broken)
         assert asyncio.run(executor.run_async(house.job(fine))).kind is Kind.FAILURE
+        assert len(told) == 2
+        signals.task_internal_error.receivers, before = (), signals.task_internal_error.receivers
+        assert executor.run(house.job(fine)).kind is Kind.FAILURE
+        signals.task_internal_error.receivers = before
         monkeypatch.setattr(executor, "_unopened", broken)
         assert executor.run(house.job(fine)).text == "MemoryError"
 

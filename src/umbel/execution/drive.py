@@ -74,8 +74,8 @@ def _soft_of(error: asyncio.CancelledError) -> BaseException:
     if SOFT not in error.args:
         return error
     task = asyncio.current_task()
-    if task is not None:
-        task.uncancel()  # answered: timeouts and task groups further out must not take it for a cancellation of theirs
+    assert task is not None
+    task.uncancel()  # answered: timeouts and task groups further out must not take it for a cancellation of theirs
     return SoftCancelled()
 
 
