@@ -14,6 +14,7 @@ import click
 from umbel.cli.command import COMMANDS
 from umbel.cli.failure import USAGE, explain
 from umbel.cli.scope import Scope, shared_options
+from umbel.cli.version import VERSION
 
 
 class Commands(click.Group):
@@ -47,9 +48,7 @@ class Commands(click.Group):
 
 def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
-        from umbel import __version__
-
-        click.echo(f"umbel {__version__}")
+        click.echo(f"umbel {VERSION}")
         context.exit()
 
 
