@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from umbel import states
 from umbel.client.result import EagerResult
@@ -15,12 +15,12 @@ from umbel.execution.request import Request
 from umbel.wire import encoding, result
 from umbel.wire.ids import new_id
 
-if TYPE_CHECKING:
-    from umbel.client.task import Task
+Task: TypeAlias = Any
+"""A `client.task.Task`, whose file imports this one."""
 
 
 def apply(
-    task: Task[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], options: Mapping[str, Any], *, throw: bool
+    task: Task, args: tuple[Any, ...], kwargs: dict[str, Any], options: Mapping[str, Any], *, throw: bool
 ) -> EagerResult[Any]:
     """The result of a run in this process; retries follow at once, without their pauses.
 
@@ -43,7 +43,7 @@ def apply(
     return EagerResult(request.id or "", ending.value, ending.state, traceback=text, name=task.name)
 
 
-def _request(task: Task[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], options: Mapping[str, Any]) -> Request:
+def _request(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any], options: Mapping[str, Any]) -> Request:
     id_ = options.get("task_id") or new_id()
     headers = dict(options.get("headers") or {})
     return Request(
@@ -91,13 +91,13 @@ def _again(request: Request, retry: Retry) -> Request:
     return Request(**fields)
 
 
-def _store(task: Task[..., Any], request: Request, ending: Ending, text: str | None) -> None:
+def _store(task: Task, request: Request, ending: Ending, text: str | None) -> None:
     backend, _, serializer = task.app.reading()
     if backend is not None and not task.ignore_result:
         backend.store([result.encode(request.id or "", ending.state, ending.value, traceback=text, serializer=serializer)])
 
 
-def as_received(task: Task[..., Any], args: Any, kwargs: Any, serializer: str | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def as_received(task: Task, args: Any, kwargs: Any, serializer: str | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments as they would arrive at a worker: what cannot travel is found out also where nothing does."""
     name = serializer or task.serializer or "json"
     try:

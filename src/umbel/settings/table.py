@@ -25,6 +25,10 @@ class Setting:
         self.effect = effect
         """False: accepted and ignored."""
 
+    def __lt__(self, other: Setting) -> bool:
+        """By name."""
+        return self.name < other.name
+
     @property
     def env(self) -> str:
         """The environment variable that sets it."""
