@@ -1,0 +1,138 @@
+"""What is to become of a delivery, decided before the pool sees it, from its headers alone. No I/O."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from umbel import clock
+from umbel.client.task import Task
+from umbel.errors import DecodeError
+from umbel.execution.outcome import Job
+from umbel.pools.pool import Abilities
+from umbel.stores.broker import Delivery
+from umbel.wire import protocol
+from umbel.wire.message import Headers
+from umbel.worker.ratelimit import RateLimits
+from umbel.worker.ticket import Ticket
+
+EARLY = 0.01
+"""Seconds before its time at which a message is run rather than sent back to wait: clocks of two hosts differ by more."""
+PARK = 5.0
+"""Seconds for which a message that this worker cannot run is left to others, before it is looked at again."""
+
+
+class Verdict(StrEnum):
+    """What is to become of one delivery."""
+
+    RUN = "run"
+    LATER = "later"
+    """Not due yet: back to the store until `when`."""
+    THROTTLED = "throttled"
+    """Its task's rate limit is used up for `when` seconds; its turn, behind all that were sent back, is in `turn` seconds."""
+    PARKED = "parked"
+    """Not for this worker, maybe for another: back to the store for a while."""
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+    """Nobody has known the task for too long: bury."""
+    UNREADABLE = "unreadable"
+    """No message at all: bury."""
+
+
+@dataclass(slots=True)
+class Judgement:
+    """A verdict and what it needs; which fields are set follows from the verdict."""
+
+    verdict: Verdict
+    delivery: Delivery
+    headers: Headers | None = None
+    ticket: Ticket | None = None
+    job: Job | None = None
+    when: float = 0.0
+    turn: float = 0.0
+    reason: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Rules:
+    """What a worker's settings say about every message."""
+
+    accept: frozenset[str]
+    soft: float | None
+    """Soft limit in seconds of tasks that set none; None: no limit."""
+    hard: float | None
+    unknown_ttl: float
+    """Seconds for which a message of an unknown task is parked before it is buried."""
+
+
+class Judge:
+    """Judges deliveries for one worker. Belongs to the event loop's thread."""
+
+    def __init__(self, tasks: Mapping[str, Task[..., Any]], rules: Rules, limits: RateLimits, abilities: Abilities):
+        self._tasks = tasks
+        self._rules = rules
+        self._limits = limits
+        self._abilities = abilities
+        self._number = itertools.count(1)
+
+    def judge(self, delivery: Delivery) -> Judgement:
+        """Decide about one delivery; never raises, whatever its bytes are."""
+        try:
+            headers = protocol.headers(delivery.envelope, self._rules.accept)
+            expires, eta = protocol.when(headers.expires), protocol.when(headers.eta)
+        except DecodeError as error:
+            return Judgement(Verdict.UNREADABLE, delivery, reason=str(error))
+        task = self._tasks.get(headers.task)
+        if task is None:
+            return self._unknown(delivery, headers)
+        now = clock.now() if expires or eta else 0.0
+        if expires and expires <= now:
+            return Judgement(Verdict.EXPIRED, delivery, headers, Ticket(delivery, headers, task, early=False))
+        if eta and eta > now + EARLY:
+            return Judgement(Verdict.LATER, delivery, headers, when=eta)
+        return self._limited(delivery, headers, task)
+
+    def _limited(self, delivery: Delivery, headers: Headers, task: Task[..., Any]) -> Judgement:
+        hard, soft = headers.timelimit
+        soft = soft or task.soft_time_limit or self._rules.soft
+        hard = hard or task.time_limit or self._rules.hard
+        reason = self._beyond(task, soft=soft, hard=hard) if soft or hard else ""
+        if reason:
+            return self._parked(delivery, headers, reason)
+        wait = self._limits.wait(task.name, task.rate_limit)
+        if wait:
+            return Judgement(Verdict.THROTTLED, delivery, headers, when=wait, turn=self._limits.turn(task.name))
+        job = Job(
+            next(self._number),
+            task.name,
+            delivery.envelope,
+            delivery.attempt,
+            soft,
+            hard,
+            bool(task.track_started),
+            task.is_async,
+        )
+        return Judgement(Verdict.RUN, delivery, headers, Ticket(delivery, headers, task, early=not task.acks_late), job)
+
+    def _beyond(self, task: Task[..., Any], *, soft: float | None, hard: float | None) -> str:
+        can = self._abilities
+        can_soft, can_hard = (can.soft_async, can.hard_async) if task.is_async else (can.soft_sync, can.hard_sync)
+        if (soft and not can_soft) or (hard and not can_hard):
+            kind = "soft" if soft and not can_soft else "hard"
+            return f"this worker's pool cannot keep the {kind} time limit of {task.name!r}"
+        return ""
+
+    def _unknown(self, delivery: Delivery, headers: Headers) -> Judgement:
+        return self._parked(delivery, headers, f"no worker knows the task {headers.task!r}")
+
+    def _parked(self, delivery: Delivery, headers: Headers, reason: str) -> Judgement:
+        """Leave it to others for a while; too long parked (or no patience at all), and it is to be buried."""
+        ttl = self._rules.unknown_ttl
+        since = delivery.parked
+        if ttl <= 0 or (since is not None and clock.now() - since >= ttl):
+            return Judgement(Verdict.UNKNOWN, delivery, headers, reason=reason)
+        left = ttl if since is None else since + ttl - clock.now()
+        return Judgement(Verdict.PARKED, delivery, headers, when=clock.now() + min(PARK, left), reason=reason)

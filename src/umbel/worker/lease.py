@@ -1,0 +1,49 @@
+"""Keeps what this worker holds its own, and takes over what dead workers held."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from umbel.errors import BrokerError
+from umbel.stores.broker import Broker, Delivery
+
+log = logging.getLogger("umbel.worker.lease")
+
+
+class Lease:
+    """Renews this owner's lease three times within its length, and recovers after each renewal.
+
+    It beats on the loop that fetches and settles: a loop that hangs loses its lease, as it should.
+    """
+
+    def __init__(self, broker: Broker, seconds: float, stranded: Callable[[Sequence[Delivery]], None]):
+        self._broker = broker
+        self._seconds = seconds
+        self._stranded = stranded
+        self._thread = ThreadPoolExecutor(1, "umbel-lease")
+
+    async def run(self) -> None:
+        """Renew and recover, for ever; while the store is away, keep trying."""
+        while True:
+            try:
+                await self._beat()
+            except BrokerError as error:
+                log.warning("Cannot renew the lease: %s", error)
+            await asyncio.sleep(self._seconds / 3)
+
+    async def _beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        if not await loop.run_in_executor(self._thread, self._broker.renew, self._seconds):
+            log.warning(
+                "This worker was taken for dead: its lease of %gs ran out, others have what it held. "
+                "It goes on with new work; what it still runs of the old is void",
+                self._seconds,
+            )
+        recovered = await loop.run_in_executor(self._thread, self._broker.recover)
+        if recovered.returned:
+            log.warning("Gave back %d tasks of workers that died", recovered.returned)
+        if recovered.stranded:
+            self._stranded(recovered.stranded)

@@ -1,0 +1,248 @@
+"""What the pool tells, turned into how each delivery ends; and the lines in the log that people look for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from umbel import signals, states
+from umbel.client.task import Task
+from umbel.errors import DecodeError, NotRegistered, TaskRevokedError, TimeLimitExceeded, UmbelError, WorkerLostError
+from umbel.execution.outcome import Begun, Kind, Outcome
+from umbel.pools.pool import Pool
+from umbel.stores.broker import Conclusion, Delivery
+from umbel.wire import protocol, result
+from umbel.wire.message import Headers
+from umbel.wire.result import Result
+from umbel.worker.book import Book
+from umbel.worker.judge import Judgement, Verdict
+from umbel.worker.settle import Settle, Way
+from umbel.worker.ticket import Ticket
+
+log = logging.getLogger("umbel.worker")
+trace = logging.getLogger("umbel.trace")
+
+
+class Reap:
+    """Takes what the pool tells and leaves conclusions with `settle`. Belongs to the event loop's thread."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        book: Book,
+        settle: Settle,
+        *,
+        tasks: Mapping[str, Task[..., Any]],
+        accept: frozenset[str],
+        hostname: str,
+        serializer: str,
+        max_deliveries: int,
+    ):
+        self._pool = pool
+        self._book = book
+        self._settle = settle
+        self._tasks = tasks
+        self._accept = accept
+        self._hostname = hostname
+        self._serializer = serializer
+        self._max_deliveries = max_deliveries
+        self._ends: dict[Kind, Callable[[Ticket, Outcome], None]] = {
+            Kind.SUCCESS: self._succeeded,
+            Kind.FAILURE: self._failed,
+            Kind.RETRY: self._retried,
+            Kind.IGNORED: self._ignored,
+            Kind.REJECTED: self._rejected,
+            Kind.UNREADABLE: self._unreadable,
+            Kind.LOST: self._lost,
+            Kind.TIMEOUT: self._timed_out,
+            Kind.TERMINATED: self._terminated,
+            Kind.RETURNED: self._returned,
+        }
+        self.leaving = False
+        """True once running jobs are being ended so that the worker can stop: then a lost one just goes back."""
+        self.done = 0
+        """Jobs that came to an end here."""
+
+    async def run(self) -> None:
+        """Reap until the pool has ended. Raises WorkerError when it cannot go on."""
+        while news := await self._pool.news():
+            self.take(news)
+
+    def take(self, news: Sequence[Begun | Outcome]) -> None:
+        """Settle all of these."""
+        for item in news:
+            if isinstance(item, Begun):
+                self._begun(item)
+            else:
+                self.done += 1
+                self._ends[item.kind](self._book.strike(item.number), item)
+
+    def _begun(self, begun: Begun) -> None:
+        ticket = self._book[begun.number]
+        ticket.began, ticket.pid = begun.when, begun.pid
+        if ticket.task.track_started and not ignored(ticket.headers, ticket.task):
+            meta = {"pid": begun.pid, "hostname": self._hostname}
+            self._settle.note(self._result(ticket.headers, states.STARTED, meta))
+
+    # -- how a run may end, one method for each kind --------------------------------------------------------------
+
+    def _succeeded(self, ticket: Ticket, outcome: Outcome) -> None:
+        if trace.isEnabledFor(logging.INFO):
+            trace.info("Task %s succeeded in %ss: %s", ticket, outcome.runtime, outcome.text)
+        self._conclude(ticket, outcome)
+
+    def _failed(self, ticket: Ticket, outcome: Outcome) -> None:
+        if outcome.expected:
+            trace.info("Task %s raised expected: %s", ticket, outcome.text)
+        else:
+            trace.error("Task %s raised unexpected: %s\n%s", ticket, outcome.text, outcome.traceback)
+        if ticket.task.acks_on_failure_or_timeout or ticket.early:
+            self._conclude(ticket, outcome)
+        else:
+            self._conclude(ticket, outcome, buried=f"it failed: {outcome.text}")
+
+    def _retried(self, ticket: Ticket, outcome: Outcome) -> None:
+        trace.info("Task %s retry: %s", ticket, outcome.text)
+        self._conclude(ticket, outcome)
+
+    def _ignored(self, ticket: Ticket, outcome: Outcome) -> None:
+        trace.info("Task %s ignored", ticket)
+        self._conclude(ticket, outcome)
+
+    def _rejected(self, ticket: Ticket, outcome: Outcome) -> None:
+        trace.info("Task %s rejected: %s", ticket, outcome.text)
+        if signals.task_rejected.receivers:
+            signals.task_rejected.send(self, message=ticket.delivery.envelope, exc=None)
+        if outcome.requeue:
+            self._settle.release(ticket.delivery)
+        else:
+            self._conclude(ticket, outcome, buried=f"it was rejected: {outcome.text}")
+
+    def _unreadable(self, ticket: Ticket, outcome: Outcome) -> None:
+        log.error("Task %s cannot be read, so it is buried: %s", ticket, outcome.text)
+        self._conclude(ticket, outcome, buried=outcome.text)
+
+    def _lost(self, ticket: Ticket, outcome: Outcome) -> None:
+        """The process died under it: run again, or tell; by what was promised for this task."""
+        if self.leaving and not ticket.early:
+            self._settle.release(ticket.delivery)
+            return
+        error = WorkerLostError(f"Worker exited prematurely: {outcome.text} Job: {outcome.number}.")
+        self._end_lost(ticket.delivery, ticket.headers, ticket.task, error, again=runs_again(ticket))
+
+    def stranded(self, deliveries: Sequence[Delivery]) -> None:
+        """Tell and settle what dead workers held and what must not simply run again."""
+        error = WorkerLostError("The worker that ran it died.")
+        for delivery in deliveries:
+            try:
+                headers = protocol.headers(delivery.envelope, self._accept)
+            except DecodeError as unreadable:
+                self._unread(delivery, unreadable)
+                continue
+            self._end_lost(delivery, headers, self._tasks.get(headers.task), error, again=not delivery.begun)
+
+    def _end_lost(
+        self, delivery: Delivery, headers: Headers, task: Task[..., Any] | None, error: WorkerLostError, *, again: bool
+    ) -> None:
+        """Let a task whose process died run `again` while it may, else tell its failure."""
+        name = f"{headers.shadow or headers.task}[{headers.id}]"
+        if again and delivery.attempt < self._max_deliveries:
+            log.warning("Task %s will run again: %s", name, error)
+            self._settle.release(delivery, Way(counted=True))
+            return
+        log.error("Task %s is lost: %s", name, error)
+        buried = f"handed out {delivery.attempt} times and never finished: {error}" if again else None
+        results = [] if ignored(headers, task) else [self._result(headers, states.FAILURE, error)]
+        self._settle.conclude(Conclusion(delivery, results, buried=buried))
+        self._tell_failure(headers, task, error)
+
+    def _timed_out(self, ticket: Ticket, outcome: Outcome) -> None:
+        limit = ticket.headers.timelimit[0] or ticket.task.time_limit or outcome.runtime
+        error = TimeLimitExceeded(limit)
+        trace.error("Hard time limit (%ss) exceeded for %s", limit, ticket)
+        if not outcome.results and not ignored(ticket.headers, ticket.task):
+            outcome.results = [self._result(ticket.headers, states.FAILURE, error)]
+            self._tell_failure(ticket.headers, ticket.task, error)
+        self._conclude(ticket, outcome)
+
+    def _terminated(self, ticket: Ticket, outcome: Outcome) -> None:
+        log.warning("Task %s was ended on request", ticket)
+        if signals.task_revoked.receivers:
+            signals.task_revoked.send(ticket.task, request=ticket, terminated=True, signum=None, expired=False)
+        if not outcome.results and not ignored(ticket.headers, ticket.task):
+            outcome.results = [self._result(ticket.headers, states.REVOKED, TaskRevokedError("terminated"))]
+        self._conclude(ticket, outcome)
+
+    def _returned(self, ticket: Ticket, outcome: Outcome) -> None:
+        self._settle.release(ticket.delivery)
+
+    def _conclude(self, ticket: Ticket, outcome: Outcome, *, buried: str | None = None) -> None:
+        self._settle.conclude(Conclusion(ticket.delivery, outcome.results, outcome.envelopes, buried))
+
+    # -- deliveries that never come to the pool -------------------------------------------------------------------
+
+    def refuse(self, judgement: Judgement) -> None:
+        """Settle a delivery that was judged not to run here: parked, expired, unknown or unreadable."""
+        delivery, headers = judgement.delivery, judgement.headers
+        if judgement.verdict is Verdict.PARKED:
+            if delivery.parked is None:
+                log.warning("Message %s is left to other workers: %s", delivery.envelope.id, judgement.reason)
+            self._settle.release(delivery, Way(due=judgement.when, parked=True))
+        elif judgement.verdict is Verdict.EXPIRED and judgement.ticket and headers:
+            self._expired(judgement.ticket, headers)
+        elif judgement.verdict is Verdict.UNKNOWN and headers:
+            self._unknown(delivery, headers, judgement.reason)
+        else:
+            self._unread(delivery, DecodeError(judgement.reason))
+
+    def _unread(self, delivery: Delivery, error: DecodeError) -> None:
+        """Bury what is no message, and tell whoever waits for the id that the envelope bears."""
+        id = delivery.envelope.id
+        log.error("Message %s is buried, it cannot be read: %s", id, error)
+        results = [result.encode(id, states.FAILURE, error, serializer=self._serializer)] if id else []
+        self._settle.conclude(Conclusion(delivery, results, buried=str(error)))
+
+    def _expired(self, ticket: Ticket, headers: Headers) -> None:
+        log.info("Discarding revoked task: %s", ticket)
+        if signals.task_revoked.receivers:
+            signals.task_revoked.send(ticket.task, request=ticket, terminated=False, signum=None, expired=True)
+        results = (
+            [] if ignored(ticket.headers, ticket.task) else [self._result(headers, states.REVOKED, TaskRevokedError("expired"))]
+        )
+        self._settle.conclude(Conclusion(ticket.delivery, results))
+
+    def _unknown(self, delivery: Delivery, headers: Headers, reason: str) -> None:
+        log.error("Received unregistered task of type %r, message %s is buried", headers.task, headers.id)
+        error = NotRegistered(headers.task)
+        if signals.task_unknown.receivers:
+            signals.task_unknown.send(self, message=delivery.envelope, exc=error, name=headers.task, id=headers.id)
+        results = [] if headers.ignore_result else [self._result(headers, states.FAILURE, error)]
+        self._settle.conclude(Conclusion(delivery, results, buried=reason))
+
+    def _result(self, headers: Headers, state: str, value: Any) -> Result:
+        return result.encode(
+            headers.id,
+            state,
+            value,
+            serializer=self._serializer,
+            parent_id=headers.parent_id,
+            group_id=headers.group,
+        )
+
+    def _tell_failure(self, headers: Headers, task: Task[..., Any] | None, error: UmbelError) -> None:
+        if signals.task_failure.receivers:
+            signals.task_failure.send(task, task_id=headers.id, exception=error, args=(), kwargs={}, traceback=None, einfo=None)
+
+
+def ignored(headers: Headers, task: Task[..., Any] | None) -> bool:
+    """True if nobody wants the result of this call."""
+    if headers.ignore_result is None:
+        return bool(task and task.ignore_result)
+    return headers.ignore_result
+
+
+def runs_again(ticket: Ticket) -> bool:
+    """True if this task is to run again when its process died under it."""
+    again = ticket.task.reject_on_worker_lost
+    return not ticket.early and (again is None or bool(again))

@@ -1,0 +1,40 @@
+"""What a worker holds: each delivery with the facts that judging it brought to light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from umbel.stores.broker import Delivery
+from umbel.wire.message import Headers
+
+if TYPE_CHECKING:
+    from umbel.client.task import Task
+
+
+@dataclass(slots=True)
+class Ticket:
+    """One delivery on its way through this worker; also the `request` that worker signals hand to their receivers."""
+
+    delivery: Delivery
+    headers: Headers
+    task: Task[..., Any]
+    early: bool
+    """Acknowledged before the run: after a death it is told as failed, not run again."""
+    began: float | None = None
+    """When it began (wall clock), once the pool has told."""
+    pid: int | None = None
+    """The process it runs in, once the pool has told."""
+
+    @property
+    def id(self) -> str:
+        """The task's id."""
+        return self.headers.id
+
+    @property
+    def name(self) -> str:
+        """The task's name, or what it was asked to be shown as."""
+        return self.headers.shadow or self.headers.task
+
+    def __str__(self) -> str:
+        return f"{self.name}[{self.headers.id}]"

@@ -1,0 +1,303 @@
+"""The worker: builds its parts, starts them, and stops them in one ordered story."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import gc
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from umbel import signals
+from umbel.client.app import Umbel
+from umbel.client.task import Task
+from umbel.errors import BrokerError, ImproperlyConfigured, WorkerError
+from umbel.execution.execute import Executor
+from umbel.pools.pool import Pool
+from umbel.stores.backend import ResultBackend
+from umbel.stores.broker import Broker
+from umbel.wire.encoding import accept_types
+from umbel.worker.book import Book
+from umbel.worker.fetch import Fetch
+from umbel.worker.judge import Judge, Rules
+from umbel.worker.later import wait_for
+from umbel.worker.lease import Lease
+from umbel.worker.ratelimit import RateLimits
+from umbel.worker.reap import Reap
+from umbel.worker.settle import Settle
+
+log = logging.getLogger("umbel.worker")
+
+LAST_WORDS = 5.0
+"""Seconds that a stop waits for a store that does not answer, or for processes that were killed."""
+POOLS = {"prefork": "processes", "processes": "processes", "threads": "threads", "asyncio": "asyncio", "solo": "solo"}
+
+
+class Worker:
+    """One worker node: reserves messages, runs their tasks in a pool, and settles what became of them.
+
+    The constructor only looks at settings and tasks, and raises ImproperlyConfigured with all that is wrong with them.
+    """
+
+    def __init__(
+        self,
+        app: Umbel,
+        *,
+        hostname: str,
+        queues: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        pool: str = "prefork",
+        concurrency: int | None = None,
+        prefetch_multiplier: int | None = None,
+        max_tasks_per_child: int | None = None,
+        max_memory_per_child: int | None = None,
+        time_limit: float | None = None,
+        soft_time_limit: float | None = None,
+        purge: bool = False,
+        ready: Callable[[Worker], None] | None = None,
+    ):
+        conf = app.conf
+        self.app = app
+        self.hostname = hostname
+        self.pool_name = pool
+        self.concurrency = concurrency or conf.worker_concurrency or os.cpu_count() or 1
+        self.exitcode = 0
+        self._purge = purge
+        self._ready = ready
+        self._prefetch = prefetch_multiplier or conf.worker_prefetch_multiplier
+        self._max_tasks = max_tasks_per_child or conf.worker_max_tasks_per_child
+        self._max_memory = max_memory_per_child or conf.worker_max_memory_per_child
+        self._soft = soft_time_limit or conf.task_soft_time_limit
+        self._hard = time_limit or conf.task_time_limit
+        app.finalize()
+        app.import_task_modules()
+        problems = conf.problems()
+        if problems:
+            raise ImproperlyConfigured("\n".join(problems))
+        self.tasks: Mapping[str, Task[..., Any]] = app.tasks
+        self.queues = served(app, queues, exclude)
+        self.accept = accept_types(conf.accept_content)
+
+    # -- starting -------------------------------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Work until told to stop (SIGTERM, SIGINT), and give the exit code: 0 after a warm stop, else 1."""
+        signals.celeryd_init.send(self.hostname, instance=self, conf=self.app.conf, options={})
+        signals.celeryd_after_setup.send(self.hostname, instance=self, conf=self.app.conf)
+        signals.worker_init.send(self)
+        faulthandler.register(signal.SIGUSR1)
+        asyncio.run(self._main())
+        signals.worker_shutdown.send(self)
+        return self.exitcode
+
+    def stop(self, how: str = "warm") -> None:
+        """Begin a `warm` stop (finish what runs, give back the rest) or a `cold` one (give back what runs, too)."""
+        self._stopping.set()
+        if how == "cold":
+            self.exitcode = 1
+            self._cold.set()
+
+    async def _main(self) -> None:
+        self._stopping, self._cold = asyncio.Event(), asyncio.Event()
+        self._build()
+        self._obey_signals()
+        gc.collect()
+        await self.pool.start()
+        try:
+            await self._open()
+            await self._work()
+        finally:
+            await self.pool.stop(at_once=self.exitcode != 0)
+            self._close()
+
+    def _build(self) -> None:
+        app, conf = self.app, self.app.conf
+        self.broker: Broker = app.broker
+        self.backend: ResultBackend | None = app.backend
+        executor = Executor(
+            self.tasks,
+            hostname=self.hostname,
+            accept=self.accept,
+            result_serializer=conf.result_serializer,
+            result_extended=conf.result_extended,
+        )
+        self.pool = self._make_pool(executor)
+        self._refuse_limits()
+        self.book = Book()
+        self.settle = Settle(self.broker, self.backend)
+        self.reap = Reap(
+            self.pool,
+            self.book,
+            self.settle,
+            tasks=self.tasks,
+            accept=self.accept,
+            hostname=self.hostname,
+            serializer=conf.result_serializer,
+            max_deliveries=conf.task_max_deliveries,
+        )
+        limits = RateLimits(default=conf.task_default_rate_limit, disabled=conf.worker_disable_rate_limits)
+        rules = Rules(self.accept, self._soft, self._hard, conf.task_unknown_ttl)
+        self.fetch = Fetch(
+            self.broker,
+            self.pool,
+            Judge(self.tasks, rules, limits, self.pool.abilities),
+            self.book,
+            self.settle,
+            queues=self.queues,
+            most_held=self._prefetch * self.concurrency if self._prefetch else None,
+            other=self.reap.refuse,
+        )
+        self.lease = Lease(self.broker, conf.broker_lease, self.reap.stranded)
+
+    def _make_pool(self, executor: Executor) -> Pool:
+        kind = POOLS.get(self.pool_name)
+        if kind == "processes":
+            from umbel.pools.process import ProcessPool  # each pool is loaded only where it is used: it costs start-up
+
+            return ProcessPool(
+                executor,
+                slots=self.concurrency,
+                async_slots=self.app.conf.worker_async_concurrency,
+                max_tasks_per_child=self._max_tasks,
+                max_memory_per_child=self._max_memory,
+            )
+        if kind == "threads":
+            from umbel.pools.thread import ThreadPool
+
+            return ThreadPool(executor, slots=self.concurrency)
+        if kind == "asyncio":
+            from umbel.pools.loop import LoopPool
+
+            return LoopPool(executor, slots=self.concurrency)
+        if kind == "solo":
+            from umbel.pools.solo import SoloPool
+
+            return SoloPool(executor)
+        raise ImproperlyConfigured(f"there is no pool {self.pool_name!r}; choose one of {', '.join(sorted(POOLS))}")
+
+    def _refuse_limits(self) -> None:
+        """Raise ImproperlyConfigured if a task has a time limit that this pool cannot keep."""
+        can = self.pool.abilities
+        wrong = []
+        for task in self.tasks.values():
+            soft, hard = (can.soft_async, can.hard_async) if task.is_async else (can.soft_sync, can.hard_sync)
+            if not hard and (task.time_limit or self._hard):
+                wrong.append(f"time_limit of {task.name}")
+            if not soft and (task.soft_time_limit or self._soft):
+                wrong.append(f"soft_time_limit of {task.name}")
+        if wrong:
+            shown = ", ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+            raise ImproperlyConfigured(
+                f"the pool {self.pool_name!r} cannot end a running task from outside, so it cannot keep the {shown}; "
+                "use -P prefork, or remove the limits"
+            )
+
+    def _obey_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        cold = signal.SIGQUIT if os.environ.get("REMAP_SIGTERM") == "SIGQUIT" else None
+        loop.add_signal_handler(signal.SIGINT, self._asked, signal.SIGINT, None)
+        loop.add_signal_handler(signal.SIGTERM, self._asked, signal.SIGTERM, cold)
+        loop.add_signal_handler(signal.SIGQUIT, self._asked, signal.SIGQUIT, signal.SIGQUIT)
+
+    def _asked(self, number: signal.Signals, cold: signal.Signals | None) -> None:
+        how = "cold" if cold or self._stopping.is_set() else "warm"
+        signals.worker_shutting_down.send(self.hostname, sig=number.name, how=how.title(), exitcode=int(how == "cold"))
+        if how == "warm":
+            log.warning("Warm stop: finishing %d tasks. The same signal again gives them back at once", len(self.book))
+        else:
+            log.warning("Cold stop: giving back %d tasks", len(self.book))
+        self.stop(how)
+
+    # -- working --------------------------------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        """Touch the store once, so that what cannot work is said now; purge if that was asked for."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self.broker.renew, self.app.conf.broker_lease)
+        if self._purge:
+            counts = [await loop.run_in_executor(None, self.broker.purge, queue) for queue in self.queues]
+            log.warning("Purged %d messages", sum(counts))
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as house:
+            services = [
+                house.create_task(self._watch(self.settle.run())),  # outcomes -> store
+                house.create_task(self._watch(self.reap.run())),  # pool -> settle
+                house.create_task(self._watch(self.fetch.later.run())),  # rate-limited -> pool
+                house.create_task(self._watch(self.lease.run())),  # keeps what is held
+            ]
+            fetching = house.create_task(self._watch(self.fetch.run()))  # broker -> pool, as long as there is room
+            self._tell_ready()
+            await self._stopping.wait()
+            await self._drain(fetching)
+            for service in services:
+                service.cancel()
+
+    async def _watch(self, service: Awaitable[None]) -> None:
+        """Run a service; if the pool or the store is at its end, begin a stop instead of falling over."""
+        try:
+            await service
+        except (WorkerError, BrokerError) as error:
+            log.critical("The worker cannot go on: %s", error)
+            self.stop("cold")
+
+    def _tell_ready(self) -> None:
+        log.info("%s ready.", self.hostname)
+        signals.worker_ready.send(self)
+        if self._ready is not None:
+            self._ready(self)
+
+    # -- stopping -------------------------------------------------------------------------------------------------
+
+    async def _drain(self, fetching: asyncio.Task[None]) -> None:
+        """Stop fetching, finish what runs, settle all, give back the rest."""
+        self.fetch.stopping.set()
+        await asyncio.wait([fetching])
+        for delivery in self.fetch.later.take_back():
+            self.settle.release(delivery)
+        self.pool.take_back()
+        await self._finish()
+        if len(self.book):
+            await self._break_off()
+        if not await wait_for(self.settle.settled(), LAST_WORDS):
+            log.error("The store does not answer: %d tasks come back when the lease ends", len(self.book))
+            self.settle.abandon()
+
+    async def _finish(self) -> None:
+        """Wait until all that runs has ended, the time for it is over, or a cold stop is asked for."""
+        limit = self.app.conf.worker_warm_stop_timeout
+        ends = [asyncio.ensure_future(self.book.empty()), asyncio.ensure_future(self._cold.wait())]
+        await asyncio.wait(ends, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
+
+    async def _break_off(self) -> None:
+        """End what still runs by force; by what was promised for each, it goes back or is told as lost."""
+        log.warning("Ending %d tasks that still run", len(self.book))
+        self.reap.leaving = True
+        await self.pool.stop(at_once=True)
+        await wait_for(self.book.empty(), LAST_WORDS)
+
+    def _close(self) -> None:
+        for part in (self.broker, self.backend):
+            try:
+                if part is not None:
+                    part.close()
+            except BrokerError as error:
+                log.error("Cannot leave the store in order: %s", error)
+
+
+def served(app: Umbel, queues: Sequence[str] | None, exclude: Sequence[str]) -> list[str]:
+    """The queues to serve: those named, or all that the settings name, less `exclude`. Raises ImproperlyConfigured."""
+    known = app.queues()
+    names = list(queues or known)
+    unknown = [name for name in [*names, *exclude] if name not in known]
+    if unknown and not app.conf.task_create_missing_queues:
+        raise ImproperlyConfigured(f"queue {unknown[0]!r} is not in task_queues; add it, or set task_create_missing_queues")
+    left = [name for name in dict.fromkeys(names) if name not in exclude]
+    if not left:
+        raise ImproperlyConfigured("no queue is left to serve; leave one out of --exclude-queues")
+    return left

@@ -1,0 +1,126 @@
+"""A project as a user has one: a module with an app in a folder of its own, and workers started from the shell."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+from umbel import Umbel
+
+T = TypeVar("T")
+
+HEAD = """
+import asyncio, os, signal, sys, time
+from umbel import Umbel
+app = Umbel("proj", broker="sqlite:///{url}", broker_lease={lease})
+
+def tell(*words):
+    fd = os.open("{effects}", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(fd, (" ".join(map(str, words)) + "\\n").encode())
+    os.close(fd)
+"""
+
+
+def until(fact: Callable[[], T], *, deadline: float = 20.0, saying: Callable[[], object] = lambda: "") -> T:
+    """What `fact` gives as soon as it is true; fails after `deadline` seconds."""
+    end = time.monotonic() + deadline
+    while True:
+        value = fact()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"did not come true within {deadline}s: {fact} {saying()}")
+        time.sleep(0.005)
+
+
+class Worker:
+    """A worker process; its log is what it wrote to stderr and stdout."""
+
+    def __init__(self, process: subprocess.Popen[bytes], logfile: Path):
+        self.process = process
+        self.logfile = logfile
+
+    @property
+    def log(self) -> str:
+        """All that it has said so far."""
+        return self.logfile.read_text(errors="replace")
+
+    def family(self) -> list[int]:
+        """Its own process and all below it, parents before their children."""
+        try:
+            children = psutil.Process(self.process.pid).children()
+            grandchildren = [grandchild for child in children for grandchild in child.children(recursive=True)]
+            return [self.process.pid, *(process.pid for process in [*children, *grandchildren])]
+        except psutil.NoSuchProcess:
+            return []
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def wait(self, deadline: float = 20.0) -> int:
+        """Its exit code, once it has ended."""
+        return self.process.wait(deadline)
+
+    def kill_all(self) -> None:
+        """End its whole family at once, as a machine that loses power would."""
+        for pid in self.family():
+            with_patience(pid)
+        self.process.wait(10)
+
+
+def with_patience(pid: int) -> None:
+    """Kill one process that may be gone already."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+class Project:
+    """A folder with `proj.py`, its store, and the file in which its tasks write what they did."""
+
+    def __init__(self, folder: Path, tasks: str, *, lease: float = 30.0):
+        self.folder = folder
+        self.effects_file = folder / "effects.txt"
+        self.store = f"sqlite:///{folder}/queue.db"
+        head = HEAD.format(url=f"{folder}/queue.db", lease=lease, effects=self.effects_file)
+        (folder / "proj.py").write_text(head + textwrap.dedent(tasks))
+        self.app = Umbel("client", broker=self.store, broker_lease=lease, set_as_current=False)
+        self._count = 0
+
+    def effects(self) -> list[list[str]]:
+        """The words of each line that tasks have written, whole lines only."""
+        if not self.effects_file.exists():
+            return []
+        return [line.split() for line in self.effects_file.read_text().split("\n")[:-1]]
+
+    def start(self, *options: str, app: str = "proj", env: dict[str, str] | None = None) -> Worker:
+        """Start a worker; it may not be ready yet."""
+        self._count += 1
+        logfile = self.folder / f"worker{self._count}.log"
+        command = [sys.executable, "-m", "umbel", "-A", app, "worker", "-l", "INFO", "-n", f"w{self._count}@host", *options]
+        with logfile.open("wb") as out:
+            process = subprocess.Popen(
+                command, cwd=self.folder, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}
+            )
+        return Worker(process, logfile)
+
+    @contextmanager
+    def worker(self, *options: str, app: str = "proj", env: dict[str, str] | None = None) -> Iterator[Worker]:
+        """A worker that is ready; whatever is left of it at the end is killed."""
+        worker = self.start(*options, app=app, env=env)
+        try:
+            until(lambda: "ready." in worker.log or worker.process.poll() is not None, saying=lambda: worker.log)
+            assert worker.process.poll() is None, worker.log
+            yield worker
+        finally:
+            worker.kill_all()

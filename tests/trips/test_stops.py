@@ -1,0 +1,140 @@
+"""How workers stop: warm, cold, in time, and when their processes keep dying."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+from tests.trips.project import Project, until
+
+Make = Callable[..., Project]
+
+SLOW = """
+@app.task
+def slow(seconds):
+    tell("began")
+    end = time.time() + seconds
+    while time.time() < end:
+        time.sleep(0.01)
+    tell("ended")
+    return "finished"
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_warm_stop_finishes_what_runs_and_gives_back_the_rest(project: Make, how: signal.Signals) -> None:
+    made = project(SLOW)
+    running = made.app.send_task("proj.slow", (1.0,))
+    with made.worker("-c", "1") as worker:
+        until(made.effects)
+        rest = [made.app.send_task("proj.slow", (0,)) for _ in range(5)]
+        worker.signal(how)
+        assert worker.wait() == 0
+    assert running.get(timeout=1) == "finished"
+    depth = made.app.broker.depth(["celery"])["celery"]
+    assert (depth.ready, depth.held) == (5, 0)
+    with made.worker("-c", "1"):
+        assert [result.get(timeout=20) for result in rest] == ["finished"] * 5
+
+
+def test_a_second_signal_gives_back_at_once_what_runs(project: Make) -> None:
+    made = project(SLOW)
+    made.app.send_task("proj.slow", (60,))
+    with made.worker("-c", "1") as worker:
+        until(made.effects)
+        worker.signal(signal.SIGTERM)
+        until(lambda: "Warm stop" in worker.log)
+        worker.signal(signal.SIGTERM)
+        assert worker.wait(10) == 1
+    depth = made.app.broker.depth(["celery"])["celery"]
+    assert (depth.ready, depth.held) == (1, 0)
+    (delivery,) = made.app.broker.reserve(["celery"], 1, 1.0)
+    assert delivery.attempt == 1
+
+
+def test_a_warm_stop_has_a_limit_after_which_work_goes_back(project: Make) -> None:
+    made = project("app.conf.worker_warm_stop_timeout = 0.3\n" + SLOW)
+    made.app.send_task("proj.slow", (60,))
+    with made.worker("-c", "1") as worker:
+        until(made.effects)
+        began = time.monotonic()
+        worker.signal(signal.SIGTERM)
+        worker.wait(10)
+        assert time.monotonic() - began < 8
+    assert made.app.broker.depth(["celery"])["celery"].ready == 1
+
+
+def test_a_stopped_worker_leaves_no_process_behind(project: Make) -> None:
+    made = project(SLOW)
+    with made.worker("-c", "2") as worker:
+        family = worker.family()
+        assert len(family) >= 3
+        worker.signal(signal.SIGTERM)
+        assert worker.wait() == 0
+        until(lambda: not any(psutil.pid_exists(pid) for pid in family))
+
+
+def test_a_killed_worker_leaves_no_process_behind(project: Make) -> None:
+    made = project(SLOW)
+    made.app.send_task("proj.slow", (60,))
+    with made.worker("-c", "2") as worker:
+        until(made.effects)
+        family = worker.family()
+        worker.signal(signal.SIGKILL)
+        worker.wait()
+        until(lambda: not any(psutil.pid_exists(pid) for pid in family))
+
+
+def test_processes_that_keep_dying_stop_the_worker_with_the_reason(project: Make) -> None:
+    made = project(
+        """
+        from umbel.signals import worker_process_init
+
+        @worker_process_init.connect
+        def die(**kwargs):
+            os._exit(3)
+        """
+    )
+    worker = made.start("-c", "2")
+    try:
+        assert worker.wait(30) != 0
+        assert "cannot go on" in worker.log
+    finally:
+        worker.kill_all()
+
+
+def test_recycling_by_count_loses_nothing(project: Make) -> None:
+    made = project(
+        """
+        @app.task
+        def who():
+            tell("ran")
+            return os.getpid()
+        """
+    )
+    with made.worker("-c", "2", "--max-tasks-per-child", "5"):
+        with made.app.batch():
+            sent = [made.app.send_task("proj.who") for _ in range(60)]
+        pids = [result.get(timeout=30) for result in sent]
+    assert len(made.effects()) == 60
+    assert max(pids.count(pid) for pid in pids) <= 5
+
+
+def test_recycling_by_memory_replaces_the_process(project: Make) -> None:
+    made = project(
+        """
+        hoard = []
+
+        @app.task
+        def eat(megabytes):
+            hoard.append(bytearray(megabytes << 20))
+            return os.getpid()
+        """
+    )
+    with made.worker("-c", "1", "--max-memory-per-child", "150000"):
+        first = made.app.send_task("proj.eat", (200,)).get(timeout=20)
+        second = made.app.send_task("proj.eat", (1,)).get(timeout=20)
+        assert first != second

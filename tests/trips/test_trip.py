@@ -1,0 +1,412 @@
+"""A program sends, a worker process runs, the program reads: with nothing but umbel."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+from tests.trips.project import Project, until
+
+from umbel.errors import NotRegistered, SoftTimeLimitExceeded, TaskRevokedError, TimeLimitExceeded, WorkerLostError
+
+Make = Callable[..., Project]
+
+
+def test_a_call_is_run_by_a_worker_and_its_result_read(project: Make) -> None:
+    made = project(
+        """
+        @app.task
+        def add(x, y):
+            return x + y
+        """
+    )
+    sent = made.app.send_task("proj.add", (2, 3))
+    assert sent.state == "PENDING"
+    with made.worker("-c", "1") as worker:
+        assert sent.get(timeout=20) == 5
+        assert sent.state == "SUCCESS"
+        assert f"Task proj.add[{sent.id}] received" in worker.log
+        until(lambda: f"Task proj.add[{sent.id}] succeeded in " in worker.log)
+        worker.signal(signal.SIGTERM)
+        assert worker.wait() == 0
+
+
+def test_an_exception_comes_back_as_itself_with_its_traceback(project: Make) -> None:
+    made = project(
+        """
+        @app.task
+        def fail():
+            raise ValueError("boom", 42)
+        """
+    )
+    with made.worker("-c", "1") as worker:
+        sent = made.app.send_task("proj.fail")
+        with pytest.raises(ValueError, match="boom") as caught:
+            sent.get(timeout=20)
+        assert caught.value.args == ("boom", 42)
+        assert sent.failed()
+        assert "raise ValueError" in (sent.traceback or "")
+        until(lambda: f"Task proj.fail[{sent.id}] raised unexpected: ValueError('boom', 42)" in worker.log)
+
+
+def test_a_task_retries_until_it_succeeds(project: Make) -> None:
+    made = project(
+        """
+        @app.task(bind=True, max_retries=5)
+        def flaky(self):
+            tell("try", self.request.retries)
+            if self.request.retries < 3:
+                raise self.retry(countdown=0.05, exc=OSError("not yet"))
+            return self.request.retries
+
+        @app.task(autoretry_for=(KeyError,), retry_backoff=0.01, retry_jitter=False, max_retries=2)
+        def hopeless():
+            tell("hopeless")
+            raise KeyError("never")
+        """
+    )
+    with made.worker("-c", "1"):
+        assert made.app.send_task("proj.flaky").get(timeout=20) == 3
+        with pytest.raises(KeyError):
+            made.app.send_task("proj.hopeless").get(timeout=20)
+    assert [words for words in made.effects() if words[0] == "try"] == [["try", str(n)] for n in range(4)]
+    assert made.effects().count(["hopeless"]) == 3
+
+
+def test_a_task_with_a_countdown_waits_in_the_store_and_runs_at_its_time(project: Make) -> None:
+    made = project(
+        """
+        @app.task
+        def now():
+            return time.time()
+        """
+    )
+    with made.worker("-c", "1"):
+        before = time.time()
+        sent = made.app.send_task("proj.now", countdown=1.0)
+        assert made.app.broker.depth(["celery"])["celery"].later == 1
+        assert 1.0 <= sent.get(timeout=20) - before < 2.5
+
+
+def test_an_expired_task_is_revoked_not_run(project: Make) -> None:
+    made = project(
+        """
+        @app.task
+        def late():
+            tell("ran")
+        """
+    )
+    sent = made.app.send_task("proj.late", expires=0.01)
+    until(lambda: time.time() > 0, deadline=1)
+    time.sleep(0.01)
+    with made.worker("-c", "1") as worker:
+        with pytest.raises(TaskRevokedError, match="expired"):
+            sent.get(timeout=20)
+        assert sent.state == "REVOKED"
+        assert f"Discarding revoked task: proj.late[{sent.id}]" in worker.log
+    assert made.effects() == []
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_a_soft_limit_raises_inside_the_task(project: Make, kind: str) -> None:
+    wait = "await asyncio.sleep(30)" if kind == "async def" else "time.sleep(30)"
+    made = project(
+        f"""
+        from umbel.errors import SoftTimeLimitExceeded
+
+        @app.task(soft_time_limit=0.2)
+        {kind} slow():
+            try:
+                {wait}
+            except SoftTimeLimitExceeded:
+                return "cleaned up"
+
+        @app.task(soft_time_limit=0.2)
+        {kind} careless():
+            {wait}
+        """
+    )
+    with made.worker("-c", "1"):
+        assert made.app.send_task("proj.slow").get(timeout=20) == "cleaned up"
+        with pytest.raises(SoftTimeLimitExceeded):
+            made.app.send_task("proj.careless").get(timeout=20)
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_a_hard_limit_ends_the_task_and_the_worker_goes_on(project: Make, kind: str) -> None:
+    wait = "await asyncio.sleep(30)" if kind == "async def" else "time.sleep(30)"
+    made = project(
+        f"""
+        @app.task(time_limit=0.3)
+        {kind} stuck():
+            {wait}
+
+        @app.task
+        def add(x, y):
+            return x + y
+        """
+    )
+    with made.worker("-c", "1") as worker:
+        sent = made.app.send_task("proj.stuck")
+        with pytest.raises(TimeLimitExceeded):
+            sent.get(timeout=20)
+        assert made.app.send_task("proj.add", (1, 2)).get(timeout=20) == 3
+        until(lambda: f"exceeded for proj.stuck[{sent.id}]" in worker.log)
+
+
+CRASH = """
+@app.task(acks_late={late})
+def crash():
+    tell("ran")
+    if len(open("{effects}").readlines()) < {times}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "survived"
+"""
+
+
+def test_a_late_task_whose_process_died_runs_again(project: Make, tmp_path: object) -> None:
+    made = project(CRASH.format(late=True, effects="effects.txt", times=3))
+    with made.worker("-c", "1") as worker:
+        assert made.app.send_task("proj.crash").get(timeout=30) == "survived"
+        assert "will run again" in worker.log
+    assert made.effects() == [["ran"]] * 3
+
+
+def test_an_early_task_whose_process_died_is_told_as_lost(project: Make) -> None:
+    made = project(CRASH.format(late=False, effects="effects.txt", times=99))
+    with made.worker("-c", "1"), pytest.raises(WorkerLostError, match="SIGKILL"):
+        made.app.send_task("proj.crash").get(timeout=30)
+    assert made.effects() == [["ran"]]
+
+
+def test_a_task_that_kills_its_process_every_time_is_buried_and_told(project: Make) -> None:
+    made = project(CRASH.format(late=True, effects="effects.txt", times=99))
+    with made.worker("-c", "1"):
+        sent = made.app.send_task("proj.crash")
+        with pytest.raises(WorkerLostError):
+            sent.get(timeout=30)
+        (dead,) = until(lambda: made.app.broker.buried())
+        assert dead.envelope.id == sent.id
+        assert "handed out 5 times" in dead.reason
+    assert made.effects() == [["ran"]] * 5
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_what_a_killed_worker_held_is_taken_over(project: Make, late: bool) -> None:
+    made = project(
+        f"""
+        @app.task(acks_late={late})
+        def long(first):
+            tell("began", os.getpid())
+            if not os.path.exists("{{}}".format("second")):
+                time.sleep(60)
+            return "done"
+        """,
+        lease=0.5,
+    )
+    sent = made.app.send_task("proj.long", (True,))
+    with made.worker("-c", "1") as first:
+        until(made.effects)
+        first.kill_all()
+    (made.folder / "second").touch()
+    with made.worker("-c", "1"):
+        if late:
+            assert sent.get(timeout=20) == "done"
+        else:
+            with pytest.raises(WorkerLostError):
+                sent.get(timeout=20)
+    assert len(made.effects()) == (2 if late else 1)
+
+
+def test_a_task_that_no_worker_knows_waits_for_one_that_does(project: Make) -> None:
+    made = project("known = app.task(lambda: 'here', name='other.task')\n")
+    (made.folder / "stranger.py").write_text((made.folder / "proj.py").read_text().split("known")[0])
+    with made.worker("-c", "1", app="stranger") as stranger:
+        sent = made.app.send_task("other.task")
+        until(lambda: "is left to other workers" in stranger.log)
+        with made.worker("-c", "1"):
+            assert sent.get(timeout=20) == "here"
+
+
+def test_a_task_that_nobody_knows_is_buried_and_told_never_deleted(project: Make) -> None:
+    made = project("app.conf.task_unknown_ttl = 0\n")
+    with made.worker("-c", "1") as worker:
+        sent = made.app.send_task("no.such.task", (1,))
+        with pytest.raises(NotRegistered, match=r"no\.such\.task"):
+            sent.get(timeout=20)
+        (dead,) = until(lambda: made.app.broker.buried())
+        assert dead.envelope.id == sent.id
+        assert "no.such.task" in dead.reason
+        assert "Received unregistered task of type 'no.such.task'" in worker.log
+
+
+def test_forbidden_and_broken_messages_are_buried_with_the_reason(project: Make) -> None:
+    made = project(
+        """
+        @app.task
+        def add(x, y):
+            return x + y
+        """
+    )
+    made.app.send_task("proj.add", (1, 2), serializer="pickle")
+    sent = made.app.send_task("proj.add", (1, 2), countdown=3600)
+    assert sent
+    with made.worker("-c", "1"):
+        (dead,) = until(lambda: made.app.broker.buried())
+        assert "pickle" in dead.reason or "python-serialize" in dead.reason
+        broken = dead.envelope
+        broken.id, broken.headers, broken.content_type = "broken", b"\x00 no json", "application/json"
+        made.app.broker.send([broken])
+        until(lambda: len(made.app.broker.buried()) == 2)
+        assert made.app.send_task("proj.add", (1, 2)).get(timeout=20) == 3
+
+
+def test_a_thousand_sleeps_of_a_second_share_one_process(project: Make) -> None:
+    made = project(
+        """
+        @app.task
+        async def nap():
+            await asyncio.sleep(1)
+            return os.getpid()
+        """
+    )
+    with made.worker("-c", "1"):
+        made.app.send_task("proj.nap").get(timeout=20)
+        began = time.monotonic()
+        with made.app.batch():
+            sent = [made.app.send_task("proj.nap") for _ in range(1000)]
+        pids = {result.get(timeout=20) for result in sent}
+        assert time.monotonic() - began < 2.0
+        assert len(pids) == 1
+
+
+def test_short_tasks_do_not_wait_behind_a_long_one(project: Make) -> None:
+    made = project(
+        """
+        @app.task
+        def mixed(seconds):
+            time.sleep(seconds)
+            tell(seconds)
+        """
+    )
+    with made.worker("-c", "2"):
+        with made.app.batch():
+            made.app.send_task("proj.mixed", (8,))
+            sent = [made.app.send_task("proj.mixed", (0.001,)) for _ in range(1000)]
+        sent[-1].get(timeout=20)
+        for result in sent:
+            result.get(timeout=7)
+        assert ["8"] not in made.effects()
+
+
+def test_a_rate_limit_holds(project: Make) -> None:
+    made = project(
+        """
+        @app.task(rate_limit="20/s")
+        def limited():
+            tell(time.time())
+        """
+    )
+    with made.worker("-c", "2"):
+        with made.app.batch():
+            sent = [made.app.send_task("proj.limited") for _ in range(100)]
+        for result in sent:
+            result.get(timeout=30)
+    times = sorted(float(words[0]) for words in made.effects())
+    assert len(times) == 100
+    assert 4.5 < times[-1] - times[0] < 12
+
+
+def test_a_result_can_be_awaited(project: Make) -> None:
+    made = project(
+        """
+        @app.task
+        def add(x, y):
+            return x + y
+        """
+    )
+
+    async def both() -> list[int]:
+        sent = [made.app.send_task("proj.add", (n, n)) for n in range(2)]
+        return [await result for result in sent]
+
+    with made.worker("-c", "1"):
+        assert asyncio.run(both()) == [0, 2]
+
+
+def test_the_state_shows_that_a_task_has_started(project: Make) -> None:
+    made = project(
+        """
+        @app.task(track_started=True)
+        def wait():
+            while not os.path.exists("go"):
+                time.sleep(0.01)
+        """
+    )
+    with made.worker("-c", "1") as worker:
+        sent = made.app.send_task("proj.wait")
+        until(lambda: sent.state == "STARTED")
+        info = sent.info
+        assert info["hostname"] == "w1@host"
+        assert info["pid"] in worker.family()
+        (made.folder / "go").touch()
+        sent.get(timeout=20)
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "asyncio", "solo"])
+def test_every_pool_runs_both_kinds_of_tasks(project: Make, pool: str) -> None:
+    made = project(
+        """
+        @app.task(bind=True)
+        def plain(self, x):
+            return [x, self.request.hostname]
+
+        @app.task
+        async def native(x):
+            await asyncio.sleep(0.01)
+            return x * 2
+        """
+    )
+    with made.worker("-c", "2", "-P", pool) as worker:
+        assert made.app.send_task("proj.plain", (1,)).get(timeout=20) == [1, "w1@host"]
+        assert made.app.send_task("proj.native", (4,)).get(timeout=20) == 8
+        worker.signal(signal.SIGINT)
+        assert worker.wait() == 0
+
+
+def test_a_pool_that_cannot_keep_a_limit_refuses_to_start(project: Make) -> None:
+    made = project(
+        """
+        @app.task(time_limit=5)
+        def limited():
+            pass
+        """
+    )
+    worker = made.start("-c", "1", "-P", "threads")
+    assert worker.wait() != 0
+    assert "time_limit of proj.limited" in worker.log
+    assert "Traceback" not in worker.log
+
+
+def test_tasks_send_tasks(project: Make) -> None:
+    made = project(
+        """
+        @app.task
+        def leaf(x):
+            tell("leaf", x)
+
+        @app.task(bind=True)
+        def parent(self):
+            return [leaf.delay(n).id for n in range(3)]
+        """
+    )
+    with made.worker("-c", "1"):
+        sent = made.app.send_task("proj.parent")
+        ids = sent.get(timeout=20)
+        until(lambda: len(made.effects()) == 3)
+        assert [child.id for child in sent.children or []] == ids
+    assert json.dumps(ids)

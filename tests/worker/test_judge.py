@@ -1,0 +1,167 @@
+"""What becomes of a delivery, by its headers."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+
+from umbel import Umbel, clock
+from umbel.pools.pool import Abilities
+from umbel.stores.broker import Delivery
+from umbel.wire import protocol
+from umbel.wire.envelope import Envelope
+from umbel.wire.message import Headers, Message
+from umbel.worker.judge import PARK, Judge, Judgement, Rules, Verdict
+from umbel.worker.ratelimit import RateLimits
+
+JSON = frozenset({"application/json"})
+ALL = Abilities(soft_sync=True, hard_sync=True, soft_async=True, hard_async=True)
+NO_HARD = Abilities(soft_sync=True, hard_sync=False, soft_async=True, hard_async=True)
+
+app = Umbel("judged", broker="memory://judged", set_as_current=False)
+
+
+@app.task(name="plain")
+def plain() -> None:
+    """A task without options."""
+
+
+@app.task(name="early", acks_late=False, time_limit=9, soft_time_limit=5, track_started=True)
+def early() -> None:
+    """A task with options."""
+
+
+@app.task(name="limited", rate_limit="1/h")
+def limited() -> None:
+    """A task with a rate limit."""
+
+
+@app.task(name="native")
+async def native() -> None:
+    """A coroutine."""
+
+
+def judge(*, abilities: Abilities = ALL, **rules: Any) -> Judge:
+    """A judge with these rules, and the tasks above."""
+    given = {"accept": JSON, "soft": None, "hard": None, "unknown_ttl": 600.0, **rules}
+    return Judge(app.tasks, Rules(**given), RateLimits(), abilities)
+
+
+def delivery(task: str = "plain", *, parked: float | None = None, **headers: Any) -> Delivery:
+    """A delivery of one message."""
+    message = Message(Headers(task=task, id="an-id", **headers))
+    return Delivery(protocol.encode(message, queue="q"), "q", "receipt", 1, parked=parked)
+
+
+def iso(offset: float) -> str:
+    """The time in `offset` seconds."""
+    return (datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=offset)).isoformat()
+
+
+def verdict(judgement: Judgement) -> Verdict:
+    """Only the verdict."""
+    return judgement.verdict
+
+
+def test_a_plain_message_runs() -> None:
+    judgement = judge().judge(delivery())
+    assert judgement.verdict is Verdict.RUN
+    assert judgement.job is not None
+    assert judgement.ticket is not None
+    assert (judgement.job.task, judgement.job.soft, judgement.job.hard, judgement.job.tell) == ("plain", None, None, False)
+    assert not judgement.ticket.early
+    assert str(judgement.ticket) == "plain[an-id]"
+
+
+def test_jobs_are_numbered() -> None:
+    the_judge = judge()
+    numbers = [the_judge.judge(delivery()).job.number for _ in range(3)]  # type: ignore[union-attr]  # they run
+    assert numbers == [1, 2, 3]
+
+
+def test_the_task_s_own_options_count() -> None:
+    judgement = judge(soft=100.0).judge(delivery("early"))
+    assert judgement.job is not None
+    assert judgement.ticket is not None
+    assert (judgement.job.soft, judgement.job.hard, judgement.job.tell) == (5, 9, True)
+    assert judgement.ticket.early
+
+
+def test_the_message_s_limits_come_before_the_task_s_and_those_before_the_worker_s() -> None:
+    the_judge = judge(soft=100.0, hard=200.0)
+    by_message = the_judge.judge(delivery("early", timelimit=(4, 3))).job
+    by_worker = the_judge.judge(delivery("plain")).job
+    assert by_message is not None
+    assert by_worker is not None
+    assert (by_message.soft, by_message.hard) == (3, 4)
+    assert (by_worker.soft, by_worker.hard) == (100.0, 200.0)
+
+
+def test_async_tasks_are_marked() -> None:
+    judgement = judge().judge(delivery("native"))
+    assert judgement.job is not None
+    assert judgement.job.is_async
+
+
+def test_a_message_before_its_time_goes_back_until_then() -> None:
+    judgement = judge().judge(delivery(eta=iso(60)))
+    assert judgement.verdict is Verdict.LATER
+    assert judgement.when == pytest.approx(clock.now() + 60, abs=5)
+
+
+def test_a_message_at_its_time_runs() -> None:
+    assert verdict(judge().judge(delivery(eta=iso(-1)))) is Verdict.RUN
+
+
+def test_an_expired_message_does_not_run() -> None:
+    assert verdict(judge().judge(delivery(expires=iso(-1)))) is Verdict.EXPIRED
+    assert verdict(judge().judge(delivery(expires=iso(60)))) is Verdict.RUN
+    assert verdict(judge().judge(delivery(expires=iso(-1), eta=iso(60)))) is Verdict.EXPIRED
+
+
+def test_an_unknown_task_is_left_to_others_first() -> None:
+    judgement = judge().judge(delivery("nobody.knows"))
+    assert judgement.verdict is Verdict.PARKED
+    assert judgement.when == pytest.approx(clock.now() + PARK, abs=2)
+    assert "nobody.knows" in judgement.reason
+
+
+def test_an_unknown_task_is_buried_after_its_time() -> None:
+    the_judge = judge(unknown_ttl=10.0)
+    assert verdict(the_judge.judge(delivery("nobody.knows", parked=clock.now() - 5))) is Verdict.PARKED
+    assert verdict(the_judge.judge(delivery("nobody.knows", parked=clock.now() - 11))) is Verdict.UNKNOWN
+
+
+def test_an_unknown_task_is_buried_at_once_if_so_set() -> None:
+    assert verdict(judge(unknown_ttl=0.0).judge(delivery("nobody.knows"))) is Verdict.UNKNOWN
+
+
+def test_a_limit_that_the_pool_cannot_keep_is_left_to_others() -> None:
+    the_judge = judge(abilities=NO_HARD)
+    judgement = the_judge.judge(delivery(timelimit=(5, None)))
+    assert judgement.verdict is Verdict.PARKED
+    assert "hard time limit" in judgement.reason
+    assert verdict(the_judge.judge(delivery("native", timelimit=(5, None)))) is Verdict.RUN
+
+
+def test_a_task_over_its_rate_waits() -> None:
+    the_judge = judge()
+    assert verdict(the_judge.judge(delivery("limited"))) is Verdict.RUN
+    judgement = the_judge.judge(delivery("limited"))
+    assert judgement.verdict is Verdict.THROTTLED
+    assert judgement.when == pytest.approx(3600, abs=5)
+
+
+@pytest.mark.parametrize("raw", [b"", b"no json", b"[]", b"{}", b'{"task": 5, "id": "x"}', b'{"task": "plain", "eta": "soon"}'])
+def test_what_is_no_message_is_unreadable_with_a_reason(raw: bytes) -> None:
+    judgement = judge().judge(Delivery(Envelope("x", "q", raw, b"not json"), "q", None, 1))
+    assert judgement.verdict is Verdict.UNREADABLE
+    assert judgement.reason
+
+
+def test_a_time_without_an_offset_is_utc() -> None:
+    past, future = "2020-01-01T00:00:00", "2999-01-01T00:00:00"
+    assert verdict(judge().judge(delivery(eta=past))) is Verdict.RUN
+    assert verdict(judge().judge(delivery(eta=future))) is Verdict.LATER

@@ -1,0 +1,75 @@
+"""Rate limits as users write them, and the buckets that keep them."""
+
+from __future__ import annotations
+
+import pytest
+
+from umbel import clock
+from umbel.errors import ImproperlyConfigured
+from umbel.worker.ratelimit import LINE, Bucket, RateLimits, per_second
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that stands until the test moves it."""
+    now = [1000.0]
+    monkeypatch.setattr(clock, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.mark.parametrize(
+    ("limit", "rate"), [(None, 0), (10, 10), (0.5, 0.5), ("10", 10), ("10/s", 10), ("30/m", 0.5), ("36/h", 0.01), (0, 0)]
+)
+def test_a_limit_is_runs_per_unit_of_time(limit: float | str | None, rate: float) -> None:
+    assert per_second(limit) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize("limit", ["ten", "10/d", "-1/s", -1, "nan", float("inf"), "/s"])
+def test_what_is_no_rate_is_refused_by_name(limit: float | str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="is no rate"):
+        per_second(limit)
+
+
+def test_a_bucket_lets_one_through_each_interval() -> None:
+    bucket = Bucket(10.0)
+    assert bucket.take(5.0) == 0.0
+    assert bucket.take(5.04) == pytest.approx(0.06)
+    assert bucket.take(5.1) == 0.0
+
+
+def test_an_idle_bucket_saves_up_no_runs() -> None:
+    bucket = Bucket(10.0)
+    assert bucket.take(5.0) == 0.0
+    assert bucket.take(500.0) == 0.0
+    assert bucket.take(500.0) > 0.0
+
+
+def test_turns_in_the_line_are_an_interval_apart(time: list[float]) -> None:
+    limits = RateLimits()
+    assert limits.wait("t", "10/s") == 0.0
+    assert [limits.turn("t") for _ in range(3)] == pytest.approx([0.2, 0.3, 0.4])
+
+
+def test_the_line_has_an_end(time: list[float]) -> None:
+    bucket = Bucket(0.1)
+    bucket.take(time[0])
+    assert max(bucket.turn(time[0]) for _ in range(50)) <= LINE
+
+
+def test_each_task_has_its_own_bucket(time: list[float]) -> None:
+    limits = RateLimits()
+    assert limits.wait("a", "1/h") == 0.0
+    assert limits.wait("b", "1/h") == 0.0
+    assert limits.wait("a", "1/h") == pytest.approx(3600.0)
+
+
+def test_the_default_holds_for_tasks_without_a_limit(time: list[float]) -> None:
+    limits = RateLimits(default="2/s")
+    assert limits.wait("a", None) == 0.0
+    assert limits.wait("a", None) == pytest.approx(0.5)
+
+
+def test_limits_that_are_disabled_let_all_through(time: list[float]) -> None:
+    limits = RateLimits(disabled=True)
+    assert [limits.wait("a", "1/h") for _ in range(3)] == [0.0, 0.0, 0.0]
+    assert limits.turn("a") == 0.0

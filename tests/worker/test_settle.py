@@ -1,0 +1,156 @@
+"""Conclusions reach the store whole, also when it is away for a while or refuses one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+import pytest
+
+from umbel import clock
+from umbel.errors import BrokerDown, BrokerRefused
+from umbel.stores.broker import Conclusion, Delivery
+from umbel.stores.memory.backend import MemoryBackend
+from umbel.stores.memory.broker import MemoryBroker
+from umbel.wire.envelope import Envelope
+from umbel.wire.result import Result
+from umbel.worker.settle import BATCH, Settle, Way, parts
+
+
+class Troubled(MemoryBroker):
+    """A memory broker that is down for some calls, and refuses results of certain ids."""
+
+    down = 0
+    refused: frozenset[str] = frozenset()
+
+    def conclude(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
+        """As ever, if the trouble is over."""
+        if self.down:
+            self.down -= 1
+            raise BrokerDown("the store is away")
+        if any(result.id in self.refused for conclusion in conclusions for result in conclusion.results):
+            raise BrokerRefused("the result is too large")
+        return super().conclude(conclusions)
+
+
+@pytest.fixture
+def broker(request: pytest.FixtureRequest) -> Troubled:
+    """A broker of this test alone."""
+    return Troubled(f"settle-{request.node.name}")
+
+
+@pytest.fixture
+def backend(request: pytest.FixtureRequest) -> MemoryBackend:
+    """The results of the same store."""
+    return MemoryBackend(f"settle-{request.node.name}", expires=None)
+
+
+def held(broker: Troubled, count: int) -> list[Delivery]:
+    """Deliveries of so many messages."""
+    broker.send([Envelope(f"id{n}", "q", b"{}", b"[]") for n in range(count)])
+    return broker.reserve(["q"], count, 1.0)
+
+
+def result(id: str) -> Result:
+    """A final result."""
+    return Result(id, "SUCCESS", b"{}")
+
+
+def settled(broker: Troubled, backend: MemoryBackend, leave: Callable[[Settle], object]) -> None:
+    """Run a settle service until all that `leave` leaves with it is written."""
+
+    async def story() -> None:
+        settle = Settle(broker, backend)
+        service = asyncio.ensure_future(settle.run())
+        leave(settle)
+        await wait(settle.settled())
+        service.cancel()
+        with suppress(asyncio.CancelledError):
+            await service
+
+    asyncio.run(story())
+
+
+async def wait(fact: Awaitable[None]) -> None:
+    """Wait with a deadline."""
+    async with asyncio.timeout(10):
+        await fact
+
+
+def test_results_and_acks_arrive_together(broker: Troubled, backend: MemoryBackend) -> None:
+    deliveries = held(broker, 3)
+
+    def leave(settle: Settle) -> None:
+        for delivery in deliveries:
+            settle.conclude(Conclusion(delivery, [result(delivery.envelope.id)]))
+
+    settled(broker, backend, leave)
+    assert set(backend.fetch(["id0", "id1", "id2"])) == {"id0", "id1", "id2"}
+    assert broker.depth(["q"])["q"].held == 0
+
+
+def test_a_store_that_is_away_is_waited_for(broker: Troubled, backend: MemoryBackend) -> None:
+    (delivery,) = held(broker, 1)
+    broker.down = 2
+    settled(broker, backend, lambda settle: settle.conclude(Conclusion(delivery, [result("id0")])))
+    assert backend.fetch(["id0"])
+    assert broker.down == 0
+
+
+def test_an_outcome_that_is_refused_buries_its_delivery_and_no_other(broker: Troubled, backend: MemoryBackend) -> None:
+    deliveries = held(broker, 3)
+    broker.refused = frozenset({"id1"})
+
+    def leave(settle: Settle) -> None:
+        for delivery in deliveries:
+            settle.conclude(Conclusion(delivery, [result(delivery.envelope.id)]))
+
+    settled(broker, backend, leave)
+    assert set(backend.fetch(["id0", "id1", "id2"])) == {"id0", "id2"}
+    (buried,) = broker.buried()
+    assert buried.envelope.id == "id1"
+    assert "too large" in buried.reason
+
+
+def test_releases_go_their_ways(broker: Troubled, backend: MemoryBackend) -> None:
+    first, second, third = held(broker, 3)
+    due = clock.now() + 60
+
+    def leave(settle: Settle) -> None:
+        settle.release(first)
+        settle.release(second, Way(due=due))
+        settle.release(third, Way(counted=True))
+
+    settled(broker, backend, leave)
+    depth = broker.depth(["q"])["q"]
+    assert (depth.ready, depth.later, depth.held) == (2, 1, 0)
+    attempts = {delivery.envelope.id: delivery.attempt for delivery in broker.reserve(["q"], 10, 1.0)}
+    assert attempts == {"id0": 1, "id2": 2}
+
+
+def test_a_note_is_stored(broker: Troubled, backend: MemoryBackend) -> None:
+    settled(broker, backend, lambda settle: settle.note(Result("id0", "STARTED", b"{}")))
+    assert backend.fetch(["id0"])["id0"].state == "STARTED"
+
+
+def test_a_store_without_the_results_gets_them_first(broker: Troubled) -> None:
+    elsewhere = MemoryBackend("settle-elsewhere", expires=None)
+    (delivery,) = held(broker, 1)
+    settled(broker, elsewhere, lambda settle: settle.conclude(Conclusion(delivery, [result("id0")])))
+    assert elsewhere.fetch(["id0"])
+    assert broker.depth(["q"])["q"].held == 0
+
+
+def test_void_outcomes_are_told(broker: Troubled, backend: MemoryBackend, caplog: pytest.LogCaptureFixture) -> None:
+    (delivery,) = held(broker, 1)
+    broker.conclude([Conclusion(delivery)])
+    settled(broker, backend, lambda settle: settle.conclude(Conclusion(delivery, [result("id0")])))
+    assert "1 outcomes are void" in caplog.text
+    assert not backend.fetch(["id0"])
+
+
+def test_long_batches_are_written_in_parts() -> None:
+    delivery = Delivery(Envelope("x", "q", b"{}", b"[]"), "q", None, 1)
+    conclusions = [Conclusion(delivery)] * (2 * BATCH + 1)
+    assert [len(part) for part in parts(conclusions)] == [BATCH, BATCH, 1]
