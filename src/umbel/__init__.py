@@ -13,7 +13,7 @@ _HOMES = {
     "Signature": "client.signature",
     "signature": "client.signature",
     "AsyncResult": "client.result",
-    "EagerResult": "client.result",
+    "EagerResult": "client.eager",
     "Results": "client.result",
     "allow_join_result": "client.result",
     "current_app": "client.current",
@@ -30,15 +30,51 @@ _HOMES = {
 }
 _ROOMS = ("errors", "signals", "states")
 
-__all__ = [*_HOMES, *_ROOMS, "__version__"]  # noqa: PLE0604 - names, read from the table
+__all__ = [
+    "AsyncResult",
+    "BrokerDown",
+    "BrokerError",
+    "BrokerRefused",
+    "ContentDisallowed",
+    "DecodeError",
+    "EagerResult",
+    "EncodeError",
+    "Ignore",
+    "ImproperlyConfigured",
+    "MaxRetriesExceededError",
+    "NotRegistered",
+    "QueueNotFound",
+    "Reject",
+    "Results",
+    "Retry",
+    "Signature",
+    "SoftTimeLimitExceeded",
+    "Task",
+    "TaskRevokedError",
+    "TimeLimitExceeded",
+    "TimeoutError",
+    "Umbel",
+    "UmbelError",
+    "WorkerLostError",
+    "__version__",
+    "allow_join_result",
+    "current_app",
+    "current_task",
+    "errors",
+    "get_task_logger",
+    "shared_task",
+    "signals",
+    "signature",
+    "states",
+]
 
 if TYPE_CHECKING:
     from umbel import errors as errors
     from umbel import signals as signals
     from umbel import states as states
     from umbel.client.app import Umbel as Umbel
+    from umbel.client.eager import EagerResult as EagerResult
     from umbel.client.result import AsyncResult as AsyncResult
-    from umbel.client.result import EagerResult as EagerResult
     from umbel.client.result import Results as Results
     from umbel.client.result import allow_join_result as allow_join_result
     from umbel.client.shared import shared_task as shared_task

@@ -10,7 +10,8 @@ import time
 import pytest
 
 from umbel import AsyncResult, ImproperlyConfigured, TimeoutError, states
-from umbel.client.result import EagerResult, result_from_tuple
+from umbel.client.eager import EagerResult
+from umbel.client.result import result_from_tuple
 from umbel.wire import result as wire
 
 

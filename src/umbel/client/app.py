@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
 
 from umbel import signals
-from umbel.client import current, making, shared
+from umbel.client import current, making, places, shared
 from umbel.client.modules import Packages, installed_apps, related
 from umbel.client.outbox import Batch, Outbox
 from umbel.client.registry import Registry
@@ -34,13 +33,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-log = logging.getLogger("umbel")
-
-FILE = "umbel.db"
-"""Where messages and results are, in the current directory, if nothing is configured."""
-_SHARED_STORES = ("sqlite", "memory")
-"""Schemes of brokers that keep results, too, unless another place is set."""
 
 
 class Umbel:
@@ -368,17 +360,12 @@ class Umbel:
     @property
     def broker_url(self) -> str:
         """Where messages are; a file in the current directory if nothing is set."""
-        url: str | None = self._conf.broker_url
-        return url or f"sqlite:///{os.path.abspath(FILE)}"
+        return places.broker_url(self._conf)
 
     @property
     def result_url(self) -> str | None:
         """Where results are: `result_backend`, else with the messages if their store keeps results; None: nowhere."""
-        url: str | None = self._conf.result_backend
-        if url:
-            return None if url.startswith("disabled") else url
-        beside = self.broker_url
-        return beside if beside.partition(":")[0] in _SHARED_STORES else None
+        return places.result_url(self._conf)
 
     @property
     def broker(self) -> Broker:
@@ -386,21 +373,8 @@ class Umbel:
         broker = self._broker
         if broker is None:
             with self._lock:
-                broker = self._broker = self._broker or self._open_broker()
+                broker = self._broker = self._broker or places.open_broker(self._conf)
         return broker
-
-    def _open_broker(self) -> Broker:
-        from umbel.stores.url import open_broker
-
-        conf, url = self._conf, self.broker_url
-        if not conf.broker_url:
-            tell_default(url)
-        return open_broker(
-            url,
-            lease=conf.broker_lease,
-            max_deliveries=conf.task_max_deliveries,
-            options=conf.broker_transport_options,
-        )
 
     @property
     def backend(self) -> ResultBackend | None:
@@ -408,17 +382,9 @@ class Umbel:
         if not self._has_backend:
             with self._lock:
                 if not self._has_backend:
-                    self._backend = self._open_backend()
+                    self._backend = places.open_backend(self._conf)
                     self._has_backend = True
         return self._backend
-
-    def _open_backend(self) -> ResultBackend | None:
-        url = self.result_url
-        if url is None:
-            return None
-        from umbel.stores.url import open_backend
-
-        return open_backend(url, expires=self._conf.result_expires or None, options=self._conf.result_backend_transport_options)
 
     def reading(self) -> tuple[ResultBackend | None, frozenset[str], str]:
         """The result store, the content types to accept from it, and the serializer of its documents."""
@@ -463,13 +429,6 @@ class Umbel:
 
 _OTHER_ARGUMENTS = frozenset({"loader", "amqp", "events", "log", "control", "fixups"})
 """Celery's constructor takes classes for these."""
-
-
-def tell_default(url: str) -> None:
-    """Say where messages are if nobody chose it: as a warning when the file is about to appear, later only as information."""
-    path = url.removeprefix("sqlite:///")
-    level = logging.INFO if os.path.exists(path) else logging.WARNING
-    log.log(level, "no broker_url is set: messages and results are in the file %s", path)
 
 
 current.made_by(lambda: Umbel("default", set_as_current=False))

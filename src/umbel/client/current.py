@@ -118,7 +118,7 @@ class Proxy:
         return self._find()
 
     @property  # type: ignore[misc]  # `object` lets it be set, too
-    def __class__(self) -> Any:
+    def __class__(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The class of what it stands for, so that `isinstance` sees through it."""
         return type(self._find())
 

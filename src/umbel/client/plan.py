@@ -145,6 +145,7 @@ def _arguments(task: Any) -> Arguments:
         run = kind.__dict__.get("run")
         if run is not None:
             break
+    assert run is not None, "`Task` has a run"
     if isinstance(run, staticmethod):
         return Arguments(task.name, run.__func__, skip=0)
     return Arguments(task.name, run, skip=1 if isinstance(run, FunctionType) else 0)

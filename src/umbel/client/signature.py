@@ -7,10 +7,14 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from umbel.client import current
-from umbel.client.result import AsyncResult, EagerResult
+from umbel.client.result import AsyncResult
 
 if TYPE_CHECKING:
-    R = TypeVar("R", default=Any)
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    from umbel.client.eager import EagerResult
+
+    R = TypeVarWithDefault("R", default=Any)
 else:
     R = TypeVar("R")
 

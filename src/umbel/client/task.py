@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from umbel.client import current
 from umbel.client.result import AsyncResult as ResultOf  # the class has a method of that name
-from umbel.client.result import EagerResult, Results
+from umbel.client.result import Results
 from umbel.client.signature import Signature, as_pair
 from umbel.errors import EncodeError, Retry
 from umbel.signals import after_task_publish, before_task_publish
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import ParamSpec as ParamSpecWithDefault
     from typing_extensions import TypeVar as TypeVarWithDefault
 
+    from umbel.client.eager import EagerResult
     from umbel.client.plan import Plan
     from umbel.execution.request import Request
 
@@ -301,7 +302,7 @@ class Task(Generic[P, R]):
         from umbel.client.eager import apply
 
         options.update(link=link, link_error=link_error, task_id=task_id, retries=retries, headers=headers)
-        throw = self.app.conf.task_eager_propagates if throw is None else throw
+        throw = bool(self.app.conf.task_eager_propagates) if throw is None else throw
         return apply(self, tuple(args or ()), dict(kwargs or {}), options, throw=throw)
 
     def retry(

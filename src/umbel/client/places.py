@@ -1,0 +1,62 @@
+"""Where an app's messages and results are, if its settings say so and if they do not."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from umbel.settings import Settings
+    from umbel.stores.backend import ResultBackend
+    from umbel.stores.broker import Broker
+
+log = logging.getLogger("umbel")
+
+FILE = "umbel.db"
+"""Holds messages and results, in the current directory, if nothing is configured."""
+_KEEP_RESULTS = ("sqlite", "memory")
+"""Schemes of brokers that keep results, too, unless another place is set."""
+
+
+def broker_url(conf: Settings) -> str:
+    """Where messages are."""
+    url: str | None = conf.broker_url
+    return url or f"sqlite:///{os.path.abspath(FILE)}"
+
+
+def result_url(conf: Settings) -> str | None:
+    """Where results are; None: nowhere."""
+    url: str | None = conf.result_backend
+    if url:
+        return None if url.startswith("disabled") else url
+    beside = broker_url(conf)
+    return beside if beside.partition(":")[0] in _KEEP_RESULTS else None
+
+
+def open_broker(conf: Settings) -> Broker:
+    """The store of messages. Tells of the file that nobody asked for."""
+    from umbel.stores import url as stores  # a store's libraries are loaded when it is used
+
+    place = broker_url(conf)
+    if not conf.broker_url:
+        _tell(place)
+    limit, options = conf.task_max_deliveries, conf.broker_transport_options
+    return stores.open_broker(place, lease=conf.broker_lease, max_deliveries=limit, options=options)
+
+
+def open_backend(conf: Settings) -> ResultBackend | None:
+    """The store of results; None if none are kept."""
+    place = result_url(conf)
+    if place is None:
+        return None
+    from umbel.stores import url as stores  # as above
+
+    return stores.open_backend(place, expires=conf.result_expires or None, options=conf.result_backend_transport_options)
+
+
+def _tell(url: str) -> None:
+    """Say where the file is: as a warning when it is about to appear, later only as information."""
+    path = url.removeprefix("sqlite:///")
+    level = logging.INFO if os.path.exists(path) else logging.WARNING
+    log.log(level, "no broker_url is set: messages and results are in the file %s", path)
