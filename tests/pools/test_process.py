@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import random
+import resource
 import signal
 import socket
 import subprocess
@@ -16,9 +17,11 @@ import pytest
 
 from umbel.errors import WorkerError
 from umbel.execution.outcome import Kind, Outcome
-from umbel.pools import child
+from umbel.pools import child, process
+from umbel.pools.mix import SPARE
+from umbel.pools.nursery import describe
 from umbel.pools.pool import Stop
-from umbel.pools.process import ProcessPool, describe
+from umbel.pools.process import ProcessPool
 from umbel.testing.pools import Acts, PoolContract, Trial, job, jobs, trial
 
 
@@ -215,6 +218,30 @@ class TestProcesses(PoolContract):
         assert {outcome.kind for outcome in outcomes} == {Kind.SUCCESS}
         assert blocking.number not in it.outcomes
 
+    @trial(slots=1)
+    async def test_a_loop_that_was_blocked_for_a_moment_gets_jobs_again(self, it, tmp_path):
+        """Also if nothing that runs on it ends: its jobs may sleep for long."""
+        await begin(it, job("async_sleep", 30, tell=True), job("async_block", 0.3, tell=True))
+        outcomes = await it.run(jobs(50, "async_noop"), within=2)
+        assert {outcome.kind for outcome in outcomes} == {Kind.SUCCESS}
+
+    @trial()
+    async def test_jobs_behind_long_ones_in_all_children_come_back(self, it, tmp_path):
+        await begin(it, *jobs(2, "wait", str(tmp_path / "gate"), tell=True))
+        waiting = jobs(100, "noop")
+        it.pool.submit(waiting)
+        await it.until(lambda: all(each.number in it.outcomes for each in waiting), within=1)
+        assert {it.outcomes[each.number].kind for each in waiting} == {Kind.RETURNED}
+
+    @trial()
+    async def test_a_few_may_wait_where_async_jobs_come_too(self, it, tmp_path):
+        await it.run([job("async_noop")])
+        await begin(it, *jobs(2, "wait", str(tmp_path / "gate"), tell=True))
+        waiting = jobs(100, "noop")
+        it.pool.submit(waiting)
+        await it.until(lambda: all(each.number in it.outcomes for each in waiting[SPARE:]), within=1)
+        assert not any(each.number in it.outcomes for each in waiting[:SPARE])
+
     @trial()
     async def test_soft_cancels_never_hit_another_job(self, it, tmp_path):
         await it.run(jobs(500, "noop"))
@@ -271,6 +298,35 @@ class TestProcesses(PoolContract):
             assert time.monotonic() - start < 1
 
         asyncio.run(self.try_out(recycle, slots=1, max_tasks_per_child=1, runner=Acts(leave=lambda: time.sleep(3))))
+
+    def test_a_child_that_does_not_end_is_killed(self, monkeypatch):
+        monkeypatch.setattr(process, "GRACE", 0.2)
+
+        async def recycle(it: Trial) -> None:
+            before = it.pool.pids()
+            await it.run(jobs(1, "pid"))
+            await it.until(lambda: not {*before} & {*it.pool.pids()}, within=2)
+
+        asyncio.run(self.try_out(recycle, slots=1, max_tasks_per_child=1, runner=Acts(leave=lambda: time.sleep(30))))
+
+    @trial()
+    async def test_a_worker_without_descriptors_for_children_says_so(self, it, tmp_path):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 4, hard))
+        spare = []
+        with contextlib.suppress(OSError):
+            while True:
+                spare.append(os.dup(0))
+        os.close(spare.pop())
+        try:
+            resizing = asyncio.ensure_future(it.pool.resize(3))
+            with pytest.raises(WorkerError, match="no process can be forked: Too many open files"):
+                await it.until(lambda: False)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            for fd in spare:
+                os.close(fd)
+        await resizing
 
     # -- children as processes -----------------------------------------------------------------------------------------
 

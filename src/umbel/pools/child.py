@@ -122,25 +122,29 @@ class Child:
 
     def _work(self, frame: Frame) -> bool:
         """Run those jobs of the frame that are still ours; False if the limits are reached."""
+        last = frame.jobs[-1] if frame.jobs else None
         for job in frame.jobs:
             if self._token is None:
                 self._token = self._post.claim()
             if self._token != frame.generation:  # the pool has taken back the rest; a newer token is for a later frame
                 break
             self._token = None
-            self._run(job)
+            self._run(job, alone=job is last)
             if self._limits.any and self._limits.reached():
                 return False
         if self._silent:
             self._ring()
         return True
 
-    def _run(self, job: Job) -> None:
-        """Run one and report it; rings unless more news are sure to come within a moment."""
+    def _run(self, job: Job, *, alone: bool) -> None:
+        """Run one and report it; rings unless more news are likely within a moment.
+
+        Where that is a mistake the pool comes to look by itself, except at a child that has one job only (`alone`).
+        """
         if job.tell:
             self._post.tell(Begun(job.number, self._pid, clock.now()))
             self._silent = True
-        if self._silent and self._spent.get(job.task, 1.0) > _PROMPT:
+        if self._silent and ((job.tell and alone) or self._spent.get(job.task, 1.0) > _PROMPT):
             self._ring()
         start = clock.monotonic()
         outcome = self._outcome(job)

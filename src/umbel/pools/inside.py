@@ -13,7 +13,7 @@ from umbel.pools.crew import Crew
 from umbel.pools.lane import DEAF
 from umbel.pools.looper import Looper
 from umbel.pools.mailbox import Mailbox, News
-from umbel.pools.mix import Mix
+from umbel.pools.mix import SPARE, Mix
 from umbel.pools.pace import Pace
 from umbel.pools.pool import Abilities, Pool, Runner, Stop
 
@@ -152,8 +152,11 @@ class InsidePool(Pool):
         """Let go of jobs that would wait for long, so that other workers can run them."""
         self._ticking = False
         now = clock.monotonic()
-        if now - self._heard > DEAF and not self._mix.comes(now, is_async=True):
-            self._give_back(self._crew.take_back())
+        if now - self._heard > DEAF:
+            keep = SPARE if self._mix.comes(now, is_async=True) else 0
+            waiting = self._crew.take_back()
+            self._crew.submit(waiting[:keep], len(self._sync))
+            self._give_back(waiting[keep:])
         self._tick_later()
 
     def cancel(self, number: int, how: Stop) -> bool:

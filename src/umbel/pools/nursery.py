@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import os
 import select
@@ -97,13 +98,22 @@ class Nursery:
                 return
             what, first, second, _ = _MESSAGE.unpack(data)
             if what == _BORN:
-                for fd in fds:
-                    os.set_inheritable(fd, False)
-                self._parent.born(first, second, PoolEnds(*fds))
+                self._born(first, second, fds)
             elif what == _FAILED:
                 self._parent.unborn(first, second)
             else:
                 self._parent.died(first, second)
+
+    def _born(self, ticket: int, pid: int, fds: list[int]) -> None:
+        if len(fds) == _ENDS:
+            for fd in fds:
+                os.set_inheritable(fd, False)
+            self._parent.born(ticket, pid, PoolEnds(*fds))
+            return
+        for fd in fds:  # this process may not open so many: a child that cannot be reached is none
+            os.close(fd)
+        self.kill(pid, signal.SIGKILL)
+        self._parent.unborn(ticket, errno.EMFILE)
 
     def _end(self) -> None:
         self._loop.remove_reader(self._control)
@@ -121,6 +131,16 @@ class Nursery:
             with contextlib.suppress(OSError):
                 self._control.shutdown(socket.SHUT_WR)
             await self._ended.wait()
+
+
+def describe(status: int) -> str:
+    """How a process ended, for people: `signal 9 (SIGKILL)` or `exitcode 1`."""
+    if status >= 0:
+        return f"exitcode {status}"
+    try:
+        return f"signal {-status} ({signal.Signals(-status).name})"
+    except ValueError:
+        return f"signal {-status}"
 
 
 def die_with(parent: int) -> None:
@@ -155,7 +175,7 @@ def _reset_signals() -> None:
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, _ignore)
 
 

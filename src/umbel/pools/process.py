@@ -8,7 +8,9 @@ import logging
 import math
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 from umbel import clock
 from umbel.errors import WorkerError
@@ -16,8 +18,8 @@ from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.child import Plan
 from umbel.pools.lane import QUIET, Lane
 from umbel.pools.line import LEAVING, READY, PoolEnds
-from umbel.pools.mix import Mix
-from umbel.pools.nursery import Nursery
+from umbel.pools.mix import SPARE, Mix
+from umbel.pools.nursery import Nursery, describe
 from umbel.pools.pace import MOST, Pace
 from umbel.pools.pool import Abilities, Pool, Runner, Stop
 from umbel.pools.storm import PERIOD, Storm
@@ -28,6 +30,7 @@ log = logging.getLogger("umbel.pools")
 GRACE = 5.0
 """Seconds that a child without jobs may take to end in order."""
 _FORCE = 3.0  # seconds after which an async job that nothing in its process can end is ended with its process
+_RETRY = 0.1  # seconds after which a loop that was busy is given jobs again, to see whether it takes them
 _SLACK = 0.02  # seconds that a hard limit waits longer: handing over takes time too
 
 
@@ -215,11 +218,11 @@ class ProcessPool(Pool):
             lane.put_back(ward.take_back())
             self._watch_head(ward)
 
-    def _give_back(self, lane: Lane) -> None:
-        """Let the worker have what waits."""
-        if lane.waiting:
-            self._tell([Outcome(job.number, Kind.RETURNED) for job in lane.waiting])
-            lane.waiting.clear()
+    def _give_back(self, lane: Lane, *, keep: int = 0) -> None:
+        """Let the worker have what waits, but for the first few."""
+        if len(lane.waiting) > keep:
+            self._tell([Outcome(job.number, Kind.RETURNED) for job in islice(lane.waiting, keep, None)])
+            lane.waiting = deque(islice(lane.waiting, keep))
 
     def _tick_later(self) -> None:
         """Look again in a moment if anything may wait behind something long; an idle pool sleeps."""
@@ -234,9 +237,10 @@ class ProcessPool(Pool):
             for ward in lane.wards:
                 if ward.unsure and now - ward.heard > QUIET:
                     self._rescue(lane, ward, now)
+        self._forgive(now)
         self._deal()
-        if self._sync.surplus(now) and not self._mix.comes(now, is_async=True):
-            self._give_back(self._sync)
+        if self._sync.surplus(now):
+            self._give_back(self._sync, keep=SPARE if self._mix.comes(now, is_async=True) else 0)
         self._moved.set()
 
     def _rescue(self, lane: Lane, ward: Ward, now: float) -> None:
@@ -244,10 +248,16 @@ class ProcessPool(Pool):
         self._collect(ward)
         if now - ward.heard > QUIET and ward.unsure and ward.line.unbegun():
             self._take_back(lane, ward)
-            ward.stuck = bool(ward.jobs)
-        for number, (_, end) in list(ward.jobs.items()) if lane.is_async else ():
-            if end < now:
+            ward.stuck, ward.rescued = bool(ward.jobs), now
+        if lane.is_async:
+            for number in [number for number, (_, end) in ward.jobs.items() if end < now]:
                 self._kill_for(ward, number, Kind.TIMEOUT)
+
+    def _forgive(self, now: float) -> None:
+        """Try loops that were busy again if there are no others: the jobs in them, asleep, may tell nothing for long."""
+        if self._async.waiting and not any(ward.takes for ward in self._async.wards):
+            for ward in self._async.wards:
+                ward.stuck = ward.stuck and now - ward.rescued < _RETRY
 
     # --- what children tell -------------------------------------------------------------------------------------------
 
@@ -367,12 +377,14 @@ class ProcessPool(Pool):
         self._count_death(f"no process can be forked: {os.strerror(error)}")
 
     def died(self, pid: int, status: int) -> None:
-        lane, ward = next((lane, ward) for lane in self._lanes for ward in lane.wards if ward.pid == pid)
+        lane, ward = next(((lane, ward) for lane in self._lanes for ward in lane.wards if ward.pid == pid), (self._sync, None))
+        if ward is None:  # it could not be handed over when it was born
+            return
         how = describe(status)
-        self._bury(lane, ward, how)
+        lost = self._bury(lane, ward, how)
         if self._stopping:
             self._give_back(lane)
-        elif ward.verdicts or (ward.leaving and status == 0):
+        elif ward.verdicts or (ward.leaving and not lost):
             self._restaff()
             self._deal()
         else:
@@ -380,7 +392,7 @@ class ProcessPool(Pool):
             self._count_death(how)
         self._moved.set()
 
-    def _bury(self, lane: Lane, ward: Ward, how: str) -> None:
+    def _bury(self, lane: Lane, ward: Ward, how: str) -> list[Outcome]:
         lane.wards.remove(ward)
         self._loop.remove_reader(ward.line.socket)
         self._loop.remove_writer(ward.line.socket)
@@ -388,6 +400,7 @@ class ProcessPool(Pool):
         unbegun, lost = ward.bury(how)
         lane.put_back(unbegun)
         self._tell(lost)
+        return lost
 
     def _count_death(self, how: str) -> None:
         if self._stopping or self._failure:
@@ -404,11 +417,23 @@ class ProcessPool(Pool):
         lane = self._async if ward.is_async else self._sync
         ward.leaving = True
         self._take_back(lane, ward)
+        self._loop.call_later(GRACE, self._hurry, lane, ward)
         self._restaff()
 
     def _dismiss(self, lane: Lane, ward: Ward) -> None:
         self._take_back(lane, ward)
         self._write_rest(ward, ward.dismiss())
+        self._loop.call_later(GRACE, self._hurry, lane, ward)
+
+    def _hurry(self, lane: Lane, ward: Ward) -> None:
+        """Wait for the jobs of a child that is to leave, but not for ever for its end."""
+        if ward not in lane.wards or self._stopping:
+            return
+        if ward.jobs:
+            self._loop.call_later(GRACE, self._hurry, lane, ward)
+        else:
+            log.warning("child process %s does not end and is killed", ward.pid)
+            self._nursery.kill(ward.pid, signal.SIGKILL)
 
     def orphaned(self, status: int) -> None:
         """The nursery is dead, and with it all children."""
@@ -435,13 +460,3 @@ class ProcessPool(Pool):
         while not fact():
             self._moved.clear()
             await self._moved.wait()
-
-
-def describe(status: int) -> str:
-    """How a process ended, for people: `signal 9 (SIGKILL)` or `exitcode 1`."""
-    if status >= 0:
-        return f"exitcode {status}"
-    try:
-        return f"signal {-status} ({signal.Signals(-status).name})"
-    except ValueError:
-        return f"signal {-status}"

@@ -25,7 +25,9 @@ class Ward:
         self.leaving = False
         """True if it gets no more jobs."""
         self.stuck = False
-        """True if its jobs were taken back because it was silent; until it is heard again."""
+        """True if its jobs were taken back because it was silent; until one ends, or, if async, until it may be tried again."""
+        self.rescued = 0.0
+        """When that was."""
         self.heard = clock.monotonic()
         """When it last told something, or got a job while it had none."""
         self.jobs: dict[int, tuple[Job, float]] = {}
