@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from datetime import timedelta
 from types import ModuleType, SimpleNamespace
 
@@ -149,6 +150,32 @@ def test_nothing_is_read_before_the_first_value_is_asked_for():
     conf.read({})  # it replaces the source that is not there
     assert conf.task_serializer == "yaml"
     assert calls == ["defaults", "loaded"]
+
+
+def test_threads_that_come_while_another_loads_wait_for_it():
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow():
+        begun.set()
+        assert go_on.wait(10)
+        return {"task_serializer": "yaml"}
+
+    conf, seen = Settings(), []
+    conf.add_defaults(slow)
+    first = threading.Thread(target=lambda: seen.append(conf.task_serializer))
+    first.start()
+    assert begun.wait(10)
+    second = threading.Thread(target=lambda: seen.append(conf.task_serializer))
+    second.start()
+    go_on.set()
+    for thread in (first, second):
+        thread.join(10)
+    assert seen == ["yaml", "yaml"]
+
+
+def test_who_is_told_of_loading_may_read_and_change_values():
+    conf = Settings({"task_serializer": "yaml"}, loaded=lambda: conf.update(task_compression=conf.task_serializer))
+    assert conf.task_compression == "yaml"
 
 
 def test_what_is_set_before_loading_stays_stronger_than_the_source():

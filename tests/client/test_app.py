@@ -88,6 +88,35 @@ def test_who_waits_for_all_tasks_is_told_once(app):
     assert told == [app]
 
 
+def test_threads_that_come_while_another_finalizes_wait_for_it(app):
+    begun, go_on = threading.Event(), threading.Event()
+
+    @app.on_after_finalize.connect
+    def slow(sender, **kwargs):
+        assert sender.tasks == {}  # the thread that finalizes does not wait for itself
+        begun.set()
+        assert go_on.wait(10)
+        sender.task(lambda: None, name="late")
+
+    seen = []
+    threads = [threading.Thread(target=lambda: seen.append(list(app.tasks))) for _ in range(2)]
+    threads[0].start()
+    assert begun.wait(10)
+    threads[1].start()
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert seen == [["late"], ["late"]]
+
+
+def test_annotations_that_fail_fail_each_time(app):
+    app.task(lambda: None, name="job")
+    app.conf.task_annotations = {"job": {"name_that_works": 1, "@no_such_method": print}}
+    for _ in range(2):
+        with pytest.raises(AttributeError, match="no_such_method"):
+            _ = app.tasks
+
+
 def test_a_first_call_finalizes_the_app(app):
     @app.task
     def job(): ...

@@ -386,6 +386,12 @@ def test_arguments_that_do_not_fit_are_refused_before_sending(add, sent, args, k
     assert sent() == []
 
 
+@pytest.mark.parametrize("args", [5, "text", {"x": 1}])
+def test_arguments_that_are_no_sequence_are_refused(add, args):
+    with pytest.raises(TypeError, match=r"args must be a tuple or a list, not .*; for one argument write args="):
+        add.apply_async(args)
+
+
 def test_arguments_are_not_looked_at_if_typing_is_off(app, make_app, sent):
     @app.task(typing=False)
     def job(x): ...

@@ -84,6 +84,7 @@ class Umbel:
         self._has_backend = False
         self._routed: tuple[int, Router] | None = None
         self._outbox = Outbox(lambda: self.broker, self._conf)
+        self._is_finalizing = self._has_annotated = False
         self.finalized = False
         """True once every task is known."""
         if task_cls is not None:
@@ -220,7 +221,7 @@ class Umbel:
     def _add(self, task: TaskOf[..., Any]) -> None:
         self._tasks[task.name] = task
         type(task).on_bound(self)
-        if self.finalized:
+        if self._has_annotated:
             self._annotate(task)
 
     def _annotate(self, task: TaskOf[..., Any]) -> None:
@@ -253,14 +254,24 @@ class Umbel:
 
     def finalize(self, auto: bool = False) -> None:
         """Complete the tasks: shared ones join, annotations apply, and who waits for it is told. Twice is the same as once."""
+        self._conf.load()  # before the lock is taken: who is told of that may want the app, too
         with self._lock:
-            if self.finalized:
+            if self._is_finalizing:
                 return
+            self._is_finalizing = True
+            try:
+                self._complete()
+            except BaseException:
+                self._is_finalizing = False
+                raise
             self.finalized = True
-            shared.join(self)
-            for task in list(self._tasks.values()):
-                self._annotate(task)
-            self.on_after_finalize.send(self)
+
+    def _complete(self) -> None:
+        shared.join(self)
+        for task in list(self._tasks.values()):
+            self._annotate(task)
+        self._has_annotated = True
+        self.on_after_finalize.send(self)
 
     def autodiscover_tasks(self, packages: Packages = None, related_name: str | None = "tasks", force: bool = False) -> None:
         """Import the modules called `tasks` of some packages, when a worker starts; without packages those of Django's apps.
@@ -372,6 +383,7 @@ class Umbel:
         """The store of messages; opened when it is first used."""
         broker = self._broker
         if broker is None:
+            self._conf.load()  # outside the lock, as in finalize
             with self._lock:
                 broker = self._broker = self._broker or places.open_broker(self._conf)
         return broker
@@ -380,6 +392,7 @@ class Umbel:
     def backend(self) -> ResultBackend | None:
         """The store of results; None if none are kept."""
         if not self._has_backend:
+            self._conf.load()
             with self._lock:
                 if not self._has_backend:
                     self._backend = places.open_backend(self._conf)

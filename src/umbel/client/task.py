@@ -188,7 +188,11 @@ class Task(Generic[P, R]):
         plan = self._plan
         if plan is None or plan.version != plan.conf.version:
             plan = self._make_plan()
-        args, kwargs = () if args is None else args, _NOTHING if kwargs is None else kwargs
+        if args is None:
+            args = ()
+        elif not isinstance(args, (tuple, list)):
+            raise TypeError(f"{self.name}: args must be a tuple or a list, not {args!r}; for one argument write args=({args!r},)")
+        kwargs = _NOTHING if kwargs is None else kwargs
         if self.typing and not plan.arguments.fit(args, kwargs):
             plan.arguments.check(args, kwargs)
         if (

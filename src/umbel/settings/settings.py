@@ -6,6 +6,7 @@ command line > CELERY_BROKER_URL and its like > app.conf (and `Umbel(...)`) > co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from threading import RLock
 from typing import Any
 
 from umbel.settings import source as sources
@@ -19,7 +20,8 @@ class Settings(MutableMapping[str, Any]):
     """All settings by name, as attributes or items; what is set goes to the `app.conf` layer.
 
     Nothing is read from modules or the environment before the first value is asked for; what was set by then stays stronger.
-    One thread configures; any may read. `version` counts changes, for those who keep something derived from the values.
+    Any thread may read; those that come while another loads wait for it.
+    `version` counts changes, for those who keep something derived from the values.
     """
 
     def __init__(self, changes: Mapping[str, Any] | None = None, *, loaded: Callable[[], None] | None = None):
@@ -29,7 +31,9 @@ class Settings(MutableMapping[str, Any]):
         set_(self, "_loaded", loaded)
         set_(self, "_pending", [])
         set_(self, "_late_defaults", [])
+        set_(self, "_lock", RLock())
         set_(self, "_is_loaded", False)
+        set_(self, "_is_ready", False)
         set_(self, "_values", None)
         set_(self, "_command_line", Layer("command line"))
         set_(self, "_overrides", Layer("environment"))
@@ -50,7 +54,10 @@ class Settings(MutableMapping[str, Any]):
     _loaded: Callable[[], None] | None
     _pending: list[tuple[Any, str | None, bool]]
     _late_defaults: list[Mapping[str, Any] | Callable[[], Mapping[str, Any]]]
+    _lock: RLock
     _is_loaded: bool
+    _is_ready: bool
+    """True once loading is over; until then only the thread that loads sees values, and none of them is kept."""
     _values: dict[str, Any] | None
     _command_line: Layer
     _overrides: Layer
@@ -86,16 +93,23 @@ class Settings(MutableMapping[str, Any]):
 
     def load(self) -> None:
         """Read every source now; done by itself when the first value is asked for."""
-        if self._is_loaded:
+        if self._is_ready:
             return
-        object.__setattr__(self, "_is_loaded", True)
+        with self._lock:
+            if self._is_loaded:  # by another thread meanwhile; or by this one, whose receivers ask for values
+                return
+            object.__setattr__(self, "_is_loaded", True)
+            try:
+                self._load()
+            except BaseException:
+                object.__setattr__(self, "_is_loaded", False)
+                raise
+            object.__setattr__(self, "_is_ready", True)
+
+    def _load(self) -> None:
         object.__setattr__(self, "_environment", sources.from_environment())
         object.__setattr__(self, "_overrides", sources.overrides())
-        try:
-            self._read_pending()
-        except BaseException:
-            object.__setattr__(self, "_is_loaded", False)
-            raise
+        self._read_pending()
         if self._loaded is not None:
             self._loaded()
 
@@ -128,7 +142,8 @@ class Settings(MutableMapping[str, Any]):
             values = {}
             for layer in reversed(self._layers()):
                 values.update(layer.values)
-            object.__setattr__(self, "_values", values)
+            if self._is_ready:
+                object.__setattr__(self, "_values", values)
         return values
 
     # Reading and writing
