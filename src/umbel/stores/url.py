@@ -24,6 +24,7 @@ class Place:
     """A URL, taken apart."""
 
     url: str
+    """Without credentials."""
     scheme: str
     host: str
     path: str
@@ -56,7 +57,9 @@ def _place(url: str, options: Mapping[str, Any] | None) -> Place:
     if not parts.scheme or "://" not in url:
         raise ImproperlyConfigured(f"{url!r} is no URL: it should begin with one of {_schemes(_BROKERS)}")
     asked = dict(parse_qsl(parts.query, keep_blank_values=True))
-    return Place(url, parts.scheme, parts.netloc, unquote(parts.path), {**asked, **(options or {})})
+    host = parts.netloc.rpartition("@")[2]  # the rest is a user and a password, which nobody is to read in a log
+    shown = parts._replace(netloc=host).geturl() if host != parts.netloc else url
+    return Place(shown, parts.scheme, host, unquote(parts.path), {**asked, **(options or {})})
 
 
 def _schemes(known: Mapping[str, object]) -> str:

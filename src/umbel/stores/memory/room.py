@@ -20,6 +20,7 @@ from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
 
 PRIORITIES = 10
+_numbers = itertools.count(1)
 
 
 @dataclass(slots=True, eq=False)
@@ -29,6 +30,8 @@ class Item:
     envelope: Envelope
     ready: float
     """Since when it may be handed out."""
+    number: int = 0
+    """Its place in line."""
     attempts: int = 0
     begun: bool = False
     parked: float | None = None
@@ -49,6 +52,7 @@ class Shelf:
     """One queue."""
 
     ready: list[deque[Item]] = field(default_factory=lambda: [deque() for _ in range(PRIORITIES)])
+    """Each in the order of the numbers."""
     later: list[tuple[float, int, Item]] = field(default_factory=list)
 
     def wake(self, now: float) -> None:
@@ -56,7 +60,20 @@ class Shelf:
         while self.later and self.later[0][0] <= now:
             due, _, item = heapq.heappop(self.later)
             item.ready = due
-            self.ready[rank(item.envelope)].append(item)
+            self.append(item)
+
+    def append(self, item: Item) -> None:
+        """Put it at the end of its line."""
+        item.number = next(_numbers)
+        self.ready[rank(item.envelope)].append(item)
+
+    def give_back(self, item: Item) -> None:
+        """Put it where it stood: in front, save for older ones that were given back too."""
+        line, older = self.ready[rank(item.envelope)], []
+        while line and line[0].number < item.number:
+            older.append(line.popleft())
+        line.appendleft(item)
+        line.extendleft(reversed(older))
 
     @property
     def count(self) -> int:
@@ -112,12 +129,14 @@ class Room:
         shelf = self.shelves.get(queue)
         if shelf is None:
             shelf = self.shelves[queue] = Shelf()
-        if due is not None and due > clock.now():
+        now = clock.now()
+        shelf.wake(now)
+        if due is not None and due > now:
             heapq.heappush(shelf.later, (due, next(self.count), item))
         elif front:
-            shelf.ready[rank(item.envelope)].appendleft(item)
+            shelf.give_back(item)
         else:
-            shelf.ready[rank(item.envelope)].append(item)
+            shelf.append(item)
 
     def free(self, hold: Hold, *, due: float | None = None, counted: bool = False, begun: bool = False) -> None:
         """Give the held item back, in front."""

@@ -84,6 +84,11 @@ class File:
                 raise
             return done
 
+    def alone(self, statement: str) -> None:
+        """Run a statement that is a transaction by itself; as a script, since `execute` ends a pragma after its first step."""
+        with self._lock:
+            self._patiently(lambda: self._open().executescript(statement))
+
     def tell(self) -> None:
         """Wake the threads of this process that wait for a change."""
         with self._changed:

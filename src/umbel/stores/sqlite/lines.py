@@ -101,16 +101,21 @@ def sort(envelopes: Iterable[Envelope], now: float) -> Mail:
 def put(connection: sqlite3.Connection, mail: Mail, now: float) -> None:
     """Append the ready ones to their lines, and keep the others until they are due."""
     for key, blobs in mail.ready.items():
-        append(connection, segment_of(connection, key), blobs, now)
+        append(connection, segment_of(connection, key, now), blobs, now)
     for key, items in mail.later.items():
-        _keep(connection, segment_of(connection, key), items)
+        _keep(connection, segment_of(connection, key, now), items)
 
 
-def segment_of(connection: sqlite3.Connection, key: Key) -> int:
-    """The number of the segment; a new one if need be."""
+def segment_of(connection: sqlite3.Connection, key: Key, now: float) -> int:
+    """The number of the segment, a new one if need be; what is due in it goes in line before what is to come."""
     name = (key[0], min(max(key[1], 0), 9))
-    row = connection.execute("SELECT number FROM segment WHERE queue = ? AND priority = ?", name).fetchone()
-    return row[0] if row else _new_segment(connection, name)
+    row = connection.execute("SELECT number, due FROM segment WHERE queue = ? AND priority = ?", name).fetchone()
+    if row is None:
+        return _new_segment(connection, name)
+    number, due = row
+    if due is not None and due <= now:
+        _wake(connection, number, now)
+    return int(number)
 
 
 def _new_segment(connection: sqlite3.Connection, name: Key) -> int:
@@ -155,16 +160,16 @@ def wake(connection: sqlite3.Connection, lines: Iterable[Segment], now: float) -
     """Put in line what is due."""
     for line in lines:
         if line.is_due(now):
-            _wake(connection, line, now)
+            line.tail += _wake(connection, line.number, now)
 
 
-def _wake(connection: sqlite3.Connection, line: Segment, now: float) -> None:
+def _wake(connection: sqlite3.Connection, segment: int, now: float) -> int:
+    """Put in line the next that are due; tells how many."""
     rows = connection.execute(
         "SELECT number, due, attempts, begun, parked FROM later WHERE segment = ? AND due <= ? ORDER BY due, number LIMIT ?",
-        (line.number, now, DUE_AT_ONCE),
+        (segment, now, DUE_AT_ONCE),
     ).fetchall()
-    first = _lengthen(connection, line.number, len(rows))
-    line.tail = first + len(rows)
+    first = _lengthen(connection, segment, len(rows))
     numbers = pack.text([row[0] for row in rows])
     connection.execute(
         "INSERT INTO message SELECT ? + key, due, envelope FROM json_each(?) CROSS JOIN later ON number = value", (first, numbers)
@@ -172,6 +177,5 @@ def _wake(connection: sqlite3.Connection, line: Segment, now: float) -> None:
     history = [(place, *row[2:]) for place, row in enumerate(rows, first) if any(row[2:])]
     connection.executemany("INSERT INTO past VALUES (?, ?, ?, ?)", history)
     connection.execute("DELETE FROM later WHERE number IN (SELECT value FROM json_each(?))", (numbers,))
-    connection.execute(
-        "UPDATE segment SET due = (SELECT min(due) FROM later WHERE segment = ?1) WHERE number = ?1", (line.number,)
-    )
+    connection.execute("UPDATE segment SET due = (SELECT min(due) FROM later WHERE segment = ?1) WHERE number = ?1", (segment,))
+    return len(rows)

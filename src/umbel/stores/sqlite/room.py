@@ -14,12 +14,8 @@ PAGES_AT_ONCE = 1000
 def give_room(file: File) -> None:
     """Shorten the file a little, if it has far more free pages than it needs."""
     if file.read(_spare) > 2 * SPARE_PAGES:
-        file.write(_shorten)
+        file.alone(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})")
 
 
 def _spare(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA freelist_count").fetchone()[0])
-
-
-def _shorten(connection: sqlite3.Connection) -> None:
-    connection.execute(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})").fetchall()

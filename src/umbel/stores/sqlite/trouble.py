@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 
 from umbel.errors import BrokerDown, BrokerError, BrokerRefused
@@ -32,6 +33,8 @@ def is_busy(error: sqlite3.Error) -> bool:
 def translate(error: sqlite3.Error, path: str) -> BrokerError:
     """The same, as an error of umbel's."""
     code = _code(error)
+    if code == sqlite3.SQLITE_CANTOPEN and os.access(os.path.dirname(path), os.W_OK) and not os.path.islink(path):
+        return BrokerDown(f"{path} cannot be opened now: this process may have too many open files ({error})")
     if code in _REFUSED:
         return BrokerRefused(f"{path} {_REFUSED[code]} ({error})")
     if code in _DOWN:

@@ -1,0 +1,261 @@
+"""Bad files and bad disks: one clear line, of the right kind, and nothing lost."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sqlite3
+import threading
+
+import pytest
+
+from umbel.errors import BrokerDown, BrokerRefused
+from umbel.stores.broker import Conclusion
+from umbel.stores.sqlite import file, schema
+from umbel.stores.sqlite.backend import SqliteBackend
+from umbel.stores.sqlite.broker import SqliteBroker
+from umbel.testing.given import drain, envelope, envelopes, ids, in_a_child
+
+
+@pytest.fixture
+def path(tmp_path):
+    return f"{tmp_path}/queue.db"
+
+
+@pytest.fixture
+def broker(path):
+    broker = SqliteBroker(path)
+    yield broker
+    broker.close()
+
+
+def refusal(path, **options) -> str:
+    broker = SqliteBroker(str(path), **options)
+    with pytest.raises(BrokerRefused) as told:
+        broker.send(envelopes("a"))
+    broker.close()
+    assert "\n" not in str(told.value)
+    assert str(path) in str(told.value)
+    return str(told.value)
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path):
+    poem = tmp_path / "poem.txt"
+    poem.write_text("No SQLite database begins like this. " * 300)
+    assert "is no SQLite database" in refusal(poem)
+    assert poem.read_text().startswith("No SQLite")
+
+
+def test_the_database_of_another_program_is_refused_and_left_alone(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE customers (name)")
+    connection.close()
+    assert "the database of another program" in refusal(path)
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("customers",)]
+    connection.close()
+
+
+def test_a_newer_schema_is_refused(path, broker):
+    broker.send(envelopes("a"))
+    broker.close()
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+    connection.close()
+    assert "another version of umbel" in refusal(path)
+
+
+def test_a_directory_is_refused(tmp_path):
+    assert "is a directory" in refusal(tmp_path)
+
+
+def test_a_missing_directory_is_refused(tmp_path):
+    assert "does not exist" in refusal(tmp_path / "missing" / "queue.db")
+
+
+def test_an_old_sqlite_is_refused(path, monkeypatch):
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+    broker = SqliteBroker(path)
+    with pytest.raises(BrokerRefused, match=r"needs SQLite 3\.35"):
+        broker.send(envelopes("a"))
+
+
+def as_nobody(work) -> bool:
+    """What `work` says in a child that is not root, for whom all files are writable."""
+
+    def live() -> bool:
+        if os.getuid() == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+        return work()
+
+    return in_a_child(live)
+
+
+@pytest.fixture
+def open_path(tmp_path):
+    """Let others than the owner reach the file: pytest's directories are the owner's only."""
+    directory = tmp_path
+    while directory.owner() == tmp_path.owner() and "pytest" in str(directory):
+        directory.chmod(0o755)
+        directory = directory.parent
+    return f"{tmp_path}/queue.db"
+
+
+def test_a_file_that_may_not_be_written_is_refused_and_nothing_is_lost(tmp_path, open_path):
+    broker = SqliteBroker(open_path)
+    broker.send(envelopes("a"))
+    broker.close()
+    os.chmod(open_path, 0o444)
+    tmp_path.chmod(0o555)
+
+    def work() -> bool:
+        return "cannot be" in refusal(open_path)
+
+    assert as_nobody(work)
+    tmp_path.chmod(0o755)
+    os.chmod(open_path, 0o644)
+    again = SqliteBroker(open_path)
+    assert ids(drain(again)) == ["a"]
+    again.close()
+
+
+def test_a_directory_that_may_not_be_written_is_refused(tmp_path, open_path):
+    tmp_path.chmod(0o555)
+    assert as_nobody(lambda: "cannot be opened" in refusal(open_path))
+    tmp_path.chmod(0o755)
+
+
+def limited(bytes: int, work) -> bool:
+    """What `work` says in a child whose files may not be longer than `bytes`: to SQLite that is a disk that fails."""
+
+    def live() -> bool:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (bytes, resource.RLIM_INFINITY))
+        return work()
+
+    return in_a_child(live)
+
+
+def test_a_full_disk_is_told_and_what_was_accepted_stays(path):
+    sent = 0
+
+    def work() -> bool:
+        nonlocal sent
+        broker = SqliteBroker(path)
+        try:
+            while True:
+                broker.send([envelope(str(sent), body=b"x" * 10_000)])
+                sent += 1
+        except BrokerDown as error:
+            told = str(error)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        broker.send([envelope("after")])
+        return "disk" in told and ids(drain(broker)) == [*map(str, range(sent)), "after"] and sent > 10
+
+    assert limited(1 << 20, work)
+
+
+def test_a_conclusion_on_a_full_disk_may_be_repeated(path):
+    def work() -> bool:
+        broker, backend = SqliteBroker(path), SqliteBackend(path)
+        broker.send(envelopes("a"))
+        (held,) = broker.reserve(["q"], 1, 1)
+        conclusion = Conclusion(held, envelopes=[envelope("next", "after", body=b"x" * (2 << 20))])
+        with pytest.raises(BrokerDown):
+            broker.conclude([conclusion])
+        told = broker.depth(["q"])["q"].held == 1 and broker.queues() == ["q"]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        again = broker.conclude([conclusion]) == [] and broker.queues() == ["after"]
+        backend.close()
+        return told and again
+
+    assert limited(1 << 20, work)
+
+
+def test_a_file_that_stays_busy_is_told_after_the_timeout_and_works_again_later(path, broker):
+    broker.send(envelopes("a"))
+    hog = sqlite3.connect(path, isolation_level=None)
+    hog.execute("BEGIN IMMEDIATE")
+    impatient = SqliteBroker(path, timeout=0.2)
+    with pytest.raises(BrokerDown, match="is busy"):
+        impatient.send(envelopes("b"))
+    assert impatient.queues() == ["q"]
+    hog.execute("ROLLBACK")
+    hog.close()
+    impatient.send(envelopes("c"))
+    assert ids(drain(impatient)) == ["a", "c"]
+    impatient.close()
+
+
+def test_a_file_that_is_busy_for_a_moment_is_waited_for(path, broker):
+    broker.send(envelopes("a"))
+    hog = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    hog.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(0.1, hog.execute, ["ROLLBACK"])
+    timer.start()
+    broker.send(envelopes("b"))
+    timer.join()
+    hog.close()
+    assert ids(drain(broker)) == ["a", "b"]
+
+
+def test_a_deleted_file_is_made_anew(path, broker):
+    broker.send(envelopes("a"))
+    for name in (path, f"{path}-wal", f"{path}-shm"):
+        os.unlink(name)
+    assert broker.reserve(["q"], 1, 0) == []
+    other = SqliteBroker(path)
+    other.send(envelopes("b"))
+    assert ids(broker.reserve(["q"], 1, 5)) == ["b"]
+    other.close()
+
+
+def test_a_damaged_file_is_told(path, broker):
+    broker.send(envelopes(*map(str, range(2000)), body=b"x" * 1000))
+    broker.close()
+    with open(path, "r+b") as damaged:
+        damaged.seek(schema.PAGE_BYTES)
+        damaged.write(os.urandom(50 * schema.PAGE_BYTES))
+    again = SqliteBroker(path)
+    with pytest.raises(BrokerRefused, match="is damaged"):
+        drain(again)
+    again.close()
+
+
+def test_too_many_queues_are_told(path, broker, monkeypatch):
+    monkeypatch.setattr("umbel.stores.sqlite.lines.SEGMENTS", 2)
+    broker.send([envelope("a", "one"), envelope("b", "two")])
+    with pytest.raises(BrokerRefused, match="more than 2 queues"):
+        broker.send([envelope("c", "three")])
+    assert broker.queues() == ["one", "two"]
+
+
+def test_a_failed_batch_leaves_nothing_behind(path, broker, monkeypatch):
+    monkeypatch.setattr("umbel.stores.sqlite.lines.SEGMENTS", 1)
+    with pytest.raises(BrokerRefused):
+        broker.send([envelope("a", "one"), envelope("b", "two")])
+    assert broker.queues() == []
+
+
+def test_brokers_on_one_path_share_one_file_of_this_process(path):
+    assert file.file_at(path) is file.file_at(os.path.join(os.path.dirname(path), ".", "queue.db"))
+
+
+def test_a_closed_broker_leaves_no_file_open(path):
+    broker, backend = SqliteBroker(path), SqliteBackend(path)
+    broker.send(envelopes("a"))
+    broker.close()
+    backend.close()
+    links = [os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd")]
+    assert path not in {os.readlink(link) for link in links if os.path.islink(link)}
+
+
+def test_space_of_what_is_gone_is_given_back(path, broker, monkeypatch):
+    monkeypatch.setattr("umbel.stores.sqlite.room.SPARE_PAGES", 100)
+    broker.send([envelope("a", body=b"x" * 1_000_000) for _ in range(40)])
+    broker.purge("q")
+    for _ in range(10):
+        broker.recover()
+    broker.close()
+    assert os.path.getsize(path) < 300 * schema.PAGE_BYTES

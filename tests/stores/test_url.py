@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from umbel.errors import ImproperlyConfigured
+from umbel.stores.memory.broker import MemoryBroker
+from umbel.stores.sqlite.backend import SqliteBackend
+from umbel.stores.sqlite.broker import SqliteBroker
+from umbel.stores.url import open_backend, open_broker
+
+
+def test_sqlite_with_three_slashes_is_relative_to_the_current_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    broker = open_broker("sqlite:///sub/queue.db")
+    assert isinstance(broker, SqliteBroker)
+    assert broker.url == f"sqlite:///{tmp_path}/sub/queue.db"
+
+
+def test_sqlite_with_four_slashes_is_absolute(tmp_path):
+    backend = open_backend(f"sqlite:///{tmp_path}/my%20results.db", expires=None)
+    assert isinstance(backend, SqliteBackend)
+    assert backend.url == f"sqlite:///{tmp_path}/my results.db"
+
+
+def test_a_tilde_is_the_home_of_the_user(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert open_broker("sqlite:///~/queue.db").url == "sqlite:////home/somebody/queue.db"
+
+
+def test_opening_does_nothing_to_the_disk(tmp_path):
+    open_broker(f"sqlite:///{tmp_path}/queue.db").close()
+    open_backend(f"sqlite:///{tmp_path}/queue.db", expires=1).close()
+    assert os.listdir(tmp_path) == []
+
+
+def test_broker_and_results_with_one_url_are_one_store(tmp_path):
+    broker = open_broker(f"sqlite:///{tmp_path}/queue.db?timeout=5&synchronous=FULL")
+    assert broker.keeps(open_backend(f"sqlite:///{tmp_path}/queue.db?synchronous=full", expires=1, options={"timeout": 5}))
+    assert not broker.keeps(open_backend(f"sqlite:///{tmp_path}/other.db", expires=1))
+
+
+def test_memory_takes_a_name_or_none():
+    assert isinstance(open_broker("memory://"), MemoryBroker)
+    assert open_broker("memory://name").url == "memory://name"
+    assert open_broker("memory://name").keeps(open_backend("memory://name/", expires=1))
+    assert open_broker("memory://").keeps(open_backend("cache+memory://", expires=1))
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("sqlite://", "names no file"),
+        ("sqlite:///", "names no file"),
+        ("sqlite:///directory/", "names no file"),
+        ("sqlite://host/queue.db", "sqlite:///file.db"),
+        ("sqlite://queue.db", "a file is on no host"),
+        ("sqlite:///:memory:", "memory://"),
+        ("sqlite:///q.db?synchronus=full", "'synchronus'"),
+        ("sqlite:///q.db?synchronous=maybe", "off, normal, full, extra"),
+        ("sqlite:///q.db?timeout=soon", "'soon'"),
+        ("sqlite:///q.db?timeout=-1", "number of seconds"),
+        ("memory://name?size=3", "'size'"),
+        ("sqllite:///q.db", "did you mean sqlite://"),
+        ("redis://localhost", "no broker for redis://"),
+        ("queue.db", "is no URL"),
+        ("", "is no URL"),
+    ],
+)
+def test_a_wrong_url_is_told_in_one_line_that_says_what_to_write(url, words):
+    with pytest.raises(ImproperlyConfigured) as told:
+        open_broker(url)
+    assert words in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_an_unknown_option_is_named():
+    with pytest.raises(ImproperlyConfigured, match="'visibility_timeout'"):
+        open_broker("sqlite:///q.db", options={"visibility_timeout": 3600})
+    with pytest.raises(ImproperlyConfigured, match="no result backend for mongodb://"):
+        open_backend("mongodb://host", expires=1)
+
+
+def test_a_password_is_not_repeated_in_an_error():
+    with pytest.raises(ImproperlyConfigured) as told:
+        open_broker("sqlite://user:secret@host/queue.db")
+    assert "secret" not in str(told.value)
