@@ -51,6 +51,7 @@ class SqliteBroker(Broker):
         self._number = NOBODY
         self._lost = False
         self._closed = False
+        self._vain = False
         self._handouts = itertools.count(1)
         self._turns = itertools.count()
         self._file.join(self)
@@ -71,20 +72,24 @@ class SqliteBroker(Broker):
     def reserve(self, queues: Sequence[str], limit: int, wait: float) -> list[Delivery]:
         until = clock.monotonic() + wait
         names = list(dict.fromkeys(queues))
+        seen = None
         while not self._closed and limit > 0:
-            seen = self._file.mark()
             if taken := self._reserve(names, limit):
                 return taken
             if clock.monotonic() >= until:
                 break
-            self._file.wait(seen, min(until, self._next_due(names)))
+            if seen:
+                self._file.wait(seen, min(until, self._next_due(names)))
+            seen = self._file.mark()  # then look again, so that nothing falls between the look and the mark
         return []
 
     def _reserve(self, names: list[str], limit: int) -> list[Delivery]:
-        """Look first, and begin to write only if there is something, so that those who wait do not hinder those who work."""
-        if self._number and not self._file.read(lambda connection: self._is_anything_ready(connection, names)):
+        """Take; after a vain attempt look first, so that those who wait do not hinder those who work."""
+        if self._vain and not self._file.read(lambda connection: self._is_anything_ready(connection, names)):
             return []
-        return self._file.write(lambda connection: self._take(connection, names, limit))
+        taken = self._file.write(lambda connection: self._take(connection, names, limit))
+        self._vain = not taken
+        return taken
 
     def _is_anything_ready(self, connection: sqlite3.Connection, names: list[str]) -> bool:
         now = clock.now()
@@ -244,4 +249,4 @@ class SqliteBroker(Broker):
         """Another process is another owner."""
         self.owner = new_owner()
         self._number = NOBODY
-        self._lost = False
+        self._lost = self._vain = False

@@ -30,7 +30,8 @@ _MARK = "json_extract(value, '$[0]')"
 _KEEP = f"""INSERT INTO later SELECT NULL, ?, json_extract(value, '$[1]'), 0, 0, NULL, {pack.BLOB.format(_MARK)}
     FROM json_each(?)"""
 _LINES = """SELECT number, queue, priority, head, tail, due,
-    (SELECT count(*) FROM past WHERE place >= number << 44 AND place < head)
+    (SELECT count(*) FROM past WHERE place >= number << 44 AND place < head),
+    EXISTS (SELECT 1 FROM past WHERE place >= number << 44 AND place < (number + 1) << 44)
     FROM segment WHERE queue IN (SELECT value FROM json_each(?)) ORDER BY priority DESC"""
 
 
@@ -47,6 +48,8 @@ class Segment:
     """When the next in `later` is due."""
     returned: int
     """How many were given back, and are ready below `head`."""
+    has_past: bool
+    """True if any of its messages has a past; most lines have none, and are then taken from with fewer statements."""
 
     @property
     def ready(self) -> int:
@@ -161,6 +164,7 @@ def wake(connection: sqlite3.Connection, lines: Iterable[Segment], now: float) -
     for line in lines:
         if line.is_due(now):
             line.tail += _wake(connection, line.number, now)
+            line.has_past = True
 
 
 def _wake(connection: sqlite3.Connection, segment: int, now: float) -> int:

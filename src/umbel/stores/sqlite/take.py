@@ -19,16 +19,19 @@ from umbel.wire.envelope import Envelope
 
 TAKE_BYTES = 16 << 20
 """How much one `reserve` hands out at most, so that a thousand long messages do not fill the memory."""
+SMALL_BYTES = 64 << 10
+"""Up to here envelopes are read all in one statement; a longer one is worth a statement of its own."""
 
 IN_HAND, IN_AN_EARLIER_HAND = 1, 2
 """Values of `hold.begun`: the run was begun in this hold, or before it."""
 
-_SIZES = """SELECT json_group_array(place), json_group_array(length(envelope))
+_SOME = f"""SELECT json_group_array(place), json_group_array(length(envelope)),
+    {pack.GLUE.format(f"CASE WHEN length(envelope) <= {SMALL_BYTES} THEN envelope ELSE '' END")}
     FROM json_each(?) CROSS JOIN message ON place = value"""
-_ENVELOPES = f"SELECT {pack.GLUE.format('envelope')} FROM json_each(?) CROSS JOIN message ON place = value"
 _PAST = """SELECT json_group_array(json_array(place, attempts, begun, parked))
     FROM past WHERE place IN (SELECT value FROM json_each(?))"""
-_HOLD = f"""INSERT INTO hold
+_HOLD = "INSERT INTO hold SELECT value, ?, ?, 1, 0, NULL FROM json_each(?)"
+_HOLD_PAST = f"""INSERT INTO hold
     SELECT value, ?, ?, coalesce(attempts, 0) + 1, coalesce(begun, 0) * {IN_AN_EARLIER_HAND}, parked
     FROM json_each(?) LEFT JOIN past ON place = value"""
 _FORGET = "DELETE FROM past WHERE place IN (SELECT value FROM json_each(?))"
@@ -61,9 +64,12 @@ def take(connection: sqlite3.Connection, chosen: Sequence[tuple[Segment, int]], 
     places = [place for line, count in chosen for place in _first(connection, line, count)]
     held, envelopes = fetch(connection, places)
     passed = places if len(held) == len(places) or not held else places[: places.index(held[-1]) + 1]
-    past = _past(connection, pack.text(passed))
-    connection.execute(_HOLD, (owner, handout, pack.text(held)))
-    _advance(connection, [line for line, _ in chosen], passed)
+    lines = [line for line, _ in chosen]
+    past = _past(connection, pack.text(passed)) if any(line.has_past for line in lines) else {}
+    connection.execute(_HOLD_PAST if past else _HOLD, (owner, handout, pack.text(held)))
+    if past:
+        connection.execute(_FORGET, (pack.text(passed),))
+    _advance(connection, lines, passed)
     queues = {line.number: line.queue for line, _ in chosen}
     taken = [
         Delivery(envelope, queues[of(place)], Receipt(place, owner, handout), 1)
@@ -86,13 +92,21 @@ def _first(connection: sqlite3.Connection, line: Segment, count: int) -> list[in
 
 def fetch(connection: sqlite3.Connection, places: Sequence[int]) -> tuple[list[int], list[Envelope]]:
     """The messages at these places, in their order, as many as fit into `TAKE_BYTES` (at least one)."""
-    found, sizes = map(pack.from_json, connection.execute(_SIZES, (pack.text(places),)).fetchone())
-    if sum(sizes) > TAKE_BYTES:
-        fitting = next(pack.slices(sizes, TAKE_BYTES))
-        found, sizes = found[fitting], sizes[fitting]
-    (glued,) = connection.execute(_ENVELOPES, (pack.text(found),)).fetchone()
+    found, sizes, glued = connection.execute(_SOME, (pack.text(places),)).fetchone()
+    found, sizes = pack.from_json(found), pack.from_json(sizes)
+    fitting = next(pack.slices(sizes, TAKE_BYTES), slice(0)) if sum(sizes) > TAKE_BYTES else slice(None)
+    blobs = pack.split(glued or b"", [size if size <= SMALL_BYTES else 0 for size in sizes])
+    return found[fitting], [
+        _read(connection, place, size, blob) for place, size, blob in zip(found[fitting], sizes[fitting], blobs, strict=False)
+    ]
+
+
+def _read(connection: sqlite3.Connection, place: int, size: int, blob: bytes) -> Envelope:
+    """The envelope, out of its own row if it is long."""
+    if size > SMALL_BYTES:
+        (blob,) = connection.execute("SELECT envelope FROM message WHERE place = ?", (place,)).fetchone()
     try:
-        return found, [decode(blob) for blob in pack.split(glued or b"", sizes)]
+        return decode(blob)
     except msgspec.DecodeError as error:
         raise BrokerRefused(f"a stored message cannot be read: {error}; was the file written by another umbel?") from error
 
@@ -105,7 +119,6 @@ def _past(connection: sqlite3.Connection, places: str) -> dict[int, tuple[int, i
 
 def _advance(connection: sqlite3.Connection, lines: Sequence[Segment], passed: Sequence[int]) -> None:
     """Note that these are no longer ready."""
-    connection.execute(_FORGET, (pack.text(passed),))
     after = {of(place): place + 1 for place in passed}  # of each line the last, which is the furthest
     heads = [(max(after.get(line.number, 0), line.head), line.number) for line in lines]
     connection.executemany("UPDATE segment SET head = ? WHERE number = ?", heads)
