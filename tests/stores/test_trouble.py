@@ -252,7 +252,7 @@ def test_a_closed_broker_leaves_no_file_open(path):
 
 
 def test_space_of_what_is_gone_is_given_back(path, broker, monkeypatch):
-    monkeypatch.setattr("umbel.stores.sqlite.room.SPARE_PAGES", 100)
+    monkeypatch.setattr("umbel.stores.sqlite.space.SPARE_PAGES", 100)
     broker.send([envelope("a", body=b"x" * 1_000_000) for _ in range(40)])
     broker.purge("q")
     for _ in range(10):

@@ -10,9 +10,6 @@ from umbel.stores.backend import ResultBackend
 from umbel.stores.memory.room import Room, room
 from umbel.wire.result import Result
 
-SWEEP_EVERY = 1000
-"""Results written between two sweeps: what is past its age is at most that much more than what is not."""
-
 
 def keep(room: Room, results: Sequence[Result], expires: float | None) -> None:
     """Write the results; the caller is inside the room."""
@@ -21,7 +18,19 @@ def keep(room: Room, results: Sequence[Result], expires: float | None) -> None:
     for result in results:
         old = _fresh(room, result.id, now)
         if old is None or may_replace(result.state, old.state):
+            room.results.pop(result.id, None)  # the newest stand last
             room.results[result.id] = (result, until)
+    if results:
+        _sweep_first(room, now)
+
+
+def _sweep_first(room: Room, now: float) -> None:
+    """Drop what is past its age at the front: in a store whose results live equally long, that is all."""
+    while room.results:
+        id, (_, until) = next(iter(room.results.items()))
+        if until is None or until > now:
+            return
+        del room.results[id]
 
 
 def _fresh(room: Room, id: str, now: float) -> Result | None:
@@ -37,7 +46,6 @@ class MemoryBackend(ResultBackend):
         self.expires = expires
         self.room = room(name)
         self._closed = False
-        self._written = 0
 
     def store(self, results: Sequence[Result]) -> None:
         if not results:
@@ -45,10 +53,6 @@ class MemoryBackend(ResultBackend):
         with self.room.changed:
             keep(self.room, results, self.expires)
             self.room.changed.notify_all()
-        self._written += len(results)
-        if self._written >= SWEEP_EVERY:
-            self._written = 0
-            self.sweep()
 
     def fetch(self, ids: Collection[str]) -> dict[str, Result]:
         with self.room.changed:

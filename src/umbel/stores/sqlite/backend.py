@@ -8,13 +8,10 @@ from collections.abc import Collection, Sequence
 from umbel import clock
 from umbel.stores.backend import ResultBackend
 from umbel.stores.sqlite import chords, results
+from umbel.stores.sqlite.broom import Broom, sweep
 from umbel.stores.sqlite.file import file_at
-from umbel.stores.sqlite.room import give_room
+from umbel.stores.sqlite.space import give_room
 from umbel.wire.result import Result
-
-SWEEP_EVERY = 1000
-"""Results written between two looks for old ones; twice as many are then removed at most, so that the file cannot only grow."""
-SWEEP_AT_ONCE = 2000
 
 
 class SqliteBackend(ResultBackend):
@@ -25,7 +22,7 @@ class SqliteBackend(ResultBackend):
         self.url = f"sqlite:///{path}"
         self.expires = expires
         self._closed = False
-        self._written = 0
+        self._broom = Broom()
         self.file.join(self)
 
     def store(self, results: Sequence[Result]) -> None:
@@ -36,11 +33,7 @@ class SqliteBackend(ResultBackend):
     def _store(self, connection: sqlite3.Connection, new: Sequence[Result]) -> None:
         now = clock.now()
         results.keep(connection, new, now, self.expires)
-        self._written += len(new)
-        if self._written >= SWEEP_EVERY:
-            self._written = 0
-            results.sweep(connection, now, SWEEP_AT_ONCE)
-            chords.sweep(connection, now, SWEEP_AT_ONCE)
+        self._broom.after(connection, len(new), now)
 
     def fetch(self, ids: Sequence[str]) -> dict[str, Result]:
         if not ids:
@@ -71,10 +64,8 @@ class SqliteBackend(ResultBackend):
 
     def sweep(self) -> int:
         total = 0
-        while count := self.file.write(lambda connection: results.sweep(connection, clock.now(), SWEEP_AT_ONCE)):
+        while count := self.file.write(lambda connection: sweep(connection, clock.now())):
             total += count
-        while self.file.write(lambda connection: chords.sweep(connection, clock.now(), SWEEP_AT_ONCE)):
-            pass
         give_room(self.file)
         return total
 

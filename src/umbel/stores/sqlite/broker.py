@@ -16,8 +16,9 @@ from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Rec
 from umbel.stores.owner import new_owner
 from umbel.stores.sqlite import cemetery, holds, lines, results, survey
 from umbel.stores.sqlite.backend import SqliteBackend
+from umbel.stores.sqlite.broom import Broom
 from umbel.stores.sqlite.file import file_at
-from umbel.stores.sqlite.room import give_room
+from umbel.stores.sqlite.space import give_room
 from umbel.stores.sqlite.take import choose, take
 from umbel.wire.envelope import Envelope
 
@@ -48,6 +49,7 @@ class SqliteBroker(Broker):
         self._lease = lease
         self._max_deliveries = max_deliveries
         self._results_expire: float | None = 86400.0
+        self._broom = Broom()
         self._number = NOBODY
         self._lost = False
         self._closed = False
@@ -140,7 +142,9 @@ class SqliteBroker(Broker):
         now = clock.now()
         holds.bury(connection, [(each.delivery, each.buried) for each in valid if each.buried is not None], now)
         holds.end(connection, holds.places_of(kept))
-        results.keep(connection, [result for each in valid for result in each.results], now, self._results_expire)
+        told = [result for each in valid for result in each.results]
+        results.keep(connection, told, now, self._results_expire)
+        self._broom.after(connection, len(told), now)
         lines.put(connection, lines.sort([envelope for each in valid for envelope in each.envelopes], now), now)
         return lost
 
