@@ -51,6 +51,7 @@ ROWS = {
         Row("drain_kept", 100_000, 10_000, {"rate": "drain no-ops, with results, tasks/s"}, more_is_better=True),
         Row("latency", 200, 200, {"p50": "delay() to start, idle, p50, ms", "p99": "delay() to start, idle, p99, ms"}),
         Row("start", 1, 1, {"seconds": "worker start to first task, s"}),
+        Row("start_plain", 1, 1, {"seconds": "the same, worker without options, s"}),
         Row("memory", 1, 1, {"megabytes": "idle worker with 2 processes, PSS, MB"}),
         Row("imports", 3, 3, {"package": "import the package, ms", "app": "import and make an app, ms"}),
     )
@@ -65,6 +66,8 @@ class System:
     name: str
     bin: Path
     worker: list[str]
+    plain: list[str]
+    """The worker as people start it first, with nothing but its two processes."""
     imports: dict[str, str]
     environment: dict[str, str]
     results: dict[str, list[float]] = field(default_factory=dict)
@@ -83,7 +86,8 @@ class System:
         if row.name == "imports":
             return {key: self.time(IMPORT.format(what)) for key, what in self.imports.items()}
         count = row.umbel if self.name == "umbel" else row.celery
-        command = [str(self.bin / "python"), "drive.py", f"{self.name}_app", row.name, str(count), str(folder), *self.worker]
+        command = [str(self.bin / "python"), "drive.py", f"{self.name}_app", row.name, str(count), str(folder)]
+        command += self.plain if row.name.endswith("_plain") else self.worker
         process = subprocess.Popen(command, cwd=HERE, env=self.environment, stdout=subprocess.PIPE, text=True)
         try:
             told, _ = process.communicate()
@@ -127,19 +131,25 @@ def systems(folder: Path, port: int) -> list[System]:
         raise SystemExit(f"{celery} is missing: run 'make bench', which installs Celery there")
     here = Path(sys.executable).parent
     environment = {**os.environ, "BENCH_REDIS_PORT": str(port), "BENCH_FILE": str(folder / "umbel.db")}
-    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    plain = {
+        name: [str(place / name), "-A", f"{name}_app", "worker", "-c", "2"]
+        for name, place in (("celery", celery), ("umbel", here))
+    }
+    quick = ["-O", "fair", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     return [
         System(
             "celery",
             celery,
-            [str(celery / "celery"), "-A", "celery_app", "worker", "-c", "2", "-l", "WARNING", "-O", "fair", *quiet],
+            [*plain["celery"], "-l", "WARNING", *quick],
+            plain["celery"],
             {"package": "import celery", "app": "from celery import Celery; Celery('x')"},
             environment,
         ),
         System(
             "umbel",
             here,
-            [str(here / "umbel"), "-A", "umbel_app", "worker", "-c", "2", "-l", "WARNING"],
+            [*plain["umbel"], "-l", "WARNING"],
+            plain["umbel"],
             {"package": "import umbel", "app": "from umbel import Umbel; Umbel('x')"},
             environment,
         ),

@@ -92,6 +92,8 @@ class Drive:
             until(lambda: bool(self.marked()), "the first task", worker)
         return {"seconds": self.marked()["first"] - begin}
 
+    start_plain = start
+
     def memory(self) -> Numbers:
         """A worker that has run 200 tasks and is idle since two seconds; megabytes (PSS)."""
         self.system.send_many(self.system.noop, 200)

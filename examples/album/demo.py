@@ -196,6 +196,7 @@ def counts(demo: Demo) -> list[tuple[bool, str]]:
     again = {run for run, places in demo.places.items() if len(places) > 1}
     innocent = {run for run in again if not set(demo.places[run][:-1]) <= demo.dead}
     pages = [album for album in demo.albums.albums if album.good()]
+    sheets = sum(opens(album.page) for album in pages)
     letters = demo.post.letters()
     mails = len({letter["Message-ID"] for letter in letters})
     told = [
@@ -204,7 +205,7 @@ def counts(demo: Demo) -> list[tuple[bool, str]]:
             again >= demo.torn and not innocent,
             f"{number(len(again), 'task')} ran again, because what ran them was killed; no other did",
         ),
-        (all(opens(album.page) for album in pages), f"{len(pages)} of {number(len(pages), 'contact sheet')}"),
+        (sheets == len(pages), f"{sheets} of {number(len(pages), 'contact sheet')}"),
         (mails == len(letters) == len(pages), f"{len(letters)} of {number(len(pages), 'mail')} came, each once"),
     ]
     if not good:
@@ -260,9 +261,9 @@ def play(photos: Path | None, record: Path | None, console: Console) -> bool:
         with Crew(out, environment) as crew, Screen(title, console) as screen:
             demo = Demo(albums, Diary(out / "diary"), crew, post, screen)
             ended = demo.run()
-        if record:
-            screen.record(record)
         right = show(demo, ended, console)
+        if record and right:
+            screen.record(record)
     app.close()
     return right
 
