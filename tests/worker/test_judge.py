@@ -15,6 +15,7 @@ from umbel.wire.envelope import Envelope
 from umbel.wire.message import Headers, Message
 from umbel.worker.judge import PARK, Judge, Judgement, Rules, Verdict
 from umbel.worker.ratelimit import RateLimits
+from umbel.worker.ticket import Ticket
 
 JSON = frozenset({"application/json"})
 ALL = Abilities(soft_sync=True, hard_sync=True, soft_async=True, hard_async=True)
@@ -60,72 +61,74 @@ def iso(offset: float) -> str:
     return (datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=offset)).isoformat()
 
 
-def verdict(judgement: Judgement) -> Verdict:
-    """Only the verdict."""
-    return judgement.verdict
+def verdict(decided: Ticket | Judgement) -> Verdict | None:
+    """The verdict, or None if it is to run."""
+    return decided.verdict if isinstance(decided, Judgement) else None
+
+
+def ticket(decided: Ticket | Judgement) -> Ticket:
+    """The ticket of one that is to run."""
+    assert isinstance(decided, Ticket)
+    return decided
+
+
+def judgement(decided: Ticket | Judgement) -> Judgement:
+    """What is said of one that is not to run."""
+    assert isinstance(decided, Judgement)
+    return decided
 
 
 def test_a_plain_message_runs() -> None:
-    judgement = judge().judge(delivery())
-    assert judgement.verdict is Verdict.RUN
-    assert judgement.job is not None
-    assert judgement.ticket is not None
-    assert (judgement.job.task, judgement.job.soft, judgement.job.hard, judgement.job.tell) == ("plain", None, None, False)
-    assert not judgement.ticket.early
-    assert str(judgement.ticket) == "plain[an-id]"
+    found = ticket(judge().judge(delivery()))
+    assert (found.job.task, found.job.soft, found.job.hard, found.job.tell) == ("plain", None, None, False)
+    assert not found.early
+    assert str(found) == "plain[an-id]"
 
 
 def test_jobs_are_numbered() -> None:
     the_judge = judge()
-    numbers = [the_judge.judge(delivery()).job.number for _ in range(3)]  # type: ignore[union-attr]  # they run
-    assert numbers == [1, 2, 3]
+    assert [ticket(the_judge.judge(delivery())).job.number for _ in range(3)] == [1, 2, 3]
 
 
 def test_the_task_s_own_options_count() -> None:
-    judgement = judge(soft=100.0).judge(delivery("early"))
-    assert judgement.job is not None
-    assert judgement.ticket is not None
-    assert (judgement.job.soft, judgement.job.hard, judgement.job.tell) == (5, 9, True)
-    assert judgement.ticket.early
+    found = ticket(judge(soft=100.0).judge(delivery("early")))
+    assert (found.job.soft, found.job.hard, found.job.tell) == (5, 9, True)
+    assert found.early
 
 
 def test_the_message_s_limits_come_before_the_task_s_and_those_before_the_worker_s() -> None:
     the_judge = judge(soft=100.0, hard=200.0)
-    by_message = the_judge.judge(delivery("early", timelimit=(4, 3))).job
-    by_worker = the_judge.judge(delivery("plain")).job
-    assert by_message is not None
-    assert by_worker is not None
+    by_message = ticket(the_judge.judge(delivery("early", timelimit=(4, 3)))).job
+    by_worker = ticket(the_judge.judge(delivery("plain"))).job
     assert (by_message.soft, by_message.hard) == (3, 4)
     assert (by_worker.soft, by_worker.hard) == (100.0, 200.0)
 
 
 def test_async_tasks_are_marked() -> None:
-    judgement = judge().judge(delivery("native"))
-    assert judgement.job is not None
-    assert judgement.job.is_async
+    assert ticket(judge().judge(delivery("native"))).job.is_async
 
 
 def test_a_message_before_its_time_goes_back_until_then() -> None:
-    judgement = judge().judge(delivery(eta=iso(60)))
-    assert judgement.verdict is Verdict.LATER
-    assert judgement.when == pytest.approx(clock.now() + 60, abs=5)
+    found = judgement(judge().judge(delivery(eta=iso(60))))
+    assert found.verdict is Verdict.LATER
+    assert found.when == pytest.approx(clock.now() + 60, abs=5)
 
 
 def test_a_message_at_its_time_runs() -> None:
-    assert verdict(judge().judge(delivery(eta=iso(-1)))) is Verdict.RUN
+    assert verdict(judge().judge(delivery(eta=iso(-1)))) is None
 
 
 def test_an_expired_message_does_not_run() -> None:
     assert verdict(judge().judge(delivery(expires=iso(-1)))) is Verdict.EXPIRED
-    assert verdict(judge().judge(delivery(expires=iso(60)))) is Verdict.RUN
+    assert verdict(judge().judge(delivery(expires=iso(60)))) is None
     assert verdict(judge().judge(delivery(expires=iso(-1), eta=iso(60)))) is Verdict.EXPIRED
 
 
 def test_an_unknown_task_is_left_to_others_first() -> None:
-    judgement = judge().judge(delivery("nobody.knows"))
-    assert judgement.verdict is Verdict.PARKED
-    assert judgement.when == pytest.approx(clock.now() + PARK, abs=2)
-    assert "nobody.knows" in judgement.reason
+    found = judgement(judge().judge(delivery("nobody.knows")))
+    assert found.verdict is Verdict.PARKED
+    assert found.when == pytest.approx(clock.now() + PARK, abs=2)
+    assert "nobody.knows" in found.reason
 
 
 def test_an_unknown_task_is_buried_after_its_time() -> None:
@@ -140,28 +143,28 @@ def test_an_unknown_task_is_buried_at_once_if_so_set() -> None:
 
 def test_a_limit_that_the_pool_cannot_keep_is_left_to_others() -> None:
     the_judge = judge(abilities=NO_HARD)
-    judgement = the_judge.judge(delivery(timelimit=(5, None)))
-    assert judgement.verdict is Verdict.PARKED
-    assert "hard time limit" in judgement.reason
-    assert verdict(the_judge.judge(delivery("native", timelimit=(5, None)))) is Verdict.RUN
+    found = judgement(the_judge.judge(delivery(timelimit=(5, None))))
+    assert found.verdict is Verdict.PARKED
+    assert "hard time limit" in found.reason
+    assert verdict(the_judge.judge(delivery("native", timelimit=(5, None)))) is None
 
 
 def test_a_task_over_its_rate_waits() -> None:
     the_judge = judge()
-    assert verdict(the_judge.judge(delivery("limited"))) is Verdict.RUN
-    judgement = the_judge.judge(delivery("limited"))
-    assert judgement.verdict is Verdict.THROTTLED
-    assert judgement.when == pytest.approx(3600, abs=5)
+    assert verdict(the_judge.judge(delivery("limited"))) is None
+    found = judgement(the_judge.judge(delivery("limited")))
+    assert found.verdict is Verdict.THROTTLED
+    assert found.when == pytest.approx(3600, abs=5)
 
 
 @pytest.mark.parametrize("raw", [b"", b"no json", b"[]", b"{}", b'{"task": 5, "id": "x"}', b'{"task": "plain", "eta": "soon"}'])
 def test_what_is_no_message_is_unreadable_with_a_reason(raw: bytes) -> None:
-    judgement = judge().judge(Delivery(Envelope("x", "q", raw, b"not json"), "q", None, 1))
-    assert judgement.verdict is Verdict.UNREADABLE
-    assert judgement.reason
+    found = judgement(judge().judge(Delivery(Envelope("x", "q", raw, b"not json"), "q", None, 1)))
+    assert found.verdict is Verdict.UNREADABLE
+    assert found.reason
 
 
 def test_a_time_without_an_offset_is_utc() -> None:
     past, future = "2020-01-01T00:00:00", "2999-01-01T00:00:00"
-    assert verdict(judge().judge(delivery(eta=past))) is Verdict.RUN
+    assert verdict(judge().judge(delivery(eta=past))) is None
     assert verdict(judge().judge(delivery(eta=future))) is Verdict.LATER

@@ -15,7 +15,7 @@ from umbel.stores.memory.backend import MemoryBackend
 from umbel.stores.memory.broker import MemoryBroker
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
-from umbel.worker.settle import BATCH, Settle, Way, parts
+from umbel.worker.settle import BATCH, Settle, Way
 
 
 class Troubled(MemoryBroker):
@@ -150,7 +150,32 @@ def test_void_outcomes_are_told(broker: Troubled, backend: MemoryBackend, caplog
     assert not backend.fetch(["id0"])
 
 
-def test_long_batches_are_written_in_parts() -> None:
-    delivery = Delivery(Envelope("x", "q", b"{}", b"[]"), "q", None, 1)
-    conclusions = [Conclusion(delivery)] * (2 * BATCH + 1)
-    assert [len(part) for part in parts(conclusions)] == [BATCH, BATCH, 1]
+def test_more_than_a_batch_is_written_in_several(broker: Troubled, backend: MemoryBackend) -> None:
+    deliveries = held(broker, BATCH + 10)
+
+    def leave(settle: Settle) -> None:
+        for delivery in deliveries:
+            settle.conclude(Conclusion(delivery))
+
+    settled(broker, backend, leave)
+    assert broker.depth(["q"])["q"].held == 0
+
+
+def test_a_result_that_its_backend_refuses_buries_the_delivery(broker: Troubled) -> None:
+    class Picky(MemoryBackend):
+        def store(self, results: Sequence[Result]) -> None:
+            if any(result.id == "id1" for result in results):
+                raise BrokerRefused("the result is too large")
+            super().store(results)
+
+    elsewhere = Picky("settle-picky", expires=None)
+    deliveries = held(broker, 3)
+
+    def leave(settle: Settle) -> None:
+        for delivery in deliveries:
+            settle.conclude(Conclusion(delivery, [result(delivery.envelope.id)]))
+
+    settled(broker, elsewhere, leave)
+    assert set(elsewhere.fetch(["id0", "id1", "id2"])) == {"id0", "id2"}
+    (buried,) = broker.buried()
+    assert buried.envelope.id == "id1"

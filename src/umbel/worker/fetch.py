@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
 
 from umbel import clock, signals
 from umbel.errors import BrokerDown
@@ -18,8 +17,6 @@ from umbel.worker.judge import Judge, Judgement, Verdict
 from umbel.worker.later import Later, wait_for
 from umbel.worker.settle import Settle, Way
 from umbel.worker.ticket import Ticket
-
-T = TypeVar("T")
 
 log = logging.getLogger("umbel.worker")
 
@@ -55,66 +52,82 @@ class Fetch:
         self._most_held = most_held
         self._other = other
         self._thread = ThreadPoolExecutor(1, "umbel-fetch")
+        self._stopping = False
+        self._interruptible = False
         self.later = Later(self._hand_on)
-        self.stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Fetch until `stopping` is set; what a last reserve brings is given back."""
+        """Fetch until `stop`; what a last reserve brings is given back."""
         loop = asyncio.get_running_loop()
         pause = FIRST_PAUSE
-        while not self.stopping.is_set():
-            room = await self._room()
-            if not room:
-                break
+        while not self._stopping:
+            self._interruptible = True
+            room = min(await self._pool.room(), MOST)
+            if self._most_held is not None or self._settle.full:
+                room = await self._less(room)
+            self._interruptible = False
             try:
                 deliveries = await loop.run_in_executor(self._thread, self._broker.reserve, self._queues, room, WAIT)
             except BrokerDown as error:
-                if pause == FIRST_PAUSE:
-                    log.error("Cannot fetch: %s. Trying again until it works", error)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
-                continue
-            pause = FIRST_PAUSE
-            await self._hand_on(deliveries)
+                pause = await self._rest(pause, error)
+            else:
+                pause = FIRST_PAUSE
+                if deliveries:
+                    await self._hand_on(deliveries)
 
-    async def _room(self) -> int:
-        """How many deliveries may be taken now, at least 1; 0 once stopping."""
-        while not self.stopping.is_set():
-            room = min(await either(self._pool.room(), self.stopping.wait(), 0), MOST)
+    def stop(self, running: asyncio.Task[None]) -> None:
+        """End `running`, the task of `run`: at once if it only waits for room, else when its reserve is back."""
+        self._stopping = True
+        if self._interruptible:
+            running.cancel()
+
+    async def _less(self, room: int) -> int:
+        """Wait until fewer deliveries are in hand than the settings allow, and the store keeps up."""
+        while True:
             if self._most_held is not None:
                 room = min(room, self._most_held - len(self._book) - len(self.later))
             if room > 0 and not self._settle.full:
                 return room
-            await wait_for(self._book.changed(), WAIT)
-        return 0
+            await wait_for(self._book.shorter(), WAIT)
+            room = min(await self._pool.room(), MOST)
+
+    async def _rest(self, pause: float, error: BrokerDown) -> float:
+        """Leave a store that is away alone for `pause` seconds; gives the next pause."""
+        if pause == FIRST_PAUSE:
+            log.error("Cannot fetch: %s. Trying again until it works", error)
+        self._interruptible = True
+        await asyncio.sleep(pause)
+        return min(pause * 2, LONGEST_PAUSE)
 
     async def _hand_on(self, deliveries: Sequence[Delivery]) -> None:
-        if self.stopping.is_set():
+        """Judge these, and give the pool those that are to run."""
+        if self._stopping:
             for delivery in deliveries:
                 self._settle.release(delivery)
             return
-        jobs = self._judged(deliveries)
-        early = [job for job in jobs if self._book[job.number].early]
+        jobs: list[Job] = []
+        early: list[Ticket] = []
+        told = log.isEnabledFor(logging.INFO) or bool(signals.task_received.receivers)
+        for delivery in deliveries:
+            ticket = self._judge.judge(delivery)
+            if isinstance(ticket, Judgement):
+                self._put_aside(ticket)
+                continue
+            self._book[ticket.job.number] = ticket
+            jobs.append(ticket.job)
+            if ticket.early:
+                early.append(ticket)
+            if told:
+                self._received(ticket)
         self._pool.submit(await self._begin(jobs, early) if early else jobs)
 
-    def _judged(self, deliveries: Sequence[Delivery]) -> list[Job]:
-        jobs = []
-        for delivery in deliveries:
-            judgement = self._judge.judge(delivery)
-            if judgement.job is not None and judgement.ticket is not None:
-                self._book.enter(judgement.job.number, judgement.ticket)
-                jobs.append(judgement.job)
-                self._received(judgement.ticket)
-            elif judgement.verdict is Verdict.LATER:
-                self._settle.release(delivery, Way(due=judgement.when))
-            elif judgement.verdict is Verdict.THROTTLED:
-                self._throttled(delivery, judgement)
-            else:
-                self._other(judgement)
-        return jobs
-
-    def _throttled(self, delivery: Delivery, judgement: Judgement) -> None:
-        if self.later.full:
+    def _put_aside(self, judgement: Judgement) -> None:
+        delivery = judgement.delivery
+        if judgement.verdict is Verdict.LATER:
+            self._settle.release(delivery, Way(due=judgement.when))
+        elif judgement.verdict is not Verdict.THROTTLED:
+            self._other(judgement)
+        elif self.later.full:
             self._settle.release(delivery, Way(due=clock.now() + judgement.turn))
         else:
             self.later.keep(delivery, judgement.when)
@@ -124,31 +137,19 @@ class Fetch:
         if signals.task_received.receivers:
             signals.task_received.send(self, request=ticket)
 
-    async def _begin(self, jobs: list[Job], early: list[Job]) -> list[Job]:
-        """Record that the `early` ones run from now on; those whose hold is lost are not run."""
+    async def _begin(self, jobs: list[Job], early: list[Ticket]) -> list[Job]:
+        """Record that the `early` ones run from now on; gives all but those that must not, as their hold is lost."""
         loop = asyncio.get_running_loop()
-        deliveries = [self._book[job.number].delivery for job in early]
+        deliveries = [ticket.delivery for ticket in early]
         try:
             void = await loop.run_in_executor(self._thread, self._broker.started, deliveries)
         except BrokerDown as error:
             log.error("Cannot record the start of %d tasks, so they go back: %s", len(early), error)
-            for job in early:
-                self._settle.release(self._book.strike(job.number).delivery)
-            return [job for job in jobs if job not in early]
+            void = deliveries
+            for delivery in deliveries:
+                self._settle.release(delivery)
         lost = {id(delivery) for delivery in void}
-        for job in early:
-            if id(self._book[job.number].delivery) in lost:
-                self._book.strike(job.number)
-                jobs.remove(job)
-        return jobs
-
-
-async def either(wanted: Coroutine[Any, Any, T], ending: Coroutine[Any, Any, object], otherwise: T) -> T:
-    """What `wanted` gives, or `otherwise` if `ending` comes first."""
-    tasks = asyncio.ensure_future(wanted), asyncio.ensure_future(ending)
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        return tasks[0].result() if tasks[0].done() else otherwise
-    finally:
-        for task in tasks:
-            task.cancel()
+        for ticket in early:
+            if id(ticket.delivery) in lost:
+                del self._book[ticket.job.number]
+        return [job for job in jobs if job.number in self._book]

@@ -26,9 +26,8 @@ PARK = 5.0
 
 
 class Verdict(StrEnum):
-    """What is to become of one delivery."""
+    """What is to become of a delivery that does not run now."""
 
-    RUN = "run"
     LATER = "later"
     """Not due yet: back to the store until `when`."""
     THROTTLED = "throttled"
@@ -49,8 +48,7 @@ class Judgement:
     verdict: Verdict
     delivery: Delivery
     headers: Headers | None = None
-    ticket: Ticket | None = None
-    job: Job | None = None
+    task: Task[..., Any] | None = None
     when: float = 0.0
     turn: float = 0.0
     reason: str = ""
@@ -78,44 +76,43 @@ class Judge:
         self._abilities = abilities
         self._number = itertools.count(1)
 
-    def judge(self, delivery: Delivery) -> Judgement:
-        """Decide about one delivery; never raises, whatever its bytes are."""
+    def judge(self, delivery: Delivery) -> Ticket | Judgement:
+        """A ticket for one that is to run, else what is to become of it; never raises, whatever its bytes are."""
         try:
             headers = protocol.headers(delivery.envelope, self._rules.accept)
-            expires, eta = protocol.when(headers.expires), protocol.when(headers.eta)
         except DecodeError as error:
             return Judgement(Verdict.UNREADABLE, delivery, reason=str(error))
         task = self._tasks.get(headers.task)
         if task is None:
-            return self._unknown(delivery, headers)
-        now = clock.now() if expires or eta else 0.0
-        if expires and expires <= now:
-            return Judgement(Verdict.EXPIRED, delivery, headers, Ticket(delivery, headers, task, early=False))
-        if eta and eta > now + EARLY:
-            return Judgement(Verdict.LATER, delivery, headers, when=eta)
-        return self._limited(delivery, headers, task)
-
-    def _limited(self, delivery: Delivery, headers: Headers, task: Task[..., Any]) -> Judgement:
+            return self._parked(delivery, headers, f"no worker knows the task {headers.task!r}")
+        if headers.expires is not None or headers.eta is not None:
+            verdict = self._by_time(delivery, headers, task)
+            if verdict is not None:
+                return verdict
         hard, soft = headers.timelimit
         soft = soft or task.soft_time_limit or self._rules.soft
         hard = hard or task.time_limit or self._rules.hard
-        reason = self._beyond(task, soft=soft, hard=hard) if soft or hard else ""
-        if reason:
+        is_async = task.is_async
+        if (soft or hard) and (reason := self._beyond(task, soft=soft, hard=hard)):
             return self._parked(delivery, headers, reason)
-        wait = self._limits.wait(task.name, task.rate_limit)
-        if wait:
+        if self._limits.any and (wait := self._limits.wait(task.name, task.rate_limit)):
             return Judgement(Verdict.THROTTLED, delivery, headers, when=wait, turn=self._limits.turn(task.name))
-        job = Job(
-            next(self._number),
-            task.name,
-            delivery.envelope,
-            delivery.attempt,
-            soft,
-            hard,
-            bool(task.track_started),
-            task.is_async,
-        )
-        return Judgement(Verdict.RUN, delivery, headers, Ticket(delivery, headers, task, early=not task.acks_late), job)
+        number = next(self._number)
+        job = Job(number, task.name, delivery.envelope, delivery.attempt, soft, hard, bool(task.track_started), is_async)
+        return Ticket(delivery, headers, task, job, not task.acks_late)
+
+    def _by_time(self, delivery: Delivery, headers: Headers, task: Task[..., Any]) -> Judgement | None:
+        """What follows from `expires` and `eta`; None if it may run now."""
+        now = clock.now()
+        try:
+            expires, eta = protocol.when(headers.expires), protocol.when(headers.eta)
+        except DecodeError as error:
+            return Judgement(Verdict.UNREADABLE, delivery, reason=str(error))
+        if expires and expires <= now:
+            return Judgement(Verdict.EXPIRED, delivery, headers, task)
+        if eta and eta > now + EARLY:
+            return Judgement(Verdict.LATER, delivery, headers, when=eta)
+        return None
 
     def _beyond(self, task: Task[..., Any], *, soft: float | None, hard: float | None) -> str:
         can = self._abilities
@@ -124,9 +121,6 @@ class Judge:
             kind = "soft" if soft and not can_soft else "hard"
             return f"this worker's pool cannot keep the {kind} time limit of {task.name!r}"
         return ""
-
-    def _unknown(self, delivery: Delivery, headers: Headers) -> Judgement:
-        return self._parked(delivery, headers, f"no worker knows the task {headers.task!r}")
 
     def _parked(self, delivery: Delivery, headers: Headers, reason: str) -> Judgement:
         """Leave it to others for a while; too long parked (or no patience at all), and it is to be buried."""

@@ -65,6 +65,11 @@ class RateLimits:
         self._disabled = disabled
         self._buckets: dict[str, Bucket | None] = {}
 
+    @property
+    def any(self) -> bool:
+        """False if no limit is looked at."""
+        return not self._disabled
+
     def wait(self, task: str, limit: float | str | None) -> float:
         """Seconds until a run of `task` may begin; 0.0 takes the token."""
         try:

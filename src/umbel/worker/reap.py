@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from umbel import signals, states
 from umbel.client.task import Task
-from umbel.errors import DecodeError, NotRegistered, TaskRevokedError, TimeLimitExceeded, UmbelError, WorkerLostError
-from umbel.execution.outcome import Begun, Kind, Outcome
+from umbel.errors import DecodeError, NotRegistered, TaskRevokedError
+from umbel.execution.execute import Executor
+from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.pool import Pool
 from umbel.stores.broker import Conclusion, Delivery
 from umbel.wire import protocol, result
@@ -32,6 +34,7 @@ class Reap:
         pool: Pool,
         book: Book,
         settle: Settle,
+        executor: Executor,
         *,
         tasks: Mapping[str, Task[..., Any]],
         accept: frozenset[str],
@@ -42,11 +45,13 @@ class Reap:
         self._pool = pool
         self._book = book
         self._settle = settle
+        self._executor = executor
         self._tasks = tasks
         self._accept = accept
         self._hostname = hostname
         self._serializer = serializer
         self._max_deliveries = max_deliveries
+        self._mourned: asyncio.Queue[tuple[Delivery, Job, Kind, str, str | None]] = asyncio.Queue()
         self._ends: dict[Kind, Callable[[Ticket, Outcome], None]] = {
             Kind.SUCCESS: self._succeeded,
             Kind.FAILURE: self._failed,
@@ -61,22 +66,30 @@ class Reap:
         }
         self.leaving = False
         """True once running jobs are being ended so that the worker can stop: then a lost one just goes back."""
-        self.done = 0
-        """Jobs that came to an end here."""
 
     async def run(self) -> None:
         """Reap until the pool has ended. Raises WorkerError when it cannot go on."""
+        book, ends = self._book, self._ends
         while news := await self._pool.news():
-            self.take(news)
+            for item in news:
+                if isinstance(item, Outcome):
+                    ends[item.kind](book.pop(item.number), item)
+                else:
+                    self._begun(item)
+            book.changed.set()
 
-    def take(self, news: Sequence[Begun | Outcome]) -> None:
-        """Settle all of these."""
-        for item in news:
-            if isinstance(item, Begun):
-                self._begun(item)
-            else:
-                self.done += 1
-                self._ends[item.kind](self._book.strike(item.number), item)
+    async def mourn(self) -> None:
+        """Tell of runs that were ended from outside, for ever: hooks of the task may take their time, so in a thread."""
+        loop = asyncio.get_running_loop()
+        while True:
+            delivery, job, kind, text, buried = await self._mourned.get()
+            outcome = await loop.run_in_executor(None, self._executor.conclude_lost, job, kind, text)
+            self._settle.conclude(Conclusion(delivery, outcome.results, outcome.envelopes, buried))
+            self._mourned.task_done()
+
+    async def mourned(self) -> None:
+        """Wait until all such runs are told of."""
+        await self._mourned.join()
 
     def _begun(self, begun: Begun) -> None:
         ticket = self._book[begun.number]
@@ -90,7 +103,7 @@ class Reap:
     def _succeeded(self, ticket: Ticket, outcome: Outcome) -> None:
         if trace.isEnabledFor(logging.INFO):
             trace.info("Task %s succeeded in %ss: %s", ticket, outcome.runtime, outcome.text)
-        self._conclude(ticket, outcome)
+        self._settle.conclude(Conclusion(ticket.delivery, outcome.results, outcome.envelopes))
 
     def _failed(self, ticket: Ticket, outcome: Outcome) -> None:
         if outcome.expected:
@@ -127,52 +140,47 @@ class Reap:
         """The process died under it: run again, or tell; by what was promised for this task."""
         if self.leaving and not ticket.early:
             self._settle.release(ticket.delivery)
-            return
-        error = WorkerLostError(f"Worker exited prematurely: {outcome.text} Job: {outcome.number}.")
-        self._end_lost(ticket.delivery, ticket.headers, ticket.task, error, again=runs_again(ticket))
+        else:
+            self._end_lost(ticket.delivery, ticket.job, outcome.text, str(ticket), again=runs_again(ticket))
 
     def stranded(self, deliveries: Sequence[Delivery]) -> None:
         """Tell and settle what dead workers held and what must not simply run again."""
-        error = WorkerLostError("The worker that ran it died.")
         for delivery in deliveries:
             try:
                 headers = protocol.headers(delivery.envelope, self._accept)
-            except DecodeError as unreadable:
-                self._unread(delivery, unreadable)
+            except DecodeError as error:
+                self._unread(delivery, error)
                 continue
-            self._end_lost(delivery, headers, self._tasks.get(headers.task), error, again=not delivery.begun)
+            name = f"{headers.shadow or headers.task}[{headers.id}]"
+            delivery.attempt -= 1  # `recover` has counted its own hand-out, but nothing ran in it
+            self._end_lost(delivery, Job(0, headers.task, delivery.envelope), "its worker died", name, again=not delivery.begun)
 
-    def _end_lost(
-        self, delivery: Delivery, headers: Headers, task: Task[..., Any] | None, error: WorkerLostError, *, again: bool
-    ) -> None:
+    def _end_lost(self, delivery: Delivery, job: Job, how: str, name: str, *, again: bool) -> None:
         """Let a task whose process died run `again` while it may, else tell its failure."""
-        name = f"{headers.shadow or headers.task}[{headers.id}]"
         if again and delivery.attempt < self._max_deliveries:
-            log.warning("Task %s will run again: %s", name, error)
+            log.warning("Task %s will run again, its process died: %s", name, how)
             self._settle.release(delivery, Way(counted=True))
             return
-        log.error("Task %s is lost: %s", name, error)
-        buried = f"handed out {delivery.attempt} times and never finished: {error}" if again else None
-        results = [] if ignored(headers, task) else [self._result(headers, states.FAILURE, error)]
-        self._settle.conclude(Conclusion(delivery, results, buried=buried))
-        self._tell_failure(headers, task, error)
+        log.error("Task %s is lost, its process died: %s", name, how)
+        buried = f"handed out {delivery.attempt} times and never finished: {how}" if again else None
+        self._mourned.put_nowait((delivery, job, Kind.LOST, how, buried))
 
     def _timed_out(self, ticket: Ticket, outcome: Outcome) -> None:
-        limit = ticket.headers.timelimit[0] or ticket.task.time_limit or outcome.runtime
-        error = TimeLimitExceeded(limit)
-        trace.error("Hard time limit (%ss) exceeded for %s", limit, ticket)
-        if not outcome.results and not ignored(ticket.headers, ticket.task):
-            outcome.results = [self._result(ticket.headers, states.FAILURE, error)]
-            self._tell_failure(ticket.headers, ticket.task, error)
-        self._conclude(ticket, outcome)
+        trace.error("Hard time limit (%ss) exceeded for %s", ticket.job.hard, ticket)
+        self._ended(ticket, outcome)
 
     def _terminated(self, ticket: Ticket, outcome: Outcome) -> None:
         log.warning("Task %s was ended on request", ticket)
         if signals.task_revoked.receivers:
             signals.task_revoked.send(ticket.task, request=ticket, terminated=True, signum=None, expired=False)
-        if not outcome.results and not ignored(ticket.headers, ticket.task):
-            outcome.results = [self._result(ticket.headers, states.REVOKED, TaskRevokedError("terminated"))]
-        self._conclude(ticket, outcome)
+        self._ended(ticket, outcome)
+
+    def _ended(self, ticket: Ticket, outcome: Outcome) -> None:
+        """Settle a run that was ended from outside; one that an event loop ended has told of itself."""
+        if outcome.results or outcome.envelopes:
+            self._conclude(ticket, outcome)
+        else:
+            self._mourned.put_nowait((ticket.delivery, ticket.job, outcome.kind, outcome.text, None))
 
     def _returned(self, ticket: Ticket, outcome: Outcome) -> None:
         self._settle.release(ticket.delivery)
@@ -189,8 +197,8 @@ class Reap:
             if delivery.parked is None:
                 log.warning("Message %s is left to other workers: %s", delivery.envelope.id, judgement.reason)
             self._settle.release(delivery, Way(due=judgement.when, parked=True))
-        elif judgement.verdict is Verdict.EXPIRED and judgement.ticket and headers:
-            self._expired(judgement.ticket, headers)
+        elif judgement.verdict is Verdict.EXPIRED and judgement.task and headers:
+            self._expired(delivery, headers, judgement.task)
         elif judgement.verdict is Verdict.UNKNOWN and headers:
             self._unknown(delivery, headers, judgement.reason)
         else:
@@ -203,14 +211,13 @@ class Reap:
         results = [result.encode(id, states.FAILURE, error, serializer=self._serializer)] if id else []
         self._settle.conclude(Conclusion(delivery, results, buried=str(error)))
 
-    def _expired(self, ticket: Ticket, headers: Headers) -> None:
+    def _expired(self, delivery: Delivery, headers: Headers, task: Task[..., Any]) -> None:
+        ticket = Ticket(delivery, headers, task, Job(0, task.name, delivery.envelope), early=False)
         log.info("Discarding revoked task: %s", ticket)
         if signals.task_revoked.receivers:
-            signals.task_revoked.send(ticket.task, request=ticket, terminated=False, signum=None, expired=True)
-        results = (
-            [] if ignored(ticket.headers, ticket.task) else [self._result(headers, states.REVOKED, TaskRevokedError("expired"))]
-        )
-        self._settle.conclude(Conclusion(ticket.delivery, results))
+            signals.task_revoked.send(task, request=ticket, terminated=False, signum=None, expired=True)
+        results = [] if ignored(headers, task) else [self._result(headers, states.REVOKED, TaskRevokedError("expired"))]
+        self._settle.conclude(Conclusion(delivery, results))
 
     def _unknown(self, delivery: Delivery, headers: Headers, reason: str) -> None:
         log.error("Received unregistered task of type %r, message %s is buried", headers.task, headers.id)
@@ -229,10 +236,6 @@ class Reap:
             parent_id=headers.parent_id,
             group_id=headers.group,
         )
-
-    def _tell_failure(self, headers: Headers, task: Task[..., Any] | None, error: UmbelError) -> None:
-        if signals.task_failure.receivers:
-            signals.task_failure.send(task, task_id=headers.id, exception=error, args=(), kwargs={}, traceback=None, einfo=None)
 
 
 def ignored(headers: Headers, task: Task[..., Any] | None) -> bool:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from umbel.errors import BrokerDown, BrokerRefused
@@ -19,6 +20,7 @@ from umbel.wire.result import Result
 
 log = logging.getLogger("umbel.worker.settle")
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 BATCH = 1000
@@ -57,28 +59,25 @@ class Settle:
         self._waiting = 0
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
-        self._settled.set()
         self._thread = ThreadPoolExecutor(1, "umbel-settle")
         self._abandoned = False
 
     def conclude(self, conclusion: Conclusion) -> None:
         """Leave a delivery that is at its end."""
         self._inbox.conclusions.append(conclusion)
-        self._arrived()
+        self._waiting += 1
+        self._wake.set()
 
     def release(self, delivery: Delivery, way: Way = Way()) -> None:
         """Leave a delivery that goes back to its queue."""
         self._inbox.releases.setdefault(way, []).append(delivery)
-        self._arrived()
+        self._waiting += 1
+        self._wake.set()
 
     def note(self, result: Result) -> None:
         """Leave a result that ends nothing (STARTED)."""
         self._inbox.notes.append(result)
-        self._arrived()
-
-    def _arrived(self) -> None:
         self._waiting += 1
-        self._settled.clear()
         self._wake.set()
 
     @property
@@ -87,8 +86,10 @@ class Settle:
         return self._waiting >= FULL
 
     async def settled(self) -> None:
-        """Wait until everything left so far is written."""
-        await self._settled.wait()
+        """Wait until everything left here is written."""
+        while self._waiting:
+            self._settled.clear()
+            await self._settled.wait()
 
     def abandon(self) -> None:
         """Stop trying: what cannot be written now stays held, and comes back when the lease ends."""
@@ -99,36 +100,45 @@ class Settle:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            batch, self._inbox = self._inbox, Batch()
-            size = self._waiting
-            await self._write(batch)
+            batch, self._inbox, size = self._inbox, Batch(), self._waiting
+            if batch.notes and self._backend is not None:
+                await self._patiently(self._backend.store, batch.notes)
+            for start in range(0, len(batch.conclusions), BATCH):
+                await self._conclude(batch.conclusions[start : start + BATCH])
+            for way, deliveries in batch.releases.items():
+                await self._release(way, deliveries)
             self._waiting -= size
             if not self._waiting:
                 self._settled.set()
 
-    async def _write(self, batch: Batch) -> None:
-        backend = self._backend
-        if backend is not None and batch.notes:
-            await self._patiently(lambda: backend.store(batch.notes))
-        for part in parts(batch.conclusions):
-            await self._conclude(part)
-        for way, deliveries in batch.releases.items():
-            await self._release(way, deliveries)
-
     async def _conclude(self, conclusions: Sequence[Conclusion]) -> None:
-        backend = self._backend
         if not self._joint:
-            results = [result for conclusion in conclusions for result in conclusion.results]
-            if backend is not None and results:
-                await self._patiently(lambda: backend.store(results))
-            for conclusion in conclusions:
-                conclusion.results = ()
+            await self._store(conclusions)
         try:
-            lost = await self._patiently(lambda: self._broker.conclude(conclusions))
+            lost = await self._patiently(self._broker.conclude, conclusions)
         except BrokerRefused as error:
             await self._refused(conclusions, error)
-        else:
-            tell_lost(lost)
+            return
+        if lost:
+            ids = ", ".join(delivery.envelope.id for delivery in lost[:3])
+            log.warning("%d outcomes are void, this worker's lease had ended and others have the tasks now: %s", len(lost), ids)
+
+    async def _store(self, conclusions: Sequence[Conclusion]) -> None:
+        """Store the results elsewhere, before the deliveries are concluded; whose are refused is buried."""
+        results = [result for conclusion in conclusions for result in conclusion.results]
+        if self._backend is None or not results:
+            return
+        try:
+            await self._patiently(self._backend.store, results)
+        except BrokerRefused as error:
+            if len(conclusions) > 1:
+                for conclusion in conclusions:
+                    await self._store([conclusion])
+                return
+            log.error("The result backend refuses the result of %s: %s", results[0].id, error)
+            conclusions[0].buried = f"its result could not be stored: {error}"
+        for conclusion in conclusions:
+            conclusion.results = ()
 
     async def _refused(self, conclusions: Sequence[Conclusion], error: BrokerRefused) -> None:
         """Find the conclusion that the store will never take and bury its delivery; the others go their way."""
@@ -142,19 +152,22 @@ class Settle:
             await self._conclude([Conclusion(conclusion.delivery, buried=f"its outcome could not be stored: {error}")])
 
     async def _release(self, way: Way, deliveries: Sequence[Delivery]) -> None:
-        due, counted, parked = way.due, way.counted, way.parked
+        give_back = partial(self._broker.release, due=way.due, counted=way.counted, parked=way.parked)
         try:
-            tell_lost(await self._patiently(lambda: self._broker.release(deliveries, due=due, counted=counted, parked=parked)))
+            lost = await self._patiently(give_back, deliveries)
         except BrokerRefused:
             log.exception("The store does not take back %d messages; they come back when the lease ends", len(deliveries))
+        else:
+            if lost:
+                log.warning("%d messages could not be given back, this worker's lease had ended", len(lost))
 
-    async def _patiently(self, write: Callable[[], T]) -> T:
+    async def _patiently(self, write: Callable[[Sequence[S]], T], what: Sequence[S]) -> T:
         """Run `write` in the writing thread, again and again while the store is down."""
         loop = asyncio.get_running_loop()
         pause = FIRST_PAUSE
         while True:
             try:
-                return await loop.run_in_executor(self._thread, write)
+                return await loop.run_in_executor(self._thread, write, what)
             except BrokerDown as error:
                 if self._abandoned:
                     raise
@@ -162,15 +175,3 @@ class Settle:
                     log.error("Cannot write outcomes: %s. Trying again until it works", error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
-
-
-def parts(conclusions: list[Conclusion]) -> list[list[Conclusion]]:
-    """The conclusions in steps of at most `BATCH`."""
-    return [conclusions[start : start + BATCH] for start in range(0, len(conclusions), BATCH)]
-
-
-def tell_lost(lost: Sequence[Delivery]) -> None:
-    """Say which outcomes were void because the hold had been lost."""
-    if lost:
-        ids = ", ".join(delivery.envelope.id for delivery in lost[:3])
-        log.warning("%d outcomes are void, this worker's lease had ended and others have the tasks now: %s …", len(lost), ids)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from umbel.client.task import Task
+from umbel.execution.outcome import Job
 from umbel.stores.broker import Delivery
 from umbel.wire.message import Headers
-
-if TYPE_CHECKING:
-    from umbel.client.task import Task
 
 
 @dataclass(slots=True)
@@ -19,6 +18,7 @@ class Ticket:
     delivery: Delivery
     headers: Headers
     task: Task[..., Any]
+    job: Job
     early: bool
     """Acknowledged before the run: after a death it is told as failed, not run again."""
     began: float | None = None

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from umbel import signals
@@ -60,6 +61,7 @@ class Worker:
         ready: Callable[[Worker], None] | None = None,
     ):
         conf = app.conf
+        app.set_default()  # shared tasks in the pool's threads and processes mean this app
         self.app = app
         self.hostname = hostname
         self.pool_name = pool
@@ -119,6 +121,8 @@ class Worker:
         self.backend: ResultBackend | None = app.backend
         executor = Executor(
             self.tasks,
+            route=app.queue_of,
+            queue=conf.task_default_queue,
             hostname=self.hostname,
             accept=self.accept,
             result_serializer=conf.result_serializer,
@@ -132,6 +136,7 @@ class Worker:
             self.pool,
             self.book,
             self.settle,
+            executor,
             tasks=self.tasks,
             accept=self.accept,
             hostname=self.hostname,
@@ -226,6 +231,7 @@ class Worker:
             services = [
                 house.create_task(self._watch(self.settle.run())),  # outcomes -> store
                 house.create_task(self._watch(self.reap.run())),  # pool -> settle
+                house.create_task(self._watch(self.reap.mourn())),  # ended from outside -> settle
                 house.create_task(self._watch(self.fetch.later.run())),  # rate-limited -> pool
                 house.create_task(self._watch(self.lease.run())),  # keeps what is held
             ]
@@ -254,17 +260,21 @@ class Worker:
 
     async def _drain(self, fetching: asyncio.Task[None]) -> None:
         """Stop fetching, finish what runs, settle all, give back the rest."""
-        self.fetch.stopping.set()
+        self.fetch.stop(fetching)
         await asyncio.wait([fetching])
         for delivery in self.fetch.later.take_back():
             self.settle.release(delivery)
         self.pool.take_back()
         await self._finish()
-        if len(self.book):
+        if self.book:
             await self._break_off()
-        if not await wait_for(self.settle.settled(), LAST_WORDS):
-            log.error("The store does not answer: %d tasks come back when the lease ends", len(self.book))
+        if not await wait_for(self._settled(), LAST_WORDS):
+            log.error("The store does not answer; what is not settled comes back when the lease ends")
             self.settle.abandon()
+
+    async def _settled(self) -> None:
+        await self.reap.mourned()
+        await self.settle.settled()
 
     async def _finish(self) -> None:
         """Wait until all that runs has ended, the time for it is over, or a cold stop is asked for."""
@@ -279,7 +289,11 @@ class Worker:
         log.warning("Ending %d tasks that still run", len(self.book))
         self.reap.leaving = True
         await self.pool.stop(at_once=True)
+        with suppress(WorkerError):
+            await self.reap.run()  # the last news, also of a pool that could not go on
         await wait_for(self.book.empty(), LAST_WORDS)
+        for ticket in self.book.values():  # never begun, and the pool could not say so any more
+            self.settle.release(ticket.delivery)
 
     def _close(self) -> None:
         for part in (self.broker, self.backend):
