@@ -10,6 +10,8 @@ import psutil
 import pytest
 from tests.trips.project import Project, until
 
+from umbel.errors import WorkerLostError
+
 Make = Callable[..., Project]
 
 SLOW = """
@@ -53,6 +55,18 @@ def test_a_second_signal_gives_back_at_once_what_runs(project: Make) -> None:
     assert (depth.ready, depth.held) == (1, 0)
     (delivery,) = made.app.broker.reserve(["celery"], 1, 1.0)
     assert delivery.attempt == 1
+
+
+def test_an_early_task_that_a_cold_stop_ends_is_told_as_lost(project: Make) -> None:
+    made = project(SLOW.replace("@app.task", "@app.task(acks_late=False)"))
+    sent = made.app.send_task("proj.slow", (60,))
+    with made.worker("-c", "1") as worker:
+        until(made.effects)
+        worker.signal(signal.SIGQUIT)
+        assert worker.wait(10) == 1
+    with pytest.raises(WorkerLostError):
+        sent.get(timeout=5)
+    assert made.effects() == [["began"]]
 
 
 def test_a_warm_stop_has_a_limit_after_which_work_goes_back(project: Make) -> None:

@@ -108,6 +108,12 @@ def test_async_tasks_are_marked() -> None:
     assert ticket(judge().judge(delivery("native"))).job.is_async
 
 
+def test_what_had_begun_with_early_ack_does_not_run_again() -> None:
+    begun = delivery("early")
+    begun.begun = True
+    assert verdict(judge().judge(begun)) is Verdict.STRANDED
+
+
 def test_a_message_before_its_time_goes_back_until_then() -> None:
     found = judgement(judge().judge(delivery(eta=iso(60))))
     assert found.verdict is Verdict.LATER

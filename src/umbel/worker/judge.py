@@ -34,6 +34,8 @@ class Verdict(StrEnum):
     """Its task's rate limit is used up for `when` seconds; its turn, behind all that were sent back, is in `turn` seconds."""
     PARKED = "parked"
     """Not for this worker, maybe for another: back to the store for a while."""
+    STRANDED = "stranded"
+    """Begun with early ack by a worker that is gone: must not run again, is to be told as lost."""
     EXPIRED = "expired"
     UNKNOWN = "unknown"
     """Nobody has known the task for too long: bury."""
@@ -82,6 +84,8 @@ class Judge:
             headers = protocol.headers(delivery.envelope, self._rules.accept)
         except DecodeError as error:
             return Judgement(Verdict.UNREADABLE, delivery, reason=str(error))
+        if delivery.begun:
+            return Judgement(Verdict.STRANDED, delivery, headers)
         task = self._tasks.get(headers.task)
         if task is None:
             return self._parked(delivery, headers, f"no worker knows the task {headers.task!r}")

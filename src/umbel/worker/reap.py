@@ -191,12 +191,14 @@ class Reap:
     # -- deliveries that never come to the pool -------------------------------------------------------------------
 
     def refuse(self, judgement: Judgement) -> None:
-        """Settle a delivery that was judged not to run here: parked, expired, unknown or unreadable."""
+        """Settle a delivery that was judged not to run here: parked, stranded, expired, unknown or unreadable."""
         delivery, headers = judgement.delivery, judgement.headers
         if judgement.verdict is Verdict.PARKED:
             if delivery.parked is None:
                 log.warning("Message %s is left to other workers: %s", delivery.envelope.id, judgement.reason)
             self._settle.release(delivery, Way(due=judgement.when, parked=True))
+        elif judgement.verdict is Verdict.STRANDED:
+            self.stranded([delivery])
         elif judgement.verdict is Verdict.EXPIRED and judgement.task and headers:
             self._expired(delivery, headers, judgement.task)
         elif judgement.verdict is Verdict.UNKNOWN and headers:
