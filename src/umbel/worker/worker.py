@@ -36,8 +36,11 @@ log = logging.getLogger("umbel.worker")
 LAST_WORDS = 5.0
 """Seconds that a stop waits for a store that does not answer, or for processes that were killed."""
 SWITCH = 0.0005
-"""Seconds after which a thread that waits for the interpreter gets it. SQLite gives it up at every row, and with Python's 5 ms
-the loop and the store's threads wait for each other: 256 messages reserved and concluded took 50 ms beside a busy thread, now 6."""
+"""Seconds after which a thread that waits for the interpreter gets it.
+
+SQLite gives it up at every row, and with Python's own 5 ms the loop and the store's threads wait for each other: 256 messages
+reserved and concluded took 50 ms beside a busy thread, and take 6 with this.
+"""
 POOLS = {"prefork": "processes", "processes": "processes", "threads": "threads", "asyncio": "asyncio", "solo": "solo"}
 
 
