@@ -86,7 +86,7 @@ class InvalidTaskError(TaskError):
     """The message names a task, but cannot be run."""
 
 
-class TimeoutError(TaskError):  # noqa: A001 - Celery's name, which users catch
+class TimeoutError(TaskError):
     """The result did not come in time."""
 
 
@@ -179,9 +179,9 @@ class WorkerError(UmbelError):
     """The worker cannot start, or cannot go on."""
 
 
-class WorkerShutdown(SystemExit):  # noqa: N818 - Celery's name
+class WorkerShutdown(SystemExit):
     """Raised to ask the worker for a warm stop."""
 
 
-class WorkerTerminate(SystemExit):  # noqa: N818 - Celery's name
+class WorkerTerminate(SystemExit):
     """Raised to ask the worker for a cold stop."""

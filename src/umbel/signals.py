@@ -73,7 +73,7 @@ class Signal:
             raise TypeError(f"a receiver of {self.name or 'a signal'} must be callable, not {receiver!r}")
         if not _takes_kwargs(receiver):
             raise ValueError(
-                f"receiver {receiver!r} of {self.name or 'a signal'} must accept keyword arguments: end its arguments with **kwargs"
+                f"receiver {receiver!r} of {self.name or 'a signal'} must accept keyword arguments: add **kwargs to its own"
             )
         key = dispatch_uid if dispatch_uid is not None else _identity(receiver)
         others = (c for c in self.receivers if c.key != key or not _same(c.sender, sender))

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from umbel.stores.url import open_broker
 
 from umbel.cli.main import run
 from umbel.stores.broker import Broker, Conclusion
+from umbel.stores.url import open_broker
 from umbel.wire import protocol
 from umbel.wire.ids import new_id
 from umbel.wire.message import Headers, Message

@@ -16,8 +16,8 @@ _SOME = "number IN (SELECT value FROM json_each(?))"
 def letters(connection: sqlite3.Connection, queue: str | None, limit: int, after: str) -> list[Buried]:
     """Up to `limit` of one queue or of all, the oldest first, behind the key `after`."""
     rows = connection.execute(
-        "SELECT * FROM dead WHERE number > ?1 AND (?2 IS NULL OR queue = ?2) ORDER BY number LIMIT ?3",
-        (int(after) if after.isdecimal() else 0, queue, max(limit, 0)),
+        "SELECT * FROM dead WHERE number > ? AND (? IS NULL OR queue = ?) ORDER BY number LIMIT ?",
+        (int(after) if after.isdecimal() else 0, queue, queue, max(limit, 0)),
     ).fetchall()
     return [
         Buried(f"{number}", lines.decode(envelope), name, reason, at, attempt)

@@ -25,7 +25,7 @@ _ASIDE = f"""INSERT INTO later
         CASE WHEN :parked THEN coalesce(parked, :now) ELSE parked END, envelope
     FROM json_each(:places) CROSS JOIN hold ON hold.place = value JOIN message USING (place)"""
 
-_FINISHED = "(begun OR attempt >= ?1)"
+_FINISHED = "(begun OR attempt >= ?)"
 _ORPHANS = f"""SELECT json_group_array(place) FILTER (WHERE NOT {_FINISHED}), json_group_array(place) FILTER (WHERE {_FINISHED})
     FROM hold WHERE owner NOT IN (SELECT number FROM owner)"""
 
@@ -90,7 +90,7 @@ def held_by(connection: sqlite3.Connection, owner: int) -> str:
 
 def orphans(connection: sqlite3.Connection, max_deliveries: int) -> tuple[str, str]:
     """The places that nobody who lives holds: those that may simply run again, and those that must not."""
-    rows = connection.execute(_ORPHANS, (max_deliveries,)).fetchone()
+    rows = connection.execute(_ORPHANS, (max_deliveries, max_deliveries)).fetchone()
     return rows[0], rows[1]
 
 

@@ -125,7 +125,7 @@ def _new_segment(connection: sqlite3.Connection, name: Key) -> int:
     number = connection.execute("INSERT INTO segment VALUES (NULL, ?, ?, 0, 0, NULL)", name).lastrowid or 0
     if number > SEGMENTS:
         raise BrokerRefused(f"more than {SEGMENTS} queues and priorities in one file: give some of them a file of their own")
-    connection.execute("UPDATE segment SET head = ?1, tail = ?1 WHERE number = ?2", (start(number), number))
+    connection.execute("UPDATE segment SET head = ?, tail = ? WHERE number = ?", (start(number), start(number), number))
     return number
 
 
@@ -156,7 +156,7 @@ def _lengthen(connection: sqlite3.Connection, segment: int, count: int) -> int:
 
 def postpone(connection: sqlite3.Connection, segment: int, due: float) -> None:
     """Note that something is due at `due`."""
-    connection.execute("UPDATE segment SET due = ?2 WHERE number = ?1 AND (due IS NULL OR due > ?2)", (segment, due))
+    connection.execute("UPDATE segment SET due = ? WHERE number = ? AND (due IS NULL OR due > ?)", (due, segment, due))
 
 
 def wake(connection: sqlite3.Connection, lines: Iterable[Segment], now: float) -> None:
@@ -181,5 +181,7 @@ def _wake(connection: sqlite3.Connection, segment: int, now: float) -> int:
     history = [(place, *row[2:]) for place, row in enumerate(rows, first) if any(row[2:])]
     connection.executemany("INSERT INTO past VALUES (?, ?, ?, ?)", history)
     connection.execute("DELETE FROM later WHERE number IN (SELECT value FROM json_each(?))", (numbers,))
-    connection.execute("UPDATE segment SET due = (SELECT min(due) FROM later WHERE segment = ?1) WHERE number = ?1", (segment,))
+    connection.execute(
+        "UPDATE segment SET due = (SELECT min(due) FROM later WHERE segment = ?) WHERE number = ?", (segment, segment)
+    )
     return len(rows)

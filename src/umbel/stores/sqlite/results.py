@@ -14,9 +14,9 @@ from umbel.wire.result import Result
 
 _FINAL = ", ".join(f"'{state}'" for state in sorted(READY_STATES))
 _KEEP = f"""INSERT INTO result (id, state, document, expires)
-    SELECT key, ?1, {pack.BLOB.format("value").replace("?", "?2")}, ?3 FROM json_each(?4) WHERE true
+    SELECT key, ?, {pack.BLOB.format("value")}, ? FROM json_each(?) WHERE true
     ON CONFLICT (id) DO UPDATE SET state = excluded.state, document = excluded.document, expires = excluded.expires
-    WHERE result.expires <= ?5
+    WHERE result.expires <= ?
         OR (result.state <> '{SUCCESS}' AND (result.state NOT IN ({_FINAL}) OR excluded.state IN ({_FINAL})))"""
 _FIND = f"""SELECT json_group_array(json_array(result.id, state, length(document))), {pack.GLUE.format("document")}
     FROM json_each(?) CROSS JOIN result ON result.id = value WHERE (expires IS NULL OR expires > ?)"""

@@ -69,6 +69,7 @@ def purge(connection: sqlite3.Connection, segment: int, end: int) -> int:
         "DELETE FROM later WHERE number IN (SELECT number FROM later WHERE segment = ? LIMIT ?)", (segment, PURGE_AT_ONCE)
     ).rowcount
     connection.execute(
-        "UPDATE segment SET head = ?, due = (SELECT min(due) FROM later WHERE segment = ?2) WHERE number = ?2", (stop, segment)
+        "UPDATE segment SET head = ?, due = (SELECT min(due) FROM later WHERE segment = ?) WHERE number = ?",
+        (stop, segment, segment),
     )
     return count
