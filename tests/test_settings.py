@@ -389,3 +389,10 @@ def test_text_that_means_nothing_is_refused(kind, text):
 def test_a_kind_knows_what_fits(kind, value, good):
     assert fits(kind, value) is good
     assert KINDS[kind].expected
+
+
+@pytest.mark.parametrize(("value", "fits"), [(4, True), ("auto", True), ("many", False), (0, False), (-1, False), (2.5, False)])
+def test_concurrency_is_a_number_from_one_or_auto(value, fits):
+    settings = Settings()
+    settings.update(worker_concurrency=value)
+    assert bool(settings.problems()) is not fits

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from umbel import clock
+from umbel import Umbel, clock
 from umbel.errors import ImproperlyConfigured
 from umbel.worker.ratelimit import LINE, Bucket, RateLimits, per_second
+from umbel.worker.worker import rate_limits
 
 
 @pytest.fixture
@@ -73,3 +74,15 @@ def test_limits_that_are_disabled_let_all_through(time: list[float]) -> None:
     limits = RateLimits(disabled=True)
     assert [limits.wait("a", "1/h") for _ in range(3)] == [0.0, 0.0, 0.0]
     assert limits.turn("a") == 0.0
+
+
+def test_all_limits_that_are_none_are_told_at_start() -> None:
+    app = Umbel("rates", broker="memory://rates", set_as_current=False)
+    app.task(lambda: None, name="first", rate_limit="often")
+    app.task(lambda: None, name="second", rate_limit="10/s")
+    app.task(lambda: None, name="third", rate_limit="10/week")
+    with pytest.raises(ImproperlyConfigured) as caught:
+        rate_limits(app)
+    first, third = str(caught.value).split("\n")
+    assert first.startswith("first: rate_limit 'often'")
+    assert third.startswith("third: rate_limit '10/week'")

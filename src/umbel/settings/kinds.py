@@ -26,6 +26,10 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
 def _is_flag(value: object) -> bool:
     return isinstance(value, bool) or value in (0, 1)
 
@@ -56,6 +60,10 @@ def _read_mapping(text: str) -> dict[str, Any]:
     return value
 
 
+def _read_slots(text: str) -> int | str:
+    return text if text == "auto" else int(text)
+
+
 def _read_any(text: str) -> Any:
     import json
 
@@ -73,6 +81,7 @@ KINDS: dict[str, Kind] = {
     "flag": Kind("True or False", _is_flag, _read_flag),
     "names": Kind("a list of names", _is_names, _read_names),
     "mapping": Kind("a dict", lambda value: isinstance(value, Mapping), _read_mapping),
+    "slots": Kind("a whole number from 1, or 'auto'", lambda value: value == "auto" or _is_positive(value), _read_slots),
     "any": Kind("anything", lambda value: True, _read_any),
 }
 

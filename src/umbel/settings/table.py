@@ -105,7 +105,7 @@ _KEPT: tuple[_Row, ...] = (
     ("result_serializer", "text", "json", "C_RESULT_SERIALIZER", "How results are written."),
     ("result_backend_transport_options", "mapping", {}, "C_RESULT_BACKEND_TRANSPORT_OPTIONS", "Options of that store."),
     # Worker
-    ("worker_concurrency", "any", None, "D_CONCURRENCY", "Processes or threads; unset: one for each processor."),
+    ("worker_concurrency", "slots", None, "D_CONCURRENCY", "Processes or threads; unset or 'auto': one for each processor."),
     ("worker_async_concurrency", "whole", 1000, "", "How many `async def` tasks run at once."),
     ("worker_pool", "text", "prefork", "D_POOL", "What runs tasks: prefork, threads, asyncio or solo."),
     (

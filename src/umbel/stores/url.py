@@ -70,8 +70,8 @@ def _find(known: Mapping[str, Opener], place: Place, what: str) -> Opener:
     if place.scheme in known:
         return known[place.scheme]
     near = difflib.get_close_matches(place.scheme, known, 1, 0.5)
-    hint = f"; did you mean {near[0]}://?" if near else ""
-    raise ImproperlyConfigured(f"umbel has no {what} for {place.scheme}://{hint} It has {_schemes(known)}")
+    hint = f" (did you mean {near[0]}://?)" if near else ""
+    raise ImproperlyConfigured(f"umbel has no {what} for {place.scheme}://{hint}; it has {_schemes(known)}")
 
 
 def _memory_name(place: Place) -> str:

@@ -72,7 +72,7 @@ class Worker:
         self.app = app
         self.hostname = hostname
         self.pool_name = pool
-        self.concurrency = concurrency or conf.worker_concurrency or os.cpu_count() or 1
+        self.concurrency = concurrency or slots(conf.worker_concurrency)
         self.exitcode = 0
         self._purge = purge
         self._ready = ready
@@ -87,6 +87,7 @@ class Worker:
         if problems:
             raise ImproperlyConfigured("\n".join(problems))
         self.tasks: Mapping[str, Task[..., Any]] = app.tasks
+        self.limits = rate_limits(app)
         self.queues = served(app, queues, exclude)
         self.accept = accept_types(conf.accept_content)
 
@@ -151,12 +152,11 @@ class Worker:
             serializer=conf.result_serializer,
             max_deliveries=conf.task_max_deliveries,
         )
-        limits = RateLimits(default=conf.task_default_rate_limit, disabled=conf.worker_disable_rate_limits)
         rules = Rules(self.accept, self._soft, self._hard, conf.task_unknown_ttl)
         self.fetch = Fetch(
             self.broker,
             self.pool,
-            Judge(self.tasks, rules, limits, self.pool.abilities),
+            Judge(self.tasks, rules, self.limits, self.pool.abilities),
             self.book,
             self.settle,
             queues=self.queues,
@@ -323,3 +323,22 @@ def served(app: Umbel, queues: Sequence[str] | None, exclude: Sequence[str]) -> 
     if not left:
         raise ImproperlyConfigured("no queue is left to serve; leave one out of --exclude-queues")
     return left
+
+
+def slots(setting: int | str | None) -> int:
+    """How many jobs run at once by `worker_concurrency`; unset or "auto": one for each processor."""
+    return setting if isinstance(setting, int) else os.cpu_count() or 1
+
+
+def rate_limits(app: Umbel) -> RateLimits:
+    """The rate limits of all tasks. Raises ImproperlyConfigured naming all that are none."""
+    limits = RateLimits(default=app.conf.task_default_rate_limit, disabled=app.conf.worker_disable_rate_limits)
+    wrong = []
+    for task in app.tasks.values():
+        try:
+            limits.set(task.name, task.rate_limit)
+        except ImproperlyConfigured as error:
+            wrong.append(f"{task.name}: {error}")
+    if wrong:
+        raise ImproperlyConfigured("\n".join(wrong))
+    return limits
