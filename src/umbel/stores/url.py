@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -29,6 +29,8 @@ class Place:
     host: str
     path: str
     options: dict[str, Any]
+    user: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
 
     def take(self, name: str, default: object) -> Any:
         """The value of an option, which is then no longer left over."""
@@ -53,13 +55,23 @@ def open_backend(url: str, *, expires: float | None, options: Mapping[str, Any] 
 
 
 def _place(url: str, options: Mapping[str, Any] | None) -> Place:
-    parts = urlsplit(url)
+    first, *others = url.split(";") if url.startswith("sentinel://") else [url]
+    parts = urlsplit(first)
     if not parts.scheme or "://" not in url:
         raise ImproperlyConfigured(f"{url!r} is no URL: it should begin with one of {_schemes(_BROKERS)}")
+    hosts = [parts.netloc]
+    for other in others:  # sentinel://one;sentinel://two/0: the last may say the rest
+        more = urlsplit(other if "://" in other else f"//{other}")
+        hosts.append(more.netloc)
+        parts = parts._replace(path=more.path or parts.path, query=more.query or parts.query)
     asked = dict(parse_qsl(parts.query, keep_blank_values=True))
-    host = parts.netloc.rpartition("@")[2]  # the rest is a user and a password, which nobody is to read in a log
-    shown = parts._replace(netloc=host).geturl() if host != parts.netloc else url
-    return Place(shown, parts.scheme, host, unquote(parts.path), {**asked, **(options or {})})
+    host = ";".join(each.rpartition("@")[2] for each in hosts)  # the rest is a user and a password, which nobody is to read in a log
+    user, _, password = next((each for each in hosts if "@" in each), "").rpartition("@")[0].partition(":")
+    shown = parts._replace(netloc=host).geturl() if host != parts.netloc else first
+    path = unquote(parts.path)
+    return Place(
+        shown, parts.scheme, host, path, {**asked, **(options or {})}, unquote(user) or None, unquote(password) or None
+    )
 
 
 def _schemes(known: Mapping[str, object]) -> str:
@@ -130,9 +142,27 @@ def _sqlite_options(place: Place) -> dict[str, Any]:
     return {"synchronous": synchronous, "timeout": seconds}
 
 
-_BROKERS: dict[str, Callable[[Place, float, int], Broker]] = {"memory": _memory_broker, "sqlite": _sqlite_broker}
+def _redis_broker(place: Place, lease: float, max_deliveries: int) -> Broker:
+    from umbel.stores.redis.opening import open_broker
+
+    return open_broker(place, lease, max_deliveries)
+
+
+def _redis_backend(place: Place, expires: float | None) -> ResultBackend:
+    from umbel.stores.redis.opening import open_backend
+
+    return open_backend(place, expires)
+
+
+_REDIS = ("redis", "rediss", "redis+socket", "sentinel", "valkey", "valkeys")
+_BROKERS: dict[str, Callable[[Place, float, int], Broker]] = {
+    "memory": _memory_broker,
+    "sqlite": _sqlite_broker,
+    **dict.fromkeys(_REDIS, _redis_broker),
+}
 _BACKENDS: dict[str, Callable[[Place, float | None], ResultBackend]] = {
     "memory": _memory_backend,
     "cache+memory": _memory_backend,
     "sqlite": _sqlite_backend,
+    **dict.fromkeys(_REDIS, _redis_backend),
 }

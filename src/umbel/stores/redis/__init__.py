@@ -1,0 +1,1 @@
+"""The store in Redis or Valkey: queues that Celery's processes share byte for byte, held and concluded by scripts."""

@@ -1,0 +1,143 @@
+"""The result backend in Redis: Celery's documents under Celery's keys, told to who waits on the channels of the same names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from umbel import clock
+from umbel.errors import BrokerDown
+from umbel.states import READY_STATES
+from umbel.stores import fork
+from umbel.stores.backend import ResultBackend
+from umbel.stores.redis.link import Link
+from umbel.stores.redis.listener import Heard, Listener
+from umbel.stores.redis.results import as_arguments, life, state_in
+from umbel.stores.redis.script import Script
+from umbel.stores.redis.server import Server
+from umbel.wire.result import Result
+
+AT_ONCE = 1000
+AT_ONCE_BYTES = 16 << 20
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Result).decode
+
+
+class RedisBackend(ResultBackend):
+    """Results on the Redis server. Any thread may use it."""
+
+    def __init__(self, server: Server, *, expires: float | None = 86400.0, prefix: str = ""):
+        self.url = server.url
+        self.server = server
+        self.expires = expires
+        self.prefix = prefix if not prefix or prefix[-1] in ":_-." else f"{prefix}_"
+        self._link = Link(server)
+        self._listener = Listener(self._link)
+        self._closed = False
+        self._store = Script({"P": "", "R": self.prefix}, "insist", "keep", "store")
+        self._arrive = Script({"R": self.prefix}, "arrive")
+        fork.watch(self)
+
+    def _key(self, id: str) -> str:
+        return f"{self.prefix}celery-task-meta-{id}"
+
+    def _side(self, id: str) -> str:
+        return f"{self.prefix}umbel-state-{id}"
+
+    def store(self, results: Sequence[Result]) -> None:
+        batch: list[Result] = []
+        size = 0
+        for result in results:
+            batch.append(result)
+            size += len(result.document)
+            if len(batch) >= AT_ONCE or size > AT_ONCE_BYTES:
+                self._write(batch)
+                batch, size = [], 0
+        self._write(batch)
+
+    def _write(self, results: Sequence[Result]) -> None:
+        if results:
+            arguments = [part for result in results for part in as_arguments(result)]
+            self._link.run(self._store, life(self.expires), *arguments)
+
+    def fetch(self, ids: Collection[str]) -> dict[str, Result]:
+        if not ids:
+            return {}
+        names = list(dict.fromkeys(ids))
+        found = self._link.ask("MGET", *map(self._key, names), *map(self._side, names))
+        results = {}
+        for id, document, side in zip(names, found[: len(names)], found[len(names) :], strict=True):
+            if document is not None:
+                state = side.decode() if side is not None else state_in(document)
+                results[id] = Result(id, state or "PENDING", document)
+        return results
+
+    def wait(self, ids: Collection[str], timeout: float) -> dict[str, Result]:
+        if not ids or self._closed:
+            return {}
+        until = clock.monotonic() + timeout
+        trouble: BrokerDown | None = None
+        try:
+            if (found := self._final(ids)) or timeout <= 0:
+                return found
+        except BrokerDown as error:
+            if timeout <= 0:
+                raise
+            trouble = error
+        with self._listener.listening([self._key(id) for id in ids]) as heard:
+            return self._wait(ids, until, heard, trouble)
+
+    def _final(self, ids: Collection[str]) -> dict[str, Result]:
+        return {id: result for id, result in self.fetch(ids).items() if result.state in READY_STATES}
+
+    def _wait(self, ids: Collection[str], until: float, heard: Heard, trouble: BrokerDown | None) -> dict[str, Result]:
+        """Look whenever something was heard, or the connection is new; an absent server is waited for too."""
+        while not self._closed:
+            left = until - clock.monotonic()
+            if left <= 0:
+                break
+            if not heard.wait(left):
+                continue
+            try:
+                if found := self._final(ids):
+                    return found
+                trouble = None
+            except BrokerDown as error:
+                trouble = error  # the listener wakes all when it is back
+        if trouble is not None and not self._closed:
+            raise trouble
+        return {}
+
+    def arrive(self, chord: str, size: int, parts: Sequence[tuple[int, Result]]) -> list[Result] | None:
+        if not parts:
+            return None
+        arguments = [argument for index, result in parts for argument in (index, _encode(result))]
+        whole = self._link.run(self._arrive, chord, size, life(self.expires), *arguments)
+        if whole is None:
+            return None
+        of_each = {int(index): _decode(packed) for index, packed in zip(whole[::2], whole[1::2], strict=True)}
+        return [of_each[index] for index in sorted(of_each)]
+
+    def forget(self, ids: Sequence[str]) -> None:
+        if ids:
+            self._link.ask("DEL", *map(self._key, ids), *map(self._side, ids))
+
+    def sweep(self) -> int:
+        """Nothing to do: the server removes what is past its age by itself."""
+        return 0
+
+    def close(self) -> None:
+        self._closed = True
+        self._listener.close()
+        self._link.close()
+
+    def before_fork(self) -> None:
+        """Nothing to make ready."""
+
+    def after_fork_in_parent(self) -> None:
+        """Nothing has changed."""
+
+    def after_fork_in_child(self) -> None:
+        """The listener is the parent's."""
+        self._listener = Listener(self._link)

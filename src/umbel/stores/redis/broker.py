@@ -1,0 +1,409 @@
+"""The broker in Redis: one owner on one server."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import re
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from threading import Lock
+from typing import Any, NamedTuple
+
+from umbel import clock
+from umbel.errors import BrokerDown, BrokerError, DecodeError
+from umbel.stores import fork
+from umbel.stores.backend import ResultBackend
+from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Recovered
+from umbel.stores.owner import new_owner
+from umbel.stores.redis import element, results
+from umbel.stores.redis.backend import RedisBackend
+from umbel.stores.redis.element import PLAIN, URGENT, Written
+from umbel.stores.redis.leftovers import Leftovers
+from umbel.stores.redis.link import Command, Link
+from umbel.stores.redis.script import Script
+from umbel.stores.redis.server import Server
+from umbel.stores.redis.watch import Watch
+from umbel.wire.envelope import Envelope
+
+INTAKE = 10.0
+"""Seconds for which one look at the queues lets waits fill an intake; `recover` knows of it so long."""
+AT_ONCE = 1000
+"""Elements in one LPUSH: more would hold up the others on the server."""
+KEY = re.compile(r"\d+-\d+\Z")
+
+
+_SCRIPTS = ("reserve", "later", "started", "conclude", "release", "renew", "leave", "recover", "survey", "purge", "dig", "restore")
+
+
+class Receipt(NamedTuple):
+    """Names one hand-out of one message: no other has the same."""
+
+    owner: str
+    field: str
+
+
+class RedisBroker(Broker):
+    """One owner on the Redis server.
+
+    Any thread may use it. What it knows of itself (`_known`, `_lost`) is a hint for the scripts, which decide.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        *,
+        lease: float = 30.0,
+        max_deliveries: int = 5,
+        prefix: str = "",
+        sep: str = "\x06\x16",
+        steps: Sequence[int] = (0, 3, 6, 9),
+        visibility_timeout: float = 3600.0,
+        celery_workers: bool = False,
+        unacked: Sequence[str] = ("unacked", "unacked_index", "unacked_mutex"),
+    ):
+        self.url = server.url
+        self.owner = new_owner()
+        self._link = Link(server)
+        self._lease = lease
+        self._max_deliveries = max_deliveries
+        self._prefix = prefix
+        self._sep = sep
+        self._steps = tuple(steps)
+        self._visibility_timeout = visibility_timeout
+        self._celery_workers = celery_workers
+        self._leftovers = Leftovers(self._link, prefix, unacked, visibility_timeout)
+        self._order = (*URGENT, PLAIN, *(str(step) for step in sorted(steps) if step))
+        constants: dict[str, str | Sequence[str]] = {"P": prefix, "SEP": sep, "ORDER": self._order}
+        constants |= {"UNACKED": unacked[0], "UNACKED_INDEX": unacked[1]}
+        self._constants = constants
+        self._scripts = {name: Script(constants, "insist", "keys", name) for name in _SCRIPTS}
+        self._results: RedisBackend | None = None
+        self._handouts = itertools.count(1)
+        self._turns = itertools.count()
+        self._lock = Lock()
+        self._begin()
+        fork.watch(self)
+
+    def _begin(self) -> None:
+        """What is true of a new owner."""
+        self._known = self._lost = self._closed = False
+        self._declared: set[str] = set()
+        self._watches: list[Watch] = []
+        self._waiting: set[Watch] = set()
+
+    def _run(self, name: str, *arguments: Any) -> Any:
+        return self._link.run(self._scripts[name], *arguments)
+
+    def send(self, envelopes: Sequence[Envelope]) -> None:
+        if not envelopes:
+            return
+        written = element.write(envelopes, self._steps, celery_workers=self._celery_workers)
+        queues = {each.queue for each in written}
+        self._ask_all([*self._declare(queues), *self._pushes(written)])
+        self._declared |= queues
+
+    def _ask_all(self, commands: Sequence[Command]) -> None:
+        try:
+            self._link.ask_all(commands)
+        except BrokerDown:
+            self._declared = set()  # the server may come back empty
+            raise
+
+    def _declare(self, queues: Iterable[str]) -> Iterator[Command]:
+        """Let Celery's tools, and umbel's own, know of the queues."""
+        new = [queue for queue in queues if queue not in self._declared]
+        for queue in new:
+            yield "SADD", f"{self._prefix}_kombu.binding.{queue}", self._sep.join((queue, "", queue))
+        if new:
+            yield "SADD", f"{self._prefix}umbel.queues", *new
+
+    def _pushes(self, written: Sequence[Written]) -> Iterator[Command]:
+        ready: defaultdict[tuple[str, str], list[bytes]] = defaultdict(list)
+        later: list[Any] = []
+        now = clock.now()
+        for each in written:
+            if each.due is None or each.due <= now:
+                ready[each.queue, each.step].append(each.element)
+            else:
+                later += _as_arguments(each)
+        for (queue, step), elements in ready.items():
+            for start in range(0, len(elements), AT_ONCE):
+                yield "LPUSH", self._list(queue, step), *elements[start : start + AT_ONCE]
+        for start in range(0, len(later), 5 * AT_ONCE):
+            yield self._scripts["later"], *later[start : start + 5 * AT_ONCE]
+
+    def _list(self, queue: str, step: str) -> str:
+        return f"{self._prefix}{queue}" if step == PLAIN else f"{self._prefix}{queue}{self._sep}{step}"
+
+    def reserve(self, queues: Sequence[str], limit: int, wait: float) -> list[Delivery]:
+        until = clock.monotonic() + wait
+        names = tuple(dict.fromkeys(queues))
+        if new := list(self._declare(names)):
+            self._ask_all(new)
+            self._declared |= set(names)
+        watch: Watch | None = None
+        try:
+            if wait > 0 and names and limit > 0:
+                watch = self._watch(names)
+                if watch.is_quiet and not self._wait(watch, until):
+                    return []
+            while not self._closed and names and limit > 0:
+                taken, soon = self._take(names, limit, watch)
+                if taken:
+                    return taken
+                if clock.monotonic() >= until or watch is None:
+                    break
+                watch.looked(soon)
+                if not self._wait(watch, until):
+                    break
+        except BaseException:
+            if watch:
+                watch.close()
+            raise
+        finally:
+            if watch:
+                self._put_back(watch)
+        return []
+
+    def _wait(self, watch: Watch, until: float) -> bool:
+        """True if it is time to look; False at the end."""
+        while not self._closed:
+            left = until - clock.monotonic()
+            if left <= 0:
+                return False
+            if watch.wait(left):
+                return True
+        return False
+
+    def _watch(self, names: tuple[str, ...]) -> Watch:
+        """One that is free and knows these queues, or a new one."""
+        with self._lock:
+            for watch in self._watches:
+                if watch.queues == names:
+                    self._watches.remove(watch)
+                    break
+            else:
+                watch = self._new_watch(names)
+            self._waiting.add(watch)
+        return watch
+
+    def _new_watch(self, names: tuple[str, ...]) -> Watch:
+        moves = [(self._list(queue, PLAIN), f"{self._prefix}umbel.intake.{self.owner} {queue}") for queue in names]
+        keys = [self._list(queue, step) for queue in names for step in self._order if step != PLAIN]
+        keys += [f"{self._prefix}umbel.soonest.{queue}" for queue in names]
+        return Watch(self._link, names, moves, keys, INTAKE)
+
+    def _put_back(self, watch: Watch) -> None:
+        with self._lock:
+            self._waiting.discard(watch)
+            if not self._closed and len(self._watches) < 4:
+                self._watches.append(watch)
+                return
+        watch.close()
+
+    def _take(self, names: Sequence[str], limit: int, watch: Watch | None) -> tuple[list[Delivery], float | None]:
+        """What is taken, and in how many seconds the next is due."""
+        handout = next(self._handouts)
+        if watch:
+            watch.will_look()
+        lost, soon, *groups = self._run(
+            "reserve", self.owner, self._lease, int(self._known), handout, limit, next(self._turns), INTAKE if watch else 0, *names
+        )
+        self._lost |= bool(lost)
+        self._known = True
+        taken, number = [], 0
+        for index, packed_step, *elements in groups:
+            queue, step = names[index], packed_step.decode()
+            for packed in elements:
+                number += 1
+                taken.append((packed, queue, step, f"{handout}.{number} {step} {queue}"))
+        return self._deliveries(taken), None if soon is None else float(soon)
+
+    def _deliveries(self, taken: Sequence[tuple[bytes, str, str, str]]) -> list[Delivery]:
+        """Those of (element, queue, step, field) that are messages; the others are buried."""
+        found: list[Delivery] = []
+        strange: list[Conclusion] = []
+        for packed, queue, step, field in taken:
+            try:
+                envelope, attempts, begun, parked = element.read(packed, queue, step)
+            except DecodeError as error:
+                stray = Delivery(element.strange(packed, queue), queue, Receipt(self.owner, field), 1)
+                strange.append(Conclusion(stray, buried=str(error)))
+            else:
+                found.append(Delivery(envelope, queue, Receipt(self.owner, field), attempts + 1, begun, parked))
+        if strange:
+            self.conclude(strange)
+        return found
+
+    def _lost_of(self, deliveries: Sequence[Delivery], name: str, *arguments: Any) -> list[Delivery]:
+        """Run a script on these deliveries; gives those that were not held."""
+        return [deliveries[index] for index in self._run(name, self.owner, *arguments, *map(self._field, deliveries))]
+
+    def _field(self, delivery: Delivery) -> str:
+        """Where it stands in what this owner holds; empty if it never did."""
+        receipt = delivery.receipt
+        return receipt.field if isinstance(receipt, Receipt) and receipt.owner == self.owner else ""
+
+    def started(self, early: Sequence[Delivery]) -> list[Delivery]:
+        return self._lost_of(early, "started") if early else []
+
+    def release(
+        self, undone: Sequence[Delivery], *, due: float | None = None, counted: bool = False, parked: bool = False
+    ) -> list[Delivery]:
+        if not undone:
+            return []
+        return self._lost_of(undone, "release", "" if due is None else repr(due), int(counted), int(parked))
+
+    def conclude(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
+        if not conclusions:
+            return []
+        arguments: list[Any] = [self.owner, self._life()]
+        for each in conclusions:
+            written = element.write(each.envelopes, self._steps, celery_workers=self._celery_workers) if each.envelopes else ()
+            arguments += (
+                self._field(each.delivery),
+                "-" if each.buried is None else "+" + each.buried,
+                len(each.results),
+                len(written),
+            )
+            for result in each.results:
+                arguments += results.as_arguments(result)
+            for one in written:
+                arguments += _as_arguments(one)
+        lost = self._run("conclude" if self._results is None else "conclude+", *arguments)
+        return [conclusions[index].delivery for index in lost]
+
+    def _life(self) -> str:
+        return results.life(self._results.expires if self._results else 86400.0)
+
+    def renew(self, seconds: float) -> bool:
+        kept = bool(self._run("renew", self.owner, seconds, int(self._known), int(self._lost)))
+        self._known, self._lost = True, False
+        return kept
+
+    def recover(self) -> Recovered:
+        handout = next(self._handouts)
+        returned, stale, lost, stranded = self._run(
+            "recover",
+            *(self.owner, self._lease, int(self._known), handout),
+            *(self._max_deliveries, self._visibility_timeout),
+        )
+        self._lost |= bool(lost)
+        self._known |= bool(stranded)
+        taken = []
+        for packed_field, packed in zip(stranded[::2], stranded[1::2], strict=True):
+            field = packed_field.decode()
+            _, step, queue = field.split(" ", 2)
+            taken.append((packed, queue, step, field))
+        if stale:
+            returned += self._leftovers.restore(self._scripts["restore"])
+        return Recovered(returned, self._deliveries(taken))
+
+    def queues(self) -> list[str]:
+        return sorted(row[0].decode() for row in self._run("survey"))
+
+    def depth(self, queues: Sequence[str]) -> dict[str, Depth]:
+        if not queues:
+            return {}
+        return {row[0].decode(): _depth(row) for row in self._run("survey", *queues)}
+
+    def purge(self, queue: str) -> int:
+        count: int = self._run("purge", queue)
+        return count
+
+    def buried(self, queue: str | None = None, *, limit: int = 100, after: str = "") -> list[Buried]:
+        found: list[Buried] = []
+        start = f"({after}" if KEY.match(after) else "-"
+        while len(found) < limit:
+            rows = self._link.ask("XRANGE", f"{self._prefix}umbel.dead", start, "+", "COUNT", min(limit, 1000))
+            letters = [_letter(key.decode(), fields) for key, fields in rows]
+            found += [letter for letter in letters if queue is None or letter.queue == queue][: limit - len(found)]
+            if not rows:
+                break
+            start = f"({letters[-1].key}"
+        return found
+
+    def revive(self, keys: Sequence[str]) -> int:
+        return self._dig("revive", keys)
+
+    def discard(self, keys: Sequence[str]) -> int:
+        return self._dig("discard", keys)
+
+    def _dig(self, what: str, keys: Sequence[str]) -> int:
+        valid = [key for key in dict.fromkeys(keys) if KEY.match(key)]
+        count: int = self._run("dig", what, *valid) if valid else 0
+        return count
+
+    def keeps(self, backend: ResultBackend) -> bool:
+        """True for a backend on the same server, whatever its database."""
+        if not isinstance(backend, RedisBackend) or not self._link.server.is_same(backend.server):
+            return False
+        names = {"R": backend.prefix, "DB": str(self._link.server.db), "RESULT_DB": str(backend.server.db)}
+        self._scripts["conclude+"] = Script({**self._constants, **names}, "insist", "keys", "keep", "conclude")
+        self._results = backend
+        return True
+
+    def close(self) -> None:
+        self._closed = True
+        quiet = self._stop_waiting()
+        if self._known:
+            with contextlib.suppress(BrokerError):  # the lease ends by itself, and others then recover what was held
+                self._run("leave", self.owner, int(quiet))
+                self._known = False
+        self._link.close()
+
+    def _stop_waiting(self) -> bool:
+        """End all waits; True if the server has no wait of this owner's left."""
+        end = clock.monotonic() + 0.8
+        for watch in list(self._waiting):
+            watch.stop()
+        while self._waiting and clock.monotonic() < end:
+            time.sleep(0.001)
+        with self._lock:
+            for watch in self._watches:
+                watch.close()
+            self._watches = []
+            return not self._waiting
+
+    def before_fork(self) -> None:
+        """Nothing to make ready."""
+
+    def after_fork_in_parent(self) -> None:
+        """Nothing has changed."""
+
+    def after_fork_in_child(self) -> None:
+        """Another process is another owner."""
+        self.owner = new_owner()
+        self._lock = Lock()
+        self._begin()
+
+
+def _as_arguments(each: Written) -> tuple[Any, ...]:
+    return each.queue, each.step, "" if each.due is None else repr(each.due), each.order, each.element
+
+
+def _depth(row: Sequence[Any]) -> Depth:
+    _, ready, held, later, dead, ages, now = row
+    born = [moment for age in ages if (moment := _born(age.decode())) is not None]
+    return Depth(ready, held, later, dead, max(float(now) - min(born), 0.0) if born else None)
+
+
+def _born(age: str) -> float | None:
+    """Since when an element is ready: its tag tells when it was made, if it is umbel's; before it was due, it was not ready."""
+    tag, due = age.split(" ")
+    made = int(tag.replace("-", "")[:12], 16) / 1000 if tag[14:15] == "7" else None
+    if due == "null":
+        return made
+    return float(due) if made is None else max(float(due), made)
+
+
+def _letter(key: str, fields: Sequence[bytes]) -> Buried:
+    told = dict(zip(fields[::2], fields[1::2], strict=True))
+    queue, packed = told[b"queue"].decode(), told[b"element"]
+    try:
+        envelope = element.read(packed, queue, told[b"step"].decode()).envelope
+    except DecodeError:
+        envelope = element.strange(packed, queue)
+    return Buried(key, envelope, queue, told[b"reason"].decode(), float(told[b"when"]), int(told[b"attempt"]))

@@ -1,0 +1,216 @@
+"""What stands in the lists: kombu's envelope around ours, in JSON, and which list it belongs to.
+
+Priorities. On the wire of kombu's Redis 0 is the most urgent, what is sent without a priority has 0, and its workers empty
+`<queue>` first, then the steps 3, 6 and 9. So Celery's priorities on Redis only ever make a message *less* urgent than the default.
+umbel's go the other way: 0 is the default and the least, 9 the most urgent. Both scales meet in the default, the plain list:
+
+    umbel 9 … 1                        0 (default)                      Celery 3, 6, 9
+    <queue>\\x06\\x16+9 … +1             <queue>                          <queue>\\x06\\x163, 6, 9
+    taken first                        then                             last
+
+The lists left of the middle are umbel's own, as is where messages wait that are not due. A fleet with workers of Celery's sets the
+option `celery_workers`: then all messages of umbel's go into the plain list, due or not, urgent or not, where Celery looks.
+A priority that Celery gave is read as 0 with the property `priority`, which sends a retry or a follow-up back to the same step.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from umbel.errors import BrokerRefused, DecodeError
+from umbel.wire.envelope import Envelope
+from umbel.wire.ids import new_ids
+
+PLAIN = "0"
+"""The step of the list that bears the queue's name alone."""
+URGENT = tuple(f"+{priority}" for priority in range(9, 0, -1))
+LONGEST = 512 << 20
+"""Redis takes no string of this length or more."""
+
+_STANDARD = frozenset({"correlation_id", "reply_to", "delivery_mode", "delivery_info", "priority", "body_encoding", "delivery_tag"})
+
+
+class _Element(msgspec.Struct, gc=False):
+    body: bytes
+    content_encoding: str = msgspec.field(name="content-encoding")
+    content_type: str = msgspec.field(name="content-type")
+    headers: msgspec.Raw
+    properties: dict[str, Any]
+    umbel: tuple[int, int, float | None, float | None] | None = None
+
+
+class _Text(_Element, gc=False):
+    """The same, where the body is not told in base64."""
+
+    body: str  # type: ignore[assignment]  # what is base64 is bytes for msgspec
+
+
+class _Properties(msgspec.Struct, gc=False, omit_defaults=True):
+    """What kombu asks for, where there is nothing more."""
+
+    correlation_id: str
+    delivery_mode: int
+    delivery_info: dict[str, str]
+    priority: int
+    body_encoding: str
+    delivery_tag: str
+    reply_to: str = ""
+
+
+class _Written(msgspec.Struct, gc=False):
+    body: bytes
+    content_encoding: str = msgspec.field(name="content-encoding")
+    content_type: str = msgspec.field(name="content-type")
+    headers: msgspec.Raw
+    properties: _Properties | dict[str, Any]
+
+
+class _Named(msgspec.Struct, gc=False):
+    id: str | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Element).decode
+_decode_text = msgspec.json.Decoder(_Text).decode
+_decode_name = msgspec.json.Decoder(_Named).decode
+
+
+class Written(NamedTuple):
+    """An element, and where it goes."""
+
+    queue: str
+    step: str
+    due: float | None
+    order: str
+    """Of two that are due at the same time, the smaller comes first."""
+    element: bytes
+
+
+def write(envelopes: Sequence[Envelope], steps: Sequence[int], *, celery_workers: bool = False) -> list[Written]:
+    """An element for each of the envelopes; `steps` are kombu's priority steps."""
+    tags = new_ids(len(envelopes))
+    return [_write(envelope, tag, steps, celery_workers) for envelope, tag in zip(envelopes, tags, strict=True)]
+
+
+def _write(envelope: Envelope, tag: str, steps: Sequence[int], celery_workers: bool) -> Written:
+    properties, queue = envelope.properties, envelope.queue
+    wire = properties.get("priority", 0) if properties else 0
+    step, wire = _step(envelope.priority, wire if type(wire) is int else 0, steps, celery_workers)
+    info = {"exchange": envelope.exchange, "routing_key": envelope.routing_key or queue}
+    told: _Properties | dict[str, Any]
+    if properties:
+        told = {"correlation_id": envelope.id, "reply_to": envelope.reply_to, "delivery_mode": 2, **properties}
+        told |= {"delivery_info": info, "priority": wire, "body_encoding": "base64", "delivery_tag": tag}
+    else:
+        told = _Properties(envelope.id, 2, info, wire, "base64", tag, envelope.reply_to)
+    body, headers = envelope.body, msgspec.Raw(envelope.headers)
+    try:
+        element = _encode(_Written(body, envelope.content_encoding, envelope.content_type, headers, told))
+    except (TypeError, ValueError) as error:
+        raise BrokerRefused(f"the properties of task {envelope.id} do not go into JSON: {error}") from error
+    due = envelope.due
+    if due is not None:
+        element = b'{"umbel":[0,0,null,%b],%b' % (repr(due).encode(), element[1:])
+    if len(element) >= LONGEST:
+        raise BrokerRefused(f"task {envelope.id} is {len(element) >> 20} MB long, and Redis takes 512: store it elsewhere, send its name")
+    return Written(queue, step, None if celery_workers else due, tag, element)
+
+
+def _step(priority: int, wire: int, steps: Sequence[int], celery_workers: bool) -> tuple[str, int]:
+    """The step, and the priority on the wire."""
+    if priority > 0 and not celery_workers:
+        return f"+{min(priority, 9)}", 0
+    if priority > 0 or wire <= 0:
+        return PLAIN, 0
+    return str(max((step for step in steps if step <= wire), default=0)), wire
+
+
+class Read(NamedTuple):
+    """An envelope, and its past."""
+
+    envelope: Envelope
+    attempts: int
+    begun: bool
+    parked: float | None
+
+
+def read(element: bytes, queue: str, step: str) -> Read:
+    """The envelope in an element; raises DecodeError if there is none."""
+    try:
+        found = _decode(element)
+        body = found.body
+        if found.properties.get("body_encoding", "base64") != "base64":
+            body = _body(element, found.properties)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        found, body = _second_look(element, error)
+    properties = found.properties
+    try:
+        return _read(found, body, properties, queue, step)
+    except (TypeError, AttributeError, msgspec.DecodeError) as error:
+        raise DecodeError(f"no message: {error}") from error
+
+
+def _body(element: bytes, properties: dict[str, Any]) -> bytes:
+    """A body that is not told in base64."""
+    text = _decode_text(element).body
+    return base64.b64decode(text) if properties.get("body_encoding") == "base64" else text.encode()
+
+
+def _second_look(element: bytes, error: Exception) -> tuple[_Element, bytes]:
+    """An element whose body is no base64 after all."""
+    try:
+        found = _decode_text(element)
+        if found.properties.get("body_encoding") == "base64":
+            raise DecodeError(f"no message: {error}") from error
+        return found, found.body.encode()
+    except (msgspec.DecodeError, UnicodeError):
+        raise DecodeError(f"no message: {error}") from error
+
+
+def _read(found: _Element, body: bytes, properties: dict[str, Any], queue: str, step: str) -> Read:
+    headers = bytes(found.headers)
+    if headers[:1] != b"{":
+        raise TypeError("its headers are no object")
+    correlation = properties.get("correlation_id") or ""
+    id = _decode_name(headers).id or correlation or properties.get("delivery_tag") or ""
+    info = properties.get("delivery_info") or {}
+    exchange, routing_key = info.get("exchange") or "", info.get("routing_key") or ""
+    wire = properties.get("priority") or 0
+    further = {name: value for name, value in properties.items() if name not in _STANDARD} if len(properties) > 6 else {}
+    if correlation != id and correlation:
+        further["correlation_id"] = correlation
+    if properties.get("delivery_mode", 2) != 2:
+        further["delivery_mode"] = properties["delivery_mode"]
+    if wire:
+        further["priority"] = wire
+    attempts, begun, parked, due = found.umbel or (0, 0, None, None)
+    envelope = Envelope(
+        _text(id),
+        queue,
+        headers,
+        body,
+        found.content_type,
+        found.content_encoding,
+        int(step) if step[0] == "+" else 0,
+        due,
+        _text(properties.get("reply_to") or ""),
+        _text(exchange),
+        "" if routing_key == queue else _text(routing_key),
+        further,
+    )
+    return Read(envelope, attempts, bool(begun), parked)
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError(f"{value!r:.50} should be text")
+    return value
+
+
+def strange(element: bytes, queue: str) -> Envelope:
+    """What is shown of an element that is no message."""
+    return Envelope("", queue, b"{}", element, "application/octet-stream", "binary")

@@ -1,0 +1,33 @@
+-- Writes results as Celery does: one string for each, told to who listens on the channel of the same name.
+-- Keys, R is the prefix: Rcelery-task-meta-<id>   string  the document
+--                        Rumbel-state-<id>        string  the state, only where the document does not begin with it in the clear
+local READY = {SUCCESS = true, FAILURE = true, REVOKED = true}
+
+local function set(key, value, life)
+  if life == '' then return redis.call('SET', key, value) end
+  return redis.call('SET', key, value, 'PX', life)
+end
+
+local function set_new(key, value, life)
+  if life == '' then return redis.call('SET', key, value, 'NX') end
+  return redis.call('SET', key, value, 'PX', life, 'NX')
+end
+
+local function state_of(key, side)
+  local told = redis.call('GET', side)
+  if told then return told end
+  return string.match(redis.call('GETRANGE', key, 0, 79), 'status[^%w_]+([%u_]+)')
+end
+
+-- The rule of states.may_replace.
+local function keep(id, state, document, is_clear, life)
+  local key, side = R .. 'celery-task-meta-' .. id, R .. 'umbel-state-' .. id
+  if not set_new(key, document, life) then
+    local old = state_of(key, side)
+    if old == 'SUCCESS' or (READY[old or ''] and not READY[state]) then return end
+    set(key, document, life)
+    if is_clear == '1' then redis.call('DEL', side) end
+  end
+  if is_clear ~= '1' then set(side, state, life) end
+  redis.call('PUBLISH', key, document)
+end

@@ -1,0 +1,132 @@
+-- Every key that the broker touches; P is the prefix, SEP stands between a queue and a step.
+--
+--   P<queue>                       list    kombu's: messages without a priority; RPUSH end is the front
+--   P<queue>SEP<3 6 9>             list    kombu's: less urgent ones, sent by Celery
+--   P<queue>SEP<+1 to +9>          list    more urgent ones, sent by umbel
+--   Pumbel.later.<queue>           zset    "<step> <order> <element>" by the time when it is due
+--   Pumbel.soonest.<queue>         string  the next due time that those who wait know of; expires soon after it
+--   Pumbel.owners                  zset    owners by the end of their lease
+--   Pumbel.held.<owner>            hash    "<handout>.<number> <step> <queue>" -> element; given back when the lease ends
+--   Pumbel.begun.<owner>           set     those of them that run with early acknowledgement
+--   Pumbel.intakes                 zset    "<owner> <queue>" by the time until when a wait may fill the intake
+--   Pumbel.intake.<owner> <queue>  list    what a wait has just moved; given back when the owner is gone
+--   Pumbel.dead                    stream  dead letters: element, queue, step, reason, when, attempt
+--   Pumbel.dead.count              hash    queue -> how many of them
+--   Pumbel.queues                  set     all queues that umbel was ever told of
+--   P_kombu.binding.<queue>        set     kombu's: so that Celery's tools see the queue
+--   Punacked, Punacked_index       hash, zset    kombu's: what Celery's workers hold
+--   Punacked_mutex                 string  kombu's: who gives back what dead ones held; expires
+--
+-- An element is kombu's envelope in JSON. One with a past begins with {"umbel":[attempts,begun,parked,due], and is an
+-- envelope for kombu all the same.
+local OWNERS, INTAKES, QUEUES = P .. 'umbel.owners', P .. 'umbel.intakes', P .. 'umbel.queues'
+local DEAD, DEAD_COUNT = P .. 'umbel.dead', P .. 'umbel.dead.count'
+
+local function list(queue, step)
+  if step == '0' then return P .. queue end
+  return P .. queue .. SEP .. step
+end
+local function later(queue) return P .. 'umbel.later.' .. queue end
+local function soonest(queue) return P .. 'umbel.soonest.' .. queue end
+local function held(owner) return P .. 'umbel.held.' .. owner end
+local function begun(owner) return P .. 'umbel.begun.' .. owner end
+local function intake(owner, queue) return P .. 'umbel.intake.' .. owner .. ' ' .. queue end
+
+local function now()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) + tonumber(time[2]) / 1000000
+end
+
+-- Step and queue of what is held in this field.
+local function place(field) return string.match(field, '^%S+ (%S+) (.*)$') end
+
+-- What befell an element before: attempts, begun, parked, due, and the element without it.
+local function past(element)
+  local attempts, was_begun, parked, due, rest =
+    string.match(element, '^{"umbel": ?%[(%d+), ?(%d), ?([^,%]]+), ?([^,%]]+)%], ?(.*)$')
+  if attempts then return tonumber(attempts), was_begun, parked, due, '{' .. rest end
+  return 0, '0', 'null', 'null', element
+end
+
+local function with_past(element, attempts, was_begun, parked, due)
+  if string.sub(element, 1, 1) ~= '{' then return element end
+  if attempts == 0 and was_begun == '0' and parked == 'null' and due == 'null' then return element end
+  local told = attempts .. ',' .. was_begun .. ',' .. parked .. ',' .. due
+  return '{"umbel":[' .. told .. '],' .. string.sub(element, 2)
+end
+
+-- In front of what is equally urgent.
+local function give_back(queue, step, element) redis.call('RPUSH', list(queue, step), element) end
+
+-- Keep it until it is due; those who wait are woken only if it is the next.
+local function postpone(queue, step, element, due, order, time)
+  redis.call('ZADD', later(queue), due, step .. ' ' .. order .. ' ' .. element)
+  local known = tonumber(redis.call('GET', soonest(queue)) or 'inf')
+  due = tonumber(due)
+  if due < known or known <= time then
+    local life = math.min(math.max(due - time, 0) + 10, 1000000000)
+    redis.call('SET', soonest(queue), string.format('%.6f', due), 'EX', string.format('%d', life))
+  end
+end
+
+local function put(queue, step, element, due, order, time)
+  redis.call('SADD', QUEUES, queue)
+  if due ~= '' and tonumber(due) > time then
+    postpone(queue, step, element, due, order, time)
+  else
+    redis.call('LPUSH', list(queue, step), element)
+  end
+end
+
+-- Fields of a hash of held elements in the order of their hand-out, each with its element.
+local function all_held(owner)
+  local flat, found = redis.call('HGETALL', held(owner)), {}
+  for i = 1, #flat, 2 do
+    local handout, number = string.match(flat[i], '^(%d+)%.(%d+)')
+    found[#found + 1] = {flat[i], flat[i + 1], tonumber(handout), tonumber(number)}
+  end
+  table.sort(found, function(a, b)
+    if a[3] ~= b[3] then return a[3] < b[3] end
+    return a[4] < b[4]
+  end)
+  return found
+end
+
+local function give_back_all(owner)
+  local found = all_held(owner)
+  for i = #found, 1, -1 do
+    local field, element = found[i][1], found[i][2]
+    local step, queue = place(field)
+    if redis.call('SISMEMBER', begun(owner), field) == 1 then
+      local attempts, _, parked, due, bare = past(element)
+      element = with_past(bare, attempts, '1', parked, due)
+    end
+    give_back(queue, step, element)
+  end
+  redis.call('DEL', held(owner), begun(owner))
+end
+
+-- What a wait has moved goes back to where it was, in front.
+local function empty_intake(owner, queue)
+  local source = intake(owner, queue)
+  while redis.call('LLEN', source) > 0 do redis.call('LMOVE', source, list(queue, '0'), 'LEFT', 'RIGHT') end
+end
+
+local function bury(queue, step, element, reason, attempt, time)
+  redis.call('XADD', DEAD, '*', 'element', element, 'queue', queue, 'step', step, 'reason', reason,
+    'when', string.format('%.6f', time), 'attempt', attempt)
+  redis.call('HINCRBY', DEAD_COUNT, queue, 1)
+end
+
+local function unbury(key, queue)
+  redis.call('XDEL', DEAD, key)
+  if redis.call('HINCRBY', DEAD_COUNT, queue, -1) < 1 then redis.call('HDEL', DEAD_COUNT, queue) end
+  if redis.call('XLEN', DEAD) == 0 then redis.call('DEL', DEAD) end
+end
+
+-- Registers the owner if nobody knows it (any more); true if it was known before, and so has lost its lease.
+local function register(owner, lease, known, time)
+  if redis.call('ZSCORE', OWNERS, owner) then return false end
+  redis.call('ZADD', OWNERS, time + lease, owner)
+  return known == '1'
+end

@@ -1,0 +1,51 @@
+"""From a URL and its options to a broker or a backend. Nothing is connected yet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from umbel.errors import ImproperlyConfigured
+from umbel.stores.redis.backend import RedisBackend
+from umbel.stores.redis.broker import RedisBroker
+from umbel.stores.redis.server import number, server_at, truth
+from umbel.stores.url import Place
+
+STEPS = (0, 3, 6, 9)
+
+
+def open_broker(place: Place, lease: float, max_deliveries: int) -> RedisBroker:
+    """The broker that the URL and the options describe."""
+    server = server_at(place)
+    names = ("unacked", "unacked_index", "unacked_mutex")
+    broker = RedisBroker(
+        server,
+        lease=lease,
+        max_deliveries=max_deliveries,
+        prefix=str(place.take("global_keyprefix", "") or ""),
+        sep=str(place.take("sep", "") or "\x06\x16"),
+        steps=_steps(place),
+        visibility_timeout=number(place, "visibility_timeout", 3600.0, lambda value: value > 0, "a number of seconds above 0"),
+        celery_workers=truth(place.take("celery_workers", False)),
+        unacked=[str(place.take(f"{name}_key", name)) for name in names],
+    )
+    place.done()
+    return broker
+
+
+def open_backend(place: Place, expires: float | None) -> RedisBackend:
+    """The result backend that the URL and the options describe."""
+    backend = RedisBackend(server_at(place), expires=expires, prefix=str(place.take("global_keyprefix", "") or ""))
+    place.done()
+    return backend
+
+
+def _steps(place: Place) -> tuple[int, ...]:
+    """Kombu's priority steps; 0 is always among them."""
+    given: Any = place.take("priority_steps", STEPS)
+    try:
+        steps = {int(step) for step in (given.split(",") if isinstance(given, str) else given)}
+    except (TypeError, ValueError, AttributeError):
+        steps = {-1}
+    if not all(0 <= step <= 255 for step in steps):
+        raise ImproperlyConfigured(f"{place.url}: priority_steps is {given!r}, and should be a list of numbers as in Celery, [0, 3, 6, 9]")
+    return tuple(sorted(steps | {0}))

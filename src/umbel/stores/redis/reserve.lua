@@ -1,0 +1,104 @@
+-- Makes ready what is due, takes up to `limit` messages fairly from the queues, and books them to the owner.
+-- Keys: the lists, later, owners, held, intakes and intake of keys.lua.
+-- owner lease known handout limit turn watch queue...
+-- Gives {1 if the lease was lost, the next due time or false, {queue, step, element...}...}
+local AT_ONCE, MOST_BYTES, CHUNK = 1000, 16777216, 100
+local owner, lease, known, handout = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local limit, turn, watch = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local queues = {unpack(ARGV, 8)}
+
+local function wake(queue, time)
+  local due = redis.call('ZRANGEBYSCORE', later(queue), '-inf', time, 'LIMIT', 0, AT_ONCE)
+  for _, member in ipairs(due) do
+    local step, element = string.match(member, '^(%S+) %S+ (.*)$')
+    redis.call('LPUSH', list(queue, step), element)
+  end
+  if #due > 0 then redis.call('ZREMRANGEBYRANK', later(queue), 0, #due - 1) end
+end
+
+-- Most queues know only the plain list: one command tells.
+local function lengths(queue)
+  local other = {}
+  for _, step in ipairs(ORDER) do
+    if step ~= '0' then other[#other + 1] = list(queue, step) end
+  end
+  local plain = redis.call('LLEN', list(queue, '0'))
+  if redis.call('EXISTS', unpack(other)) == 0 then return {['0'] = plain}, plain end
+  local found, total = {}, 0
+  for _, step in ipairs(ORDER) do
+    found[step] = redis.call('LLEN', list(queue, step))
+    total = total + found[step]
+  end
+  return found, total
+end
+
+-- How many to take of each queue: the same as in stores/share.py.
+local function share(available)
+  local taken, wanting, left = {}, {}, limit
+  for step = 0, #available - 1 do
+    local i = (turn + step) % #available + 1
+    taken[i] = 0
+    if available[i] > 0 then wanting[#wanting + 1] = i end
+  end
+  while #wanting > 0 and left > 0 do
+    local part = math.max(math.floor(left / #wanting), 1)
+    for rank = 1, math.min(#wanting, left) do
+      local i = wanting[rank]
+      local more = math.min(part, available[i] - taken[i])
+      taken[i], left = taken[i] + more, left - more
+    end
+    local still = {}
+    for _, i in ipairs(wanting) do
+      if taken[i] < available[i] then still[#still + 1] = i end
+    end
+    wanting = still
+  end
+  return taken
+end
+
+insist()
+local time = now()
+local lost = register(owner, lease, known, time)
+local lens, totals, number, bytes = {}, {}, 0, 0
+for i, queue in ipairs(queues) do
+  empty_intake(owner, queue)
+  wake(queue, time)
+  lens[i], totals[i] = lengths(queue)
+end
+local reply = {lost and 1 or 0, false}
+
+local function take(group, key, queue, step, count)
+  while count > 0 and bytes < MOST_BYTES do
+    local elements = redis.call('RPOP', key, math.min(count, CHUNK))
+    local pairs = {}
+    for _, element in ipairs(elements) do
+      number, bytes = number + 1, bytes + #element
+      pairs[#pairs + 1] = handout .. '.' .. number .. ' ' .. step .. ' ' .. queue
+      pairs[#pairs + 1] = element
+      group[#group + 1] = element
+    end
+    redis.call('HSET', held(owner), unpack(pairs))
+    count = count - #elements
+  end
+end
+
+for i, count in ipairs(share(totals)) do
+  for _, step in ipairs(ORDER) do
+    local here = math.min(count, lens[i][step] or 0)
+    if here > 0 and bytes < MOST_BYTES then
+      local group = {i - 1, step}
+      take(group, list(queues[i], step), queues[i], step, here)
+      reply[#reply + 1], count = group, count - here
+    end
+  end
+end
+if number == 0 then
+  local first
+  for _, queue in ipairs(queues) do
+    local soon = redis.call('ZRANGE', later(queue), 0, 0, 'WITHSCORES')[2]
+    if soon and (not first or tonumber(soon) < first) then first = tonumber(soon) end
+    if watch > 0 then redis.call('ZADD', INTAKES, time + watch, owner .. ' ' .. queue) end
+  end
+  if first then reply[2] = string.format('%.6f', first - time) end
+end
+return reply

@@ -1,0 +1,27 @@
+"""Results as they go into scripts and come out of the server."""
+
+from __future__ import annotations
+
+import re
+
+from umbel.wire.result import Result
+
+_STATE = re.compile(rb"status[^A-Za-z0-9_]+([A-Z_]+)")
+CLEAR = 80
+"""A state is told in so many first bytes of a document, whatever the serializer: it begins with it."""
+
+
+def state_in(document: bytes) -> str | None:
+    """The state that the document begins with, as the scripts read it too."""
+    found = _STATE.search(document[:CLEAR])
+    return found[1].decode() if found else None
+
+
+def as_arguments(result: Result) -> tuple[str, str, bytes, int]:
+    """Id, state, document, and whether the document tells the state in the clear."""
+    return result.id, result.state, result.document, int(state_in(result.document) == result.state)
+
+
+def life(expires: float | None) -> str:
+    """Milliseconds; nothing if it lasts for ever."""
+    return "" if expires is None else str(max(int(expires * 1000), 1))

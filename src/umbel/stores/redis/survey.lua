@@ -1,0 +1,40 @@
+-- How full queues are. Keys: all of keys.lua, read only.  (queue)..., or all known ones that hold anything if none is named
+-- Gives {queue ready held later dead {time of the eldest of each list, or the whole of what tells it}}...
+local time, reply, asked, holds = now(), {}, ARGV, {}
+for _, owner in ipairs(redis.call('ZRANGE', OWNERS, 0, -1)) do
+  for _, field in ipairs(redis.call('HKEYS', held(owner))) do
+    local _, queue = place(field)
+    holds[queue] = (holds[queue] or 0) + 1
+  end
+end
+local intakes = {}
+for _, member in ipairs(redis.call('ZRANGE', INTAKES, 0, -1)) do
+  local who, queue = string.match(member, '^(%S+) (.*)$')
+  intakes[queue] = (intakes[queue] or 0) + redis.call('LLEN', intake(who, queue))
+end
+
+-- Tag and due time of the element that is ready longest; the tag of one of umbel's own tells when it was made.
+local function eldest(queue, step)
+  local element = redis.call('LINDEX', list(queue, step), -1)
+  if not element then return end
+  local _, _, _, due, bare = past(element)
+  return (string.match(bare, '"delivery_tag": ?"([%x-]+)"[^"]*$') or string.match(bare, '"delivery_tag": ?"([%x-]+)"') or '') .. ' ' .. due
+end
+
+if #asked == 0 then asked = redis.call('SMEMBERS', QUEUES) end
+for _, queue in ipairs(asked) do
+  local ready, ages = intakes[queue] or 0, {}
+  for _, step in ipairs(ORDER) do
+    ready = ready + redis.call('LLEN', list(queue, step))
+    ages[#ages + 1] = eldest(queue, step)
+  end
+  local due = redis.call('ZCOUNT', later(queue), '-inf', time)
+  local waiting = redis.call('ZCARD', later(queue)) - due
+  local dead = tonumber(redis.call('HGET', DEAD_COUNT, queue) or 0)
+  if due > 0 then ages[#ages + 1] = ' ' .. redis.call('ZRANGE', later(queue), 0, 0, 'WITHSCORES')[2] end
+  local count = ready + due + waiting + dead + (holds[queue] or 0)
+  if #ARGV > 0 or count > 0 then
+    reply[#reply + 1] = {queue, ready + due, holds[queue] or 0, waiting, dead, ages, string.format('%.6f', time)}
+  end
+end
+return reply

@@ -1,0 +1,37 @@
+"""What the server's refusals mean: try again, or never."""
+
+from __future__ import annotations
+
+from umbel.errors import BrokerDown, BrokerError, BrokerRefused
+
+_DOWN = {
+    "LOADING": "is loading its data",
+    "READONLY": "is a replica now, and takes no writes",
+    "MASTERDOWN": "is a replica that has lost its master",
+    "NOREPLICAS": "has too few replicas to take writes",
+    "MISCONF": "takes no writes because it cannot save to its disk: make room there",
+    "OOM": "is full: raise maxmemory, or let workers empty the queues",
+    "BUSY": "is busy with a script",
+    "CLUSTERDOWN": "belongs to a cluster that is down",
+    "TRYAGAIN": "belongs to a cluster that moves keys",
+    "UNBLOCKED": "ended the wait: it is a replica now",
+}
+"""A full or read-only server is away, not unwilling: it takes the same again once it was emptied, or its successor found."""
+_REFUSED = {
+    "NOAUTH": "asks for a password: put it into the URL",
+    "WRONGPASS": "does not know this user and password",
+    "NOPERM": "does not allow this user what umbel needs",
+    "WRONGTYPE": "has a key of that name which is no queue: let no other program use it, or set global_keyprefix",
+}
+
+
+def refusal(url: str, text: str) -> BrokerError:
+    """The server's error reply, in umbel's words."""
+    code = text.split(" ", 1)[0]
+    if code in _DOWN:
+        return BrokerDown(f"{url} {_DOWN[code]} ({text})")
+    if code in _REFUSED:
+        return BrokerRefused(f"{url} {_REFUSED[code]} ({text})")
+    if "max number of clients" in text:
+        return BrokerDown(f"{url} has no connection left: raise maxclients ({text})")
+    return BrokerRefused(f"{url} refuses: {text}")

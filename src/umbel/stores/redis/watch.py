@@ -1,0 +1,173 @@
+"""Waiting for messages without asking again and again, and without a moment in which one could get lost.
+
+For each queue a connection waits in BLMOVE on the plain list, where nearly all messages go: the server moves one message into
+the owner's intake, which every `recover` knows, and wakes this one waiter and no other. What may come into the lists of other
+priorities, or falls due sooner than what is known, is rarer: of that the server tells on one more connection for all queues
+(CLIENT TRACKING), and then whoever waits looks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+from collections.abc import Sequence
+
+from umbel import clock
+from umbel.errors import BrokerDown, BrokerRefused
+from umbel.stores.redis.link import Link, Wire
+
+LONGEST = 1.0
+"""Seconds of one wait in the server."""
+SLACK = 1.0
+"""How much later than asked for the server may end a wait before it is given up for dead."""
+
+
+class Tracker:
+    """Is told by the server when one of these keys changes, once for each look at them."""
+
+    def __init__(self, link: Link, keys: Sequence[str]):
+        self._keys = keys
+        self._armed = False
+        self.ear = link.open()
+        self._mouth = link.open()
+        self.ear.say(("CLIENT", "ID"), ("SUBSCRIBE", "__redis__:invalidate"))
+        number = self.ear.hear()
+        self.ear.hear()
+        self._mouth.say(("CLIENT", "TRACKING", "ON", "REDIRECT", number))
+        self._mouth.hear()
+
+    def arm(self) -> bool:
+        """Look at the keys, unless nothing has changed since the last look; True if there are any."""
+        if self._armed:
+            return False
+        self._mouth.say(("EXISTS", *self._keys))
+        found: int = self._mouth.hear()
+        self._armed = not found
+        return bool(found)
+
+    def read(self) -> None:
+        """Take note of what the server tells: it is to be looked at again."""
+        while self.ear.has_more():
+            self.ear.hear()
+        self._armed = False
+
+    def close(self) -> None:
+        """Stop being told."""
+        self.ear.close()
+        self._mouth.close()
+
+
+class Watch:
+    """Waits on some queues for one owner. Belongs to one thread at a time; `stop` may come from any.
+
+    The server may fill the intakes only for `life` seconds after each look at the queues: so long `recover` knows of them.
+    """
+
+    def __init__(self, link: Link, queues: tuple[str, ...], moves: Sequence[tuple[str, str]], keys: Sequence[str], life: float):
+        """`moves`: the plain lists and the intakes; `keys`: the others that are of interest."""
+        self.queues = queues
+        self._link = link
+        self._moves = moves
+        self._tracked = keys
+        self._life = life
+        self._wires: list[tuple[Wire, int]] = []
+        self._tracker: Tracker | None = None
+        self._can_track = True
+        self._bell = os.pipe()
+        self._stopped = False
+        self._looked = self._due = 0.0
+        self.is_quiet = False
+        """True if the last look was vain, and nothing has been heard of since."""
+
+    def will_look(self) -> None:
+        """Note that the queues are looked at now."""
+        self._looked = clock.monotonic()
+        self.is_quiet = False
+
+    def looked(self, soon: float | None) -> None:
+        """Note that the look was vain, and that the next message known is due in `soon` seconds."""
+        self._due = float("inf") if soon is None else clock.monotonic() + soon + 0.0005
+        self.is_quiet = True
+
+    def wait(self, seconds: float) -> bool:
+        """True if it is time to look; False after `seconds`, or earlier."""
+        now = clock.monotonic()
+        seconds = min(seconds, LONGEST, self._due - now)
+        is_over = seconds <= 0 or now + LONGEST + SLACK > self._looked + self._life
+        if is_over or self._stopped or not self._is_open() or (self._tracker is not None and self._tracker.arm()):
+            self.is_quiet = False
+            return True
+        for (wire, _), (source, intake) in zip(self._wires, self._moves, strict=True):
+            wire.say(("BLMOVE", source, intake, "RIGHT", "LEFT", f"{max(seconds, 0.001):.3f}"))
+        self.is_quiet = not self._listen(seconds)
+        return not self.is_quiet
+
+    def _is_open(self) -> bool:
+        """False if it had to be opened: something may have come before."""
+        if self._wires:
+            return True
+        for _ in self._moves:
+            wire = self._link.open()
+            wire.within(LONGEST + SLACK + 2.0)
+            wire.say(("CLIENT", "ID"))
+            self._wires.append((wire, wire.hear()))
+        if self._can_track:
+            try:
+                self._tracker = Tracker(self._link, self._tracked)
+            except BrokerRefused:  # a server, or a proxy, that cannot: such messages are then found when a wait ends
+                self._can_track = False
+        return False
+
+    def _listen(self, seconds: float) -> bool:
+        """Wait for the first of all; then for the others, which are told to end."""
+        end = clock.monotonic() + seconds + SLACK
+        poll = select.poll()
+        waiting = {wire.fileno(): (wire, number) for wire, number in self._wires}
+        ear = self._tracker.ear.fileno() if self._tracker else -1
+        for number in (*waiting, self._bell[0], *([ear] if ear >= 0 else [])):
+            poll.register(number, select.POLLIN)
+        moved = told = False
+        while waiting and not moved and not told:
+            heard = poll.poll(max(end - clock.monotonic(), 0) * 1000)
+            if not heard:
+                raise BrokerDown(f"{self._link.server.url} does not answer")
+            for number, _ in heard:
+                if number in waiting:
+                    poll.unregister(number)
+                    moved |= waiting.pop(number)[0].hear() is not None
+                elif number == ear and self._tracker:
+                    self._tracker.read()
+                    told = True
+                else:
+                    told = True
+        return self._end(list(waiting.values())) or moved or told
+
+    def _end(self, waiting: list[tuple[Wire, int]]) -> bool:
+        """End the waits that are still on; True if one of them had found something."""
+        if not waiting:
+            return False
+        self._link.ask_all([("CLIENT", "UNBLOCK", number) for _, number in waiting])
+        return any([wire.hear() is not None for wire, _ in waiting])
+
+    def stop(self) -> None:
+        """End a wait that is on, and all that come."""
+        self._stopped = True
+        os.write(self._bell[1], b"!")
+
+    def close(self) -> None:
+        """Close the connections; the next wait opens new ones."""
+        self.is_quiet = False
+        for wire, _ in self._wires:
+            wire.close()
+        self._wires = []
+        if self._tracker:
+            self._tracker.close()
+            self._tracker = None
+
+    def __del__(self) -> None:
+        for number in self._bell:
+            with contextlib.suppress(OSError):
+                os.close(number)
+
+

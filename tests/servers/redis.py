@@ -1,0 +1,85 @@
+"""Private redis-servers for tests: on a free port, in a directory of their own, ended by their process."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from umbel.testing.waiting import until
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as finder:
+        finder.bind(("127.0.0.1", 0))
+        port: int = finder.getsockname()[1]
+        return port
+
+
+class RedisServer:
+    """One redis-server; what it keeps survives a `restart`."""
+
+    def __init__(self, directory: Path, *options: str, port: int | None = None):
+        self.directory = directory
+        self.port = port or free_port()
+        self.options = options
+        self.process: subprocess.Popen[bytes] | None = None
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        command = [_program(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory), "--save", ""]
+        command += ["--unixsocket", f"{self.directory}/socket", *self.options]
+        with (self.directory / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        until(self.answers)
+
+    def answers(self) -> bool:
+        """True if it says PONG, or asks for a password."""
+        with contextlib.suppress(OSError):
+            answer = self.ask("PING")
+            return answer.startswith((b"+PONG", b"-NOAUTH"))
+        return False
+
+    def ask(self, *words: str | bytes) -> bytes:
+        """The raw reply to a command, if it is short."""
+        packed = [word.encode() if isinstance(word, str) else word for word in words]
+        with socket.create_connection(("127.0.0.1", self.port), 5) as sock:
+            sock.settimeout(5)
+            sock.sendall(b"*%d\r\n" % len(packed) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in packed))
+            return sock.recv(1 << 20)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send the process a signal."""
+        assert self.process
+        self.process.send_signal(number)
+
+    def stop(self, *, kill: bool = False) -> None:
+        """End it, and wait for it."""
+        if self.process:
+            self.send(signal.SIGCONT)
+            self.send(signal.SIGKILL if kill else signal.SIGTERM)
+            self.process.wait(30)
+            self.process = None
+
+
+def _program() -> str:
+    found = shutil.which("redis-server") or shutil.which("valkey-server")
+    assert found, "the tests of redis:// need redis-server, or valkey-server, on the PATH"
+    return found
+
+
+@contextlib.contextmanager
+def running(directory: Path, *options: str) -> Iterator[RedisServer]:
+    """A server that runs as long as the block does."""
+    server = RedisServer(directory, *options)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()

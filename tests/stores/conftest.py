@@ -1,0 +1,25 @@
+"""A private redis-server for the tests of this room."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from servers.redis import RedisServer, running
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer):
+    """A URL of the server, emptied."""
+    assert redis_server.ask("FLUSHALL") == b"+OK\r\n"
+    return f"redis://127.0.0.1:{redis_server.port}/0"
