@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from servers.redis import RedisServer, running
+from tests.servers.redis import RedisServer, running
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Four processes on one file, killed at random moments: nothing is lost, and nothing is held twice at once."""
+"""Four processes on one store, killed at random moments: nothing is lost, and nothing is held twice at once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+
+import pytest
 
 from umbel.stores.broker import Conclusion
 from umbel.stores.url import open_broker
@@ -42,8 +44,12 @@ class Crew:
         return [line for out in sorted(self.directory.glob("*.out")) for line in out.read_text().splitlines()]
 
 
-def test_processes_killed_at_random_lose_nothing_and_never_hold_the_same_twice(tmp_path):
-    url = f"sqlite:///{tmp_path}/queue.db"
+@pytest.fixture(params=["sqlite", "redis"])
+def url(request, tmp_path):
+    return f"sqlite:///{tmp_path}/queue.db" if request.param == "sqlite" else request.getfixturevalue("redis_url")
+
+
+def test_processes_killed_at_random_lose_nothing_and_never_hold_the_same_twice(tmp_path, url):
     broker = open_broker(url)
     broker.send([envelope(str(number), ("one", "two")[number % 2], priority=number % 3) for number in range(MESSAGES)])
     crew, chance = Crew(tmp_path, url), random.Random()

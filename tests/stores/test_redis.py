@@ -1,8 +1,16 @@
+"""The Redis store keeps both contracts, whatever the URL and the options say."""
+
 from __future__ import annotations
 
-import pytest
+import shutil
+import subprocess
 
+import pytest
+from tests.servers.redis import free_port, running
+
+from umbel.stores.url import open_backend, open_broker
 from umbel.testing.contracts import BackendContract, BrokerContract
+from umbel.testing.given import drain, envelope, ids
 
 
 class TestRedisBroker(BrokerContract):
@@ -15,3 +23,72 @@ class TestRedisBackend(BackendContract):
     @pytest.fixture
     def url(self, redis_url):
         return redis_url
+
+
+class TestRedisBrokerWithPrefixAndOtherDatabase(BrokerContract):
+    """Results lie in another database of the same server, and every name has a prefix."""
+
+    @pytest.fixture
+    def url(self, redis_url):
+        return redis_url.removesuffix("/0") + "/3"
+
+    def make(self, url, **options):
+        return open_broker(url, **options, options={"global_keyprefix": "pfx:", "sep": "\x06\x16"})
+
+    def make_backend(self, url, expires):
+        return open_backend(url.removesuffix("/3") + "/5", expires=expires, options={"global_keyprefix": "res"})
+
+
+class TestRedisBackendOnASocket(BackendContract):
+    @pytest.fixture
+    def url(self, redis_server, redis_url):
+        return f"redis+socket://{redis_server.directory}/socket?virtual_host=2&global_keyprefix=x"
+
+
+def round_trip(url: str, **options) -> None:
+    """Send, reserve, wait for a second one, conclude with a result, read it."""
+    from umbel.stores.broker import Conclusion
+    from umbel.wire.result import Result
+
+    broker, backend = open_broker(url, options=options), open_backend(url, expires=60, options=options)
+    assert broker.keeps(backend)
+    broker.send([envelope("a")])
+    (held,) = broker.reserve(["q"], 5, 1)
+    assert broker.conclude([Conclusion(held, [Result("a", "SUCCESS", b"1")])]) == []
+    assert backend.wait(["a"], 1)["a"].document == b"1"
+    assert broker.reserve(["q"], 1, 0.05) == []
+    for store in (broker, backend):
+        store.close()
+
+
+def test_valkey_is_another_name_for_the_same(redis_server, redis_url):
+    broker = open_broker(redis_url.replace("redis://", "valkey://"))
+    broker.send([envelope("a")])
+    assert ids(drain(open_broker(redis_url))) == ["a"]
+
+
+def test_tls_is_spoken_and_the_certificate_checked(tmp_path):
+    if not shutil.which("openssl"):
+        pytest.fail("this test needs openssl")
+    certificate = ["-keyout", f"{tmp_path}/key.pem", "-out", f"{tmp_path}/cert.pem", "-days", "1", "-subj", "/CN=localhost"]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *certificate, "-addext", "subjectAltName=DNS:localhost"],
+        check=True,
+        capture_output=True,
+    )
+    port = free_port()
+    tls = ["--tls-port", str(port), "--tls-cert-file", f"{tmp_path}/cert.pem", "--tls-key-file", f"{tmp_path}/key.pem"]
+    tls += ["--tls-ca-cert-file", f"{tmp_path}/cert.pem", "--tls-auth-clients", "no", "--requirepass", "s/cret"]
+    with running(tmp_path, *tls):
+        url = f"rediss://:s%2Fcret@localhost:{port}/0"
+        round_trip(f"{url}?ssl_ca_certs={tmp_path}/cert.pem")
+        round_trip(f"{url}?ssl_cert_reqs=CERT_NONE")
+        from umbel.errors import BrokerDown, BrokerRefused
+
+        with pytest.raises(BrokerDown, match=r"rediss://localhost:\d+/0 .*certificate") as told:
+            round_trip(url)
+        assert "cret" not in str(told.value)
+        with pytest.raises(BrokerRefused, match="does not let this user in"):
+            round_trip(f"rediss://:wrong@localhost:{port}/0?ssl_cert_reqs=none")
+        with pytest.raises(BrokerRefused, match="Authentication required"):
+            round_trip(f"rediss://localhost:{port}/0?ssl_cert_reqs=none")

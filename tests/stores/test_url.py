@@ -63,7 +63,7 @@ def test_memory_takes_a_name_or_none():
         ("sqlite:///q.db?timeout=-1", "number of seconds"),
         ("memory://name?size=3", "'size'"),
         ("sqllite:///q.db", "did you mean sqlite://"),
-        ("redis://localhost", "no broker for redis://"),
+        ("amqp://localhost", "no broker for amqp://"),
         ("queue.db", "is no URL"),
         ("", "is no URL"),
     ],

@@ -65,13 +65,13 @@ def _place(url: str, options: Mapping[str, Any] | None) -> Place:
         hosts.append(more.netloc)
         parts = parts._replace(path=more.path or parts.path, query=more.query or parts.query)
     asked = dict(parse_qsl(parts.query, keep_blank_values=True))
-    host = ";".join(each.rpartition("@")[2] for each in hosts)  # the rest is a user and a password, which nobody is to read in a log
+    host = ";".join(
+        each.rpartition("@")[2] for each in hosts
+    )  # the rest is a user and a password, which nobody is to read in a log
     user, _, password = next((each for each in hosts if "@" in each), "").rpartition("@")[0].partition(":")
     shown = parts._replace(netloc=host).geturl() if host != parts.netloc else first
     path = unquote(parts.path)
-    return Place(
-        shown, parts.scheme, host, path, {**asked, **(options or {})}, unquote(user) or None, unquote(password) or None
-    )
+    return Place(shown, parts.scheme, host, path, {**asked, **(options or {})}, unquote(user) or None, unquote(password) or None)
 
 
 def _schemes(known: Mapping[str, object]) -> str:

@@ -12,7 +12,7 @@ from umbel.states import READY_STATES
 from umbel.stores import fork
 from umbel.stores.backend import ResultBackend
 from umbel.stores.redis.link import Link
-from umbel.stores.redis.listener import Heard, Listener
+from umbel.stores.redis.listener import PAUSE, Heard, Listener
 from umbel.stores.redis.results import as_arguments, life, state_in
 from umbel.stores.redis.script import Script
 from umbel.stores.redis.server import Server
@@ -92,19 +92,19 @@ class RedisBackend(ResultBackend):
         return {id: result for id, result in self.fetch(ids).items() if result.state in READY_STATES}
 
     def _wait(self, ids: Collection[str], until: float, heard: Heard, trouble: BrokerDown | None) -> dict[str, Result]:
-        """Look whenever something was heard, or the connection is new; an absent server is waited for too."""
+        """Look whenever something was heard, or the connection is new; while the server is away, now and then."""
         while not self._closed:
             left = until - clock.monotonic()
             if left <= 0:
                 break
-            if not heard.wait(left):
+            if not heard.wait(left if trouble is None else min(left, PAUSE)) and trouble is None:
                 continue
             try:
                 if found := self._final(ids):
                     return found
                 trouble = None
             except BrokerDown as error:
-                trouble = error  # the listener wakes all when it is back
+                trouble = error
         if trouble is not None and not self._closed:
             raise trouble
         return {}

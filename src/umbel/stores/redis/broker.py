@@ -34,7 +34,20 @@ AT_ONCE = 1000
 KEY = re.compile(r"\d+-\d+\Z")
 
 
-_SCRIPTS = ("reserve", "later", "started", "conclude", "release", "renew", "leave", "recover", "survey", "purge", "dig", "restore")
+_SCRIPTS = (
+    "reserve",
+    "later",
+    "started",
+    "conclude",
+    "release",
+    "renew",
+    "leave",
+    "recover",
+    "survey",
+    "purge",
+    "dig",
+    "restore",
+)
 
 
 class Receipt(NamedTuple):
@@ -140,9 +153,6 @@ class RedisBroker(Broker):
     def reserve(self, queues: Sequence[str], limit: int, wait: float) -> list[Delivery]:
         until = clock.monotonic() + wait
         names = tuple(dict.fromkeys(queues))
-        if new := list(self._declare(names)):
-            self._ask_all(new)
-            self._declared |= set(names)
         watch: Watch | None = None
         try:
             if wait > 0 and names and limit > 0:
@@ -208,11 +218,16 @@ class RedisBroker(Broker):
         handout = next(self._handouts)
         if watch:
             watch.will_look()
+        is_new = not self._declared.issuperset(names)
         lost, soon, *groups = self._run(
-            "reserve", self.owner, self._lease, int(self._known), handout, limit, next(self._turns), INTAKE if watch else 0, *names
+            "reserve",
+            *(self.owner, self._lease, int(self._known), handout),
+            *(limit, next(self._turns), INTAKE if watch else 0, int(is_new), *names),
         )
         self._lost |= bool(lost)
         self._known = True
+        if is_new:
+            self._declared |= set(names)
         taken, number = [], 0
         for index, packed_step, *elements in groups:
             queue, step = names[index], packed_step.decode()

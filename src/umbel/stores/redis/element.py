@@ -1,21 +1,22 @@
 """What stands in the lists: kombu's envelope around ours, in JSON, and which list it belongs to.
 
 Priorities. On the wire of kombu's Redis 0 is the most urgent, what is sent without a priority has 0, and its workers empty
-`<queue>` first, then the steps 3, 6 and 9. So Celery's priorities on Redis only ever make a message *less* urgent than the default.
+`<queue>` first, then the steps 3, 6 and 9. So there a priority only ever makes a message *less* urgent than the default.
 umbel's go the other way: 0 is the default and the least, 9 the most urgent. Both scales meet in the default, the plain list:
 
     umbel 9 … 1                        0 (default)                      Celery 3, 6, 9
-    <queue>\\x06\\x16+9 … +1             <queue>                          <queue>\\x06\\x163, 6, 9
+    <queue>\x06\x16+9 … +1             <queue>                          <queue>\x06\x163, 6, 9
     taken first                        then                             last
 
-The lists left of the middle are umbel's own, as is where messages wait that are not due. A fleet with workers of Celery's sets the
-option `celery_workers`: then all messages of umbel's go into the plain list, due or not, urgent or not, where Celery looks.
-A priority that Celery gave is read as 0 with the property `priority`, which sends a retry or a follow-up back to the same step.
+The lists left of the middle are umbel's own, as is where messages wait that are not due. A fleet with workers of Celery's sets
+the option `celery_workers`: then all messages of umbel's go into the plain list, due or not, urgent or not, where those look.
+A priority that Celery gave is read as 0 with the property `priority`, which sends a retry or a follow-up to the same step.
 """
 
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -31,7 +32,12 @@ URGENT = tuple(f"+{priority}" for priority in range(9, 0, -1))
 LONGEST = 512 << 20
 """Redis takes no string of this length or more."""
 
-_STANDARD = frozenset({"correlation_id", "reply_to", "delivery_mode", "delivery_info", "priority", "body_encoding", "delivery_tag"})
+_STANDARD = frozenset(
+    {"correlation_id", "reply_to", "delivery_mode", "delivery_info", "priority", "body_encoding", "delivery_tag"}
+)
+
+
+_Past = tuple[int, int, float | None, float | None] | None
 
 
 class _Element(msgspec.Struct, gc=False):
@@ -40,13 +46,7 @@ class _Element(msgspec.Struct, gc=False):
     content_type: str = msgspec.field(name="content-type")
     headers: msgspec.Raw
     properties: dict[str, Any]
-    umbel: tuple[int, int, float | None, float | None] | None = None
-
-
-class _Text(_Element, gc=False):
-    """The same, where the body is not told in base64."""
-
-    body: str  # type: ignore[assignment]  # what is base64 is bytes for msgspec
+    umbel: _Past = None
 
 
 class _Properties(msgspec.Struct, gc=False, omit_defaults=True):
@@ -75,7 +75,6 @@ class _Named(msgspec.Struct, gc=False):
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Element).decode
-_decode_text = msgspec.json.Decoder(_Text).decode
 _decode_name = msgspec.json.Decoder(_Named).decode
 
 
@@ -116,7 +115,9 @@ def _write(envelope: Envelope, tag: str, steps: Sequence[int], celery_workers: b
     if due is not None:
         element = b'{"umbel":[0,0,null,%b],%b' % (repr(due).encode(), element[1:])
     if len(element) >= LONGEST:
-        raise BrokerRefused(f"task {envelope.id} is {len(element) >> 20} MB long, and Redis takes 512: store it elsewhere, send its name")
+        raise BrokerRefused(
+            f"task {envelope.id} is {len(element) >> 20} MB long, and Redis takes 512: store it elsewhere, send its name"
+        )
     return Written(queue, step, None if celery_workers else due, tag, element)
 
 
@@ -142,41 +143,40 @@ def read(element: bytes, queue: str, step: str) -> Read:
     """The envelope in an element; raises DecodeError if there is none."""
     try:
         found = _decode(element)
-        body = found.body
-        if found.properties.get("body_encoding", "base64") != "base64":
-            body = _body(element, found.properties)
-    except (msgspec.DecodeError, UnicodeError) as error:
-        found, body = _second_look(element, error)
-    properties = found.properties
-    try:
-        return _read(found, body, properties, queue, step)
-    except (TypeError, AttributeError, msgspec.DecodeError) as error:
-        raise DecodeError(f"no message: {error}") from error
-
-
-def _body(element: bytes, properties: dict[str, Any]) -> bytes:
-    """A body that is not told in base64."""
-    text = _decode_text(element).body
-    return base64.b64decode(text) if properties.get("body_encoding") == "base64" else text.encode()
-
-
-def _second_look(element: bytes, error: Exception) -> tuple[_Element, bytes]:
-    """An element whose body is no base64 after all."""
-    try:
-        found = _decode_text(element)
-        if found.properties.get("body_encoding") == "base64":
-            raise DecodeError(f"no message: {error}") from error
-        return found, found.body.encode()
+        if found.properties.get("body_encoding") != "base64":
+            found = _python(element)
     except (msgspec.DecodeError, UnicodeError):
+        found = _python(element)
+    try:
+        return _read(found, queue, step)
+    except (TypeError, ValueError, AttributeError) as error:
         raise DecodeError(f"no message: {error}") from error
 
 
-def _read(found: _Element, body: bytes, properties: dict[str, Any], queue: str, step: str) -> Read:
-    headers = bytes(found.headers)
+def _python(element: bytes) -> _Element:
+    """The same by Python's own means: it takes a body that is not told in base64, NaN, and lone surrogates."""
+    try:
+        parts = json.loads(element)
+        properties, headers = parts["properties"], json.dumps(parts["headers"]).encode()
+        body = base64.b64decode(parts["body"], validate=True) if _is_base64(properties) else parts["body"].encode()
+        kind, codec, past = parts["content-type"], parts["content-encoding"], parts.get("umbel")
+        return _Element(body, _text(codec), _text(kind), msgspec.Raw(headers), properties, msgspec.convert(past, _Past))
+    except KeyError as error:
+        raise DecodeError(f"no message: it has no {error}") from error
+    except (TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise DecodeError(f"no message: {error}") from error
+
+
+def _is_base64(properties: dict[str, Any]) -> bool:
+    return properties.get("body_encoding") == "base64"
+
+
+def _read(found: _Element, queue: str, step: str) -> Read:
+    headers, properties = bytes(found.headers), found.properties
     if headers[:1] != b"{":
         raise TypeError("its headers are no object")
     correlation = properties.get("correlation_id") or ""
-    id = _decode_name(headers).id or correlation or properties.get("delivery_tag") or ""
+    id = _name(headers) or correlation or properties.get("delivery_tag") or ""
     info = properties.get("delivery_info") or {}
     exchange, routing_key = info.get("exchange") or "", info.get("routing_key") or ""
     wire = properties.get("priority") or 0
@@ -192,7 +192,7 @@ def _read(found: _Element, body: bytes, properties: dict[str, Any], queue: str, 
         _text(id),
         queue,
         headers,
-        body,
+        found.body,
         found.content_type,
         found.content_encoding,
         int(step) if step[0] == "+" else 0,
@@ -203,6 +203,15 @@ def _read(found: _Element, body: bytes, properties: dict[str, Any], queue: str, 
         further,
     )
     return Read(envelope, attempts, bool(begun), parked)
+
+
+def _name(headers: bytes) -> str | None:
+    try:
+        return _decode_name(headers).id
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        return msgspec.convert(json.loads(headers), _Named).id
 
 
 def _text(value: Any) -> str:

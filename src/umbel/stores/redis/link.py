@@ -12,9 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 try:
-    from redis import exceptions
-    from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
-    from redis.sentinel import Sentinel
+    from redis import connection as connections
+    from redis import exceptions, sentinel
 except ImportError as missing:
     from umbel.errors import ImproperlyConfigured
 
@@ -38,7 +37,12 @@ LONGEST = 512 << 20
 """The server takes no string of this length or more."""
 
 _NATIVE = (exceptions.RedisError, OSError, UnicodeEncodeError)
-_OPTIONS = {name for kind in Connection.__mro__ for name in inspect.signature(kind).parameters}
+_Connection: Any = connections.Connection  # half of redis-py has no types
+_SecureConnection: Any = connections.SSLConnection
+_SocketConnection: Any = connections.UnixDomainSocketConnection
+_Sentinel: Any = sentinel.Sentinel
+
+_OPTIONS = {name for kind in _Connection.__mro__ for name in inspect.signature(kind).parameters}
 _QUIET: dict[str, Any] = {"driver_info": None} if "driver_info" in _OPTIONS else {"lib_name": None, "lib_version": None}
 """No name for the server to show: that would be two more round trips for each connection."""
 
@@ -46,7 +50,7 @@ _QUIET: dict[str, Any] = {"driver_info": None} if "driver_info" in _OPTIONS else
 class Wire:
     """One connection; belongs to whoever borrowed or opened it."""
 
-    def __init__(self, connection: Connection, url: str):
+    def __init__(self, connection: Any, url: str):
         self._connection = connection
         self._url = url
         self._used: float | None = None
@@ -244,12 +248,12 @@ class Link:
             return server.hosts[0]
         options = {"socket_timeout": server.connect_timeout, **server.sentinel}
         try:
-            found: tuple[str, int] = Sentinel(server.hosts, sentinel_kwargs=options).discover_master(server.master)
+            found: tuple[str, int] = _Sentinel(server.hosts, sentinel_kwargs=options).discover_master(server.master)
         except exceptions.RedisError as error:
             raise BrokerDown(f"{server.url}: no sentinel knows the master {server.master!r} now: {error}") from error
         return found
 
-    def _connection(self, host: str, port: int) -> Connection:
+    def _connection(self, host: str, port: int) -> Any:
         server = self.server
         options: dict[str, Any] = {
             "db": server.db,
@@ -261,9 +265,9 @@ class Link:
             **_QUIET,
         }
         if server.path:
-            return UnixDomainSocketConnection(path=server.path, **options)
+            return _SocketConnection(path=server.path, **options)
         options |= {"host": host, "port": port, "socket_keepalive": True}
-        return Connection(**options) if server.tls is None else SSLConnection(**options, **server.tls)
+        return _Connection(**options) if server.tls is None else _SecureConnection(**options, **server.tls)
 
     def _forget(self) -> None:
         """Close what is idle."""

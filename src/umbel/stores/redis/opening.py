@@ -47,5 +47,7 @@ def _steps(place: Place) -> tuple[int, ...]:
     except (TypeError, ValueError, AttributeError):
         steps = {-1}
     if not all(0 <= step <= 255 for step in steps):
-        raise ImproperlyConfigured(f"{place.url}: priority_steps is {given!r}, and should be a list of numbers as in Celery, [0, 3, 6, 9]")
+        raise ImproperlyConfigured(
+            f"{place.url}: priority_steps is {given!r}, and should be a list of numbers as in Celery, [0, 3, 6, 9]"
+        )
     return tuple(sorted(steps | {0}))

@@ -89,7 +89,9 @@ def _host(place: Place, text: str, default: int) -> tuple[str, int]:
 def _db(place: Place, path: str) -> int:
     text = str(place.take("virtual_host", None) or place.take("db", None) or path or 0).strip("/")
     if not text.isdecimal():
-        raise ImproperlyConfigured(f"{place.url}: the database is {text!r}, and should be a number, as in redis://localhost:6379/0")
+        raise ImproperlyConfigured(
+            f"{place.url}: the database is {text!r}, and should be a number, as in redis://localhost:6379/0"
+        )
     place.take("db", None)
     return int(text)
 

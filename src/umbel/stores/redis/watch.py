@@ -19,6 +19,7 @@ from umbel.stores.redis.link import Link, Wire
 
 LONGEST = 1.0
 """Seconds of one wait in the server."""
+TRACK = "TRACKING"
 SLACK = 1.0
 """How much later than asked for the server may end a wait before it is given up for dead."""
 
@@ -34,7 +35,7 @@ class Tracker:
         self.ear.say(("CLIENT", "ID"), ("SUBSCRIBE", "__redis__:invalidate"))
         number = self.ear.hear()
         self.ear.hear()
-        self._mouth.say(("CLIENT", "TRACKING", "ON", "REDIRECT", number))
+        self._mouth.say(("CLIENT", TRACK, "ON", "REDIRECT", number))
         self._mouth.hear()
 
     def arm(self) -> bool:
@@ -148,7 +149,8 @@ class Watch:
         if not waiting:
             return False
         self._link.ask_all([("CLIENT", "UNBLOCK", number) for _, number in waiting])
-        return any([wire.hear() is not None for wire, _ in waiting])
+        replies = [wire.hear() for wire, _ in waiting]
+        return any(reply is not None for reply in replies)
 
     def stop(self) -> None:
         """End a wait that is on, and all that come."""
@@ -169,5 +171,3 @@ class Watch:
         for number in self._bell:
             with contextlib.suppress(OSError):
                 os.close(number)
-
-

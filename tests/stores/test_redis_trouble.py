@@ -1,0 +1,240 @@
+"""Redis away, frozen, full, restarted, or without its scripts."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from tests.servers.redis import running
+
+from umbel.errors import BrokerDown, BrokerRefused
+from umbel.stores.broker import Conclusion
+from umbel.stores.url import open_backend, open_broker
+from umbel.testing.given import drain, envelope, envelopes, ids
+from umbel.testing.waiting import until
+from umbel.wire.result import Result
+
+
+@pytest.fixture
+def server(tmp_path):
+    with running(tmp_path / "server", "--appendonly", "yes", "--appendfsync", "always") as server:
+        yield server
+
+
+@pytest.fixture
+def url(server):
+    return f"redis://127.0.0.1:{server.port}/0"
+
+
+@pytest.fixture
+def broker(url):
+    broker = open_broker(url)
+    yield broker
+    broker.close()
+
+
+def in_time(work, seconds: float = 5.5):
+    """What `work` raises, soon enough."""
+    begun = time.monotonic()
+    with pytest.raises(BrokerDown) as told:
+        work()
+    assert time.monotonic() - begun < seconds
+    return str(told.value)
+
+
+def test_an_absent_server_is_told_at_once():
+    broker = open_broker("redis://user:secret@127.0.0.1:1/0")
+    told = in_time(lambda: broker.send([envelope("a")]), 2)
+    assert "redis://127.0.0.1:1/0" in told
+    assert "secret" not in told
+    in_time(lambda: broker.reserve(["q"], 1, 1), 2)
+    broker.close()
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_sending_to_a_frozen_server_ends_in_time(server, broker, is_first):
+    if not is_first:
+        broker.send([envelope("before")])
+    server.send(signal.SIGSTOP)
+    in_time(lambda: broker.send([envelope("a")]))
+    server.send(signal.SIGCONT)
+    until(lambda: "a" in ids(drain(broker)) or broker.send([envelope("a")]))
+
+
+def test_a_wait_on_a_frozen_server_ends_and_goes_on_later(server, broker):
+    assert broker.reserve(["q"], 1, 0.05) == []
+    server.send(signal.SIGSTOP)
+    in_time(lambda: broker.reserve(["q"], 1, 60))
+    server.send(signal.SIGCONT)
+    broker.send([envelope("a")])
+    assert ids(broker.reserve(["q"], 1, 5)) == ["a"]
+
+
+def test_what_was_held_is_still_held_after_a_restart(server, broker):
+    broker.send(envelopes(*map(str, range(10))))
+    held = broker.reserve(["q"], 5, 1)
+    broker.started(held[:1])
+    server.stop(kill=True)
+    in_time(lambda: broker.conclude([Conclusion(held[0])]))
+    server.start()
+    assert broker.conclude([Conclusion(each) for each in held]) == []
+    assert ids(broker.reserve(["q"], 10, 1)) == list("56789")
+
+
+def test_a_waiting_worker_goes_on_after_a_restart(server, broker, url):
+    found: list[str] = []
+
+    def work() -> None:
+        while not found:
+            try:
+                found.extend(ids(broker.reserve(["q"], 1, 0.5)))
+            except BrokerDown:
+                time.sleep(0.01)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    until(lambda: b"blocked_clients:1" in server.ask("INFO", "clients"))
+    server.stop()
+    server.start()
+    sender = open_broker(url)
+    sender.send([envelope("a")])
+    thread.join(5)
+    assert found == ["a"]
+    sender.close()
+
+
+def test_scripts_that_the_server_forgot_are_told_again(server, broker):
+    for number in range(3):
+        server.ask("SCRIPT", "FLUSH")
+        broker.send([envelope(f"{number}"), envelope("later", due=time.time() + 0.01)])
+        server.ask("SCRIPT", "FLUSH")
+        until(lambda: broker.conclude([Conclusion(each) for each in drain(broker)]) == [] and not broker.queues())
+    assert broker.renew(30)
+
+
+def test_killed_connections_are_opened_again(server, broker):
+    broker.send([envelope("a")])
+    server.ask("CLIENT", "KILL", "TYPE", "normal")
+    until(lambda: sends(broker))
+    assert "a" in ids(drain(broker))
+
+
+def sends(broker) -> bool:
+    try:
+        broker.send([envelope("b")])
+    except BrokerDown:
+        return False
+    return True
+
+
+def test_a_full_server_takes_no_message_and_still_hands_out_and_concludes(server, broker, url):
+    backend = open_backend(url.replace("/0", "/1"), expires=60)
+    assert broker.keeps(backend)
+    broker.send([envelope(str(number), body=b"x" * 1000) for number in range(100)])
+    server.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    server.ask("CONFIG", "SET", "maxmemory", "1000000")
+    assert "is full" in in_time(lambda: broker.send([envelope("more")]), 1)
+    worker = open_broker(url)
+    assert worker.keeps(backend)
+    held = worker.reserve(["q"], 100, 0)
+    assert len(held) == 100
+    assert worker.started(held[:1]) == []
+    assert worker.conclude([Conclusion(each, [Result(each.envelope.id, "SUCCESS", b"{}")]) for each in held]) == []
+    assert len(backend.fetch([str(number) for number in range(100)])) == 100
+    assert worker.renew(30)
+    server.ask("CONFIG", "SET", "maxmemory", "0")
+    broker.send([envelope("more")])
+    for store in (worker, backend):
+        store.close()
+
+
+def test_a_replica_is_down_not_refusing(server, broker):
+    broker.send([envelope("a")])
+    server.ask("REPLICAOF", "127.0.0.1", "1")
+    assert "replica" in in_time(lambda: broker.send([envelope("b")]), 1)
+    server.ask("REPLICAOF", "NO", "ONE")
+    broker.send([envelope("b")])
+    assert ids(drain(broker)) == ["a", "b"]
+
+
+def test_a_key_that_is_no_list_is_refused(server, broker):
+    server.ask("SET", "q", "something else")
+    with pytest.raises(BrokerRefused, match="no queue"):
+        broker.send([envelope("a")])
+    broker.send([envelope("a", "other")])
+    assert ids(drain(broker, "other")) == ["a"]
+
+
+def test_a_message_beyond_what_redis_takes_is_refused(broker, monkeypatch):
+    monkeypatch.setattr("umbel.stores.redis.element.LONGEST", 10_000)
+    with pytest.raises(BrokerRefused, match="store it elsewhere"):
+        broker.send([envelope("a", body=b"x" * 10_000)])
+
+
+def test_sixty_four_threads_wait_through_a_restart_on_one_connection(server, url):
+    backend, other = open_backend(url, expires=60), open_backend(url, expires=60)
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda n=n: found.extend(backend.wait([str(n)], 20))) for n in range(64)]
+    for thread in threads:
+        thread.start()
+    until(lambda: server.ask("PUBSUB", "CHANNELS").count(b"celery-task-meta-") == 64)
+    assert server.ask("CLIENT", "LIST", "TYPE", "pubsub").count(b"id=") == 1
+    server.stop()
+    server.start()
+    until(lambda: stores(other, [Result(str(n), "SUCCESS", b"{}") for n in range(64)]))
+    for thread in threads:
+        thread.join(20)
+    assert sorted(found, key=int) == [str(n) for n in range(64)]
+    for each in (backend, other):
+        each.close()
+
+
+def stores(backend, results) -> bool:
+    try:
+        backend.store(results)
+    except BrokerDown:
+        return False
+    return True
+
+
+def test_waiting_for_a_result_of_an_absent_server_ends_with_its_timeout():
+    backend = open_backend("redis://127.0.0.1:1", expires=1)
+    begun = time.monotonic()
+    with pytest.raises(BrokerDown):
+        backend.wait(["a"], 0.5)
+    assert 0.4 < time.monotonic() - begun < 3
+    backend.close()
+
+
+def test_after_a_kill_of_everything_only_what_is_named_for_good_is_left(server, url):
+    script = (
+        "import sys, threading; from umbel.stores.url import open_broker\n"
+        f"broker = open_broker({url!r}, lease=0.3)\n"
+        "broker.started(broker.reserve(['q'], 1, 1)); broker.reserve(['q'], 1, 1)\n"
+        "threading.Thread(target=broker.reserve, args=(['idle'], 1, 60), daemon=True).start()\n"
+        "print('ready', flush=True); sys.stdin.read()"
+    )
+    broker = open_broker(url)
+    broker.send([*envelopes("begun", "held", "ready"), envelope("later", due=time.time() + 0.1), envelope("urgent", priority=0)])
+    child = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout.readline() == b"ready\n"
+    child.kill()
+    child.communicate()
+    stranded: list[str] = []
+
+    def all_came_back() -> bool:
+        found = broker.recover()
+        stranded.extend(ids(found.stranded))
+        broker.conclude([Conclusion(each) for each in [*found.stranded, *drain(broker)]])
+        return not broker.queues()
+
+    until(all_came_back)
+    assert stranded == ["begun"]
+    broker.close()
+    keys = set(server.ask("KEYS", "*").split(b"\r\n")[2::2])
+    expected = {b"umbel.queues", b"_kombu.binding.q", b"_kombu.binding.idle"}
+    assert keys - expected <= {b"umbel.intakes", b"umbel.soonest.q"}  # these end by themselves

@@ -1,0 +1,161 @@
+"""Waiting on Redis: without asking again and again, awake at once, and nothing lost whoever dies."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+
+import pytest
+
+from umbel import clock
+from umbel.stores.broker import Conclusion
+from umbel.stores.redis import watch
+from umbel.stores.url import open_broker
+from umbel.testing.given import LEASE, envelope, envelopes, ids, recovered
+from umbel.testing.waiting import until
+
+
+@pytest.fixture
+def open_one(redis_url):
+    opened = []
+
+    def open_one(**options):
+        opened.append(open_broker(redis_url, **options))
+        return opened[-1]
+
+    yield open_one
+    for broker in opened:
+        broker.close()
+
+
+def calls(server) -> dict[str, int]:
+    """How often each command was called."""
+    text = server.ask("INFO", "commandstats").decode()
+    return {name: int(count) for name, count in re.findall(r"cmdstat_([\w|]+):calls=(\d+)", text)}
+
+
+def blocked(server) -> int:
+    """How many clients wait in the server."""
+    return int(re.search(rb"blocked_clients:(\d+)", server.ask("INFO", "clients"))[1])
+
+
+class Waiting:
+    """A thread that waits for one message, and when it came."""
+
+    def __init__(self, broker, *queues: str, wait: float = 30.0):
+        self.found = []
+        self.when = 0.0
+        self.thread = threading.Thread(target=self._wait, args=(broker, queues or ["q"], wait))
+        self.thread.start()
+
+    def _wait(self, broker, queues, wait):
+        self.found = broker.reserve(list(queues), 10, wait)
+        self.when = time.monotonic()
+
+    def end(self) -> list[str]:
+        self.thread.join(40)
+        assert not self.thread.is_alive()
+        return ids(self.found)
+
+
+def test_an_idle_worker_sends_hardly_anything_but_its_waits(redis_server, open_one):
+    broker = open_one()
+    assert broker.reserve(["q", "other"], 1, 0.05) == []
+    redis_server.ask("CONFIG", "RESETSTAT")
+    for _ in range(5):
+        assert broker.reserve(["q", "other"], 1, 0.5) == []
+    told = {name: count for name, count in calls(redis_server).items() if name not in ("config|resetstat", "info")}
+    assert told.pop("blmove") <= 12
+    assert sum(told.values()) <= 2
+
+
+def test_one_message_wakes_one_of_many(redis_server, open_one):
+    waiting = [Waiting(open_one()) for _ in range(6)]
+    until(lambda: blocked(redis_server) == 6)
+    redis_server.ask("CONFIG", "RESETSTAT")
+    sender = open_one()
+    for number in range(6):
+        sender.send([envelope(str(number))])
+        until(lambda number=number: sum(bool(each.found) for each in waiting) == number + 1)
+    assert sorted(id for each in waiting for id in each.end()) == list("012345")
+    assert calls(redis_server)["evalsha"] <= 8
+
+
+@pytest.mark.parametrize("priority", [0, 4, 9])
+@pytest.mark.parametrize("queue", ["q", "other"])
+def test_every_kind_of_message_wakes_at_once(open_one, redis_server, priority, queue):
+    waiting = Waiting(open_one(), "q", "other")
+    until(lambda: blocked(redis_server) == 2)
+    begun = time.monotonic()
+    open_one().send([envelope("a", queue, priority=priority)])
+    assert waiting.end() == ["a"]
+    assert waiting.when - begun < 0.5
+
+
+def test_a_message_of_celery_in_a_less_urgent_step_wakes_at_once(open_one, redis_server, redis_url):
+    open_broker(redis_url, options={}).send([])
+    sender = open_one()
+    waiting = Waiting(open_one())
+    until(lambda: blocked(redis_server) == 1)
+    begun = time.monotonic()
+    sender.send([envelope("a", properties={"priority": 7})])
+    assert waiting.end() == ["a"]
+    assert waiting.when - begun < 0.5
+    assert waiting.found[0].envelope.properties == {"priority": 7}
+
+
+def test_a_due_message_that_comes_while_waiting_is_handed_out_at_its_time(open_one, redis_server):
+    waiting = Waiting(open_one())
+    until(lambda: blocked(redis_server) == 1)
+    sender = open_one()
+    sender.send([envelope("far", due=clock.now() + 60)])
+    due = clock.now() + 0.3
+    sender.send([envelope("near", due=due)])
+    assert waiting.end() == ["near"]
+    assert due <= clock.now() < due + 0.5
+
+
+def test_what_a_wait_has_moved_is_not_lost_with_its_owner(redis_server, open_one, redis_url):
+    """The message is in the intake, the owner dead before it could look."""
+    dying = open_one(lease=LEASE)
+    assert dying.reserve(["q"], 1, 0.02) == []
+    redis_server.ask("RPUSH", f"umbel.intake.{dying.owner} q", "{}")
+    assert open_one().depth(["q"])["q"].ready == 1
+    redis_server.ask("DEL", f"umbel.intake.{dying.owner} q")
+    sender = open_one()
+    sender.send(envelopes("a"))
+    assert redis_server.ask("LMOVE", "q", f"umbel.intake.{dying.owner} q", "RIGHT", "LEFT").startswith(b"$")
+    assert sender.reserve(["q"], 1, 0) == []
+    until(lambda: sender.recover() is not None and sender.depth(["q"])["q"].ready and sender.reserve(["q"], 1, 0))
+
+
+def test_a_wait_that_outlives_its_owner_loses_nothing(redis_server, open_one):
+    """The owner was taken for dead, while the server still waits for it."""
+    frozen, broker = open_one(lease=LEASE), open_one()
+    broker.send(envelopes("held"))
+    assert ids(frozen.reserve(["q"], 1, 1)) == ["held"]
+    waiting = Waiting(frozen, "q", wait=2.0)
+    until(lambda: blocked(redis_server) == 1)
+    recovered(broker)
+    assert waiting.end() == ["held"]
+    assert waiting.found[0].attempt == 2
+    assert frozen.conclude([Conclusion(waiting.found[0])]) == []
+
+
+def test_a_server_that_cannot_track_is_served_all_the_same(open_one, redis_server, monkeypatch):
+    monkeypatch.setattr(watch, "TRACK", "TRACKING-IT-HAS-NOT")
+    waiting = Waiting(open_one())
+    until(lambda: blocked(redis_server) == 1)
+    open_one().send([envelope("a", priority=9)])
+    assert waiting.end() == ["a"]
+
+
+def test_closing_gives_back_and_leaves_no_key_of_its_own(redis_server, open_one):
+    broker = open_one()
+    waiting = Waiting(broker)
+    until(lambda: blocked(redis_server) == 1)
+    broker.close()
+    assert waiting.end() == []
+    until(lambda: blocked(redis_server) == 0)
+    assert set(re.findall(rb"umbel[.\w]+", redis_server.ask("KEYS", "*"))) == {b"umbel.queues"}
