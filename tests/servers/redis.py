@@ -83,3 +83,44 @@ def running(directory: Path, *options: str) -> Iterator[RedisServer]:
         yield server
     finally:
         server.stop()
+
+
+class Sentinels:
+    """A master, a replica, and three sentinels that watch them as `mymaster`."""
+
+    def __init__(self, directory: Path):
+        self.directory = directory
+        self.master = RedisServer(directory / "master")
+        self.replica = RedisServer(directory / "replica", "--replicaof", "127.0.0.1", str(self.master.port))
+        self.watchers = [RedisServer(directory / f"sentinel{number}") for number in range(3)]
+
+    def start(self) -> None:
+        """Start all, and wait until the sentinels know each other and the replica."""
+        self.master.start()
+        self.replica.start()
+        for watcher in self.watchers:
+            config = watcher.directory / "sentinel.conf"
+            config.write_text(
+                f"port {watcher.port}\nbind 127.0.0.1\ndir {watcher.directory}\n"
+                f"sentinel monitor mymaster 127.0.0.1 {self.master.port} 2\n"
+                "sentinel down-after-milliseconds mymaster 500\nsentinel failover-timeout mymaster 3000\n"
+            )
+            with (watcher.directory / "log").open("ab") as log:
+                watcher.process = subprocess.Popen([_program(), str(config), "--sentinel"], stdout=log, stderr=log)
+        for watcher in self.watchers:
+            until(watcher.answers)
+            until(lambda watcher=watcher: self._is_ready(watcher), 30)
+
+    def _is_ready(self, watcher: RedisServer) -> bool:
+        text = watcher.ask("INFO", "sentinel")
+        return b"status=ok" in text and b"slaves=1,sentinels=3" in text
+
+    @property
+    def url(self) -> str:
+        """A URL that names them all."""
+        return ";".join(f"sentinel://127.0.0.1:{watcher.port}" for watcher in self.watchers) + "/0"
+
+    def stop(self) -> None:
+        """End all of them."""
+        for server in (*self.watchers, self.replica, self.master):
+            server.stop(kill=True)

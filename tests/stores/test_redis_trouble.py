@@ -56,13 +56,16 @@ def test_an_absent_server_is_told_at_once():
 
 
 @pytest.mark.parametrize("is_first", [True, False])
-def test_sending_to_a_frozen_server_ends_in_time(server, broker, is_first):
+def test_sending_to_a_frozen_server_ends_in_time(server, url, is_first):
+    limit = 5 if is_first else 1
+    broker = open_broker(url, options={"socket_timeout": str(limit)})
     if not is_first:
         broker.send([envelope("before")])
     server.send(signal.SIGSTOP)
-    in_time(lambda: broker.send([envelope("a")]))
+    in_time(lambda: broker.send([envelope("a")]), limit + 0.5)
     server.send(signal.SIGCONT)
     until(lambda: "a" in ids(drain(broker)) or broker.send([envelope("a")]))
+    broker.close()
 
 
 def test_a_wait_on_a_frozen_server_ends_and_goes_on_later(server, broker):
@@ -173,6 +176,18 @@ def test_a_message_beyond_what_redis_takes_is_refused(broker, monkeypatch):
     monkeypatch.setattr("umbel.stores.redis.element.LONGEST", 10_000)
     with pytest.raises(BrokerRefused, match="store it elsewhere"):
         broker.send([envelope("a", body=b"x" * 10_000)])
+
+
+def test_more_follow_ups_than_redis_takes_are_refused_and_the_rest_concluded(broker, monkeypatch):
+    monkeypatch.setattr("umbel.stores.redis.broker.MOST_ARGUMENTS", 100)
+    broker.send(envelopes(*map(str, range(50))))
+    held = broker.reserve(["q"], 50, 1)
+    many = [Conclusion(each, envelopes=envelopes("x", "y", "z", queue="after")) for each in held]
+    assert broker.conclude([*many, many[0]]) == [held[0]]
+    assert broker.depth(["q", "after"])["after"].ready == 150
+    monkeypatch.setattr("umbel.stores.redis.broker.MOST_FOR_ONE", 100)
+    with pytest.raises(BrokerRefused, match="in parts"):
+        broker.conclude([Conclusion(held[0], envelopes=envelopes(*map(str, range(50))))])
 
 
 def test_sixty_four_threads_wait_through_a_restart_on_one_connection(server, url):

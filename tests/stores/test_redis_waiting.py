@@ -59,15 +59,19 @@ class Waiting:
         return ids(self.found)
 
 
-def test_an_idle_worker_sends_hardly_anything_but_its_waits(redis_server, open_one):
+@pytest.mark.parametrize("due", [None, 0.01, 60])
+def test_an_idle_worker_sends_hardly_anything_but_its_waits(redis_server, open_one, due):
     broker = open_one()
+    if due:
+        broker.send([envelope("a", due=clock.now() + due)])
+        until(lambda: due > 1 or broker.reserve(["q"], 1, 0))
     assert broker.reserve(["q", "other"], 1, 0.05) == []
     redis_server.ask("CONFIG", "RESETSTAT")
     for _ in range(5):
         assert broker.reserve(["q", "other"], 1, 0.5) == []
     told = {name: count for name, count in calls(redis_server).items() if name not in ("config|resetstat", "info")}
     assert told.pop("blmove") <= 12
-    assert sum(told.values()) <= 2
+    assert sum(told.values()) <= 2, told
 
 
 def test_one_message_wakes_one_of_many(redis_server, open_one):

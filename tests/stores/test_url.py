@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -64,6 +66,15 @@ def test_memory_takes_a_name_or_none():
         ("memory://name?size=3", "'size'"),
         ("sqllite:///q.db", "did you mean sqlite://"),
         ("amqp://localhost", "no broker for amqp://"),
+        ("redis://host:port/0", "the port is 'port'"),
+        ("redis://host/queue", "the database is 'queue'"),
+        ("redis://one;redis://two/0", "sentinel://one;sentinel://two/0"),
+        ("redis://host/0?visibility_timout=1", "'visibility_timout'"),
+        ("redis://host/0?visibility_timeout=soon", "number of seconds above 0"),
+        ("redis://host/0?socket_timeout=0", "number of seconds above 0"),
+        ("redis://host/0?priority_steps=a,b", "priority_steps"),
+        ("rediss://host/0?ssl_cert_reqs=perhaps", "required, optional or none"),
+        ("reddis://host", "did you mean redis"),
         ("queue.db", "is no URL"),
         ("", "is no URL"),
     ],
@@ -86,3 +97,39 @@ def test_a_password_is_not_repeated_in_an_error():
     with pytest.raises(ImproperlyConfigured) as told:
         open_broker("sqlite://user:secret@host/queue.db")
     assert "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://", "redis://"),
+        ("redis://user:pass%40word@host:6380/3?socket_timeout=2", "redis://host:6380/3?socket_timeout=2"),
+        ("rediss://:secret@[::1]:6380/3?ssl_cert_reqs=none", "rediss://[::1]:6380/3?ssl_cert_reqs=none"),
+        ("redis+socket:///run/redis.sock?virtual_host=2", "redis+socket:///run/redis.sock?virtual_host=2"),
+        ("sentinel://:pass@a:1;sentinel://:pass@b;sentinel://c:3/2", "sentinel://a:1;b;c:3/2"),
+        ("valkeys://host", "valkeys://host"),
+    ],
+)
+def test_redis_is_named_without_its_credentials(url, shown):
+    broker, backend = open_broker(url), open_backend(url, expires=1, options={"visibility_timeout": 5})
+    assert broker.url == backend.url == shown
+    assert broker.keeps(backend)
+    assert "pass" not in repr(vars(broker)) + repr(broker._link.server)
+
+
+def test_options_of_celerys_that_mean_nothing_here_are_taken():
+    options = {"visibility_timeout": 43200, "fanout_prefix": True, "fanout_patterns": True, "queue_order_strategy": "priority"}
+    options |= {"priority_steps": list(range(10)), "sep": ":", "max_connections": 20, "socket_keepalive": True}
+    open_broker("redis://host", options=options).close()
+
+
+def test_without_the_package_the_extra_to_install_is_named():
+    code = (
+        "import sys; sys.modules['redis'] = None\n"
+        "from umbel.stores.url import open_broker\n"
+        "try: open_broker('redis://localhost')\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.startswith("ImproperlyConfigured")
+    assert 'pip install "umbel[redis]"' in told

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from umbel import clock
-from umbel.errors import BrokerDown, BrokerError, DecodeError
+from umbel.errors import BrokerDown, BrokerError, BrokerRefused, DecodeError
 from umbel.stores import fork
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Recovered
@@ -31,6 +31,10 @@ INTAKE = 10.0
 """Seconds for which one look at the queues lets waits fill an intake; `recover` knows of it so long."""
 AT_ONCE = 1000
 """Elements in one LPUSH: more would hold up the others on the server."""
+MOST_ARGUMENTS = 50_000
+"""Of one script; a longer list of conclusions takes several."""
+MOST_FOR_ONE = 1_000_000
+"""Redis takes so many, and a little more."""
 KEY = re.compile(r"\d+-\d+\Z")
 
 
@@ -202,8 +206,8 @@ class RedisBroker(Broker):
     def _new_watch(self, names: tuple[str, ...]) -> Watch:
         moves = [(self._list(queue, PLAIN), f"{self._prefix}umbel.intake.{self.owner} {queue}") for queue in names]
         keys = [self._list(queue, step) for queue in names for step in self._order if step != PLAIN]
-        keys += [f"{self._prefix}umbel.soonest.{queue}" for queue in names]
-        return Watch(self._link, names, moves, keys, INTAKE)
+        times = [f"{self._prefix}umbel.soonest.{queue}" for queue in names]
+        return Watch(self._link, names, moves, (keys, times), INTAKE)
 
     def _put_back(self, watch: Watch) -> None:
         with self._lock:
@@ -274,24 +278,37 @@ class RedisBroker(Broker):
     def conclude(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
         if not conclusions:
             return []
-        arguments: list[Any] = [self.owner, self._life()]
+        lost: list[Delivery] = []
+        batch: list[Delivery] = []
+        arguments: list[Any] = []
         for each in conclusions:
-            written = element.write(each.envelopes, self._steps, celery_workers=self._celery_workers) if each.envelopes else ()
-            arguments += (
-                self._field(each.delivery),
-                "-" if each.buried is None else "+" + each.buried,
-                len(each.results),
-                len(written),
-            )
-            for result in each.results:
-                arguments += results.as_arguments(result)
-            for one in written:
-                arguments += _as_arguments(one)
-        lost = self._run("conclude" if self._results is None else "conclude+", *arguments)
-        return [conclusions[index].delivery for index in lost]
+            mine = self._ending(each)
+            if len(arguments) + len(mine) > MOST_ARGUMENTS:
+                lost += self._conclude(batch, arguments)
+                batch, arguments = [], []
+            batch.append(each.delivery)
+            arguments += mine
+        return lost + self._conclude(batch, arguments)
 
-    def _life(self) -> str:
-        return results.life(self._results.expires if self._results else 86400.0)
+    def _conclude(self, batch: Sequence[Delivery], arguments: Sequence[Any]) -> list[Delivery]:
+        if len(arguments) > MOST_FOR_ONE:
+            raise BrokerRefused(
+                f"task {batch[0].envelope.id} leads to more messages at once than Redis takes: send them in parts"
+            )
+        name = "conclude" if self._results is None else "conclude+"
+        life = results.life(self._results.expires if self._results else None)
+        return [batch[index] for index in self._run(name, self.owner, life, *arguments)] if batch else []
+
+    def _ending(self, each: Conclusion) -> list[Any]:
+        """One conclusion as the script reads it."""
+        written = element.write(each.envelopes, self._steps, celery_workers=self._celery_workers) if each.envelopes else ()
+        fate = "-" if each.buried is None else f"+{each.buried}"
+        arguments: list[Any] = [self._field(each.delivery), fate, len(each.results), len(written)]
+        for result in each.results:
+            arguments += results.as_arguments(result)
+        for one in written:
+            arguments += _as_arguments(one)
+        return arguments
 
     def renew(self, seconds: float) -> bool:
         kept = bool(self._run("renew", self.owner, seconds, int(self._known), int(self._lost)))

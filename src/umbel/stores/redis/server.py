@@ -70,6 +70,10 @@ def server_at(place: Place) -> Server:
 
 
 def _hosts(place: Place) -> tuple[tuple[str, int], ...]:
+    if ";" in place.host and place.scheme != "sentinel":
+        raise ImproperlyConfigured(
+            f"{place.url}: name one server, or the sentinels that know it: sentinel://one;sentinel://two/0"
+        )
     default = SENTINEL_PORT if place.scheme == "sentinel" else PORT
     return tuple(_host(place, text, default) for text in place.host.split(";"))
 

@@ -27,8 +27,11 @@ SLACK = 1.0
 class Tracker:
     """Is told by the server when one of these keys changes, once for each look at them."""
 
-    def __init__(self, link: Link, keys: Sequence[str]):
+    def __init__(self, link: Link, keys: Sequence[str], times: Sequence[str]):
+        """`keys` are of interest if they exist, `times` if they are new."""
         self._keys = keys
+        self._times = times
+        self._seen: list[bytes | None] = [None] * len(times)
         self._armed = False
         self.ear = link.open()
         self._mouth = link.open()
@@ -39,13 +42,14 @@ class Tracker:
         self._mouth.hear()
 
     def arm(self) -> bool:
-        """Look at the keys, unless nothing has changed since the last look; True if there are any."""
+        """Look at the keys, unless nothing has changed since the last look; True if there is anything new."""
         if self._armed:
             return False
-        self._mouth.say(("EXISTS", *self._keys))
-        found: int = self._mouth.hear()
-        self._armed = not found
-        return bool(found)
+        self._mouth.say(("EXISTS", *self._keys), ("MGET", *self._times))
+        found, seen = self._mouth.hear(), self._mouth.hear()
+        is_new, self._seen = seen != self._seen, seen
+        self._armed = not found and not is_new
+        return not self._armed
 
     def read(self) -> None:
         """Take note of what the server tells: it is to be looked at again."""
@@ -65,12 +69,19 @@ class Watch:
     The server may fill the intakes only for `life` seconds after each look at the queues: so long `recover` knows of them.
     """
 
-    def __init__(self, link: Link, queues: tuple[str, ...], moves: Sequence[tuple[str, str]], keys: Sequence[str], life: float):
-        """`moves`: the plain lists and the intakes; `keys`: the others that are of interest."""
+    def __init__(
+        self,
+        link: Link,
+        queues: tuple[str, ...],
+        moves: Sequence[tuple[str, str]],
+        tracked: tuple[Sequence[str], Sequence[str]],
+        life: float,
+    ):
+        """`moves`: the plain lists and the intakes; `tracked`: the other lists, and when the next messages are due."""
         self.queues = queues
         self._link = link
         self._moves = moves
-        self._tracked = keys
+        self._tracked = tracked
         self._life = life
         self._wires: list[tuple[Wire, int]] = []
         self._tracker: Tracker | None = None
@@ -101,7 +112,7 @@ class Watch:
             return True
         for (wire, _), (source, intake) in zip(self._wires, self._moves, strict=True):
             wire.say(("BLMOVE", source, intake, "RIGHT", "LEFT", f"{max(seconds, 0.001):.3f}"))
-        self.is_quiet = not self._listen(seconds)
+        self.is_quiet = not self._listen(seconds) and self._can_track
         return not self.is_quiet
 
     def _is_open(self) -> bool:
@@ -115,7 +126,7 @@ class Watch:
             self._wires.append((wire, wire.hear()))
         if self._can_track:
             try:
-                self._tracker = Tracker(self._link, self._tracked)
+                self._tracker = Tracker(self._link, *self._tracked)
             except BrokerRefused:  # a server, or a proxy, that cannot: such messages are then found when a wait ends
                 self._can_track = False
         return False
