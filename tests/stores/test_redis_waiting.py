@@ -155,6 +155,18 @@ def test_a_server_that_cannot_track_is_served_all_the_same(open_one, redis_serve
     assert waiting.end() == ["a"]
 
 
+def test_connections_that_the_server_closed_meanwhile_are_opened_anew(open_one, redis_server, monkeypatch):
+    broker = open_one()
+    assert broker.reserve(["q"], 1, 0.02) == []
+    redis_server.ask("CLIENT", "KILL", "TYPE", "normal")
+    broker._watches[0]._waited -= watch.UNUSED
+    monkeypatch.setattr("umbel.stores.redis.link.STALE", 0.0)
+    waiting = Waiting(broker)
+    until(lambda: blocked(redis_server) == 1)
+    open_one().send([envelope("a", priority=1)])
+    assert waiting.end() == ["a"]
+
+
 def test_closing_gives_back_and_leaves_no_key_of_its_own(redis_server, open_one):
     broker = open_one()
     waiting = Waiting(broker)

@@ -5,41 +5,18 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from umbel.errors import ImproperlyConfigured
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker
+from umbel.stores.place import Place
 
 Opener = TypeVar("Opener")
 
 SQLITE_FORM = "write sqlite:///file.db for a file in the current directory, sqlite:////var/lib/file.db for an absolute path"
 SYNCHRONOUS = ("off", "normal", "full", "extra")
-
-
-@dataclass(slots=True, frozen=True)
-class Place:
-    """A URL, taken apart."""
-
-    url: str
-    """Without credentials."""
-    scheme: str
-    host: str
-    path: str
-    options: dict[str, Any]
-    user: str | None = field(default=None, repr=False)
-    password: str | None = field(default=None, repr=False)
-
-    def take(self, name: str, default: object) -> Any:
-        """The value of an option, which is then no longer left over."""
-        return self.options.pop(name, default)
-
-    def done(self) -> None:
-        """Complain about options that nobody took."""
-        if self.options:
-            raise ImproperlyConfigured(f"{self.url}: {self.scheme}:// has no option {', '.join(map(repr, sorted(self.options)))}")
 
 
 def open_broker(url: str, *, lease: float = 30.0, max_deliveries: int = 5, options: Mapping[str, Any] | None = None) -> Broker:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from umbel.errors import ImproperlyConfigured
+from umbel.stores.place import Place
 from umbel.stores.redis.backend import RedisBackend
 from umbel.stores.redis.broker import RedisBroker
 from umbel.stores.redis.server import number, server_at, truth
-from umbel.stores.url import Place
 
 STEPS = (0, 3, 6, 9)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from umbel.errors import ImproperlyConfigured
-from umbel.stores.url import Place
+from umbel.stores.place import Place
 
 PORT, SENTINEL_PORT = 6379, 26379
 TIMEOUT, CONNECT_TIMEOUT = 5.0, 2.0

@@ -20,6 +20,10 @@ from umbel.stores.redis.link import Link, Wire
 LONGEST = 1.0
 """Seconds of one wait in the server."""
 TRACK = "TRACKING"
+FRESH = 5.0
+"""Seconds after which the server is asked anew to tell of changes: it may have dropped the connection that asked."""
+UNUSED = 60.0
+"""Seconds after which connections that did not wait are opened anew: the server may have closed them."""
 SLACK = 1.0
 """How much later than asked for the server may end a wait before it is given up for dead."""
 
@@ -33,6 +37,7 @@ class Tracker:
         self._times = times
         self._seen: list[bytes | None] = [None] * len(times)
         self._armed = False
+        self._asked = 0.0
         self.ear = link.open()
         self._mouth = link.open()
         self.ear.say(("CLIENT", "ID"), ("SUBSCRIBE", "__redis__:invalidate"))
@@ -43,8 +48,10 @@ class Tracker:
 
     def arm(self) -> bool:
         """Look at the keys, unless nothing has changed since the last look; True if there is anything new."""
-        if self._armed:
+        now = clock.monotonic()
+        if self._armed and now - self._asked < FRESH:
             return False
+        self._asked = now
         self._mouth.say(("EXISTS", *self._keys), ("MGET", *self._times))
         found, seen = self._mouth.hear(), self._mouth.hear()
         is_new, self._seen = seen != self._seen, seen
@@ -88,7 +95,7 @@ class Watch:
         self._can_track = True
         self._bell = os.pipe()
         self._stopped = False
-        self._looked = self._due = 0.0
+        self._looked = self._due = self._waited = 0.0
         self.is_quiet = False
         """True if the last look was vain, and nothing has been heard of since."""
 
@@ -105,6 +112,9 @@ class Watch:
     def wait(self, seconds: float) -> bool:
         """True if it is time to look; False after `seconds`, or earlier."""
         now = clock.monotonic()
+        if now - self._waited > UNUSED:
+            self.close()
+        self._waited = now
         seconds = min(seconds, LONGEST, self._due - now)
         is_over = seconds <= 0 or now + LONGEST + SLACK > self._looked + self._life
         if is_over or self._stopped or not self._is_open() or (self._tracker is not None and self._tracker.arm()):
