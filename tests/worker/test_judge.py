@@ -14,8 +14,8 @@ from umbel.wire import protocol
 from umbel.wire.envelope import Envelope
 from umbel.wire.message import Headers, Message
 from umbel.worker.judge import PARK, Judge, Judgement, Rules, Verdict
-from umbel.worker.ratelimit import RateLimits
 from umbel.worker.ticket import Ticket
+from umbel.worker.worker import rate_limits
 
 JSON = frozenset({"application/json"})
 ALL = Abilities(soft_sync=True, hard_sync=True, soft_async=True, hard_async=True)
@@ -47,7 +47,7 @@ async def native() -> None:
 def judge(*, abilities: Abilities = ALL, **rules: Any) -> Judge:
     """A judge with these rules, and the tasks above."""
     given = {"accept": JSON, "soft": None, "hard": None, "unknown_ttl": 600.0, **rules}
-    return Judge(app.tasks, Rules(**given), RateLimits(), abilities)
+    return Judge(app.tasks, Rules(**given), rate_limits(app), abilities)
 
 
 def delivery(task: str = "plain", *, parked: float | None = None, **headers: Any) -> Delivery:

@@ -74,7 +74,7 @@ class Judge:
     def __init__(self, tasks: Mapping[str, Task[..., Any]], rules: Rules, limits: RateLimits, abilities: Abilities):
         self._tasks = tasks
         self._rules = rules
-        self._limits = limits
+        self._buckets = limits.buckets
         self._abilities = abilities
         self._number = itertools.count(1)
 
@@ -99,8 +99,8 @@ class Judge:
         is_async = task.is_async
         if (soft or hard) and (reason := self._beyond(task, soft=soft, hard=hard)):
             return self._parked(delivery, headers, reason)
-        if self._limits.any and (wait := self._limits.wait(task.name, task.rate_limit)):
-            return Judgement(Verdict.THROTTLED, delivery, headers, when=wait, turn=self._limits.turn(task.name))
+        if (bucket := self._buckets.get(task.name)) and (wait := bucket.take(clock.monotonic())):
+            return Judgement(Verdict.THROTTLED, delivery, headers, when=wait, turn=bucket.turn(clock.monotonic()))
         number = next(self._number)
         job = Job(number, task.name, delivery.envelope, delivery.attempt, soft, hard, bool(task.track_started), is_async)
         return Ticket(delivery, headers, task, job, not task.acks_late)
