@@ -13,7 +13,7 @@ from umbel.stores.broker import Delivery
 from umbel.wire import protocol
 from umbel.wire.envelope import Envelope
 from umbel.wire.message import Headers, Message
-from umbel.worker.judge import PARK, Judge, Judgement, Rules, Verdict
+from umbel.worker.judge import FIRST_PARK, PARK, Judge, Judgement, Rules, Verdict
 from umbel.worker.ticket import Ticket
 from umbel.worker.worker import rate_limits
 
@@ -133,8 +133,14 @@ def test_an_expired_message_does_not_run() -> None:
 def test_an_unknown_task_is_left_to_others_first() -> None:
     found = judgement(judge().judge(delivery("nobody.knows")))
     assert found.verdict is Verdict.PARKED
-    assert found.when == pytest.approx(clock.now() + PARK, abs=2)
+    assert found.when == pytest.approx(clock.now() + FIRST_PARK, abs=0.1)
     assert "nobody.knows" in found.reason
+
+
+def test_it_is_left_for_longer_each_time() -> None:
+    the_judge = judge()
+    pauses = [judgement(the_judge.judge(delivery("no", parked=clock.now() - age))).when - clock.now() for age in (1, 3, 100)]
+    assert pauses == pytest.approx([1, 3, PARK], abs=0.1)
 
 
 def test_an_unknown_task_is_buried_after_its_time() -> None:

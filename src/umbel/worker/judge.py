@@ -21,8 +21,9 @@ from umbel.worker.ticket import Ticket
 
 EARLY = 0.01
 """Seconds before its time at which a message is run rather than sent back to wait: clocks of two hosts differ by more."""
-PARK = 5.0
-"""Seconds for which a message that this worker cannot run is left to others, before it is looked at again."""
+FIRST_PARK, PARK = 0.2, 5.0
+"""Seconds for which a message that this worker cannot run is left to others: short at first, since this worker may be the one that
+gets it again, then as long as it has been parked, up to the second number."""
 
 
 class Verdict(StrEnum):
@@ -128,9 +129,9 @@ class Judge:
 
     def _parked(self, delivery: Delivery, headers: Headers, reason: str) -> Judgement:
         """Leave it to others for a while; too long parked (or no patience at all), and it is to be buried."""
-        ttl = self._rules.unknown_ttl
-        since = delivery.parked
-        if ttl <= 0 or (since is not None and clock.now() - since >= ttl):
+        now, ttl = clock.now(), self._rules.unknown_ttl
+        age = 0.0 if delivery.parked is None else now - delivery.parked
+        if age >= ttl:
             return Judgement(Verdict.UNKNOWN, delivery, headers, reason=reason)
-        left = ttl if since is None else since + ttl - clock.now()
-        return Judgement(Verdict.PARKED, delivery, headers, when=clock.now() + min(PARK, left), reason=reason)
+        pause = min(max(age, FIRST_PARK), PARK, ttl - age)
+        return Judgement(Verdict.PARKED, delivery, headers, when=now + pause, reason=reason)
