@@ -22,8 +22,8 @@ from umbel.worker.ticket import Ticket
 EARLY = 0.01
 """Seconds before its time at which a message is run rather than sent back to wait: clocks of two hosts differ by more."""
 FIRST_PARK, PARK = 0.2, 5.0
-"""Seconds for which a message that this worker cannot run is left to others: short at first, since this worker may be the one that
-gets it again, then as long as it has been parked, up to the second number."""
+"""Seconds for which a message that this worker cannot run is left to others: short at first, since this worker may be the one
+that gets it again; then as long as it has been parked, up to the second number."""
 
 
 class Verdict(StrEnum):

@@ -25,7 +25,7 @@ import sqlite3
 
 from umbel.errors import BrokerRefused
 
-VERSION = 2
+VERSION = 1
 APPLICATION = 0x756D626C
 """`umbl`: how a file of umbel's is told from another program's."""
 
