@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from umbel.client import current
@@ -11,6 +12,7 @@ from umbel.client.result import AsyncResult as ResultOf  # the class has a metho
 from umbel.client.result import Results
 from umbel.client.signature import Signature, as_pair
 from umbel.errors import EncodeError, Retry
+from umbel.execution.hooks import Hooks
 from umbel.signals import after_task_publish, before_task_publish
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def configured(setting: str) -> Any:
     return Configured(setting)
 
 
-class Task(Generic[P, R]):
+class Task(Hooks, Generic[P, R]):
     """One task of an app. Options of `@app.task(…)` are its attributes; a subclass may define `run` and the hooks."""
 
     name: str = ""
@@ -145,10 +147,13 @@ class Task(Generic[P, R]):
         request.update(entered=entered)
         return entered
 
-    @property
-    def entry(self) -> Callable[..., Any]:
-        """What a worker calls: `run`, or the task itself if its class has a `__call__` of its own."""
-        return self.run if type(self).__call__ is PLAIN_CALL else self
+    entry: Callable[..., Any] = property(attrgetter("run"))  # type: ignore[assignment]  # in C: it is asked for in each run
+    """What a worker calls: `run`, or the task itself if its class has a `__call__` of its own."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.__call__ is not PLAIN_CALL:
+            cls.entry = property(_itself)  # type: ignore[assignment]  # as above
 
     @property
     def is_async(self) -> bool:
@@ -389,26 +394,11 @@ class Task(Generic[P, R]):
             self.request.children.append(result.as_tuple())
         return result
 
-    # What subclasses may define
+    # What subclasses may define, besides the hooks
 
     def shadow_name(self, args: Any, kwargs: Any, options: Mapping[str, Any]) -> str | None:
         """Another name to show instead of the task's own; None for none."""
         return None
-
-    def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
-        """Called before each run."""
-
-    def on_success(self, retval: Any, task_id: str, args: Any, kwargs: Any) -> None:
-        """Called after a run that succeeded."""
-
-    def on_failure(self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
-        """Called after a run that failed for good."""
-
-    def on_retry(self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
-        """Called after a run that is to be retried."""
-
-    def after_return(self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
-        """Called after each run that succeeded or failed for good."""
 
     @classmethod
     def on_bound(cls, app: Any) -> None:
@@ -423,6 +413,10 @@ class Task(Generic[P, R]):
 
 PLAIN_CALL = Task.__call__
 """What runs a task like a function, unless its class says otherwise."""
+
+
+def _itself(task: Task[..., Any]) -> Task[..., Any]:
+    return task
 
 
 def _by_name(name: str) -> Task[..., Any]:
