@@ -60,6 +60,7 @@ class Settle:
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "umbel-settle")
+        self._loop = asyncio.get_running_loop()
         self._abandoned = False
 
     def conclude(self, conclusion: Conclusion) -> None:
@@ -115,7 +116,10 @@ class Settle:
         if not self._joint:
             await self._store(conclusions)
         try:
-            lost = await self._patiently(self._broker.conclude, conclusions)
+            try:
+                lost = await self._loop.run_in_executor(self._thread, self._broker.conclude, conclusions)
+            except BrokerDown:
+                lost = await self._patiently(self._broker.conclude, conclusions)
         except BrokerRefused as error:
             await self._refused(conclusions, error)
             return
@@ -163,11 +167,10 @@ class Settle:
 
     async def _patiently(self, write: Callable[[Sequence[S]], T], what: Sequence[S]) -> T:
         """Run `write` in the writing thread, again and again while the store is down."""
-        loop = asyncio.get_running_loop()
         pause = FIRST_PAUSE
         while True:
             try:
-                return await loop.run_in_executor(self._thread, write, what)
+                return await self._loop.run_in_executor(self._thread, write, what)
             except BrokerDown as error:
                 if self._abandoned:
                     raise
