@@ -44,7 +44,7 @@ class Looper:
 
     def _turn(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._juggler = Juggler(self._runner, self._mailbox.begun, self._mailbox.ended)
+        self._juggler = Juggler(self._runner, self._mailbox.put, self._mailbox.put)
         try:
             self._loop.run_forever()
             self._loop.run_until_complete(self._juggler.abandon())

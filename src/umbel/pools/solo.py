@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from umbel.execution.outcome import Job
 from umbel.pools.crew import Crew, LoneHand
 from umbel.pools.inside import InsidePool
 from umbel.pools.mailbox import Mailbox
@@ -12,14 +11,13 @@ from umbel.pools.pool import Runner
 class SoloPool(InsidePool):
     """One thread for all jobs, sync and async. It is not the main thread: that one keeps the worker's leases alive."""
 
+    _loops = False
+
     def __init__(self, runner: Runner):
         super().__init__(runner, slots=1, async_slots=0)
 
     def _make_crew(self, mailbox: Mailbox) -> Crew:
         return LoneHand(self._runner, mailbox, "umbel-job")
-
-    def _goes_aside(self, job: Job) -> bool:
-        return False
 
     async def resize(self, slots: int) -> None:
         """Nothing: there is one slot."""
