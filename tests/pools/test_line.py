@@ -58,7 +58,7 @@ def test_reports_arrive_in_order_and_whole_whatever_their_size(line_and_post):
     told = []
 
     def report() -> None:
-        post.tell(Begun(1, 2, 3.0))
+        post.report(Begun(1, 2, 3.0), -1.0)
         for number, size in enumerate(sizes):
             post.report(Outcome(number, Kind.SUCCESS, text="x" * size), 0.25)
 

@@ -132,7 +132,7 @@ class Child:
                 break
             self._token = None
             if job.tell:
-                post.tell(Begun(job.number, self._pid, clock.now()))
+                post.report(Begun(job.number, self._pid, clock.now()), -1.0)
             if post.silent and (self._spent.get(job.task, 1.0) > _PROMPT or (job.tell and place == last)):
                 post.ring()
             start = clock.monotonic()
@@ -173,10 +173,10 @@ class AsyncChild:
     def __init__(self, post: Post, runner: Runner, limits: Limits):
         self._post = post
         self._limits = limits
-        self._juggler = Juggler(runner, self._begun, self._ended)
+        self._juggler = Juggler(runner, self._tell)
         self._stopped = asyncio.Event()
         self._token: int | None = None
-        self._silent = False
+        self._ringing = False
 
     async def serve(self) -> None:
         """Work until told to stop, until the limits are reached, or until the pool is gone; what runs may end first."""
@@ -216,20 +216,13 @@ class AsyncChild:
             self._stopped.set()
             self._post.ring(LEAVING)
 
-    def _begun(self, begun: Begun) -> None:
-        self._post.tell(begun)
-        self._ring_soon()
-
-    def _ended(self, outcome: Outcome, spent: float) -> None:
-        self._post.report(outcome, spent)
-        self._ring_soon()
-
-    def _ring_soon(self) -> None:
-        """One bell for all that happens in one turn of the loop."""
-        if not self._silent:
-            self._silent = True
+    def _tell(self, news: Begun | Outcome, spent: float) -> None:
+        """Report; one bell for all that happens in one turn of the loop."""
+        self._post.report(news, spent)
+        if not self._ringing:
+            self._ringing = True
             self._loop.call_soon(self._ring)
 
     def _ring(self) -> None:
-        self._silent = False
+        self._ringing = False
         self._post.ring()

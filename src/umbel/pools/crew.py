@@ -11,8 +11,7 @@ import time
 
 from umbel import clock
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
-from umbel.pools.juggler import Juggler
-from umbel.pools.mailbox import Mailbox
+from umbel.pools.juggler import Juggler, Tell
 from umbel.pools.pool import Runner, Stop
 
 log = logging.getLogger("umbel.pools")
@@ -24,14 +23,14 @@ class Crew:
     Called from the loop's thread.
     """
 
-    def __init__(self, runner: Runner, size: int, mailbox: Mailbox, name: str):
+    def __init__(self, runner: Runner, size: int, tell: Tell, name: str):
         self.size = size
         self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         """Those that have not begun; the pool puts them here and lets the crew `grow`. None ends the thread that gets it."""
         self.staff = 0
         """How many threads have been started and not told to end."""
         self._runner = runner
-        self._mailbox = mailbox
+        self._tell = tell
         self._name = name
         self._pid = os.getpid()
         self._threads: list[threading.Thread] = []
@@ -97,27 +96,27 @@ class Crew:
 
     def _work(self) -> Job | None:
         """Run sync jobs, until another one comes, or None: which it gives."""
-        run, put = self._runner.run, self._mailbox.put
+        run, tell = self._runner.run, self._tell
         while (job := self.jobs.get()) is not None and not job.is_async:
             if job.tell:
-                put(Begun(job.number, self._pid, clock.now()))
+                tell(Begun(job.number, self._pid, clock.now()), -1.0)
             start = clock.monotonic()
             try:
                 outcome = run(job)
             except BaseException as error:  # what would end a process ends only this run
                 log.critical("job %s of task %s broke out of its run", job.number, job.task, exc_info=True)
                 outcome = Outcome(job.number, Kind.LOST, text=repr(error))
-            put(outcome, clock.monotonic() - start)
+            tell(outcome, clock.monotonic() - start)
         return job
 
 
 class LoneHand(Crew):
     """One thread that runs all jobs, async ones too, one at a time."""
 
-    def __init__(self, runner: Runner, mailbox: Mailbox, name: str):
-        super().__init__(runner, 1, mailbox, name)
+    def __init__(self, runner: Runner, tell: Tell, name: str):
+        super().__init__(runner, 1, tell, name)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._juggler = Juggler(runner, mailbox.put, mailbox.put)
+        self._juggler = Juggler(runner, tell)
 
     def _live(self) -> None:
         with asyncio.Runner() as rounds:

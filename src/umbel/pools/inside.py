@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import os
 from collections import deque
@@ -11,9 +12,9 @@ from collections.abc import Sequence
 from umbel import clock
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.crew import Crew
+from umbel.pools.juggler import Tell
 from umbel.pools.lane import DEAF
 from umbel.pools.looper import Looper
-from umbel.pools.mailbox import Mailbox
 from umbel.pools.mix import FORGET, SPARE, Mix
 from umbel.pools.pace import LEAST, MOST, STOCK, WEIGHT
 from umbel.pools.pool import Abilities, Pool, Runner, Stop
@@ -23,7 +24,7 @@ PATIENCE = 1.0
 
 
 class InsidePool(Pool):
-    """Sync jobs on a crew of threads, async ones on a loop in another thread. Belongs to the event loop's thread.
+    """Sync jobs on a crew of threads, async ones on a loop in another thread. Belongs to the event loop's thread; `_post`, to any.
 
     A thread cannot be ended from outside, and an exception sent to it arrives only when it comes back from whatever it waits for,
     so sync jobs have neither soft nor hard limits here.
@@ -43,6 +44,8 @@ class InsidePool(Pool):
         self._typical = math.inf
         """Seconds that sync jobs take, the running mean; infinite while unknown."""
         self._mix = Mix()
+        self._posted: deque[tuple[Begun | Outcome, float]] = deque()  # what the threads tell
+        self._reading = False  # True if `_read` is on its way
         self._news: list[Begun | Outcome] = []
         self._told = asyncio.Event()
         self._moved = asyncio.Event()
@@ -50,14 +53,13 @@ class InsidePool(Pool):
         self._ticking = False
         self._stopped = False
 
-    def _make_crew(self, mailbox: Mailbox) -> Crew:
-        return Crew(self._runner, self.slots, mailbox, "umbel-job")
+    def _make_crew(self, tell: Tell) -> Crew:
+        return Crew(self._runner, self.slots, tell, "umbel-job")
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._mailbox = Mailbox(self._loop, self._read)
-        self._crew = self._make_crew(self._mailbox)
-        self._looper = Looper(self._runner, self._mailbox, "umbel-async-jobs")
+        self._crew = self._make_crew(self._post)
+        self._looper = Looper(self._runner, self._post, "umbel-async-jobs")
 
     async def room(self) -> int:
         while True:
@@ -105,12 +107,20 @@ class InsidePool(Pool):
         if free > 0:
             self._looper.begin([self._waiting.popleft() for _ in range(min(free, len(self._waiting)))])
 
+    def _post(self, news: Begun | Outcome, spent: float) -> None:
+        """Tell what happened, from any thread; read once for many."""
+        self._posted.append((news, spent))
+        if not self._reading:  # two threads may both see that, which only costs a turn
+            self._reading = True
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for this any more
+                self._loop.call_soon_threadsafe(self._read)
+
     def _read(self) -> None:
         """Take in what the threads have told."""
-        mailbox, total, count = self._mailbox, 0.0, 0
-        mailbox.rung = False
-        for _ in range(len(mailbox.news)):
-            what, spent = mailbox.news.popleft()
+        self._reading = False  # first, so that what is posted from now on is read again
+        total, count = 0.0, 0
+        for _ in range(len(self._posted)):
+            what, spent = self._posted.popleft()
             if isinstance(what, Begun):
                 if what.number in self._sync or what.number in self._async:
                     self._news.append(what)

@@ -261,14 +261,10 @@ class Post:
             return None
         return int.from_bytes(token, "little") if token else None
 
-    def tell(self, begun: Begun) -> None:
-        """Report that a job runs from now on."""
-        self.report(begun, -1.0)
-
-    def report(self, report: Begun | Outcome, spent: float) -> None:
-        """Report how a job ended, and the seconds it took; these are negative if it has just begun."""
+    def report(self, news: Begun | Outcome, spent: float) -> None:
+        """Tell how a job ended and the seconds it took, or, with a negative number, that it has just begun."""
         buffer = self._buffer
-        self._encoder.encode_into(report, buffer, _REPORT.size)
+        self._encoder.encode_into(news, buffer, _REPORT.size)
         _REPORT.pack_into(buffer, 0, len(buffer) - _REPORT.size, spent)
         try:
             sent = os.write(self._ends.reports, buffer)
