@@ -15,7 +15,7 @@ from umbel.stores.broker import Broker, Delivery
 from umbel.worker.book import Book
 from umbel.worker.judge import Judge, Judgement, Verdict
 from umbel.worker.later import Later, wait_for
-from umbel.worker.settle import Settle, Way
+from umbel.worker.settle import FULL, Settle, Way
 from umbel.worker.ticket import Ticket
 
 log = logging.getLogger("umbel.worker")
@@ -67,7 +67,7 @@ class Fetch:
             self._interruptible = True
             wait = WAIT if self._left_until is None else await self._make_way(self._left_until)
             room = min(await self._pool.room(), MOST)
-            if self._most_held is not None or self._settle.full:
+            if self._most_held is not None or self._settle.waiting >= FULL:
                 room = await self._less(room)
             self._interruptible = False
             try:
@@ -99,7 +99,7 @@ class Fetch:
         while True:
             if self._most_held is not None:
                 room = min(room, self._most_held - len(self._book) - len(self.later))
-            if room > 0 and not self._settle.full:
+            if room > 0 and self._settle.waiting < FULL:
                 return room
             await wait_for(self._book.shorter(), WAIT)
             room = min(await self._pool.room(), MOST)

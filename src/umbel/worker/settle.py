@@ -56,7 +56,8 @@ class Settle:
         self._backend = backend
         self._joint = backend is not None and broker.keeps(backend)
         self._inbox = Batch()
-        self._waiting = 0
+        self.waiting = 0
+        """How much was left here and is not written yet."""
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "umbel-settle")
@@ -66,29 +67,24 @@ class Settle:
     def conclude(self, conclusion: Conclusion) -> None:
         """Leave a delivery that is at its end."""
         self._inbox.conclusions.append(conclusion)
-        self._waiting += 1
+        self.waiting += 1
         self._wake.set()
 
     def release(self, delivery: Delivery, way: Way = Way()) -> None:
         """Leave a delivery that goes back to its queue."""
         self._inbox.releases.setdefault(way, []).append(delivery)
-        self._waiting += 1
+        self.waiting += 1
         self._wake.set()
 
     def note(self, result: Result) -> None:
         """Leave a result that ends nothing (STARTED)."""
         self._inbox.notes.append(result)
-        self._waiting += 1
+        self.waiting += 1
         self._wake.set()
-
-    @property
-    def full(self) -> bool:
-        """True if the store does not keep up (or is away) and no more should be taken on."""
-        return self._waiting >= FULL
 
     async def settled(self) -> None:
         """Wait until everything left here is written."""
-        while self._waiting:
+        while self.waiting:
             self._settled.clear()
             await self._settled.wait()
 
@@ -101,15 +97,15 @@ class Settle:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            batch, self._inbox, size = self._inbox, Batch(), self._waiting
+            batch, self._inbox, size = self._inbox, Batch(), self.waiting
             if batch.notes and self._backend is not None:
                 await self._patiently(self._backend.store, batch.notes)
             for start in range(0, len(batch.conclusions), BATCH):
                 await self._conclude(batch.conclusions[start : start + BATCH])
             for way, deliveries in batch.releases.items():
                 await self._release(way, deliveries)
-            self._waiting -= size
-            if not self._waiting:
+            self.waiting -= size
+            if not self.waiting:
                 self._settled.set()
 
     async def _conclude(self, conclusions: Sequence[Conclusion]) -> None:
