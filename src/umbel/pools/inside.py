@@ -24,7 +24,7 @@ PATIENCE = 1.0
 
 
 class InsidePool(Pool):
-    """Sync jobs on a crew of threads, async ones on a loop in another thread. Belongs to the event loop's thread; `_post`, to any.
+    """Sync jobs on a crew of threads, async ones on a loop in another thread. Belongs to the loop's thread; `_post` to any.
 
     A thread cannot be ended from outside, and an exception sent to it arrives only when it comes back from whatever it waits for,
     so sync jobs have neither soft nor hard limits here.
