@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from umbel.client.eager import EagerResult
     from umbel.client.plan import Plan
     from umbel.execution.request import Request
+    from umbel.settings import Settings
 
     # With defaults, so that `class Base(Task)` needs no parameters.
     P = ParamSpecWithDefault("P", default=...)
@@ -48,7 +49,17 @@ class Configured:
         self.setting = setting
 
     def __get__(self, task: Task[..., Any] | None, owner: type) -> Any:
-        return None if task is None else task.app.conf[self.setting]
+        if task is None:
+            return None
+        conf = (task._app or current.app()).conf
+        known = task._configured
+        if known is None or known[0] is not conf or known[1] != conf.version:
+            known = (conf, conf.version, {})
+            object.__setattr__(task, "_configured", known)
+        values = known[2]
+        if self.setting not in values:
+            values[self.setting] = conf[self.setting]
+        return values[self.setting]
 
 
 def configured(setting: str) -> Any:
@@ -106,6 +117,8 @@ class Task(Hooks, Generic[P, R]):
     __wrapped__: Callable[..., Any]
     _app: current.App | None = None
     _plan: Plan | None = None
+    _configured: tuple[Settings, int, dict[str, Any]] | None = None
+    """Values of settings as they were read, from which settings, at which version."""
 
     @property
     def app(self) -> Any:
@@ -198,8 +211,9 @@ class Task(Hooks, Generic[P, R]):
         elif not isinstance(args, (tuple, list)):
             raise TypeError(f"{self.name}: args must be a tuple or a list, not {args!r}; for one argument write args=({args!r},)")
         kwargs = _NOTHING if kwargs is None else kwargs
-        if self.typing and not plan.arguments.fit(args, kwargs):
-            plan.arguments.check(args, kwargs)
+        fits = plan.arguments
+        if self.typing and (kwargs or not fits.least <= len(args) <= fits.most) and not fits.fit(args, kwargs):
+            fits.check(args, kwargs)
         if (
             plan.template is None
             or not (task_id is None is link is link_error is shadow)

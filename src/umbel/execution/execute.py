@@ -83,11 +83,16 @@ class Executor:
         began = clock.monotonic()
         try:
             opened = self._open(job)
-            if isinstance(opened, Request):
-                ending = self.perform(opened.owner, opened, is_async=job.is_async, soft=job.soft, hard=job.hard)
-                outcome = _outcome(job, opened.owner, ending)
-            else:
+            if not isinstance(opened, Request):
                 outcome = opened
+            else:
+                task = opened.owner
+                ending = self.perform(task, opened, is_async=job.is_async, soft=job.soft, hard=job.hard)
+                if ending.kind is Kind.SUCCESS:
+                    text = brief(ending.value, task.resultrepr_maxsize)
+                    outcome = Outcome(job.number, ending.kind, ending.results, ending.envelopes, 0.0, text)
+                else:
+                    outcome = _outcome(job, task, ending)
         except BaseException as error:
             outcome = self._internal_error(job, error)
         outcome.runtime = clock.monotonic() - began
