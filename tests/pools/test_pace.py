@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from umbel.pools.pace import BATCH, HAND, MOST, Pace
+from umbel.pools.pace import BATCH, DEEPEST, HAND, MOST, Pace
 from umbel.testing.pools import job, jobs
 
 
@@ -68,4 +68,4 @@ def test_the_stock_for_each_slot_is_one_job_unless_jobs_are_short():
     pace.learn([(each, 0.001) for each in jobs(200, "short")])
     assert 10 <= pace.stock <= 20
     pace.learn([(each, 0.000001) for each in jobs(1000, "noop")])
-    assert pace.stock == 2 * MOST
+    assert pace.stock == DEEPEST

@@ -263,6 +263,32 @@ class TestProcesses(PoolContract):
             assert it.pool.cancel(running.number, Stop.SOFT)
             assert (await it.end_of([running], within=2))[0].kind in {Kind.FAILURE, Kind.TERMINATED}
 
+    # -- room --------------------------------------------------------------------------------------------------------------
+
+    @trial()
+    async def test_room_for_short_jobs_comes_in_large_pieces_while_no_child_idles(self, it, tmp_path):
+        """Fetching few large batches costs a worker less than many small ones."""
+        await it.run(jobs(3_000, "noop"))
+        large = []
+
+        async def feed() -> None:
+            for _ in range(40):
+                room = await it.pool.room()
+                large.append(2 * room >= it.pool.slots * it.pool._pace.stock)
+                it.pool.submit(jobs(room, "noop"))
+
+        feeding = asyncio.ensure_future(feed())
+        await it.until(feeding.done)
+        assert large.count(True) > 20
+
+    @trial()
+    async def test_room_is_told_at_once_while_a_child_idles(self, it, tmp_path):
+        await it.run(jobs(3_000, "noop"))
+        await begin(it, job("wait", str(tmp_path / "gate"), tell=True))
+        it.pool._pace.stock = 4
+        it.pool._sync.waiting.extend(jobs(3, "noop"))  # not dealt yet, so that little is left
+        assert await asyncio.wait_for(it.pool.room(), 1) >= 1
+
     # -- recycling -----------------------------------------------------------------------------------------------------
 
     @trial(max_tasks_per_child=3)

@@ -16,6 +16,8 @@ MOST = 256
 """Jobs in one batch, however short: from here on larger frames bring nothing (measured: 64 → 158k/s, 256 → 293k/s raw)."""
 STOCK = 0.02
 """Seconds of work for each slot that the pool accepts: a round trip to the store while its children go on."""
+DEEPEST = 4 * MOST
+"""Jobs for each slot that the pool accepts at most, however short (a whole worker's no-ops: 512 → 127k/s, 1024 → 148k/s)."""
 BATCH_BYTES = 1 << 18
 """A batch of large bodies ends here, whatever it costs in time."""
 
@@ -45,7 +47,7 @@ class Pace:
         mean = total / len(runs)
         weight = 1.0 if self.typical == math.inf else 1 - (1 - WEIGHT) ** len(runs)
         self.typical = mean if weight == 1.0 else self.typical + (mean - self.typical) * weight
-        self.stock = max(1, min(2 * MOST, int(STOCK / max(self.typical, LEAST))))
+        self.stock = max(1, min(DEEPEST, int(STOCK / max(self.typical, LEAST))))
 
     def batch(self, waiting: deque[Job], *, load: float, count: int, most: int) -> list[tuple[Job, float]]:
         """Take from `waiting` what a child that has `count` jobs of `load` seconds gets now, each with its cost."""
