@@ -73,11 +73,12 @@ class Arena:
         except ProcessLookupError:
             return
 
-    def replace_the_dead(self) -> None:
-        """Start a new worker for each that ended."""
+    def works(self) -> bool:
+        """Start a new worker for each that ended; True if there is one with children."""
         for index, worker in enumerate(self.workers):
             if worker.process.poll() is not None:
                 self.workers[index] = self.project.start("-c", "2")
+        return any(worker.family()[2:] for worker in self.workers)
 
 
 def send(project: Project, confirmed: Path) -> subprocess.Popen[bytes]:
@@ -102,15 +103,14 @@ def test_nothing_is_lost_when_processes_are_killed(project: Callable[..., Projec
         until(made.effects)
         for number in range(KILLS):
             time.sleep(arena.random.uniform(0.0, 0.01))
-            until(lambda: any(worker.family()[2:] for worker in arena.workers), deadline=30)
+            until(arena.works, deadline=30)
             seen = len(made.effects_file.read_bytes())
             arena.kill_one()
             if number % 20 == 19:
                 sender.kill()
                 sender.wait()
                 sender = send(made, confirmed)
-            arena.replace_the_dead()
-            until(lambda seen=seen: len(made.effects_file.read_bytes()) > seen, deadline=30)
+            until(lambda seen=seen: arena.works() and len(made.effects_file.read_bytes()) > seen, deadline=30)
         sender.kill()
         sender.wait()
         accepted = read(confirmed)
@@ -139,7 +139,7 @@ def settle(arena: Arena, accepted: dict[str, str]) -> None:
     broker = arena.project.app.broker
 
     def quiet() -> bool:
-        arena.replace_the_dead()
+        arena.works()
         depth = broker.depth(["celery"])["celery"]
         return depth.ready == depth.held == depth.later == 0
 
