@@ -118,6 +118,8 @@ def main() -> None:
         crowd(broker, asked.waiting)
         print(f"\nwith {asked.waiting:,} waiting, 21 queues, 10 priorities, 50,000 not due:")
         verbs(broker, ["celery"])
+        elsewhere = envelopes(1000, "other7", 5)
+        measure("send, 1,000 at a time, to a queue that is not the first", 1000, lambda: broker.send(elsewhere))
         measure("depth of a full queue", 1, lambda: broker.depth(["celery"]), 20)
         broker.close()
         backend.close()

@@ -1,5 +1,16 @@
-"""For all tests: asserts inside the shipped suites explain themselves; asked for here, before any test imports them."""
+"""For all tests: each begins without an app, and asserts inside the shipped suites explain themselves."""
 
 import pytest
 
-pytest.register_assert_rewrite("umbel.testing")
+pytest.register_assert_rewrite("umbel.testing")  # here, before any test imports it
+
+
+@pytest.fixture(autouse=True)
+def no_app_of_another_test(monkeypatch):
+    from umbel.client import current
+
+    monkeypatch.setattr(current, "_process", None)
+    monkeypatch.setattr(current, "_latest", None)
+    token = current._here.set(None)
+    yield
+    current._here.reset(token)

@@ -9,6 +9,11 @@ from typing import Any
 import pytest
 
 from umbel import Umbel
+from umbel.execution.execute import Executor
+from umbel.execution.outcome import Job
+from umbel.wire import protocol
+from umbel.wire.message import Headers, Message
+from umbel.wire.result import encode
 
 
 def trip(call: Callable[[], object]) -> set[tuple[str, str]]:
@@ -44,7 +49,6 @@ def add(tmp_path):
 def test_delay_goes_through_few_functions_of_the_client(add):
     entered = {step for step in trip(lambda: add.delay(2, 3)) if "/umbel/client/" in step[0]}
     assert sorted(name for _, name in entered) == [
-        "Arguments.fit",
         "AsyncResult.__init__",
         "Outbox.send",
         "Task.apply_async",
@@ -56,3 +60,47 @@ def test_a_thousand_calls_enter_no_more_functions_than_a_few(add):
     add.delay_many([(1, 2)])
     few, many = trip(lambda: add.delay_many([(1, 2)] * 2)), trip(lambda: add.delay_many([(1, 2)] * 1_000))
     assert many <= few
+
+
+def test_a_delay_without_the_store_is_seven_functions_in_five_files(add):
+    entered = {step for step in trip(lambda: add.delay(2, 3)) if "/umbel/stores/" not in step[0]}
+    assert (len(entered), len({file for file, _ in entered})) == (7, 5)
+
+
+def test_reading_a_result_without_the_store_is_six_functions_in_three_files(add):
+    def stored():
+        result = add.delay(2, 3)
+        add.app.backend.store([encode(result.id, "SUCCESS", 5)])
+        return result
+
+    stored().get(timeout=5)
+    result = stored()
+    entered = {step for step in trip(lambda: result.get(timeout=5)) if "/umbel/stores/" not in step[0]}
+    assert sorted(name for _, name in entered) == [
+        "AsyncResult._keep",
+        "AsyncResult._wait",
+        "AsyncResult.get",
+        "Umbel.reading",
+        "assert_will_not_block",
+        "decode",
+    ]
+    assert len({file for file, _ in entered}) == 3
+
+
+def test_a_plain_run_is_eight_functions_in_five_files(add):
+    executor = Executor(add.app.tasks, hostname="w@h", accept=frozenset({"application/json"}))
+    call = Message(Headers(task=add.name, id="i", ignore_result=False), (2, 3))  # as every client writes it
+    job = Job(1, add.name, protocol.encode(call, queue="celery"))
+    assert executor.run(job).text == "5"
+    entered = trip(lambda: executor.run(job))
+    assert sorted(name for _, name in entered) == [
+        "Executor._open",
+        "Executor._returned",
+        "Executor.perform",
+        "Executor.run",
+        "Request.from_message",
+        "brief",
+        "decode",
+        "encode",
+    ]
+    assert len({file for file, _ in entered}) == 5

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # type checkers take it for true; `typing` itself would cost more than all else here
+from umbel.version import __version__
 
-__version__ = "0.1.0"
+TYPE_CHECKING = False  # type checkers take it for true; `typing` itself would cost more than all else here
 
 _HOMES = {
     "Umbel": "client.app",

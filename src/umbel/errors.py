@@ -10,7 +10,8 @@ UmbelError
 │   └── DecodeError                 bytes that are no message, result or value
 │       └── ContentDisallowed       a content type that `accept_content` leaves out
 ├── TaskError
-│   ├── NotRegistered · AlreadyRegistered · QueueNotFound · IncompleteStream
+│   ├── NotRegistered               (also a KeyError) a name that no task has here
+│   ├── AlreadyRegistered · QueueNotFound · IncompleteStream
 │   ├── InvalidTaskError            a message that cannot be run (arguments do not fit, unknown protocol)
 │   ├── TimeoutError                a wait for a result took too long
 │   ├── MaxRetriesExceededError · TaskRevokedError · ChordError
@@ -66,8 +67,11 @@ class TaskError(UmbelError):
     """A task could not be found, sent, run or awaited."""
 
 
-class NotRegistered(TaskError):
+class NotRegistered(TaskError, KeyError):
     """No task of that name is known here."""
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)  # a KeyError would put quotes around it
 
 
 class AlreadyRegistered(TaskError):
@@ -159,7 +163,8 @@ class Retry(TaskPredicate):
         **kwargs: object,
     ):
         self.message = message
-        self.exc, self.excs = (None, exc) if isinstance(exc, str) else (exc, repr(exc) if exc else None)
+        self.exc = None if isinstance(exc, str) else exc
+        self.excs = exc if isinstance(exc, str) or exc is None else _repr(exc)
         self.when = when
         self.is_eager = is_eager
         self.sig = sig
@@ -173,6 +178,14 @@ class Retry(TaskPredicate):
         if self.message:
             return self.message
         return f"Retry {self.humanize()}: {self.excs}" if self.excs else f"Retry {self.humanize()}"
+
+
+def _repr(error: BaseException) -> str:
+    """The repr of an error; never fails, whatever the error's own does: a task that asks for a retry is to get it."""
+    try:
+        return repr(error)
+    except Exception as failure:
+        return f"<{type(error).__name__}: its repr raised {type(failure).__name__}>"
 
 
 class WorkerError(UmbelError):

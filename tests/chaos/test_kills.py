@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +58,8 @@ class Arena:
     random: random.Random
     workers: list[Worker] = field(default_factory=list)
     killed: set[int] = field(default_factory=set)
+    exits: Counter[int] = field(default_factory=Counter)
+    """How often workers ended with which code: -9 killed, 1 because their nursery was."""
 
     def kill_one(self) -> None:
         """Kill a random process of a random worker; what hangs on it counts as killed, too."""
@@ -67,17 +70,19 @@ class Arena:
         victim = self.random.choice(family)
         self.killed.add(victim)
         if victim in family[:2]:  # the worker itself, or what its children hang on: all of them go
-            self.killed.update(family)
+            self.killed.update(worker.seen)
         try:
             os.kill(victim, signal.SIGKILL)
         except ProcessLookupError:
             return
 
-    def replace_the_dead(self) -> None:
-        """Start a new worker for each that ended."""
+    def works(self) -> bool:
+        """Start a new worker for each that ended; True if there is one with children."""
         for index, worker in enumerate(self.workers):
             if worker.process.poll() is not None:
+                self.exits[worker.process.returncode] += 1
                 self.workers[index] = self.project.start("-c", "2")
+        return any(worker.family()[2:] for worker in self.workers)
 
 
 def send(project: Project, confirmed: Path) -> subprocess.Popen[bytes]:
@@ -102,15 +107,14 @@ def test_nothing_is_lost_when_processes_are_killed(project: Callable[..., Projec
         until(made.effects)
         for number in range(KILLS):
             time.sleep(arena.random.uniform(0.0, 0.01))
-            until(lambda: any(worker.family()[2:] for worker in arena.workers), deadline=30)
+            until(arena.works, deadline=30)
             seen = len(made.effects_file.read_bytes())
             arena.kill_one()
             if number % 20 == 19:
                 sender.kill()
                 sender.wait()
                 sender = send(made, confirmed)
-            arena.replace_the_dead()
-            until(lambda seen=seen: len(made.effects_file.read_bytes()) > seen, deadline=30)
+            until(lambda seen=seen: arena.works() and len(made.effects_file.read_bytes()) > seen, deadline=30)
         sender.kill()
         sender.wait()
         accepted = read(confirmed)
@@ -123,7 +127,8 @@ def test_nothing_is_lost_when_processes_are_killed(project: Callable[..., Projec
             killed=arena.killed,
         )
         stalls = sum(path.read_text(errors="replace").count("was taken for dead") for path in made.folder.glob("worker*.log"))
-        print(f"{KILLS} kills, {len(accepted)} accepted: {verdicts}; {stalls} leases lost by stalls")
+        print(f"{KILLS} kills, {len(accepted)} accepted: {verdicts}; {stalls} leases lost by stalls, exits {dict(arena.exits)}")
+        assert set(arena.exits) <= {-signal.SIGKILL, 1}
         assert not verdicts.lost, verdicts.lost[:5]
         assert not verdicts.duplicated, verdicts.duplicated[:5]
         assert len(accepted) > KILLS
@@ -139,7 +144,7 @@ def settle(arena: Arena, accepted: dict[str, str]) -> None:
     broker = arena.project.app.broker
 
     def quiet() -> bool:
-        arena.replace_the_dead()
+        arena.works()
         depth = broker.depth(["celery"])["celery"]
         return depth.ready == depth.held == depth.later == 0
 

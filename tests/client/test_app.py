@@ -505,3 +505,14 @@ def test_the_time_zone_is_a_name_a_zone_or_utc(app):
     assert not app.uses_utc_timezone()
     app.conf.update(timezone=None, enable_utc=False)
     assert app.timezone is not None
+
+
+def test_what_is_needed_to_read_results_follows_settings_and_closing(make_app):
+    app = make_app(broker="memory://reading", result_serializer="json")
+    backend, accept, serializer = app.reading()
+    assert app.reading() is app.reading()
+    assert (backend, accept, serializer) == (app.backend, frozenset({"application/json"}), "json")
+    app.conf.result_serializer = "msgpack"
+    assert app.reading() == (backend, frozenset({"application/json", "application/x-msgpack"}), "msgpack")
+    app.close()
+    assert app.reading()[0] is app.backend is not backend

@@ -58,6 +58,38 @@ class TestSuccess:
         found = document(outcome.results[0])
         assert (found.status, found.result, found.task_id, found.traceback) == ("SUCCESS", 5, "id-1", None)
 
+    @pytest.mark.parametrize("hook", ["before_start", "on_success", "after_return"])
+    def test_a_hook_put_into_a_task_or_its_class_later_is_called(self, house, hook):
+        calls = []
+
+        @house.task
+        def noop():
+            pass
+
+        house.run(noop)
+        setattr(noop, hook, lambda *args: calls.append(args))
+        house.run(noop)
+        delattr(noop, hook)
+        house.run(noop)
+        setattr(type(noop), hook, lambda *args: calls.append(args))
+        house.run(noop)
+        assert [args[0] is noop for args in calls] == [False, True]
+
+    def test_a_call_of_the_class_s_own_goes_around_the_run(self, house):
+        class Doubling(house.app.Task):
+            def __call__(self, *args):
+                return 2 * super().__call__(*args)
+
+        class Named(Doubling):
+            pass
+
+        @house.task(base=Named)
+        def add(x, y):
+            return x + y
+
+        assert add.entry is add
+        assert house.run(add, 2, 3).text == "10"
+
     def test_hooks_and_signals_come_in_celery_s_order(self, house, told):
         class Talking(house.app.Task):
             def before_start(self, *args):
@@ -206,7 +238,10 @@ class TestSuccess:
         def leave(**_):
             sys.exit(3)
 
-        assert house.run(fine).kind is Kind.SUCCESS
+        try:
+            assert house.run(fine).kind is Kind.SUCCESS
+        finally:
+            signals.task_success.disconnect(leave, sender=fine)  # the log keeps it alive
         assert "a receiver of task_success" in caplog.text
 
 

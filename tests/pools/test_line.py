@@ -23,12 +23,12 @@ def line_and_post():
 
 def test_each_token_goes_to_the_child_or_back_to_the_pool(line_and_post):
     line, post = line_and_post
-    line.hand_out(jobs(10, "noop"))
+    line.send(jobs(10, "noop"))
     assert [post.claim() for _ in range(4)] == [0] * 4
     assert line.unbegun() == 6
     assert line.take_back() == 6
     assert post.claim() is None
-    line.hand_out(jobs(2, "noop"))
+    line.send(jobs(2, "noop"))
     assert post.receive().generation == 0
     assert post.receive().generation == post.claim() == 1
 
@@ -45,7 +45,7 @@ def test_two_that_grab_tokens_at_once_get_each_of_them_once(line_and_post):
     thread = threading.Thread(target=claim)
     thread.start()
     for _ in range(200):
-        line.hand_out([])
+        line.send([])
         os.write(line._ends.tokens_out, b"\0\0\0\0" * 100)
         taken += line.take_back()
     thread.join(10)
@@ -58,7 +58,7 @@ def test_reports_arrive_in_order_and_whole_whatever_their_size(line_and_post):
     told = []
 
     def report() -> None:
-        post.tell(Begun(1, 2, 3.0))
+        post.report(Begun(1, 2, 3.0), -1.0)
         for number, size in enumerate(sizes):
             post.report(Outcome(number, Kind.SUCCESS, text="x" * size), 0.25)
 
@@ -78,8 +78,8 @@ def test_reports_arrive_in_order_and_whole_whatever_their_size(line_and_post):
 
 def test_a_large_frame_is_sent_in_parts_and_others_wait_behind_it(line_and_post):
     line, post = line_and_post
-    assert line.hand_out(jobs(3, "length", "x" * 2_000_000))
-    assert line.hand_out(jobs(1, "noop"))
+    assert line.send(jobs(3, "length", "x" * 2_000_000))
+    assert line.send(jobs(1, "noop"))
     frames = []
 
     def receive() -> None:
@@ -118,7 +118,7 @@ def test_the_pool_survives_a_child_that_is_gone():
     os.close(child.reports)
     os.close(child.alarms)
     assert line.bells() == b""
-    assert not line.hand_out(jobs(3, "noop"))
+    assert not line.send(jobs(3, "noop"))
     line.alarm(1)
     assert line.reports() == ([], [])
     assert line.take_back() == 3

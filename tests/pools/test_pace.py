@@ -2,14 +2,14 @@ from __future__ import annotations
 
 from collections import deque
 
-from umbel.pools.pace import BATCH, HAND, MOST, Pace
+from umbel.pools.pace import BATCH, DEEPEST, HAND, MOST, Pace
 from umbel.testing.pools import job, jobs
 
 
 def pace_of(**means: float) -> Pace:
     pace = Pace()
     for task, spent in means.items():
-        pace.learn(task, spent)
+        pace.learn([(job(task), spent)])
     return pace
 
 
@@ -53,19 +53,19 @@ def test_large_bodies_come_in_smaller_batches():
 
 def test_the_mean_follows_and_forgets():
     pace = pace_of(task=0.001)
-    pace.learn("task", 10.0)
+    pace.learn([(job("task"), 10.0)])
     assert len(pace.batch(deque(jobs(5, "task")), load=0.0, count=0, most=MOST)) == 1
     for _ in range(60):
-        pace.learn("task", 0.001)
+        pace.learn([(job("task"), 0.001)])
     assert len(pace.batch(deque(jobs(5, "task")), load=0.0, count=0, most=MOST)) > 1
 
 
 def test_the_stock_for_each_slot_is_one_job_unless_jobs_are_short():
     pace = Pace()
-    assert pace.stock() == 1
-    pace.learn_typical(10.0, 1)
-    assert pace.stock() == 1
-    pace.learn_typical(0.2, 200)
-    assert 10 <= pace.stock() <= 20
-    pace.learn_typical(0.001, 1000)
-    assert pace.stock() == 2 * MOST
+    assert pace.stock == 1
+    pace.learn([(job("long"), 10.0)])
+    assert pace.stock == 1
+    pace.learn([(each, 0.001) for each in jobs(200, "short")])
+    assert 10 <= pace.stock <= 20
+    pace.learn([(each, 0.000001) for each in jobs(1000, "noop")])
+    assert pace.stock == DEEPEST

@@ -13,6 +13,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from umbel.errors import WorkerError
@@ -262,6 +263,32 @@ class TestProcesses(PoolContract):
             assert it.pool.cancel(running.number, Stop.SOFT)
             assert (await it.end_of([running], within=2))[0].kind in {Kind.FAILURE, Kind.TERMINATED}
 
+    # -- room --------------------------------------------------------------------------------------------------------------
+
+    @trial()
+    async def test_room_for_short_jobs_comes_in_large_pieces_while_no_child_idles(self, it, tmp_path):
+        """Fetching few large batches costs a worker less than many small ones."""
+        await it.run(jobs(3_000, "noop"))
+        large = []
+
+        async def feed() -> None:
+            for _ in range(40):
+                room = await it.pool.room()
+                large.append(2 * room >= it.pool.slots * it.pool._pace.stock)
+                it.pool.submit(jobs(room, "noop"))
+
+        feeding = asyncio.ensure_future(feed())
+        await it.until(feeding.done)
+        assert large.count(True) > 20
+
+    @trial()
+    async def test_room_is_told_at_once_while_a_child_idles(self, it, tmp_path):
+        await it.run(jobs(3_000, "noop"))
+        await begin(it, job("wait", str(tmp_path / "gate"), tell=True))
+        it.pool._pace.stock = 4
+        it.pool._sync.waiting.extend(jobs(3, "noop"))  # not dealt yet, so that little is left
+        assert await asyncio.wait_for(it.pool.room(), 1) >= 1
+
     # -- recycling -----------------------------------------------------------------------------------------------------
 
     @trial(max_tasks_per_child=3)
@@ -286,10 +313,13 @@ class TestProcesses(PoolContract):
         assert {outcome.kind for outcome in outcomes} == {Kind.SUCCESS}
         assert len({outcome.text for outcome in outcomes}) == 8
 
-    @trial(slots=1, max_memory_per_child=150_000)
-    async def test_a_child_that_has_grown_too_large_is_replaced(self, it, tmp_path):
-        pids = [(await it.run([job("hoard", 40)]))[0].text for _ in range(8)]
-        assert 2 <= len(set(pids)) <= 4
+    def test_a_child_that_has_grown_too_large_is_replaced(self, tmp_path):
+        async def hoard(it: Trial) -> None:
+            pids = [(await it.run([job("hoard", 40)]))[0].text for _ in range(8)]
+            assert 2 <= len(set(pids)) <= 4
+
+        here = psutil.Process().memory_info().rss // 1024  # what a forked child begins with
+        asyncio.run(self.try_out(hoard, slots=1, max_memory_per_child=here + 100_000))
 
     def test_a_replacement_does_not_wait_for_a_slow_end(self, tmp_path):
         async def recycle(it: Trial) -> None:

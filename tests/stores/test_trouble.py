@@ -173,6 +173,34 @@ def test_a_conclusion_on_a_full_disk_may_be_repeated(path):
     assert limited(1 << 20, work)
 
 
+def test_an_owner_whose_first_step_failed_is_not_taken_for_the_next_one(path, broker):
+    """What is rolled back gives its number free: the next owner gets the same."""
+    broker.send([envelope("a"), envelope("b")])
+    with sqlite3.connect(path) as spoiler:
+        spoiler.execute("CREATE TRIGGER no BEFORE INSERT ON hold BEGIN SELECT RAISE(ABORT, 'no'); END")
+    with pytest.raises(BrokerRefused):
+        broker.reserve(["q"], 1, 0)
+    with spoiler:
+        spoiler.execute("DROP TRIGGER no")
+    spoiler.close()
+    other = SqliteBroker(path)
+    (held,) = other.reserve(["q"], 1, 0)
+    broker.reserve(["q"], 1, 0)
+    broker.close()
+    assert other.conclude([Conclusion(held)]) == []
+    other.close()
+
+
+def test_an_interrupted_thread_leaves_no_transaction_open(broker):
+    broker.send(envelopes("a"))
+    with pytest.raises(KeyboardInterrupt), file.file_at(broker.url.removeprefix("sqlite:///")):
+        raise KeyboardInterrupt
+    thread = threading.Thread(target=broker.send, args=(envelopes("b"),))
+    thread.start()
+    thread.join(10)
+    assert ids(drain(broker)) == ["a", "b"]
+
+
 def test_a_file_that_stays_busy_is_told_after_the_timeout_and_works_again_later(path, broker):
     broker.send(envelopes("a"))
     hog = sqlite3.connect(path, isolation_level=None)

@@ -49,6 +49,8 @@ class Worker:
     def __init__(self, process: subprocess.Popen[bytes], logfile: Path):
         self.process = process
         self.logfile = logfile
+        self.seen = {process.pid}
+        """All processes that were ever seen in its family."""
 
     @property
     def log(self) -> str:
@@ -60,9 +62,11 @@ class Worker:
         try:
             children = psutil.Process(self.process.pid).children()
             grandchildren = [grandchild for child in children for grandchild in child.children(recursive=True)]
-            return [self.process.pid, *(process.pid for process in [*children, *grandchildren])]
         except psutil.NoSuchProcess:
             return []
+        pids = [self.process.pid, *(process.pid for process in [*children, *grandchildren])]
+        self.seen.update(pids)
+        return pids
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""

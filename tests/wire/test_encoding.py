@@ -149,7 +149,7 @@ def test_pickled_exceptions_of_celerys_are_found_here():
 
 def test_a_serializer_of_the_users_own_can_be_added(monkeypatch):
     monkeypatch.setattr(encoding, "_by_name", dict(encoding._by_name))
-    monkeypatch.setattr(encoding, "_by_type", dict(encoding._by_type))
+    monkeypatch.setattr(encoding, "by_type", dict(encoding.by_type))
     register("hex", lambda value: value.hex(), lambda data: bytes.fromhex(data.decode()), "application/x-hex")
     kind, codec, data = dumps(b"\xff", "hex")
     assert (kind, codec, data) == ("application/x-hex", "utf-8", b"ff")

@@ -229,7 +229,7 @@ def test_memory_that_is_not_there_is_told(monkeypatch):
     def greedy(data):
         raise MemoryError
 
-    monkeypatch.setattr(encoding, "_by_type", dict(encoding._by_type))
+    monkeypatch.setattr(encoding, "by_type", dict(encoding.by_type))
     monkeypatch.setattr(encoding, "_by_name", dict(encoding._by_name))
     encoding.register("greedy", bytes, greedy, "application/x-greedy")
     with pytest.raises(DecodeError, match="MemoryError"):

@@ -10,7 +10,7 @@ import pytest
 
 from umbel import clock
 from umbel.errors import ContentDisallowed, DecodeError, EncodeError
-from umbel.wire import encoding, protocol
+from umbel.wire import encoding, protocol, result
 from umbel.wire.encoding import accept_types
 from umbel.wire.envelope import Envelope
 from umbel.wire.message import Embed, Headers, Message
@@ -166,7 +166,7 @@ def picky(value):
 
 def test_a_whole_that_cannot_travel_is_told_though_its_parts_can(monkeypatch):
     monkeypatch.setattr(encoding, "_by_name", dict(encoding._by_name))
-    monkeypatch.setattr(encoding, "_by_type", dict(encoding._by_type))
+    monkeypatch.setattr(encoding, "by_type", dict(encoding.by_type))
     encoding.register("picky", picky, bytes, "application/x-picky")
     with pytest.raises(EncodeError, match="value cannot be sent as picky"):
         encode(a_message(), queue="q", serializer="picky")
@@ -184,6 +184,25 @@ def test_a_template_writes_what_encode_writes():
         assert json.loads(filled.headers) == json.loads(plain.headers)
         assert json.loads(filled.body) == json.loads(plain.body)
         assert (filled.queue, filled.priority, filled.due, filled.reply_to, filled.properties) == ("q", 2, 7.0, "r", {"a": 1})
+
+
+@pytest.mark.parametrize("text", ["x" * 240, "\x7f" * 240, "'\"" * 120, "\x00" * 60, "é" * 200, "x" * 2000], ids=range(6))
+def test_a_template_tells_arguments_as_encode_does(text):
+    for args, kwargs in (((text,), {}), ([text], {"a": text}), ((), {text: 1}), ((True, None, 2**70), {"x": (1,)})):
+        filled = Template(a_message(), queue="q").fill("an-id", args, kwargs)
+        plain = encode(Message(Headers(task="proj.add", id="an-id"), args, kwargs), queue="q")
+        found, expected = headers(filled, JSON), headers(plain, JSON)
+        assert (found.argsrepr, found.kwargsrepr) == (expected.argsrepr, expected.kwargsrepr)
+        assert json.loads(filled.body) == json.loads(plain.body)
+
+
+def test_a_json_serializer_of_ones_own_reads(monkeypatch):
+    monkeypatch.setattr(encoding, "_by_name", dict(encoding._by_name))
+    monkeypatch.setattr(encoding, "by_type", dict(encoding.by_type))
+    encoding.register("json", json.dumps, lambda data: json.loads(data.replace(b"here", b"there")), "application/json")
+    assert decode(raw(HEAD, [["here"], {}, EMBED]), JSON).args == ["there"]
+    document = b'{"status": "SUCCESS", "task_id": "i", "result": "here"}'
+    assert result.decode(result.Result("i", "SUCCESS", document), JSON).result == "there"
 
 
 def test_ids_of_a_template_ascend():

@@ -13,9 +13,9 @@ from umbel.stores.broker import Delivery
 from umbel.wire import protocol
 from umbel.wire.envelope import Envelope
 from umbel.wire.message import Headers, Message
-from umbel.worker.judge import PARK, Judge, Judgement, Rules, Verdict
-from umbel.worker.ratelimit import RateLimits
+from umbel.worker.judge import FIRST_PARK, PARK, Judge, Judgement, Rules, Verdict
 from umbel.worker.ticket import Ticket
+from umbel.worker.worker import rate_limits
 
 JSON = frozenset({"application/json"})
 ALL = Abilities(soft_sync=True, hard_sync=True, soft_async=True, hard_async=True)
@@ -47,7 +47,7 @@ async def native() -> None:
 def judge(*, abilities: Abilities = ALL, **rules: Any) -> Judge:
     """A judge with these rules, and the tasks above."""
     given = {"accept": JSON, "soft": None, "hard": None, "unknown_ttl": 600.0, **rules}
-    return Judge(app.tasks, Rules(**given), RateLimits(), abilities)
+    return Judge(app.tasks, Rules(**given), rate_limits(app), abilities)
 
 
 def delivery(task: str = "plain", *, parked: float | None = None, **headers: Any) -> Delivery:
@@ -133,8 +133,14 @@ def test_an_expired_message_does_not_run() -> None:
 def test_an_unknown_task_is_left_to_others_first() -> None:
     found = judgement(judge().judge(delivery("nobody.knows")))
     assert found.verdict is Verdict.PARKED
-    assert found.when == pytest.approx(clock.now() + PARK, abs=2)
+    assert found.when == pytest.approx(clock.now() + FIRST_PARK, abs=0.1)
     assert "nobody.knows" in found.reason
+
+
+def test_it_is_left_for_longer_each_time() -> None:
+    the_judge = judge()
+    pauses = [judgement(the_judge.judge(delivery("no", parked=clock.now() - age))).when - clock.now() for age in (1, 3, 100)]
+    assert pauses == pytest.approx([1, 3, PARK], abs=0.1)
 
 
 def test_an_unknown_task_is_buried_after_its_time() -> None:

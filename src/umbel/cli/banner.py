@@ -6,7 +6,7 @@ import platform
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from umbel.cli.version import VERSION
+from umbel.version import __version__
 from umbel.worker.worker import Worker
 
 _FLOWER = (" ∘ ● ∘ ● ∘ ", "  ╲ ╲│╱ ╱  ", "   ╲ │ ╱   ", "    ╲│╱    ", "     │     ", "     │     ")
@@ -33,7 +33,7 @@ def banner(worker: Worker, *, app_name: str, tasks: bool, width: int, color: boo
 
 def _title(worker: Worker, *, color: bool) -> str:
     python = _paint(f"Python {platform.python_version()}", _DIM, color)
-    return f"{_paint(f'umbel {VERSION}', _BOLD, color)}  {worker.hostname}  {python}"
+    return f"{_paint(f'umbel {__version__}', _BOLD, color)}  {worker.hostname}  {python}"
 
 
 def _facts(worker: Worker, app_name: str) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ import click
 from umbel.cli.command import COMMANDS
 from umbel.cli.failure import USAGE, explain
 from umbel.cli.scope import Scope, shared_options
-from umbel.cli.version import VERSION
+from umbel.version import __version__
 
 
 class Commands(click.Group):
@@ -48,7 +48,7 @@ class Commands(click.Group):
 
 def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
-        click.echo(f"umbel {VERSION}")
+        click.echo(f"umbel {__version__}")
         context.exit()
 
 

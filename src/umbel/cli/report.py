@@ -12,8 +12,8 @@ import click
 
 from umbel.cli.command import command
 from umbel.cli.scope import Scope
-from umbel.cli.version import VERSION
 from umbel.client.app import Umbel
+from umbel.version import __version__
 
 PACKAGES = ("msgspec", "click", "rich", "pydantic", "PyYAML", "zstandard", "brotli", "celery", "django")
 
@@ -34,7 +34,7 @@ def report(scope: Scope) -> None:
 def _software() -> list[tuple[str, str]]:
     python = f"{platform.python_version()} ({platform.python_implementation()}, {sys.executable})"
     system = f"{platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} cores"
-    return [("umbel", VERSION), ("python", python), ("system", system), ("sqlite", sqlite3.sqlite_version), *_packages()]
+    return [("umbel", __version__), ("python", python), ("system", system), ("sqlite", sqlite3.sqlite_version), *_packages()]
 
 
 def _packages() -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
+from operator import attrgetter
 from threading import RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
@@ -82,6 +83,8 @@ class Umbel:
         self._broker: Broker | None = None
         self._backend: ResultBackend | None = None
         self._has_backend = False
+        self._reading: tuple[int, places.Reading] | None = None
+        """What `reading` gives, and the version of the settings that it comes from."""
         self._routed: tuple[int, Router] | None = None
         self._outbox = Outbox(lambda: self.broker, self._conf)
         self._is_finalizing = self._has_annotated = False
@@ -100,14 +103,11 @@ class Umbel:
 
     # Settings
 
-    @property
-    def conf(self) -> Settings:
-        """The settings, as attributes and items."""
-        return self._conf
-
-    @conf.setter
-    def conf(self, values: Mapping[str, Any]) -> None:
+    def _set_conf(self, values: Mapping[str, Any]) -> None:
         self._conf.update(values)
+
+    conf: Settings = property(attrgetter("_conf"), _set_conf)  # type: ignore[assignment]  # in C: tasks ask for it all the time
+    """The settings, as attributes and items; assign a mapping to change some."""
 
     def config_from_object(self, source: Any, silent: bool = False, force: bool = False, namespace: str | None = None) -> None:
         """Take settings from a module, its path, an object or a dict, when the first of them is asked for.
@@ -399,14 +399,14 @@ class Umbel:
                     self._has_backend = True
         return self._backend
 
-    def reading(self) -> tuple[ResultBackend | None, frozenset[str], str]:
+    def reading(self) -> places.Reading:
         """The result store, the content types to accept from it, and the serializer of its documents."""
-        from umbel.wire.encoding import accept_types
-
-        conf = self._conf
-        names = conf.result_accept_content or conf.accept_content
-        serializer = conf.result_serializer
-        return self.backend, accept_types((*names, serializer)), serializer
+        known = self._reading
+        if known is None or known[0] != self._conf.version:
+            self._conf.load()
+            with self._lock:  # so that a store that is closed meanwhile is not kept
+                known = self._reading = self._conf.version, places.reading(self._conf, self.backend)
+        return known[1]
 
     # Being the current one
 
@@ -422,7 +422,7 @@ class Umbel:
         """Leave the stores; the app may be used again, and opens them anew."""
         with self._lock:
             broker, backend = self._broker, self._backend
-            self._broker, self._backend, self._has_backend = None, None, False
+            self._broker, self._backend, self._has_backend, self._reading = None, None, False, None
             self._outbox.leave()
         for store in (broker, backend):
             if store is not None:

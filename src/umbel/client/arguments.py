@@ -19,8 +19,8 @@ class Arguments:
         """How many leading parameters are not the caller's: 1 for the task itself."""
         self.names: tuple[str, ...] = ()
         """The parameters that may be given by position."""
-        self._least = 0
-        self._most = -1
+        self.least, self.most = 0, -1
+        """How many arguments fit without keywords, at a quick look."""
         code = getattr(function, "__code__", None)
         if isinstance(function, FunctionType) and isinstance(code, CodeType):
             self._look(function, code)
@@ -30,8 +30,8 @@ class Arguments:
         defaults = len(function.__defaults__ or ())
         needed = code.co_kwonlyargcount - len(function.__kwdefaults__ or ())
         if needed == 0:
-            self._least = max(0, len(self.names) - defaults)
-            self._most = 1_000_000 if code.co_flags & _VARARGS else len(self.names)
+            self.least = max(0, len(self.names) - defaults)
+            self.most = 1_000_000 if code.co_flags & _VARARGS else len(self.names)
             if code.co_posonlyargcount == 0:
                 self._keywords = frozenset(code.co_varnames[self._skip : code.co_argcount + code.co_kwonlyargcount])
             self._is_open = bool(code.co_flags & _VARKEYWORDS)
@@ -41,18 +41,18 @@ class Arguments:
 
     def takes(self, count: int) -> bool:
         """True if `count` arguments and no keywords fit, at a quick look."""
-        return self._least <= count <= self._most
+        return self.least <= count <= self.most
 
     def fit(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
         """True if a quick look says that they fit; False means: look closely (`check`)."""
         count = len(args)
         if not kwargs:
-            return self._least <= count <= self._most
-        if count > self._most or not (self._is_open or self._keywords.issuperset(kwargs)):
+            return self.least <= count <= self.most
+        if count > self.most or not (self._is_open or self._keywords.issuperset(kwargs)):
             return False
         # Each parameter at most once, and all that have no default. (Positional-only names are looked at closely.)
         return not any(name in kwargs for name in self.names[:count]) and all(
-            name in kwargs for name in self.names[count : self._least]
+            name in kwargs for name in self.names[count : self.least]
         )
 
     def check(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from umbel.stores.backend import ResultBackend
     from umbel.stores.broker import Broker
 
+    Reading = tuple[ResultBackend | None, frozenset[str], str]
+
 log = logging.getLogger("umbel")
 
 FILE = "umbel.db"
@@ -32,6 +34,14 @@ def result_url(conf: Settings) -> str | None:
         return None if url.startswith("disabled") else url
     beside = broker_url(conf)
     return beside if beside.partition(":")[0] in _KEEP_RESULTS else None
+
+
+def reading(conf: Settings, backend: ResultBackend | None) -> Reading:
+    """The store of results, with what is needed to read from it: the content types to accept, and the serializer."""
+    from umbel.wire.encoding import accept_types
+
+    serializer: str = conf.result_serializer
+    return backend, accept_types((*(conf.result_accept_content or conf.accept_content), serializer)), serializer
 
 
 def open_broker(conf: Settings) -> Broker:

@@ -49,9 +49,6 @@ class Plan:
         self.current = requests.current.get
         """Gives the request in whose run a call is made, if any."""
         self.new_id = new_id
-        self.current = requests.current.get
-        """Gives the request in whose run a call is made, if any."""
-        self.new_id = new_id
         self.arguments = _arguments(task)
         self.is_eager = bool(self.conf.task_always_eager)
         self.is_ignored = bool(task.ignore_result)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
 
     from umbel.stores.backend import ResultBackend
-    from umbel.wire.result import Document
+    from umbel.wire.result import Document, Result
 
     T = TypeVarWithDefault("T", default=Any)
 else:
@@ -131,12 +131,17 @@ class AsyncResult(Generic[T]):
     ) -> Document:
         end = None if timeout is None else clock.monotonic() + timeout
         while True:
-            if ask_parents:
+            if ask_parents and self.parent is not None:
                 self._raise_for_parents()
             left = LONGEST_WAIT if end is None else max(0.0, end - clock.monotonic())
             pause = min(left, LONGEST_WAIT, interval or (1.0 if self.parent is not None else LONGEST_WAIT))
             if self._document is None:
-                self._keep(self._backend().wait([self.id], pause).get(self.id))
+                backend, _, _ = (self._app or current.app()).reading()
+                if backend is None:
+                    raise _nowhere(self.id)
+                found = backend.wait([self.id], pause).get(self.id)
+                if found is not None:
+                    self._keep(found)
             if self._document is not None:
                 return self._document
             if end is not None and clock.monotonic() >= end:
@@ -175,18 +180,14 @@ class AsyncResult(Generic[T]):
     def _backend(self) -> ResultBackend:
         backend = self.app.backend
         if backend is None:
-            raise ImproperlyConfigured(
-                f"no results are kept: set result_backend (broker_url may do) to learn what became of task {self.id}"
-            )
+            raise _nowhere(self.id)
         return backend
 
-    def _keep(self, found: Any) -> Document | None:
+    def _keep(self, found: Result) -> Document:
         """The document of a stored result, remembered if it is final."""
-        if found is None:
-            return None
         from umbel.wire.result import decode
 
-        _, accept, serializer = self.app.reading()
+        _, accept, serializer = (self._app or current.app()).reading()
         document = decode(found, accept, serializer)
         if document.status in states.READY_STATES:
             if document.traceback and isinstance(document.result, BaseException):
@@ -197,7 +198,8 @@ class AsyncResult(Generic[T]):
     def _look(self) -> Document | None:
         if self._document is not None:
             return self._document
-        return self._keep(self._backend().fetch([self.id]).get(self.id))
+        found = self._backend().fetch([self.id]).get(self.id)
+        return None if found is None else self._keep(found)
 
     @property
     def state(self) -> str:
@@ -332,6 +334,10 @@ class AsyncResult(Generic[T]):
 
     def __reduce__(self) -> Any:
         return result_from_tuple, (self.as_tuple(),)
+
+
+def _nowhere(id_: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(f"no results are kept: set result_backend (broker_url may do) to learn what became of task {id_}")
 
 
 def _raisable(document: Document) -> BaseException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from umbel.client import current
@@ -11,6 +12,7 @@ from umbel.client.result import AsyncResult as ResultOf  # the class has a metho
 from umbel.client.result import Results
 from umbel.client.signature import Signature, as_pair
 from umbel.errors import EncodeError, Retry
+from umbel.execution.hooks import Hooks
 from umbel.signals import after_task_publish, before_task_publish
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from umbel.client.eager import EagerResult
     from umbel.client.plan import Plan
     from umbel.execution.request import Request
+    from umbel.settings import Settings
 
     # With defaults, so that `class Base(Task)` needs no parameters.
     P = ParamSpecWithDefault("P", default=...)
@@ -46,7 +49,17 @@ class Configured:
         self.setting = setting
 
     def __get__(self, task: Task[..., Any] | None, owner: type) -> Any:
-        return None if task is None else task.app.conf[self.setting]
+        if task is None:
+            return None
+        conf = (task._app or current.app()).conf
+        known = task._configured
+        if known is None or known[0] is not conf or known[1] != conf.version:
+            known = (conf, conf.version, {})
+            object.__setattr__(task, "_configured", known)
+        values = known[2]
+        if self.setting not in values:
+            values[self.setting] = conf[self.setting]
+        return values[self.setting]
 
 
 def configured(setting: str) -> Any:
@@ -54,7 +67,7 @@ def configured(setting: str) -> Any:
     return Configured(setting)
 
 
-class Task(Generic[P, R]):
+class Task(Hooks, Generic[P, R]):
     """One task of an app. Options of `@app.task(…)` are its attributes; a subclass may define `run` and the hooks."""
 
     name: str = ""
@@ -104,6 +117,8 @@ class Task(Generic[P, R]):
     __wrapped__: Callable[..., Any]
     _app: current.App | None = None
     _plan: Plan | None = None
+    _configured: tuple[Settings, int, dict[str, Any]] | None = None
+    """Values of settings as they were read, from which settings, at which version."""
 
     @property
     def app(self) -> Any:
@@ -145,10 +160,13 @@ class Task(Generic[P, R]):
         request.update(entered=entered)
         return entered
 
-    @property
-    def entry(self) -> Callable[..., Any]:
-        """What a worker calls: `run`, or the task itself if its class has a `__call__` of its own."""
-        return self.run if type(self).__call__ is PLAIN_CALL else self
+    entry: Callable[..., Any] = property(attrgetter("run"))  # type: ignore[assignment]  # in C: it is asked for in each run
+    """What a worker calls: `run`, or the task itself if its class has a `__call__` of its own."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.__call__ is not PLAIN_CALL:
+            cls.entry = property(_itself)  # type: ignore[assignment]  # as above
 
     @property
     def is_async(self) -> bool:
@@ -193,8 +211,9 @@ class Task(Generic[P, R]):
         elif not isinstance(args, (tuple, list)):
             raise TypeError(f"{self.name}: args must be a tuple or a list, not {args!r}; for one argument write args=({args!r},)")
         kwargs = _NOTHING if kwargs is None else kwargs
-        if self.typing and not plan.arguments.fit(args, kwargs):
-            plan.arguments.check(args, kwargs)
+        fits = plan.arguments
+        if self.typing and (kwargs or not fits.least <= len(args) <= fits.most) and not fits.fit(args, kwargs):
+            fits.check(args, kwargs)
         if (
             plan.template is None
             or not (task_id is None is link is link_error is shadow)
@@ -389,26 +408,11 @@ class Task(Generic[P, R]):
             self.request.children.append(result.as_tuple())
         return result
 
-    # What subclasses may define
+    # What subclasses may define, besides the hooks
 
     def shadow_name(self, args: Any, kwargs: Any, options: Mapping[str, Any]) -> str | None:
         """Another name to show instead of the task's own; None for none."""
         return None
-
-    def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
-        """Called before each run."""
-
-    def on_success(self, retval: Any, task_id: str, args: Any, kwargs: Any) -> None:
-        """Called after a run that succeeded."""
-
-    def on_failure(self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
-        """Called after a run that failed for good."""
-
-    def on_retry(self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
-        """Called after a run that is to be retried."""
-
-    def after_return(self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
-        """Called after each run that succeeded or failed for good."""
 
     @classmethod
     def on_bound(cls, app: Any) -> None:
@@ -423,6 +427,10 @@ class Task(Generic[P, R]):
 
 PLAIN_CALL = Task.__call__
 """What runs a task like a function, unless its class says otherwise."""
+
+
+def _itself(task: Task[..., Any]) -> Task[..., Any]:
+    return task
 
 
 def _by_name(name: str) -> Task[..., Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from umbel import signals, states
 from umbel.execution.einfo import ExceptionInfo
@@ -28,18 +29,17 @@ STATE_OF = {
 """The state after each kind of end; after all others it is FAILURE."""
 
 
-@dataclass(slots=True)
-class Ending:
+class Ending(msgspec.Struct):
     """How a run ended, with the objects themselves; `Outcome` is what of it travels."""
 
     kind: Kind
     value: Any
     """What the task returned, or the exception that ended it."""
     einfo: ExceptionInfo | None = None
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Step] = []
     """The calls that follow, before they are messages."""
-    results: list[Result] = field(default_factory=list)
-    envelopes: list[Envelope] = field(default_factory=list)
+    results: list[Result] = []
+    envelopes: list[Envelope] = []
     expected: bool = False
     """A failure that the task's `throws` names."""
 

@@ -6,6 +6,7 @@ import logging
 import os
 import random
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from umbel import clock, signals, states
@@ -26,10 +27,11 @@ from umbel.execution import arguments, limits, links, retry
 from umbel.execution.documents import Documents
 from umbel.execution.einfo import OWN_CODE, ExceptionInfo, strip
 from umbel.execution.ending import STATE_OF, Ending, tell
+from umbel.execution.hooks import Hooks
 from umbel.execution.outcome import Job, Kind, Outcome
 from umbel.execution.request import Request, current, push
 from umbel.execution.runnable import Runnable
-from umbel.wire import protocol
+from umbel.wire import protocol, result
 from umbel.wire.brief import brief
 from umbel.wire.envelope import Envelope
 from umbel.wire.message import Headers
@@ -37,6 +39,9 @@ from umbel.wire.message import Headers
 __all__ = ["Ending", "Executor", "Runnable"]
 
 log = logging.getLogger("umbel.trace")
+
+_hooks_of = attrgetter("before_start.__func__", "on_success.__func__", "after_return.__func__")
+_NO_HOOKS = (Hooks.before_start, Hooks.on_success, Hooks.after_return)
 
 
 class Executor:
@@ -78,11 +83,16 @@ class Executor:
         began = clock.monotonic()
         try:
             opened = self._open(job)
-            if isinstance(opened, Request):
-                ending = self.perform(opened.owner, opened, is_async=job.is_async, soft=job.soft, hard=job.hard)
-                outcome = _outcome(job, opened.owner, ending)
-            else:
+            if not isinstance(opened, Request):
                 outcome = opened
+            else:
+                task = opened.owner
+                ending = self.perform(task, opened, is_async=job.is_async, soft=job.soft, hard=job.hard)
+                if ending.kind is Kind.SUCCESS:
+                    text = brief(ending.value, task.resultrepr_maxsize)
+                    outcome = Outcome(job.number, ending.kind, ending.results, ending.envelopes, 0.0, text)
+                else:
+                    outcome = _outcome(job, task, ending)
         except BaseException as error:
             outcome = self._internal_error(job, error)
         outcome.runtime = clock.monotonic() - began
@@ -142,16 +152,26 @@ class Executor:
             from umbel.execution import drive  # brings asyncio, which programs that only send do not need
 
             return drive.alone(lambda: self.perform_async(task, request, soft=soft, hard=hard))
+        try:
+            is_plain = not task.pydantic and _hooks_of(task) == _NO_HOOKS
+        except AttributeError:  # a hook that is no method of its class, but was put into the task itself
+            is_plain = False
         began = clock.monotonic()
-        token = push(request)
+        request.outer = current.get()  # as in `push`
+        token = current.set(request)
         try:
             try:
-                value = _call(task, request, soft)
+                if is_plain and soft is None and not signals.task_prerun.receivers:
+                    value = task.entry(*request.args, **request.kwargs)
+                else:
+                    value = _call(task, request, soft)
             except BaseException as error:
                 ending = self._raised(task, request, error)
             else:
                 ending = self._returned(task, request, value)
-            tell(task, request, ending, clock.monotonic() - began)
+            is_plain = is_plain and ending.kind is Kind.SUCCESS
+            if not is_plain or signals.task_success.receivers or signals.task_postrun.receivers:
+                tell(task, request, ending, clock.monotonic() - began)
         finally:
             current.reset(token)
         return ending
@@ -219,7 +239,23 @@ class Executor:
             if steps:
                 envelopes = envelopes + [self._envelope(step, request) for step in steps]
                 request.children.extend([[step.id, None], None] for step in steps)
-            results = [] if _ignored(task, request) else [self._documents.of_run(task, request, states.SUCCESS, value)]
+            ignored = task.ignore_result if request.ignore_result is None else request.ignore_result
+            results = []
+            if not ignored:
+                documents = self._documents
+                results.append(
+                    documents.of_run(task, request, states.SUCCESS, value)
+                    if documents.extended
+                    else result.encode(
+                        str(request.id),
+                        states.SUCCESS,
+                        value,
+                        children=request.children if task.trail else (),
+                        serializer=documents.serializer,
+                        parent_id=request.parent_id,
+                        group_id=request.group,
+                    )
+                )
         except Exception as error:  # what cannot be serialised
             return self._failed(task, request, error)
         return Ending(Kind.SUCCESS, value, None, steps, results, envelopes)

@@ -13,8 +13,8 @@ Errors = tuple[type[BaseException], ...]
 class Runnable(Protocol):
     """A task as the execution room sees it: what to call, what to tell, and how it wants to be retried.
 
-    All attributes are read at each run, so that they may be changed while the worker lives. Hooks are always called
-    (a call that does nothing is cheaper than finding out that it would); they are plain functions, also for `async def` tasks.
+    All attributes are read at each run, so that they may be changed while the worker lives. Hooks are plain functions, also for
+    `async def` tasks.
     """
 
     @property

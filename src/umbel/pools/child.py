@@ -106,8 +106,6 @@ class Child:
         self._running: int | None = None
         self._asked: set[int] = set()
         self._spent: dict[str, float] = {}
-        self._rung = 0.0
-        self._silent = False  # True if there are reports that no bell has told of
 
     def serve(self) -> None:
         """Work until told to stop, until the limits are reached, or until the pool is gone."""
@@ -121,58 +119,45 @@ class Child:
             signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
     def _work(self, frame: Frame) -> bool:
-        """Run those jobs of the frame that are still ours; False if the limits are reached."""
-        last = frame.jobs[-1] if frame.jobs else None
-        for job in frame.jobs:
-            if self._token is None:
-                self._token = self._post.claim()
-            if self._token != frame.generation:  # the pool has taken back the rest; a newer token is for a later frame
+        """Run those jobs of the frame that are still ours, and report each; False if the limits are reached.
+
+        Rings unless more news are likely within a moment. Where that is a mistake the pool comes to look by itself, except at a
+        child that has one job only.
+        """
+        post, last = self._post, len(frame.jobs)
+        for place, job in enumerate(frame.jobs, 1):
+            token = post.claim() if self._token is None else self._token
+            if token != frame.generation:  # the pool has taken back the rest; a newer token is for a later frame
+                self._token = token
                 break
             self._token = None
-            self._run(job, alone=job is last)
+            if job.tell:
+                post.report(Begun(job.number, self._pid, clock.now()), -1.0)
+            if post.silent and (self._spent.get(job.task, 1.0) > _PROMPT or (job.tell and place == last)):
+                post.ring()
+            start = clock.monotonic()
+            outcome = None
+            try:
+                self._running = job.number
+                if job.number not in self._asked:
+                    outcome = self._runner.run(job)
+                self._running = None
+            except SoftTimeLimitExceeded:
+                self._running = None
+            if self._asked:
+                self._asked.clear()
+            if outcome is None:  # asked for so early or so late that the runner was not in the task: it ends without a verdict
+                outcome = Outcome(job.number, Kind.TERMINATED, text="SoftTimeLimitExceeded()")
+            now = clock.monotonic()
+            self._spent[job.task] = spent = now - start
+            post.report(outcome, spent)
+            if now - post.rung > _PROMPT:
+                post.ring()
             if self._limits.any and self._limits.reached():
                 return False
-        if self._silent:
-            self._ring()
+        if post.silent:
+            post.ring()
         return True
-
-    def _run(self, job: Job, *, alone: bool) -> None:
-        """Run one and report it; rings unless more news are likely within a moment.
-
-        Where that is a mistake the pool comes to look by itself, except at a child that has one job only (`alone`).
-        """
-        if job.tell:
-            self._post.tell(Begun(job.number, self._pid, clock.now()))
-            self._silent = True
-        if self._silent and ((job.tell and alone) or self._spent.get(job.task, 1.0) > _PROMPT):
-            self._ring()
-        start = clock.monotonic()
-        outcome = self._outcome(job)
-        now = clock.monotonic()
-        self._spent[job.task] = spent = now - start
-        self._post.report(outcome, spent)
-        self._silent = True
-        if now - self._rung > _PROMPT:
-            self._ring()
-
-    def _outcome(self, job: Job) -> Outcome:
-        outcome = None
-        try:
-            self._running = job.number
-            if job.number not in self._asked:
-                outcome = self._runner.run(job)
-            self._running = None
-        except SoftTimeLimitExceeded:
-            pass
-        if self._asked:
-            self._asked.clear()
-        # Asked for so early or so late that the runner was not in the task, it ends without the runner's verdict.
-        return outcome or Outcome(job.number, Kind.TERMINATED, text="SoftTimeLimitExceeded()")
-
-    def _ring(self) -> None:
-        self._post.ring()
-        self._silent = False
-        self._rung = clock.monotonic()
 
     def _interrupt(self, number: int, frame: object) -> None:
         """SIGUSR1: some job is to end. It may have ended meanwhile, so what counts is the number left on the line."""
@@ -188,10 +173,10 @@ class AsyncChild:
     def __init__(self, post: Post, runner: Runner, limits: Limits):
         self._post = post
         self._limits = limits
-        self._juggler = Juggler(runner, self._begun, self._ended)
+        self._juggler = Juggler(runner, self._tell)
         self._stopped = asyncio.Event()
         self._token: int | None = None
-        self._silent = False
+        self._ringing = False
 
     async def serve(self) -> None:
         """Work until told to stop, until the limits are reached, or until the pool is gone; what runs may end first."""
@@ -231,20 +216,13 @@ class AsyncChild:
             self._stopped.set()
             self._post.ring(LEAVING)
 
-    def _begun(self, begun: Begun) -> None:
-        self._post.tell(begun)
-        self._ring_soon()
-
-    def _ended(self, outcome: Outcome, spent: float) -> None:
-        self._post.report(outcome, spent)
-        self._ring_soon()
-
-    def _ring_soon(self) -> None:
-        """One bell for all that happens in one turn of the loop."""
-        if not self._silent:
-            self._silent = True
+    def _tell(self, news: Begun | Outcome, spent: float) -> None:
+        """Report; one bell for all that happens in one turn of the loop."""
+        self._post.report(news, spent)
+        if not self._ringing:
+            self._ringing = True
             self._loop.call_soon(self._ring)
 
     def _ring(self) -> None:
-        self._silent = False
+        self._ringing = False
         self._post.ring()

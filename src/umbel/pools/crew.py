@@ -11,8 +11,7 @@ import time
 
 from umbel import clock
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
-from umbel.pools.juggler import Juggler
-from umbel.pools.mailbox import Mailbox
+from umbel.pools.juggler import Juggler, Tell
 from umbel.pools.pool import Runner, Stop
 
 log = logging.getLogger("umbel.pools")
@@ -24,56 +23,63 @@ class Crew:
     Called from the loop's thread.
     """
 
-    def __init__(self, runner: Runner, size: int, mailbox: Mailbox, name: str):
+    def __init__(self, runner: Runner, size: int, tell: Tell, name: str):
         self.size = size
+        self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        """Those that have not begun; the pool puts them here and lets the crew `grow`. None ends the thread that gets it."""
+        self.staff = 0
+        """How many threads have been started and not told to end."""
         self._runner = runner
-        self._mailbox = mailbox
+        self._tell = tell
         self._name = name
         self._pid = os.getpid()
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
-    @property
-    def waiting(self) -> int:
-        """How many jobs have not begun."""
-        return self._jobs.qsize()
-
-    def submit(self, jobs: list[Job], held: int) -> None:
-        """Let them wait for a thread; `held` is how many there are now, running ones included."""
-        for job in jobs:
-            self._jobs.put(job)
+    def grow(self, held: int) -> None:
+        """Start the threads that are missing for `held` jobs, running ones included."""
         self._threads = [thread for thread in self._threads if thread.is_alive()]
-        while len(self._threads) < min(self.size, held):
+        while self.staff < min(self.size, held):
+            self.staff += 1
             # A daemon: a task that never ends must not keep the process alive after its pool has stopped.
-            thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads) + 1}", daemon=True)
+            thread = threading.Thread(target=self._live, name=f"{self._name}-{self.staff}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
     def take_back(self) -> list[Job]:
         """Those that have not begun."""
         taken: list[Job] = []
+        ends = 0
         while True:
             try:
-                job = self._jobs.get_nowait()
+                job = self.jobs.get_nowait()
             except queue.Empty:
-                return taken
-            if job is not None:
+                break
+            if job is None:
+                ends += 1
+            else:
                 taken.append(job)
+        for _ in range(ends):
+            self.jobs.put(None)
+        return taken
+
+    def put_back(self, jobs: list[Job]) -> None:
+        """Let them wait again."""
+        for job in jobs:
+            self.jobs.put(job)
 
     def resize(self, size: int) -> None:
-        """Grow or shrink; threads that are too many end when they are free."""
+        """Grow (when jobs come) or shrink; threads that are too many end when they are free."""
         self.size = size
-        alive = sum(thread.is_alive() for thread in self._threads)
-        waiting = self.take_back()  # with what earlier calls have put there to end threads
-        for _ in range(alive - size):
-            self._jobs.put(None)
-        for job in waiting:
-            self._jobs.put(job)
+        waiting = self.take_back()
+        for _ in range(self.staff - size):
+            self.jobs.put(None)
+        self.staff = min(self.staff, size)
+        self.put_back(waiting)
 
     def dismiss(self) -> None:
         """End all that are free, and the others after their jobs."""
-        for _ in self._threads:
-            self._jobs.put(None)
+        for _ in range(self.staff):
+            self.jobs.put(None)
 
     def join(self, patience: float) -> None:
         """Wait until they have ended, but not longer than this together."""
@@ -85,40 +91,38 @@ class Crew:
         """False: a thread cannot be ended from outside, nor does an exception reach it while it waits for something."""
         return False
 
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            if job.tell:
-                self._mailbox.begun(Begun(job.number, self._pid, clock.now()))
-            self._run(job)
+    def _live(self) -> None:
+        self._work()
 
-    def _run(self, job: Job) -> None:
-        start = clock.monotonic()
-        try:
-            outcome = self._runner.run(job)
-        except BaseException as error:  # what would end a process ends only this run
-            log.critical("job %s of task %s broke out of its run", job.number, job.task, exc_info=True)
-            outcome = Outcome(job.number, Kind.LOST, text=repr(error))
-        self._mailbox.ended(outcome, clock.monotonic() - start)
+    def _work(self) -> Job | None:
+        """Run sync jobs, until another one comes, or None: which it gives."""
+        run, tell = self._runner.run, self._tell
+        while (job := self.jobs.get()) is not None and not job.is_async:
+            if job.tell:
+                tell(Begun(job.number, self._pid, clock.now()), -1.0)
+            start = clock.monotonic()
+            try:
+                outcome = run(job)
+            except BaseException as error:  # what would end a process ends only this run
+                log.critical("job %s of task %s broke out of its run", job.number, job.task, exc_info=True)
+                outcome = Outcome(job.number, Kind.LOST, text=repr(error))
+            tell(outcome, clock.monotonic() - start)
+        return job
 
 
 class LoneHand(Crew):
     """One thread that runs all jobs, async ones too, one at a time."""
 
-    def __init__(self, runner: Runner, mailbox: Mailbox, name: str):
-        super().__init__(runner, 1, mailbox, name)
+    def __init__(self, runner: Runner, tell: Tell, name: str):
+        super().__init__(runner, 1, tell, name)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._juggler = Juggler(runner, mailbox.begun, mailbox.ended)
+        self._juggler = Juggler(runner, tell)
 
-    def _work(self) -> None:
+    def _live(self) -> None:
         with asyncio.Runner() as rounds:
             self._loop = rounds.get_loop()
-            while (job := self._jobs.get()) is not None:
-                if job.is_async:
-                    rounds.run(self._run_async(job))
-                    continue
-                if job.tell:
-                    self._mailbox.begun(Begun(job.number, self._pid, clock.now()))
-                self._run(job)
+            while (job := self._work()) is not None:
+                rounds.run(self._run_async(job))
 
     async def _run_async(self, job: Job) -> None:
         self._juggler.begin(job)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -10,11 +12,11 @@ from collections.abc import Sequence
 from umbel import clock
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.crew import Crew
+from umbel.pools.juggler import Tell
 from umbel.pools.lane import DEAF
 from umbel.pools.looper import Looper
-from umbel.pools.mailbox import Mailbox, News
-from umbel.pools.mix import SPARE, Mix
-from umbel.pools.pace import Pace
+from umbel.pools.mix import FORGET, SPARE, Mix
+from umbel.pools.pace import DEEPEST, LEAST, STOCK, WEIGHT
 from umbel.pools.pool import Abilities, Pool, Runner, Stop
 
 PATIENCE = 1.0
@@ -22,13 +24,15 @@ PATIENCE = 1.0
 
 
 class InsidePool(Pool):
-    """Sync jobs on a crew of threads, async ones on a loop in another thread. Belongs to the event loop's thread.
+    """Sync jobs on a crew of threads, async ones on a loop in another thread. Belongs to the loop's thread; `_post` to any.
 
     A thread cannot be ended from outside, and an exception sent to it arrives only when it comes back from whatever it waits for,
     so sync jobs have neither soft nor hard limits here.
     """
 
     abilities = Abilities(soft_sync=False, hard_sync=False, soft_async=True, hard_async=True)
+    _loops = True
+    """True if async jobs run on the loop, False if in the crew."""
 
     def __init__(self, runner: Runner, *, slots: int, async_slots: int):
         self.slots = slots
@@ -37,8 +41,11 @@ class InsidePool(Pool):
         self._sync: dict[int, Job] = {}
         self._async: dict[int, Job] = {}
         self._waiting: deque[Job] = deque()  # async jobs without a place
-        self._pace = Pace()
+        self._typical = math.inf
+        """Seconds that sync jobs take, the running mean; infinite while unknown."""
         self._mix = Mix()
+        self._posted: deque[tuple[Begun | Outcome, float]] = deque()  # what the threads tell
+        self._reading = False  # True if `_read` is on its way
         self._news: list[Begun | Outcome] = []
         self._told = asyncio.Event()
         self._moved = asyncio.Event()
@@ -46,60 +53,74 @@ class InsidePool(Pool):
         self._ticking = False
         self._stopped = False
 
-    def _make_crew(self, mailbox: Mailbox) -> Crew:
-        return Crew(self._runner, self.slots, mailbox, "umbel-job")
+    def _make_crew(self, tell: Tell) -> Crew:
+        return Crew(self._runner, self.slots, tell, "umbel-job")
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        mailbox = Mailbox(self._loop, self._read)
-        self._crew = self._make_crew(mailbox)
-        self._looper = Looper(self._runner, mailbox, "umbel-async-jobs")
+        self._crew = self._make_crew(self._post)
+        self._looper = Looper(self._runner, self._post, "umbel-async-jobs")
 
     async def room(self) -> int:
-        while (room := self._room()) <= 0:
+        while True:
+            now, held = clock.monotonic(), len(self._sync)
+            if held >= self.slots and now - self._heard > DEAF:
+                room = 0
+            else:
+                room = self.slots * max(1, min(DEEPEST, int(STOCK / max(self._typical, LEAST)))) - held
+            if now - self._mix.async_came <= FORGET:
+                room = self._mixed_room(now, room)
+            if room > 0:
+                return room
             self._moved.clear()
             await self._moved.wait()
-        return room
 
-    def _room(self) -> int:
-        sync = self.slots * self._pace.stock() - len(self._sync)
-        if len(self._sync) >= self.slots and clock.monotonic() - self._heard > DEAF:
-            sync = 0
+    def _mixed_room(self, now: float, sync: int) -> int:
         aside = self._async_slots - len(self._async)
-        waiting = self._crew.waiting
-        return self._mix.room(clock.monotonic(), sync=sync, waiting=waiting, aside=aside, async_waiting=len(self._waiting))
+        waiting = self._crew.jobs.qsize()
+        return self._mix.room(now, sync=sync, waiting=waiting, aside=aside, async_waiting=len(self._waiting))
 
     def submit(self, jobs: Sequence[Job]) -> None:
-        now = clock.monotonic()
+        now, crew, mix = clock.monotonic(), self._crew, self._mix
         if len(self._sync) < self.slots:
             self._heard = now
-        self._mix.came([job for job in jobs if job.is_async == self._goes_aside(job)], now)
-        sync = []
         for job in jobs:
-            if self._goes_aside(job):
+            if job.is_async and self._loops:
                 self._async[job.number] = job
                 self._waiting.append(job)
+                mix.async_came = now
             else:
                 self._sync[job.number] = job
-                sync.append(job)
-        if sync:
-            self._crew.submit(sync, len(self._sync))
+                crew.jobs.put(job)
+                mix.sync_came = now
+        held = len(self._sync)
+        if crew.staff < held and crew.staff < crew.size:
+            crew.grow(held)
+        if held > self.slots:
             self._tick_later()
-        self._begin_waiting()
-
-    def _goes_aside(self, job: Job) -> bool:
-        """True if it runs on the loop, False if in the crew."""
-        return job.is_async
+        if self._waiting:
+            self._begin_waiting()
 
     def _begin_waiting(self) -> None:
+        """Give the loop what it has places for."""
         free = self._async_slots - (len(self._async) - len(self._waiting))
-        if self._waiting and free > 0:
+        if free > 0:
             self._looper.begin([self._waiting.popleft() for _ in range(min(free, len(self._waiting)))])
 
-    def _read(self, news: list[News]) -> None:
+    def _post(self, news: Begun | Outcome, spent: float) -> None:
+        """Tell what happened, from any thread; read once for many."""
+        self._posted.append((news, spent))
+        if not self._reading:  # two threads may both see that, which only costs a turn
+            self._reading = True
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for this any more
+                self._loop.call_soon_threadsafe(self._read)
+
+    def _read(self) -> None:
         """Take in what the threads have told."""
+        self._reading = False  # first, so that what is posted from now on is read again
         total, count = 0.0, 0
-        for what, spent in news:
+        for _ in range(len(self._posted)):
+            what, spent = self._posted.popleft()
             if isinstance(what, Begun):
                 if what.number in self._sync or what.number in self._async:
                     self._news.append(what)
@@ -112,9 +133,12 @@ class InsidePool(Pool):
             if job is not None:  # else it was told as lost when the pool stopped
                 self._news.append(what)
         if count:
-            self._pace.learn_typical(total, count)
+            mean = total / count
+            weight = 1.0 if self._typical == math.inf else 1 - (1 - WEIGHT) ** count
+            self._typical = mean if weight == 1.0 else self._typical + (mean - self._typical) * weight
         self._heard = clock.monotonic()
-        self._begin_waiting()
+        if self._waiting:
+            self._begin_waiting()
         self._told.set()
         self._moved.set()
 
@@ -153,9 +177,9 @@ class InsidePool(Pool):
         self._ticking = False
         now = clock.monotonic()
         if now - self._heard > DEAF:
-            keep = SPARE if self._mix.comes(now, is_async=True) else 0
+            keep = SPARE if now - self._mix.async_came <= FORGET else 0
             waiting = self._crew.take_back()
-            self._crew.submit(waiting[:keep], len(self._sync))
+            self._crew.put_back(waiting[:keep])
             self._give_back(waiting[keep:])
         self._tick_later()
 
@@ -167,7 +191,7 @@ class InsidePool(Pool):
             return False
         waiting = self._crew.take_back()
         others = [other for other in waiting if other is not job]
-        self._crew.submit(others, len(self._sync))
+        self._crew.put_back(others)
         if len(others) == len(waiting):
             return self._crew.cancel(job, how)
         self._end(number, Kind.TERMINATED)
@@ -185,7 +209,7 @@ class InsidePool(Pool):
     async def resize(self, slots: int) -> None:
         self.slots = slots
         self._crew.resize(slots)
-        self._crew.submit([], len(self._sync))
+        self._crew.grow(len(self._sync))
         self._moved.set()
 
     def pids(self) -> list[int]:

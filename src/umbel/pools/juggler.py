@@ -10,6 +10,9 @@ from umbel import clock
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.pool import Runner, Stop
 
+Tell = Callable[[Begun | Outcome, float], None]
+"""How news leave a thread: what happened, and the seconds it took, or a negative number if it has just begun."""
+
 PATIENCE = 1.0
 """Seconds that a job may go on after its cancellation before it is left to itself and told as ended."""
 
@@ -17,10 +20,9 @@ PATIENCE = 1.0
 class Juggler:
     """Runs async jobs and tells when they begin and end. Belongs to its loop's thread."""
 
-    def __init__(self, runner: Runner, begun: Callable[[Begun], None], ended: Callable[[Outcome, float], None]):
+    def __init__(self, runner: Runner, tell: Tell):
         self._runner = runner
-        self._begun = begun
-        self._ended = ended
+        self._tell = tell
         self._running: dict[int, asyncio.Task[None]] = {}
         self._abandoned: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
@@ -30,7 +32,7 @@ class Juggler:
         """Run it from now on, beside the others."""
         self._running[job.number] = asyncio.get_running_loop().create_task(self._run(job))
         if job.tell:
-            self._begun(Begun(job.number, self._pid, clock.now()))
+            self._tell(Begun(job.number, self._pid, clock.now()), -1.0)
 
     async def _run(self, job: Job) -> None:
         start = clock.monotonic()
@@ -42,7 +44,7 @@ class Juggler:
 
     def _end(self, outcome: Outcome, spent: float) -> None:
         if self._running.pop(outcome.number, None):
-            self._ended(outcome, spent)
+            self._tell(outcome, spent)
         if not self._running:
             self._idle.set()
 

@@ -36,7 +36,9 @@ class Lane:
 
     def idlest(self) -> list[Ward]:
         """Those that may be given jobs, the least busy first."""
-        return sorted((ward for ward in self.wards if ward.takes), key=lambda ward: len(ward.jobs))
+        takers = [ward for ward in self.wards if ward.ready and not (ward.leaving or ward.stuck)]
+        ranked = sorted([(len(ward.jobs), ward.index, ward) for ward in takers])
+        return [ward for _, _, ward in ranked]
 
     def put_back(self, jobs: Iterable[Job]) -> None:
         """Let jobs wait again, in front, for they came before the others."""
@@ -59,8 +61,3 @@ class Lane:
         if not self.waiting or self.expected or not self.wards:
             return False
         return all(ward.ready and ward.jobs and now - ward.heard > DEAF for ward in self.wards)
-
-    def room(self, now: float, *, places: int, stock: int) -> int:
-        """How many more may come if each of `places` children is to hold `stock` jobs, but a deaf one only what it has."""
-        deaf = [len(ward.jobs) for ward in self.wards if ward.jobs and now - ward.heard > DEAF]
-        return (places - len(deaf)) * stock - (self.held - sum(deaf))

@@ -23,11 +23,12 @@ import socket
 import struct
 import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 import msgspec
 
+from umbel import clock
 from umbel.execution.outcome import Begun, Job, Outcome
 
 NEWS, READY, LEAVING = b"n", b"r", b"l"
@@ -36,7 +37,8 @@ _LENGTH = struct.Struct("<I")
 _REPORT = struct.Struct("<If")  # length; seconds that the job took, or negative if it has just begun
 _NUMBER = struct.Struct("<q")
 _TOKEN = 4
-_CHUNK = 1 << 18
+_PIPE = 1 << 18  # reports that wait for the pool
+_CHUNK = 1 << 16  # read at once: memory for more than 128 KiB comes from the system each time, which takes longer than the read
 
 
 class Frame(msgspec.Struct, array_like=True, gc=False):
@@ -89,7 +91,7 @@ def open_line() -> tuple[PoolEnds, ChildEnds]:
         os.set_blocking(fd, False)
     if hasattr(fcntl, "F_SETPIPE_SZ"):
         with contextlib.suppress(OSError):  # over this user's allowance: a smaller pipe only costs wake-ups
-            fcntl.fcntl(reports_out, fcntl.F_SETPIPE_SZ, _CHUNK)
+            fcntl.fcntl(reports_out, fcntl.F_SETPIPE_SZ, _PIPE)
     ours.setblocking(False)
     pool = PoolEnds(ours.detach(), tokens_in, tokens_out, reports_in, alarms_out)
     return pool, ChildEnds(theirs.detach(), tokens_in, reports_out, alarms_in)
@@ -105,16 +107,30 @@ class Line:
         self._encoder = msgspec.msgpack.Encoder()
         self._begun = msgspec.msgpack.Decoder(Begun)
         self._outcome = msgspec.msgpack.Decoder(Outcome)
-        self._frame = bytearray()
         self._unsent = bytearray()
         self._partial = bytearray()
         self._needed = 0
 
-    def hand_out(self, jobs: list[Job]) -> bool:
-        """Give the child these jobs behind all it has; True if a part of the frame waits for `flush`."""
-        # Tokens first: a child that has the frame must find them, or it would think that the jobs were taken back.
-        os.write(self._ends.tokens_out, self.generation.to_bytes(_TOKEN, "little") * len(jobs))
-        return self.send(Frame(self.generation, jobs))
+    def send(self, jobs: Sequence[Job] = (), *, cancel: Sequence[tuple[int, str]] = (), stop: bool = False) -> bool:
+        """Give the child these jobs behind all it has, or tell it something; True if a part of the frame waits for `flush`."""
+        if jobs:  # tokens first: a child that has the frame must find them, or it would think that the jobs were taken back
+            os.write(self._ends.tokens_out, self.generation.to_bytes(_TOKEN, "little") * len(jobs))
+        buffer = self._unsent
+        start = len(buffer)
+        body = start + _LENGTH.size
+        self._encoder.encode_into((self.generation, jobs, stop, cancel), buffer, body)
+        _LENGTH.pack_into(buffer, start, len(buffer) - body)
+        return True if start else self.flush()
+
+    def flush(self) -> bool:
+        """Send more of what waits; True if some still does."""
+        try:
+            del self._unsent[: self.socket.send(self._unsent)]
+        except BlockingIOError:
+            return True
+        except OSError:  # it is dead, which the nursery will tell
+            self._unsent.clear()
+        return bool(self._unsent)
 
     def take_back(self) -> int:
         """How many jobs, the last of those handed out, are the pool's again."""
@@ -130,31 +146,6 @@ class Line:
         waiting = fcntl.ioctl(self._ends.tokens_in, termios.FIONREAD, b"\0\0\0\0")
         return int.from_bytes(waiting, sys.byteorder) // _TOKEN
 
-    def send(self, frame: Frame) -> bool:
-        """Tell the child; True if a part of it waits for `flush`."""
-        buffer = self._frame
-        self._encoder.encode_into(frame, buffer, _LENGTH.size)
-        _LENGTH.pack_into(buffer, 0, len(buffer) - _LENGTH.size)
-        sent = 0 if self._unsent else self._write(buffer)
-        if sent < len(buffer):
-            self._unsent += buffer[sent:]
-        if len(buffer) > _CHUNK:
-            self._frame = bytearray()  # do not keep the memory of one huge frame
-        return bool(self._unsent)
-
-    def flush(self) -> bool:
-        """Send more of what waits; True if some still does."""
-        del self._unsent[: self._write(self._unsent)]
-        return bool(self._unsent)
-
-    def _write(self, data: bytearray) -> int:
-        try:
-            return self.socket.send(data)
-        except BlockingIOError:
-            return 0
-        except OSError:  # it is dead, which the nursery will tell
-            return len(data)
-
     def bells(self) -> bytes:
         """The bells since the last call; `b""` if the child has closed its end."""
         try:
@@ -168,40 +159,37 @@ class Line:
         """What the child has reported since the last call: what began, and what ended with its duration."""
         begun: list[Begun] = []
         ended: list[tuple[Outcome, float]] = []
-        for data in self._chunks():
-            view, at, end = memoryview(data), 0, len(data)
-            while end - at >= _REPORT.size:
-                length, spent = _REPORT.unpack_from(data, at)
-                stop = at + _REPORT.size + length
-                if stop > end:
-                    self._needed = stop - at
-                    break
-                body = view[at + _REPORT.size : stop]
-                if spent < 0:
-                    begun.append(self._begun.decode(body))
-                else:
-                    ended.append((self._outcome.decode(body), spent))
-                at = stop
-            self._partial += view[at:]
-        return begun, ended
-
-    def _chunks(self) -> Iterator[bytes]:
-        """What is in the pipe; one large report is put together before it is looked at again."""
-        while True:
+        size, unpack, decode = _REPORT.size, _REPORT.unpack_from, self._outcome.decode
+        more = True
+        while more:
             try:
                 data = os.read(self._ends.reports, _CHUNK)
             except BlockingIOError:
-                return
-            if not data:
-                return
+                break
+            more = len(data) == _CHUNK  # less was all there is; a bell tells of what comes after it
             if self._partial:
                 self._partial += data
                 if len(self._partial) < self._needed:
                     continue
                 data = bytes(self._partial)
                 self._partial.clear()
+            view, at, end = memoryview(data), 0, len(data)
             self._needed = 0
-            yield data
+            while end - at >= size:
+                length, spent = unpack(data, at)
+                body = at + size
+                stop = body + length
+                if stop > end:  # a large one, put together before it is looked at again
+                    self._needed = stop - at
+                    break
+                if spent >= 0:
+                    ended.append((decode(view[body:stop]), spent))
+                else:
+                    begun.append(self._begun.decode(view[body:stop]))
+                at = stop
+            if at < end:
+                self._partial += view[at:]
+        return begun, ended
 
     def alarm(self, number: int) -> None:
         """Leave the number of the job that the next SIGUSR1 is meant for."""
@@ -225,19 +213,28 @@ class Post:
         self._encoder = msgspec.msgpack.Encoder()
         self._buffer = bytearray()
         self._received = bytearray()
+        self.silent = False
+        """True if there are reports that no bell has told of."""
+        self.rung = 0.0
+        """When the last bell rang."""
 
     def receive(self) -> Frame | None:
-        """The next frame, None if the pool is gone."""
+        """The next frame, waited for; None if the pool is gone."""
         while (frame := self.parse()) is None:
-            if not self.fill():
+            try:
+                data = self.socket.recv(_CHUNK)
+            except OSError:
                 return None
+            if not data:
+                return None
+            self._received += data
         return frame
 
     def fill(self) -> bool:
-        """Read what there is, waiting for something; False if the pool is gone."""
+        """Read what there is, where the socket does not block; False if the pool is gone."""
         try:
             data = self.socket.recv(_CHUNK)
-        except BlockingIOError:  # only where the socket does not block
+        except BlockingIOError:
             return True
         except OSError:
             return False
@@ -264,17 +261,10 @@ class Post:
             return None
         return int.from_bytes(token, "little") if token else None
 
-    def tell(self, begun: Begun) -> None:
-        """Report that a job runs from now on."""
-        self._report(begun, -1.0)
-
-    def report(self, outcome: Outcome, spent: float) -> None:
-        """Report how a job ended, and the seconds it took."""
-        self._report(outcome, spent)
-
-    def _report(self, report: Begun | Outcome, spent: float) -> None:
+    def report(self, news: Begun | Outcome, spent: float) -> None:
+        """Tell how a job ended and the seconds it took, or, with a negative number, that it has just begun."""
         buffer = self._buffer
-        self._encoder.encode_into(report, buffer, _REPORT.size)
+        self._encoder.encode_into(news, buffer, _REPORT.size)
         _REPORT.pack_into(buffer, 0, len(buffer) - _REPORT.size, spent)
         try:
             sent = os.write(self._ends.reports, buffer)
@@ -283,6 +273,7 @@ class Post:
         if sent < len(buffer):
             self._report_rest(memoryview(bytes(buffer))[sent:])
             self._buffer = bytearray()
+        self.silent = True  # now, since the rest rings before it is all written
 
     def _report_rest(self, rest: memoryview) -> None:
         """Write on as the pool makes room."""
@@ -296,9 +287,12 @@ class Post:
 
     def ring(self, bell: bytes = NEWS) -> None:
         """Make the pool look at the reports; what cannot be rung now is rung by those that wait."""
-        flags = socket.MSG_DONTWAIT if bell == NEWS else 0
-        with contextlib.suppress(OSError):
-            self.socket.send(bell, flags)
+        self.silent = False
+        self.rung = clock.monotonic()
+        try:
+            self.socket.send(bell, socket.MSG_DONTWAIT if bell == NEWS else 0)
+        except OSError:  # full of bells, or the pool is gone
+            return
 
     def alarms(self) -> set[int]:
         """The jobs that are to be interrupted."""

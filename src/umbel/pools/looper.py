@@ -6,17 +6,16 @@ import asyncio
 import threading
 
 from umbel.execution.outcome import Job
-from umbel.pools.juggler import Juggler
-from umbel.pools.mailbox import Mailbox
+from umbel.pools.juggler import Juggler, Tell
 from umbel.pools.pool import Runner, Stop
 
 
 class Looper:
     """Runs async jobs side by side. Called from the worker's loop; the thread is made when it is first needed."""
 
-    def __init__(self, runner: Runner, mailbox: Mailbox, name: str):
+    def __init__(self, runner: Runner, tell: Tell, name: str):
         self._runner = runner
-        self._mailbox = mailbox
+        self._tell = tell
         self._thread = threading.Thread(target=self._turn, name=name, daemon=True)
         self._loop = asyncio.new_event_loop()
 
@@ -44,7 +43,7 @@ class Looper:
 
     def _turn(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._juggler = Juggler(self._runner, self._mailbox.begun, self._mailbox.ended)
+        self._juggler = Juggler(self._runner, self._tell)
         try:
             self._loop.run_forever()
             self._loop.run_until_complete(self._juggler.abandon())

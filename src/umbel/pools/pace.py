@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 
 from umbel.execution.outcome import Job
 
@@ -15,11 +16,15 @@ MOST = 256
 """Jobs in one batch, however short: from here on larger frames bring nothing (measured: 64 → 158k/s, 256 → 293k/s raw)."""
 STOCK = 0.02
 """Seconds of work for each slot that the pool accepts: a round trip to the store while its children go on."""
+DEEPEST = 4 * MOST
+"""Jobs for each slot that the pool accepts at most, however short (a whole worker's no-ops: 512 → 127k/s, 1024 → 148k/s)."""
 BATCH_BYTES = 1 << 18
 """A batch of large bodies ends here, whatever it costs in time."""
 
-_WEIGHT = 0.125  # of the newest run in the mean: a rare slow one is forgotten within some forty quick ones
-_LEAST = 5e-6  # no job is cheaper than handing it over
+WEIGHT = 0.125
+"""Of the newest run in a mean: a rare slow one is forgotten within some forty quick ones."""
+LEAST = 5e-6
+"""Seconds: no job is cheaper than handing it over."""
 
 
 class Pace:
@@ -29,21 +34,20 @@ class Pace:
         self._means: dict[str, float] = {}
         self.typical = math.inf
         """The mean over all tasks, weighed by how often they run; infinite while unknown."""
-
-    def learn(self, task: str, spent: float) -> None:
-        """Take in one run."""
-        mean = self._means.get(task)
-        self._means[task] = spent if mean is None else mean + (spent - mean) * _WEIGHT
-
-    def learn_typical(self, total: float, count: int) -> None:
-        """Take in `count` runs of any tasks that took `total` seconds together."""
-        mean = total / count
-        weight = 1.0 if math.isinf(self.typical) else 1 - (1 - _WEIGHT) ** count
-        self.typical = mean if weight == 1.0 else self.typical + (mean - self.typical) * weight
-
-    def stock(self) -> int:
+        self.stock = 1
         """How many jobs for each slot the pool may hold: 1 if they are long or unknown, more if they are short."""
-        return max(1, min(2 * MOST, int(STOCK / max(self.typical, _LEAST))))
+
+    def learn(self, runs: Sequence[tuple[Job, float]]) -> None:
+        """Take in runs that have ended, each with its duration."""
+        means, total = self._means, 0.0
+        for job, spent in runs:
+            total += spent
+            mean = means.get(job.task)
+            means[job.task] = spent if mean is None else mean + (spent - mean) * WEIGHT
+        mean = total / len(runs)
+        weight = 1.0 if self.typical == math.inf else 1 - (1 - WEIGHT) ** len(runs)
+        self.typical = mean if weight == 1.0 else self.typical + (mean - self.typical) * weight
+        self.stock = max(1, min(DEEPEST, int(STOCK / max(self.typical, LEAST))))
 
     def batch(self, waiting: deque[Job], *, load: float, count: int, most: int) -> list[tuple[Job, float]]:
         """Take from `waiting` what a child that has `count` jobs of `load` seconds gets now, each with its cost."""
@@ -54,8 +58,8 @@ class Pace:
         while waiting and len(taken) < most:
             job = waiting[0]
             cost = means.get(job.task, math.inf)
-            if cost < _LEAST:  # noqa: PLR1730 - `max` takes as long as the rest of the loop
-                cost = _LEAST
+            if cost < LEAST:  # noqa: PLR1730 - `max` takes as long as the rest of the loop
+                cost = LEAST
             if count and (load + cost > HAND or size > BATCH_BYTES):
                 break
             waiting.popleft()

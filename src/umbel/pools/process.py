@@ -16,9 +16,9 @@ from umbel import clock
 from umbel.errors import WorkerError
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.child import Plan
-from umbel.pools.lane import QUIET, Lane
+from umbel.pools.lane import DEAF, QUIET, Lane
 from umbel.pools.line import LEAVING, READY, PoolEnds
-from umbel.pools.mix import SPARE, Mix
+from umbel.pools.mix import FORGET, SPARE, Mix
 from umbel.pools.nursery import Nursery, describe
 from umbel.pools.pace import MOST, Pace
 from umbel.pools.pool import Abilities, Pool, Runner, Stop
@@ -84,16 +84,35 @@ class ProcessPool(Pool):
         await self._until(lambda: not self._births)
 
     async def room(self) -> int:
-        while (room := self._room()) <= 0:
+        # A few large fetches cost less than many small ones, so while nobody idles it answers when half of the stock is free.
+        while True:
+            now, stock, idle = clock.monotonic(), self._pace.stock, False
+            whole = self.slots * stock
+            room = whole - len(self._sync.waiting)
+            for ward in self._sync.wards:
+                if not ward.jobs:
+                    idle = True
+                elif now - ward.heard > DEAF:  # it counts only for what it has
+                    room -= stock
+                    whole -= stock
+                else:
+                    room -= len(ward.jobs)
+            if now - self._mix.async_came <= FORGET:
+                room, idle = self._mixed_room(now, room), True
+            if room > 0 and (idle or 2 * room >= whole):
+                return room
             self._moved.clear()
             await self._moved.wait()
-        return room
 
     def submit(self, jobs: Sequence[Job]) -> None:
-        now = clock.monotonic()
-        self._mix.came(jobs, now)
+        now, mix = clock.monotonic(), self._mix
         for job in jobs:
-            (self._async if job.is_async else self._sync).waiting.append(job)
+            if job.is_async:
+                self._async.waiting.append(job)
+                mix.async_came = now
+            else:
+                self._sync.waiting.append(job)
+                mix.sync_came = now
         self._deal()
 
     async def news(self) -> list[Begun | Outcome]:
@@ -148,8 +167,8 @@ class ProcessPool(Pool):
             for ward in lane.wards:
                 if at_once or ward.jobs:
                     self._nursery.kill(ward.pid, signal.SIGKILL)
-                elif not ward.leaving:
-                    self._write_rest(ward, ward.dismiss())
+                elif not ward.leaving and ward.dismiss():
+                    self._write_rest(ward)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GRACE):
                 await self._until(lambda: not self._births and not self.pids())
@@ -161,35 +180,35 @@ class ProcessPool(Pool):
 
     # --- handing out --------------------------------------------------------------------------------------------------
 
-    def _room(self) -> int:
-        now = clock.monotonic()
-        sync = self._sync.room(now, places=self.slots, stock=self._pace.stock())
+    def _mixed_room(self, now: float, sync: int) -> int:
         aside = self._async_slots - self._async.held
-        return self._mix.room(
-            now, sync=sync, waiting=len(self._sync.waiting), aside=aside, async_waiting=len(self._async.waiting)
-        )
+        waiting, async_waiting = len(self._sync.waiting), len(self._async.waiting)
+        return self._mix.room(now, sync=sync, waiting=waiting, aside=aside, async_waiting=async_waiting)
 
     def _deal(self) -> None:
-        """Give what waits to those that have room for it."""
+        """Give what waits to those that have room for it, the least busy first."""
         if self._stopping or self._failure:
             return
-        if self._sync.waiting:
-            self._deal_sync()
+        waiting, wards = self._sync.waiting, self._sync.wards
+        if waiting:
+            # `Lane.idlest`, written out: this is done for every batch.
+            takers = [ward for ward in wards if ward.ready and not (ward.leaving or ward.stuck)]
+            ranked = sorted([(len(ward.jobs), ward.index, ward) for ward in takers])
+            for place, (count, _, ward) in enumerate(ranked):
+                fair = -(-len(waiting) // (len(ranked) - place))
+                batch = self._pace.batch(waiting, load=ward.load, count=count, most=min(fair, MOST))
+                if batch:
+                    if ward.hand_out(batch):
+                        self._write_rest(ward)
+                    if ward.limited:
+                        self._watch_head(ward)
         if self._async.waiting:
             self._deal_async()
-        self._tick_later()
+        if not self._ticking and (waiting or self._async.wards or any(len(ward.jobs) > 1 for ward in wards)):
+            self._tick_later()
 
     def _deal_soon(self) -> None:
         self._loop.call_soon(self._deal)
-
-    def _deal_sync(self) -> None:
-        waiting, wards = self._sync.waiting, self._sync.idlest()
-        for place, ward in enumerate(wards):
-            fair = -(-len(waiting) // (len(wards) - place))
-            batch = self._pace.batch(waiting, load=ward.load, count=len(ward.jobs), most=min(fair, MOST))
-            if batch:
-                self._write_rest(ward, ward.hand_out(batch))
-                self._watch_head(ward)
 
     def _deal_async(self) -> None:
         lane, now = self._async, clock.monotonic()
@@ -199,13 +218,13 @@ class ProcessPool(Pool):
             batch = [lane.waiting.popleft() for _ in range(count)]
             if batch:
                 ends = [(job, math.inf if job.hard is None else now + job.hard + _FORCE) for job in batch]
-                self._write_rest(ward, ward.hand_out(ends))
+                if ward.hand_out(ends):
+                    self._write_rest(ward)
         if lane.waiting and not lane.expected and lane.staff < self.slots and all(ward.ready for ward in lane.wards):
             self._spawn(lane)
 
-    def _write_rest(self, ward: Ward, waits: bool) -> None:
-        if waits:
-            self._loop.add_writer(ward.line.socket, self._flush, ward)
+    def _write_rest(self, ward: Ward) -> None:
+        self._loop.add_writer(ward.line.socket, self._flush, ward)
 
     def _flush(self, ward: Ward) -> None:
         if not ward.line.flush():
@@ -240,7 +259,7 @@ class ProcessPool(Pool):
         self._forgive(now)
         self._deal()
         if self._sync.surplus(now):
-            self._give_back(self._sync, keep=SPARE if self._mix.comes(now, is_async=True) else 0)
+            self._give_back(self._sync, keep=SPARE if now - self._mix.async_came <= FORGET else 0)
         self._moved.set()
 
     def _rescue(self, lane: Lane, ward: Ward, now: float) -> None:
@@ -255,7 +274,7 @@ class ProcessPool(Pool):
 
     def _forgive(self, now: float) -> None:
         """Try loops that were busy again if there are no others: the jobs in them, asleep, may tell nothing for long."""
-        if self._async.waiting and not any(ward.takes for ward in self._async.wards):
+        if self._async.waiting and not self._async.idlest():
             for ward in self._async.wards:
                 ward.stuck = ward.stuck and now - ward.rescued < _RETRY
 
@@ -274,20 +293,18 @@ class ProcessPool(Pool):
         self._moved.set()
 
     def _collect(self, ward: Ward) -> None:
-        begun, ended = ward.collect()
-        news: list[Begun | Outcome] = [*begun]
-        total = 0.0
-        for job, outcome, spent in ended:
-            news.append(outcome)
-            total += spent
-            self._pace.learn(job.task, spent)
-        if ended:
-            self._storm.calm()
+        news, runs = ward.collect()
+        if runs:
+            if self._storm.deaths:
+                self._storm.calm()
             if not ward.is_async:
-                self._pace.learn_typical(total, len(ended))
-                self._watch_head(ward)
+                self._pace.learn(runs)
+                if ward.limited:
+                    self._watch_head(ward)
         if news:
-            self._tell(news)
+            self._news += news
+            self._told.set()
+            self._moved.set()
 
     def _tell(self, news: Sequence[Begun | Outcome]) -> None:
         self._news += news
@@ -307,6 +324,7 @@ class ProcessPool(Pool):
             ward.overdue.cancel()
             ward.overdue = None
         ward.overdue_number = head.number if head else -1
+        ward.limited = ward.limited and head is not None
         if head and head.hard is not None:
             ward.overdue = self._loop.call_later(head.hard + _SLACK, self._overdue, ward, head.number)
 
@@ -322,7 +340,8 @@ class ProcessPool(Pool):
 
     def _end_job(self, ward: Ward, number: int, how: Stop) -> None:
         if ward.is_async:
-            self._write_rest(ward, ward.ask(number, how))
+            if ward.ask(number, how):
+                self._write_rest(ward)
             if how is Stop.HARD:
                 self._loop.call_later(_FORCE, self._force, ward, number)
         elif how is Stop.HARD:
@@ -422,7 +441,8 @@ class ProcessPool(Pool):
 
     def _dismiss(self, lane: Lane, ward: Ward) -> None:
         self._take_back(lane, ward)
-        self._write_rest(ward, ward.dismiss())
+        if ward.dismiss():
+            self._write_rest(ward)
         self._loop.call_later(GRACE, self._hurry, lane, ward)
 
     def _hurry(self, lane: Lane, ward: Ward) -> None:

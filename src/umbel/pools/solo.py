@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from umbel.execution.outcome import Job
 from umbel.pools.crew import Crew, LoneHand
 from umbel.pools.inside import InsidePool
-from umbel.pools.mailbox import Mailbox
+from umbel.pools.juggler import Tell
 from umbel.pools.pool import Runner
 
 
 class SoloPool(InsidePool):
     """One thread for all jobs, sync and async. It is not the main thread: that one keeps the worker's leases alive."""
 
+    _loops = False
+
     def __init__(self, runner: Runner):
         super().__init__(runner, slots=1, async_slots=0)
 
-    def _make_crew(self, mailbox: Mailbox) -> Crew:
-        return LoneHand(self._runner, mailbox, "umbel-job")
-
-    def _goes_aside(self, job: Job) -> bool:
-        return False
+    def _make_crew(self, tell: Tell) -> Crew:
+        return LoneHand(self._runner, tell, "umbel-job")
 
     async def resize(self, slots: int) -> None:
         """Nothing: there is one slot."""

@@ -14,24 +14,25 @@ class Storm:
 
     def __init__(self, slots: int):
         self.slots = slots
-        self._deaths: deque[float] = deque()
+        self.deaths: deque[float] = deque()
+        """When they were."""
 
     def calm(self) -> None:
         """A job has ended: children work."""
-        self._deaths.clear()
+        self.deaths.clear()
 
     def death(self, now: float) -> float:
         """Count one; gives the seconds to wait before the replacement."""
-        self._deaths.append(now)
-        while self._deaths[0] < now - PERIOD:
-            self._deaths.popleft()
-        extra = len(self._deaths) - max(2, self.slots)
+        self.deaths.append(now)
+        while self.deaths[0] < now - PERIOD:
+            self.deaths.popleft()
+        extra = len(self.deaths) - max(2, self.slots)
         return 0.0 if extra <= 0 else min(_LONGEST, _FIRST * 2 ** (extra - 1))
 
     @property
     def rages(self) -> bool:
         """True if there is no use in going on."""
-        return len(self._deaths) > max(10, 5 * self.slots)
+        return len(self.deaths) > max(10, 5 * self.slots)
 
     def __len__(self) -> int:
-        return len(self._deaths)
+        return len(self.deaths)

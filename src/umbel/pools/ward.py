@@ -8,7 +8,7 @@ from itertools import islice
 
 from umbel import clock
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
-from umbel.pools.line import Frame, Line, PoolEnds
+from umbel.pools.line import Line, PoolEnds
 from umbel.pools.pool import Stop
 
 
@@ -34,15 +34,12 @@ class Ward:
         """What it has, in the order of handing out, which is the order of beginning; each with its cost or, if async,
         with the time at which the pool ends it by force."""
         self.load = 0.0
+        self.limited = False
+        """True if one of the jobs may have a hard limit."""
         self.verdicts: dict[int, Kind] = {}
         """What to tell of jobs if the process is dead: the pool has killed it for their sake."""
         self.overdue: asyncio.TimerHandle | None = None
         self.overdue_number = -1
-
-    @property
-    def takes(self) -> bool:
-        """True if it may be given jobs."""
-        return self.ready and not self.leaving and not self.stuck
 
     @property
     def unsure(self) -> bool:
@@ -53,11 +50,17 @@ class Ward:
         """Give it these jobs; True if a part of the frame waits."""
         if not self.jobs:
             self.heard = clock.monotonic()
+        jobs, load = [], 0.0
         for entry in batch:
-            self.jobs[entry[0].number] = entry
+            job, cost = entry
+            self.jobs[job.number] = entry
+            jobs.append(job)
+            load += cost
+            if job.hard is not None:
+                self.limited = True
         if not self.is_async:
-            self.load += sum([cost for _, cost in batch])
-        return self.line.hand_out([job for job, _ in batch])
+            self.load += load
+        return self.line.send(jobs)
 
     def take_back(self) -> list[Job]:
         """The jobs that have not begun, in order, no longer its own."""
@@ -68,23 +71,26 @@ class Ward:
         self.load = math.inf if self.jobs and not self.is_async else 0.0
         return taken
 
-    def collect(self) -> tuple[list[Begun], list[tuple[Job, Outcome, float]]]:
-        """What it has told: jobs that began, and jobs that ended with their durations."""
-        begun, reports = self.line.reports()
-        ended = []
-        for outcome, spent in reports:
+    def collect(self) -> tuple[list[Begun | Outcome], list[tuple[Job, float]]]:
+        """What it has told; and the jobs that ended, with their durations."""
+        begun, ended = self.line.reports()
+        news: list[Begun | Outcome] = [*begun]
+        runs: list[tuple[Job, float]] = []
+        load = 0.0
+        for outcome, spent in ended:
             entry = self.jobs.pop(outcome.number, None)
             if entry is not None:
-                if not self.is_async:
-                    self.load -= entry[1]
-                ended.append((entry[0], outcome, spent))
-        if begun or ended:
+                job, cost = entry
+                load += cost
+                news.append(outcome)
+                runs.append((job, spent))
+        if news:
             self.heard = clock.monotonic()
-        if ended:
+        if runs:
             self.stuck = False
-            if not self.jobs:
-                self.load = 0.0  # also ends the drift of adding and taking floats, and what came of infinity
-        return begun, ended
+            if not self.is_async:  # an idle child's load is 0: that ends the drift of floats, and what came of infinity
+                self.load = self.load - load if self.jobs else 0.0
+        return news, runs
 
     def head(self) -> Job | None:
         """The job that runs, of a child for sync jobs."""
@@ -92,12 +98,12 @@ class Ward:
 
     def ask(self, number: int, how: Stop) -> bool:
         """Tell a child for async jobs to cancel one; True if a part of the frame waits."""
-        return self.line.send(Frame(cancel=[(number, how.value)]))
+        return self.line.send(cancel=[(number, how.value)])
 
     def dismiss(self) -> bool:
         """Tell it to end in order; True if a part of the frame waits."""
         self.leaving = True
-        return self.line.send(Frame(stop=True))
+        return self.line.send(stop=True)
 
     def bury(self, how: str) -> tuple[list[Job], list[Outcome]]:
         """After its death and the last `collect`: what it had not begun, and how what it ran has ended."""

@@ -7,6 +7,8 @@ from types import NoneType
 from typing import Any
 
 _ATOMS = frozenset({str, int, float, bool, NoneType})
+_SHORT = frozenset({float, bool, NoneType})
+_LARGE = 2**64
 _PLAIN_CONTAINERS = frozenset({tuple, list, dict})
 _FEW = 16
 _MANY_BITS = 4096  # Python itself refuses to write ints of more than 4300 digits, and takes long for fewer.
@@ -20,8 +22,13 @@ _BRACKETS: dict[Any, tuple[str, str, str]] = {
 _CUT = "..."
 
 
-def brief(value: object, limit: int = 1024, depth: int = 3) -> str:
+def brief(value: Any, limit: int = 1024, depth: int = 3) -> str:
     """`repr(value)`, at most `limit` characters long; what lies deeper than `depth` containers is left out."""
+    kind = type(value)
+    if kind in _SHORT or (kind is int and -_LARGE < value < _LARGE) or (kind is str and len(value) <= limit and value.isascii()):
+        text = repr(value)
+        if len(text) <= limit:
+            return text
     try:
         return _quick(value, limit) or _cut(_pieces(value, depth, limit), limit)
     except Exception as failure:  # a repr of the user's may do anything, and must not stop a task

@@ -11,7 +11,8 @@ import copy
 import datetime
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from types import NoneType
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,7 +25,7 @@ from umbel.wire.brief import brief
 from umbel.wire.envelope import Envelope
 from umbel.wire.ids import new_ids
 from umbel.wire.message import Embed, Headers, Message
-from umbel.wire.typed_json import MARK, is_plain, to_json
+from umbel.wire.typed_json import ESCAPED_MARK, MARK, is_plain, to_json
 
 _FIELDS = frozenset(Headers.__struct_fields__)
 _EMBED_FIELDS = Embed.__struct_fields__
@@ -32,6 +33,13 @@ _NO_EMBED = Embed()
 _T = TypeVar("_T")
 _encode = msgspec.json.Encoder().encode
 _decode_headers = msgspec.json.Decoder(Headers).decode
+_decode_fields: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_call = msgspec.json.Decoder(tuple[list[Any], dict[str, Any], Embed]).decode
+_ATOMS = frozenset({str, int, bool, NoneType})
+_NAMES = frozenset({str})
+_SEQUENCES = frozenset({tuple, list})
+_FEW_BYTES = 256
+"""Of JSON in ASCII: the repr of what they hold is within the limit of `brief`, as no character takes more than four there."""
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -172,43 +180,59 @@ class Template:
         self._properties = dict(properties or {})
         self._tail = _tail(message.embed) if serializer == "json" else b""
         self._pid, self._pieces = os.getpid(), self._header_pieces()
+        """The headers, and the process whose `origin` they tell."""
 
     def fill(self, id: str, args: Any, kwargs: dict[str, Any]) -> Envelope:
         """The envelope of one call."""
-        _check_id(id)
-        return self._fill([id], ((args, kwargs),))[0]
+        if self._pid != os.getpid():
+            self._pid, self._pieces = os.getpid(), self._header_pieces()
+        if not (type(id) is str and id.isascii()):
+            _check_id(id)
+        start, between, root, behind, argsrepr, middle, kwargsrepr, end = self._pieces
+        priority, due, reply_to, exchange, routing_key = self._address
+        name = _encode(id)
+        written = _written(args, kwargs, self._tail) if self._tail else None
+        args_text, kwargs_text, body = written or self._patiently(args, kwargs)
+        headers = b"".join(
+            (start, name, between, root or name, behind, argsrepr or args_text, middle, kwargsrepr or kwargs_text, end)
+        )
+        if self._compression:
+            body, _ = packing.compress(body, self._compression)
+        known = self._message.headers
+        publish = dict(self._properties) if known.expires is None else _properties(known, self._properties)
+        kind, codec = self._content
+        return Envelope(id, self._queue, headers, body, kind, codec, priority, due, reply_to, exchange, routing_key, publish)
 
     def fill_many(self, calls: Iterable[tuple[Any, dict[str, Any]]]) -> list[Envelope]:
         """An envelope for each of the calls, with new ascending ids."""
         known = calls if isinstance(calls, (list, tuple)) else list(calls)
-        return self._fill(new_ids(len(known)), known)
-
-    def _fill(self, ids: list[str], calls: Iterable[tuple[Any, dict[str, Any]]]) -> list[Envelope]:
-        if self._pid != os.getpid():  # the origin says which process sends
+        if self._pid != os.getpid():
             self._pid, self._pieces = os.getpid(), self._header_pieces()
         start, between, root, behind, argsrepr, middle, kwargsrepr, end = self._pieces
         queue, tail, (kind, codec) = self._queue, self._tail, self._content
         priority, due, reply_to, exchange, routing_key = self._address
-        properties = _properties(self._message.headers, self._properties)
+        publish = _properties(self._message.headers, self._properties)
+        empty = self._patiently((), {})
         filled = []
-        for id_, (args, kwargs) in zip(ids, calls, strict=True):
+        for id_, (args, kwargs) in zip(new_ids(len(known)), known, strict=True):
             name = _encode(id_)
-            args_text = argsrepr or (_encode(brief(args)) if args else b'"()"')
-            kwargs_text = kwargsrepr or (_encode(brief(kwargs)) if kwargs else b'"{}"')
-            headers = b"".join((start, name, between, root or name, behind, args_text, middle, kwargs_text, end))
-            packed = _packed_call(args, kwargs) if tail else None
-            body = packed + tail if packed else self._slow_body(args, kwargs)
-            filled.append(
-                Envelope(id_, queue, headers, body, kind, codec, priority, due, reply_to, exchange, routing_key, properties)
+            written = empty if not (args or kwargs) else _written(args, kwargs, tail) if tail else None
+            args_text, kwargs_text, body = written or self._patiently(args, kwargs)
+            headers = b"".join(
+                (start, name, between, root or name, behind, argsrepr or args_text, middle, kwargsrepr or kwargs_text, end)
             )
-        if self._compression:
-            for envelope in filled:
-                envelope.body, _ = packing.compress(envelope.body, self._compression)
+            if self._compression:
+                body, _ = packing.compress(body, self._compression)
+            filled.append(
+                Envelope(id_, queue, headers, body, kind, codec, priority, due, reply_to, exchange, routing_key, publish)
+            )
         return filled
 
-    def _slow_body(self, args: Any, kwargs: dict[str, Any]) -> bytes:
+    def _patiently(self, args: Any, kwargs: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
+        """What `_written` gives, of any call."""
         message = Message(headers=self._message.headers, args=args, kwargs=kwargs, embed=self._message.embed)
-        return _body(message, self._serializer)[2]
+        body = _packed(args, kwargs, self._tail) or _body(message, self._serializer)[2]
+        return _encode(brief(args)), _encode(brief(kwargs)), body
 
     def _header_pieces(self) -> list[bytes]:
         """The headers, cut where a call's own values belong; constant values stand where they are not the call's own."""
@@ -233,12 +257,28 @@ def _tail(embed: Embed) -> bytes:
     return b"," + encoding.dumps(_as_dict(embed), name="options")[2] + b"]"
 
 
-def _packed_call(args: Any, kwargs: dict[str, Any]) -> bytes | None:
-    """The beginning of a JSON payload, `[args,kwargs`; None if msgspec must not write it."""
-    if not (is_plain(args) and (not kwargs or is_plain(kwargs))):
+def _written(args: Any, kwargs: dict[str, Any], tail: bytes) -> tuple[bytes, bytes, bytes] | None:
+    """`argsrepr`, `kwargsrepr` and the JSON body of a call with a few small values, as most have; None for any other."""
+    if type(args) not in _SEQUENCES or type(kwargs) is not dict or not _ATOMS.issuperset(map(type, args)):
+        return None
+    if kwargs and not (_NAMES.issuperset(map(type, kwargs)) and _ATOMS.issuperset(map(type, kwargs.values()))):
         return None
     try:
-        return _encode([args, kwargs])[:-1]
+        call = _encode((args, kwargs))
+    except (ValueError, RecursionError):  # json knows better
+        return None
+    if len(call) > _FEW_BYTES or not call.isascii():
+        return None
+    kwargs_text = _encode(repr(kwargs)) if kwargs else b'"{}"'
+    return _encode(repr(args)) if args else b'"()"', kwargs_text, call[:-1] + tail
+
+
+def _packed(args: Any, kwargs: dict[str, Any], tail: bytes) -> bytes | None:
+    """A JSON payload; None if there is no `tail` for one, or msgspec must not write it."""
+    if not (tail and is_plain(args) and is_plain(kwargs)):
+        return None
+    try:
+        return _encode((args, kwargs))[:-1] + tail
     except (ValueError, RecursionError):  # json knows better
         return None
 
@@ -257,6 +297,27 @@ def headers(envelope: Envelope, accept: frozenset[str]) -> Headers:
 
 def decode(envelope: Envelope, accept: frozenset[str]) -> Message:
     """The whole message."""
+    head, body = envelope.headers, envelope.body
+    if (
+        encoding.by_type.get(envelope.content_type) is encoding.JSON
+        and encoding.JSON.content_type in accept
+        and envelope.content_encoding == "utf-8"
+        and not (MARK in head or MARK in body or ESCAPED_MARK in head or ESCAPED_MARK in body)
+    ):
+        try:
+            found = _decode_fields(head)
+            known = msgspec.convert(found, Headers)
+            args, kwargs, embed = _decode_call(body)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            pass  # something is unusual, or wrong: the patient way reads it, or names it
+        else:
+            if not known.compression:
+                extra = {} if _FIELDS.issuperset(found) else {name: found[name] for name in found.keys() - _FIELDS}
+                return Message(known, args, kwargs, embed, extra)
+    return _decode_patiently(envelope, accept)
+
+
+def _decode_patiently(envelope: Envelope, accept: frozenset[str]) -> Message:
     found = _header_dict(envelope.headers)
     payload = _payload(envelope, found, accept)
     if "task" not in found:

@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 from collections.abc import Iterable, Mapping
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -18,9 +18,10 @@ from umbel.errors import DecodeError, EncodeError
 from umbel.wire import encoding
 from umbel.wire.brief import brief
 from umbel.wire.failure import exception_in, exception_out
-from umbel.wire.typed_json import is_plain
+from umbel.wire.typed_json import ESCAPED_MARK, MARK, is_plain
 
 _encode_text = msgspec.json.Encoder().encode
+_ATOMS = frozenset({str, int, bool, NoneType})
 
 
 class Result(msgspec.Struct, array_like=True, gc=False):
@@ -32,8 +33,7 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     """The whole document (`status`, `result`, `traceback`, `children`, `date_done`, `task_id` …), in the result serializer."""
 
 
-@dataclasses.dataclass(slots=True)
-class Document:
+class Document(msgspec.Struct):
     """A result document as Python values."""
 
     task_id: str
@@ -68,11 +68,29 @@ def encode(
     extra: Mapping[str, Any] | None = None,
 ) -> Result:
     """The document of one state of a task; `value` is anything that the serializer takes, or an exception."""
-    done = clock.utc().isoformat() if state in states.READY_STATES else None
-    if serializer == "json" and done and not (traceback or children or parent_id or group_id or extra) and is_plain(value):
-        packed = _pack_plain(id, state, value, done, children is None)
-        if packed is not None:
-            return Result(id, state, packed)
+    is_final = state in states.READY_STATES
+    done = datetime.datetime.fromtimestamp(clock.now(), datetime.UTC).isoformat() if is_final else None
+    if (
+        serializer == "json"
+        and done
+        and not (traceback or children or parent_id or group_id or extra)
+        and (type(value) in _ATOMS or is_plain(value))
+    ):
+        try:
+            return Result(
+                id,
+                state,
+                b'{"status":"%b","result":%b,"traceback":null,"children":%b,"date_done":"%b","task_id":%b}'
+                % (
+                    state.encode(),  # one of READY_STATES: nothing to escape
+                    _encode_text(value),
+                    b"null" if children is None else b"[]",
+                    done.encode(),
+                    _encode_text(id),
+                ),
+            )
+        except (ValueError, RecursionError):  # json knows better
+            pass
     if isinstance(value, BaseException):
         value = exception_out(value, serializer)
     document = {
@@ -89,22 +107,6 @@ def encode(
     return Result(id, state, _pack(document, serializer))
 
 
-def _pack_plain(name: str, state: str, value: Any, done: str, is_childless: bool) -> bytes | None:
-    """The document of a plain value, joined from its pieces; None if msgspec refuses it."""
-    try:
-        text, key = _encode_text(value), _encode_text(name)
-    except (ValueError, RecursionError):  # json knows better
-        return None
-    children = b"null" if is_childless else b"[]"
-    return b'{"status":"%b","result":%b,"traceback":null,"children":%b,"date_done":"%b","task_id":%b}' % (
-        state.encode(),  # one of READY_STATES: nothing to escape
-        text,
-        children,
-        done.encode(),
-        key,
-    )
-
-
 def _pack(document: dict[str, Any], serializer: str) -> bytes:
     try:
         return encoding.dumps(document, serializer)[2]
@@ -116,6 +118,24 @@ def _pack(document: dict[str, Any], serializer: str) -> bytes:
 
 def decode(result: Result, accept: frozenset[str], serializer: str = "json") -> Document:
     """The document of `result`, which `serializer` wrote."""
+    raw = result.document
+    if (
+        serializer == "json"
+        and encoding.JSON.content_type in accept
+        and encoding.by_type.get(encoding.JSON.content_type) is encoding.JSON
+        and not (MARK in raw or ESCAPED_MARK in raw)
+    ):
+        try:
+            document = _decode_plain(raw)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            pass  # something is unusual, or wrong: the patient way reads it, or names it
+        else:
+            if document.status not in states.EXCEPTION_STATES:
+                return document
+    return _decode_patiently(result, accept, serializer)
+
+
+def _decode_patiently(result: Result, accept: frozenset[str], serializer: str) -> Document:
     found = encoding.loads(result.document, *encoding.content_type(serializer), accept)
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
         raise DecodeError(f"the result of task {result.id} is no object: {brief(found, 200)}")
@@ -129,7 +149,8 @@ def decode(result: Result, accept: frozenset[str], serializer: str = "json") -> 
     )
 
 
-_OPTIONAL = frozenset(field.name for field in dataclasses.fields(Document)) - {"task_id", "status", "result", "date_done"}
+_decode_plain = msgspec.json.Decoder(Document).decode
+_OPTIONAL = frozenset(Document.__struct_fields__) - {"task_id", "status", "result", "date_done"}
 _TEXTS = ("task_id", "status", "traceback", "date_done", "parent_id", "group_id", "name", "worker", "queue")
 
 

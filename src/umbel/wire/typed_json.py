@@ -27,7 +27,7 @@ from umbel.wire.brief import brief
 
 MARK = b"__type__"
 """Bytes without it (and without an escaped underscore) hold plain JSON only."""
-_ESCAPED_MARK = b"\\u005"
+ESCAPED_MARK = b"\\u005"
 
 _ATOMS = frozenset({str, int, bool, NoneType})
 _KEYS = frozenset({str})
@@ -45,7 +45,7 @@ def to_json(value: Any) -> bytes:
 
 def from_json(data: bytes | str) -> Any:
     """The value in JSON bytes; raises what json raises, or `DecodeError` for a bad `__type__`."""
-    if isinstance(data, bytes) and MARK not in data and _ESCAPED_MARK not in data:
+    if isinstance(data, bytes) and MARK not in data and ESCAPED_MARK not in data:
         try:
             return _fast_decode(data)
         except (msgspec.DecodeError, ValueError):  # NaN, a lone surrogate, a number out of range, a byte order mark

@@ -15,13 +15,15 @@ from umbel.stores.broker import Broker, Delivery
 from umbel.worker.book import Book
 from umbel.worker.judge import Judge, Judgement, Verdict
 from umbel.worker.later import Later, wait_for
-from umbel.worker.settle import Settle, Way
+from umbel.worker.settle import FULL, Settle, Way
 from umbel.worker.ticket import Ticket
 
 log = logging.getLogger("umbel.worker")
 
 WAIT = 0.5
 """Seconds for which one `reserve` waits for work; also how long a stop may wait for it."""
+WAY = 0.05
+"""Seconds for which a worker that left a message to others stands back when it is due again: it would know of it first."""
 MOST = 1024
 """Deliveries asked for at once: beyond that, batches no longer get cheaper, but hold up the others."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
@@ -54,6 +56,7 @@ class Fetch:
         self._thread = ThreadPoolExecutor(1, "umbel-fetch")
         self._stopping = False
         self._interruptible = False
+        self._left_until: float | None = None
         self.later = Later(self._hand_on)
 
     async def run(self) -> None:
@@ -62,12 +65,13 @@ class Fetch:
         pause = FIRST_PAUSE
         while not self._stopping:
             self._interruptible = True
+            wait = WAIT if self._left_until is None else await self._make_way(self._left_until)
             room = min(await self._pool.room(), MOST)
-            if self._most_held is not None or self._settle.full:
+            if self._most_held is not None or self._settle.waiting >= FULL:
                 room = await self._less(room)
             self._interruptible = False
             try:
-                deliveries = await loop.run_in_executor(self._thread, self._broker.reserve, self._queues, room, WAIT)
+                deliveries = await loop.run_in_executor(self._thread, self._broker.reserve, self._queues, room, wait)
             except BrokerDown as error:
                 pause = await self._rest(pause, error)
             else:
@@ -81,12 +85,21 @@ class Fetch:
         if self._interruptible:
             running.cancel()
 
+    async def _make_way(self, due: float) -> float:
+        """Do not reserve in the moment in which messages left to others come back; gives how long to wait for work before it."""
+        now = clock.now()
+        if now < due - WAY:
+            return min(WAIT, due - WAY - now)
+        self._left_until = None
+        await asyncio.sleep(min(2 * WAY, max(0.0, due + WAY - now)))
+        return WAIT
+
     async def _less(self, room: int) -> int:
         """Wait until fewer deliveries are in hand than the settings allow, and the store keeps up."""
         while True:
             if self._most_held is not None:
                 room = min(room, self._most_held - len(self._book) - len(self.later))
-            if room > 0 and not self._settle.full:
+            if room > 0 and self._settle.waiting < FULL:
                 return room
             await wait_for(self._book.shorter(), WAIT)
             room = min(await self._pool.room(), MOST)
@@ -126,6 +139,8 @@ class Fetch:
         if judgement.verdict is Verdict.LATER:
             self._settle.release(delivery, Way(due=judgement.when))
         elif judgement.verdict is not Verdict.THROTTLED:
+            if judgement.verdict is Verdict.PARKED:
+                self._left_until = judgement.when
             self._other(judgement)
         elif self.later.full:
             self._settle.release(delivery, Way(due=clock.now() + judgement.turn))

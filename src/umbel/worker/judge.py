@@ -21,8 +21,9 @@ from umbel.worker.ticket import Ticket
 
 EARLY = 0.01
 """Seconds before its time at which a message is run rather than sent back to wait: clocks of two hosts differ by more."""
-PARK = 5.0
-"""Seconds for which a message that this worker cannot run is left to others, before it is looked at again."""
+FIRST_PARK, PARK = 0.2, 5.0
+"""Seconds for which a message that this worker cannot run is left to others: short at first, since this worker may be the one
+that gets it again; then as long as it has been parked, up to the second number."""
 
 
 class Verdict(StrEnum):
@@ -74,7 +75,7 @@ class Judge:
     def __init__(self, tasks: Mapping[str, Task[..., Any]], rules: Rules, limits: RateLimits, abilities: Abilities):
         self._tasks = tasks
         self._rules = rules
-        self._limits = limits
+        self._buckets = limits.buckets
         self._abilities = abilities
         self._number = itertools.count(1)
 
@@ -99,8 +100,8 @@ class Judge:
         is_async = task.is_async
         if (soft or hard) and (reason := self._beyond(task, soft=soft, hard=hard)):
             return self._parked(delivery, headers, reason)
-        if self._limits.any and (wait := self._limits.wait(task.name, task.rate_limit)):
-            return Judgement(Verdict.THROTTLED, delivery, headers, when=wait, turn=self._limits.turn(task.name))
+        if (bucket := self._buckets.get(task.name)) and (wait := bucket.take(clock.monotonic())):
+            return Judgement(Verdict.THROTTLED, delivery, headers, when=wait, turn=bucket.turn(clock.monotonic()))
         number = next(self._number)
         job = Job(number, task.name, delivery.envelope, delivery.attempt, soft, hard, bool(task.track_started), is_async)
         return Ticket(delivery, headers, task, job, not task.acks_late)
@@ -128,9 +129,9 @@ class Judge:
 
     def _parked(self, delivery: Delivery, headers: Headers, reason: str) -> Judgement:
         """Leave it to others for a while; too long parked (or no patience at all), and it is to be buried."""
-        ttl = self._rules.unknown_ttl
-        since = delivery.parked
-        if ttl <= 0 or (since is not None and clock.now() - since >= ttl):
+        now, ttl = clock.now(), self._rules.unknown_ttl
+        age = 0.0 if delivery.parked is None else now - delivery.parked
+        if age >= ttl:
             return Judgement(Verdict.UNKNOWN, delivery, headers, reason=reason)
-        left = ttl if since is None else since + ttl - clock.now()
-        return Judgement(Verdict.PARKED, delivery, headers, when=clock.now() + min(PARK, left), reason=reason)
+        pause = min(max(age, FIRST_PARK), PARK, ttl - age)
+        return Judgement(Verdict.PARKED, delivery, headers, when=now + pause, reason=reason)

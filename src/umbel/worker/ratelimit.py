@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from umbel import clock
 from umbel.errors import ImproperlyConfigured
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -63,28 +62,12 @@ class RateLimits:
     def __init__(self, *, default: float | str | None = None, disabled: bool = False):
         self._default = default
         self._disabled = disabled
-        self._buckets: dict[str, Bucket | None] = {}
+        self.buckets: dict[str, Bucket] = {}
+        """By task; those that are not here have no limit."""
 
-    @property
-    def any(self) -> bool:
-        """False if no limit is looked at."""
-        return not self._disabled
-
-    def wait(self, task: str, limit: float | str | None) -> float:
-        """Seconds until a run of `task` may begin; 0.0 takes the token."""
-        try:
-            bucket = self._buckets[task]
-        except KeyError:
-            bucket = self.set(task, limit)
-        return 0.0 if bucket is None else bucket.take(clock.monotonic())
-
-    def turn(self, task: str) -> float:
-        """Seconds until the turn of one more run of `task`, behind all that asked so before."""
-        bucket = self._buckets.get(task)
-        return 0.0 if bucket is None else bucket.turn(clock.monotonic())
-
-    def set(self, task: str, limit: float | str | None) -> Bucket | None:
+    def set(self, task: str, limit: float | str | None) -> None:
         """Begin anew with this limit (None: the default one). Raises ImproperlyConfigured."""
         rate = 0.0 if self._disabled else per_second(self._default if limit is None else limit)
-        bucket = self._buckets[task] = Bucket(rate) if rate else None
-        return bucket
+        self.buckets.pop(task, None)
+        if rate:
+            self.buckets[task] = Bucket(rate)

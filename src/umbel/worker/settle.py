@@ -56,38 +56,35 @@ class Settle:
         self._backend = backend
         self._joint = backend is not None and broker.keeps(backend)
         self._inbox = Batch()
-        self._waiting = 0
+        self.waiting = 0
+        """How much was left here and is not written yet."""
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "umbel-settle")
+        self._loop = asyncio.get_running_loop()
         self._abandoned = False
 
     def conclude(self, conclusion: Conclusion) -> None:
         """Leave a delivery that is at its end."""
         self._inbox.conclusions.append(conclusion)
-        self._waiting += 1
+        self.waiting += 1
         self._wake.set()
 
     def release(self, delivery: Delivery, way: Way = Way()) -> None:
         """Leave a delivery that goes back to its queue."""
         self._inbox.releases.setdefault(way, []).append(delivery)
-        self._waiting += 1
+        self.waiting += 1
         self._wake.set()
 
     def note(self, result: Result) -> None:
         """Leave a result that ends nothing (STARTED)."""
         self._inbox.notes.append(result)
-        self._waiting += 1
+        self.waiting += 1
         self._wake.set()
-
-    @property
-    def full(self) -> bool:
-        """True if the store does not keep up (or is away) and no more should be taken on."""
-        return self._waiting >= FULL
 
     async def settled(self) -> None:
         """Wait until everything left here is written."""
-        while self._waiting:
+        while self.waiting:
             self._settled.clear()
             await self._settled.wait()
 
@@ -100,22 +97,25 @@ class Settle:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            batch, self._inbox, size = self._inbox, Batch(), self._waiting
+            batch, self._inbox, size = self._inbox, Batch(), self.waiting
             if batch.notes and self._backend is not None:
                 await self._patiently(self._backend.store, batch.notes)
             for start in range(0, len(batch.conclusions), BATCH):
                 await self._conclude(batch.conclusions[start : start + BATCH])
             for way, deliveries in batch.releases.items():
                 await self._release(way, deliveries)
-            self._waiting -= size
-            if not self._waiting:
+            self.waiting -= size
+            if not self.waiting:
                 self._settled.set()
 
     async def _conclude(self, conclusions: Sequence[Conclusion]) -> None:
         if not self._joint:
             await self._store(conclusions)
         try:
-            lost = await self._patiently(self._broker.conclude, conclusions)
+            try:
+                lost = await self._loop.run_in_executor(self._thread, self._broker.conclude, conclusions)
+            except BrokerDown:
+                lost = await self._patiently(self._broker.conclude, conclusions)
         except BrokerRefused as error:
             await self._refused(conclusions, error)
             return
@@ -163,11 +163,10 @@ class Settle:
 
     async def _patiently(self, write: Callable[[Sequence[S]], T], what: Sequence[S]) -> T:
         """Run `write` in the writing thread, again and again while the store is down."""
-        loop = asyncio.get_running_loop()
         pause = FIRST_PAUSE
         while True:
             try:
-                return await loop.run_in_executor(self._thread, write, what)
+                return await self._loop.run_in_executor(self._thread, write, what)
             except BrokerDown as error:
                 if self._abandoned:
                     raise

@@ -1,17 +1,34 @@
-"""The result backend in SQLite."""
+"""The result backend in SQLite, and the statements that write and read results, also for the broker's `conclude`."""
+
+# ruff: noqa: S608 - statements are put together from constants only
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from itertools import accumulate
 
 from umbel import clock
+from umbel.errors import BrokerRefused
+from umbel.states import READY_STATES, SUCCESS, may_replace
 from umbel.stores.backend import ResultBackend
-from umbel.stores.sqlite import chords, results
-from umbel.stores.sqlite.broom import Broom, sweep
+from umbel.stores.sqlite import broom, chords, pack
 from umbel.stores.sqlite.file import file_at
+from umbel.stores.sqlite.pack import from_json, to_json
 from umbel.stores.sqlite.space import give_room
 from umbel.wire.result import Result
+
+_FINAL = ", ".join(f"'{state}'" for state in sorted(READY_STATES))
+_REPLACE = f"""ON CONFLICT (id) DO UPDATE SET state = excluded.state, document = excluded.document, expires = excluded.expires
+    WHERE result.expires <= ?
+        OR (result.state <> '{SUCCESS}' AND (result.state NOT IN ({_FINAL}) OR excluded.state IN ({_FINAL})))"""
+_KEEP = f"INSERT INTO result (id, state, document, expires) VALUES (?, ?, ?, ?) {_REPLACE}"
+_KEEP_MANY = f"""INSERT INTO result (id, state, document, expires)
+    SELECT key, ?, {pack.BLOB.format("value")}, ? FROM json_each(?) WHERE true {_REPLACE}"""
+_FIND = f"""SELECT json_group_array(json_array(result.id, state, length(document))), {pack.GLUE.format("document")}
+    FROM json_each(?) CROSS JOIN result ON result.id = value WHERE (expires IS NULL OR expires > ?)"""
+_FIND_FINAL = f"{_FIND} AND state IN ({_FINAL})"
 
 
 class SqliteBackend(ResultBackend):
@@ -22,49 +39,67 @@ class SqliteBackend(ResultBackend):
         self.url = f"sqlite:///{path}"
         self.expires = expires
         self._closed = False
-        self._broom = Broom()
+        self._unswept = 0
         self.file.join(self)
 
     def store(self, results: Sequence[Result]) -> None:
         if results:
-            self.file.write(lambda connection: self._store(connection, results))
-            self.file.tell()
-
-    def _store(self, connection: sqlite3.Connection, new: Sequence[Result]) -> None:
-        now = clock.now()
-        results.keep(connection, new, now, self.expires)
-        self._broom.after(connection, len(new), now)
+            now = clock.now()
+            with self.file as connection:
+                keep(connection, results, now, self.expires)
+                self._unswept += len(results)
+                if self._unswept >= broom.EVERY:
+                    self._unswept = 0
+                    broom.sweep(connection, now)
 
     def fetch(self, ids: Sequence[str]) -> dict[str, Result]:
-        if not ids:
-            return {}
-        return self.file.read(lambda connection: results.find(connection, list(ids), clock.now()))
+        return self._find(_FIND, list(ids)) if ids else {}
 
     def wait(self, ids: Collection[str], timeout: float) -> dict[str, Result]:
         until = clock.monotonic() + timeout
         wanted = list(ids)
+        seen = None
         while wanted and not self._closed:
-            seen = self.file.mark()
-            final = self.file.read(lambda connection: results.find(connection, wanted, clock.now(), final=True))
+            final = self._find(_FIND_FINAL, wanted)
             if final or clock.monotonic() >= until:
                 return final
-            self.file.wait(seen, until)
+            seen = self.file.wait(seen, until)
         return {}
+
+    def _find(self, sql: str, ids: list[str]) -> dict[str, Result]:
+        """What is known of these."""
+        try:
+            found, glued = self.file.rows(sql, (to_json(ids).decode(), clock.now()))[0]
+        except BrokerRefused as error:  # together they may be too long for SQLite
+            if not isinstance(error.__cause__, sqlite3.DataError) or len(ids) < 2:
+                raise
+            half = len(ids) // 2
+            return self._find(sql, ids[:half]) | self._find(sql, ids[half:])
+        rows = from_json(found)
+        ends = accumulate(size for _, _, size in rows)
+        return {
+            id: Result(id, state, glued[end - size : end] if size else b"")
+            for (id, state, size), end in zip(rows, ends, strict=True)
+        }
 
     def arrive(self, chord: str, size: int, parts: Sequence[tuple[int, Result]]) -> list[Result] | None:
         if not parts:
             return None
         now = clock.now()
         until = None if self.expires is None else now + self.expires
-        return self.file.write(lambda connection: chords.arrive(connection, chord, size, parts, now=now, until=until))
+        with self.file as connection:
+            return chords.arrive(connection, chord, size, parts, now=now, until=until)
 
     def forget(self, ids: Sequence[str]) -> None:
         if ids:
-            self.file.write(lambda connection: results.forget(connection, list(ids)))
+            with self.file as connection:
+                connection.execute("DELETE FROM result WHERE id IN (SELECT value FROM json_each(?))", (pack.text(list(ids)),))
 
     def sweep(self) -> int:
-        total = 0
-        while count := self.file.write(lambda connection: sweep(connection, clock.now())):
+        total, count = 0, 1
+        while count:
+            with self.file as connection:
+                count = broom.sweep(connection, clock.now())
             total += count
         give_room(self.file)
         return total
@@ -73,3 +108,29 @@ class SqliteBackend(ResultBackend):
         self._closed = True
         self.file.tell()
         self.file.leave(self)
+
+
+def keep(connection: sqlite3.Connection, results: Sequence[Result], now: float, expires: float | None) -> None:
+    """Write them, each by `may_replace`; they expire after so many seconds."""
+    until = None if expires is None else now + expires
+    if len(results) == 1:
+        (result,) = results
+        connection.execute(_KEEP, (result.id, result.state, result.document, until, now))
+        return
+    for group in _fold(results):
+        for part in pack.slices([len(result.document) for result in group]):
+            joined, marks = pack.join([result.document for result in group[part]])
+            ids = dict(zip([result.id for result in group[part]], marks, strict=True))
+            connection.execute(_KEEP_MANY, (group[0].state, joined, until, pack.text(ids), now))
+
+
+def _fold(results: Iterable[Result]) -> Iterable[list[Result]]:
+    """One result for each id, the one that stays if they are written in turn; those of the same state together."""
+    last: dict[str, Result] = {}
+    for result in results:
+        if result.id not in last or may_replace(result.state, last[result.id].state):
+            last[result.id] = result
+    states: defaultdict[str, list[Result]] = defaultdict(list)
+    for result in last.values():
+        states[result.state].append(result)
+    return states.values()

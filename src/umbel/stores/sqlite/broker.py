@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sqlite3
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from umbel import clock
 from umbel.errors import BrokerError
@@ -14,15 +13,13 @@ from umbel.stores import fork
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Recovered
 from umbel.stores.owner import new_owner
-from umbel.stores.sqlite import cemetery, holds, lines, results, survey
-from umbel.stores.sqlite.backend import SqliteBackend
-from umbel.stores.sqlite.broom import Broom
+from umbel.stores.sqlite import broom, cemetery, holds, lines, survey
+from umbel.stores.sqlite.backend import SqliteBackend, keep
 from umbel.stores.sqlite.file import file_at
+from umbel.stores.sqlite.pack import to_json
 from umbel.stores.sqlite.space import give_room
-from umbel.stores.sqlite.take import choose, take
+from umbel.stores.sqlite.take import Receipt, take
 from umbel.wire.envelope import Envelope
-
-T = TypeVar("T")
 
 NOBODY = 0
 """No owner has this number."""
@@ -49,7 +46,7 @@ class SqliteBroker(Broker):
         self._lease = lease
         self._max_deliveries = max_deliveries
         self._results_expire: float | None = 86400.0
-        self._broom = Broom()
+        self._unswept = 0
         self._number = NOBODY
         self._lost = False
         self._closed = False
@@ -60,61 +57,55 @@ class SqliteBroker(Broker):
         fork.watch(self)
 
     def send(self, envelopes: Sequence[Envelope]) -> None:
-        if envelopes:
-            now = clock.now()
+        now = clock.now()
+        if len(envelopes) == 1 and envelopes[0].due is None:
+            (envelope,) = envelopes
+            values = (now, lines.encode(envelope), envelope.queue, envelope.priority, now)
+            with self._file as connection:
+                if not connection.execute(lines.APPEND, values).rowcount:
+                    lines.put(connection, lines.sort(envelopes, now), now)
+        elif envelopes:
             mail = lines.sort(envelopes, now)
-            self._write(lambda connection: lines.put(connection, mail, now), tell=True)
-
-    def _write(self, work: Callable[[sqlite3.Connection], T], *, tell: bool = False) -> T:
-        done = self._file.write(work)
-        if tell:
-            self._file.tell()
-        return done
+            with self._file as connection:
+                lines.put(connection, mail, now)
 
     def reserve(self, queues: Sequence[str], limit: int, wait: float) -> list[Delivery]:
         until = clock.monotonic() + wait
-        names = list(dict.fromkeys(queues))
+        names = to_json(list(dict.fromkeys(queues))).decode()
         seen = None
         while not self._closed and limit > 0:
-            if taken := self._reserve(names, limit):
-                return taken
-            if clock.monotonic() >= until:
+            # After a vain attempt look first, so that those who wait do not hinder those who work.
+            pause = self._ready_in(names) if self._vain else 0.0
+            if not pause:
+                with self._file as connection:
+                    found = [
+                        lines.Segment(*row)
+                        for row in connection.execute(lines.LINES, (self._number, self.owner, names)).fetchall()
+                    ]
+                    if any(line.due is not None and line.due <= clock.now() for line in found):
+                        found = lines.wake_all(connection, found, clock.now())
+                    # What a thread takes after another has closed would never be given back.
+                    ready = [] if self._closed else [line for line in found if line.ready]  # type: ignore[redundant-expr]
+                    self._vain = not ready
+                    if ready:
+                        owner = self._number if ready[0].owner_lives else self._register(connection)
+                        return take(connection, ready, limit, turn=next(self._turns), owner=owner, handout=next(self._handouts))
+            now = clock.monotonic()
+            if now >= until:
                 break
-            if seen:
-                self._file.wait(seen, min(until, self._next_due(names)))
-            seen = self._file.mark()  # then look again, so that nothing falls between the look and the mark
+            seen = self._file.wait(seen, min(until, now + pause))
         return []
 
-    def _reserve(self, names: list[str], limit: int) -> list[Delivery]:
-        """Take; after a vain attempt look first, so that those who wait do not hinder those who work."""
-        if self._vain and not self._file.read(lambda connection: self._is_anything_ready(connection, names)):
-            return []
-        taken = self._file.write(lambda connection: self._take(connection, names, limit))
-        self._vain = not taken
-        return taken
-
-    def _is_anything_ready(self, connection: sqlite3.Connection, names: list[str]) -> bool:
-        now = clock.now()
-        return any(line.ready or line.is_due(now) for line in lines.segments(connection, names))
-
-    def _take(self, connection: sqlite3.Connection, names: list[str], limit: int) -> list[Delivery]:
-        if self._closed:
-            return []
-        owner, now = self._register(connection), clock.now()
-        found = lines.segments(connection, names)
-        lines.wake(connection, found, now)
-        chosen = choose(found, names, limit, next(self._turns))
-        return take(connection, chosen, owner, next(self._handouts)) if chosen else []
-
-    def _next_due(self, names: list[str]) -> float:
-        """When (monotonic) the next of these is due; a moved clock is noticed within the second."""
-        found = self._file.read(lambda connection: lines.segments(connection, names))
+    def _ready_in(self, names: str) -> float:
+        """Seconds until something is ready, 0 if it is; at most one, so that a moved clock is noticed."""
+        found = [lines.Segment(*row) for row in self._file.rows(lines.LINES, (self._number, self.owner, names))]
         left = min([line.due - clock.now() for line in found if line.due is not None], default=1.0)
-        return clock.monotonic() + min(max(left, 0.0005), 1.0)
+        return 0.0 if left <= 0 or any(line.ready for line in found) else min(max(left, 0.0005), 1.0)
 
     def _register(self, connection: sqlite3.Connection) -> int:
         """The number of this owner; a new one if it is not registered, or was taken for dead."""
-        if self._number and connection.execute("SELECT 1 FROM owner WHERE number = ?", (self._number,)).fetchone():
+        sql = "SELECT 1 FROM owner WHERE number = ? AND name = ?"
+        if connection.execute(sql, (self._number, self.owner)).fetchone():
             return self._number
         self._lost |= self._number != NOBODY
         values = (self.owner, clock.now() + self._lease)
@@ -122,31 +113,44 @@ class SqliteBroker(Broker):
         return self._number
 
     def started(self, early: Sequence[Delivery]) -> list[Delivery]:
-        return self._write(lambda connection: self._started(connection, early)) if early else []
-
-    def _started(self, connection: sqlite3.Connection, early: Sequence[Delivery]) -> list[Delivery]:
-        kept, lost = holds.sift(connection, early, self._number)
-        holds.begin(connection, holds.places_of(kept))
-        return lost
+        if not early:
+            return []
+        with self._file as connection:
+            kept, lost = holds.sift(connection, early, self._number)
+            holds.begin(connection, holds.places_of(kept))
+            return lost
 
     def conclude(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
         if not conclusions:
             return []
-        tell = any(conclusion.envelopes or conclusion.results for conclusion in conclusions)
-        return self._write(lambda connection: self._conclude(connection, conclusions), tell=tell)
+        now = clock.now()
+        lost: list[Delivery] = []
+        receipts = [each.delivery.receipt for each in conclusions if isinstance(each.delivery.receipt, Receipt)]
+        places = to_json([receipt.place for receipt in receipts]).decode()
+        with self._file as connection:
+            held = connection.execute(holds.HELD, (places, self._number)).fetchone()[0]
+            if held != to_json(receipts).decode() or not len(set(receipts)) == len(receipts) == len(conclusions):
+                conclusions, lost = self._sift(connection, conclusions)
+                places = holds.places_of([each.delivery for each in conclusions])
+            if any(each.buried is not None for each in conclusions):
+                holds.bury(connection, conclusions, now)
+            connection.execute(holds.FREE, (places,))
+            connection.execute(holds.DROP, (places,))
+            if results := [result for each in conclusions for result in each.results]:
+                keep(connection, results, now, self._results_expire)
+                self._unswept += len(results)
+                if self._unswept >= broom.EVERY:
+                    self._unswept = 0
+                    broom.sweep(connection, now)
+            if envelopes := [envelope for each in conclusions for envelope in each.envelopes]:
+                lines.put(connection, lines.sort(envelopes, now), now)
+        return lost
 
-    def _conclude(self, connection: sqlite3.Connection, conclusions: Sequence[Conclusion]) -> list[Delivery]:
+    def _sift(self, connection: sqlite3.Connection, conclusions: Sequence[Conclusion]) -> tuple[list[Conclusion], list[Delivery]]:
+        """Those whose delivery is still held, and the deliveries that are not."""
         kept, lost = holds.sift(connection, [each.delivery for each in conclusions], self._number)
         of_each = {id(conclusion.delivery): conclusion for conclusion in reversed(conclusions)}
-        valid = [of_each[id(delivery)] for delivery in kept]
-        now = clock.now()
-        holds.bury(connection, [(each.delivery, each.buried) for each in valid if each.buried is not None], now)
-        holds.end(connection, holds.places_of(kept))
-        told = [result for each in valid for result in each.results]
-        results.keep(connection, told, now, self._results_expire)
-        self._broom.after(connection, len(told), now)
-        lines.put(connection, lines.sort([envelope for each in valid for envelope in each.envelopes], now), now)
-        return lost
+        return [of_each[id(delivery)] for delivery in kept], lost
 
     def release(
         self, undone: Sequence[Delivery], *, due: float | None = None, counted: bool = False, parked: bool = False
@@ -154,24 +158,20 @@ class SqliteBroker(Broker):
         if not undone:
             return []
 
-        def release(connection: sqlite3.Connection) -> list[Delivery]:
+        with self._file as connection:
             kept, lost = holds.sift(connection, undone, self._number)
             places = holds.places_of(kept)
             holds.give_back(connection, places, clock.now(), due=due, counted=counted, parked=parked, begun=counted)
             return lost
 
-        return self._write(release, tell=True)
-
     def renew(self, seconds: float) -> bool:
-        return self._write(lambda connection: self._renew(connection, seconds))
-
-    def _renew(self, connection: sqlite3.Connection, seconds: float) -> bool:
-        self._register(connection)
-        lost, self._lost = self._lost, False
-        if lost:
-            self._give_back(connection)
-        connection.execute("UPDATE owner SET until = ? WHERE number = ?", (clock.now() + seconds, self._number))
-        return not lost
+        with self._file as connection:
+            self._register(connection)
+            lost, self._lost = self._lost, False
+            if lost:
+                self._give_back(connection)
+            connection.execute("UPDATE owner SET until = ? WHERE number = ?", (clock.now() + seconds, self._number))
+            return not lost
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
         """Release all that is held; what runs was begun, as far as anybody knows."""
@@ -179,25 +179,16 @@ class SqliteBroker(Broker):
         holds.give_back(connection, places, clock.now(), due=None, counted=False, parked=False, begun=True)
 
     def recover(self) -> Recovered:
-        if not self._file.read(self._anyone_dead):
-            give_room(self._file)
-            return Recovered()
-        recovered = self._write(self._recover, tell=True)
+        now, done = clock.now(), Recovered()
+        if self._file.rows("SELECT 1 FROM owner WHERE until <= ? AND number <> ?", (now, self._number)):
+            with self._file as connection:
+                connection.execute("DELETE FROM owner WHERE until <= ? AND number <> ?", (now, self._number))
+                again, never = holds.orphans(connection, self._max_deliveries)
+                done.returned = holds.count(again)
+                holds.give_back(connection, again, now, due=None, counted=True, parked=False, begun=True)
+                if holds.count(never):
+                    done.stranded = holds.adopt(connection, never, self._register(connection), next(self._handouts))
         give_room(self._file)
-        return recovered
-
-    def _anyone_dead(self, connection: sqlite3.Connection) -> bool:
-        row = connection.execute("SELECT 1 FROM owner WHERE until <= ? AND number <> ?", (clock.now(), self._number)).fetchone()
-        return row is not None
-
-    def _recover(self, connection: sqlite3.Connection) -> Recovered:
-        now = clock.now()
-        connection.execute("DELETE FROM owner WHERE until <= ? AND number <> ?", (now, self._number))
-        again, never = holds.orphans(connection, self._max_deliveries)
-        done = Recovered(returned=holds.count(again))
-        holds.give_back(connection, again, now, due=None, counted=True, parked=False, begun=True)
-        if holds.count(never):
-            done.stranded = holds.adopt(connection, never, self._register(connection), next(self._handouts))
         return done
 
     def queues(self) -> list[str]:
@@ -210,7 +201,10 @@ class SqliteBroker(Broker):
     def purge(self, queue: str) -> int:
         total = 0
         for segment, end in self._file.read(lambda connection: survey.ends(connection, queue)):
-            while count := self._write(lambda connection: survey.purge(connection, segment, end)):  # noqa: B023 - called at once
+            count = 1
+            while count:
+                with self._file as connection:
+                    count = survey.purge(connection, segment, end)
                 total += count
         return total
 
@@ -218,10 +212,16 @@ class SqliteBroker(Broker):
         return self._file.read(lambda connection: cemetery.letters(connection, queue, limit, after))
 
     def revive(self, keys: Sequence[str]) -> int:
-        return self._write(lambda connection: cemetery.revive(connection, keys, clock.now()), tell=True) if keys else 0
+        if not keys:
+            return 0
+        with self._file as connection:
+            return cemetery.revive(connection, keys, clock.now())
 
     def discard(self, keys: Sequence[str]) -> int:
-        return self._write(lambda connection: cemetery.discard(connection, keys)) if keys else 0
+        if not keys:
+            return 0
+        with self._file as connection:
+            return cemetery.discard(connection, keys)
 
     def keeps(self, backend: ResultBackend) -> bool:
         """True for a backend on the same file; what `conclude` writes then expires as that backend says."""
@@ -235,12 +235,14 @@ class SqliteBroker(Broker):
         self._file.tell()
         if self._number:
             with contextlib.suppress(BrokerError):  # the lease ends by itself, and others then recover what was held
-                self._write(self._leave, tell=True)
+                self._leave()
         self._file.leave(self)
 
-    def _leave(self, connection: sqlite3.Connection) -> None:
-        self._give_back(connection)
-        connection.execute("DELETE FROM owner WHERE number = ?", (self._number,))
+    def _leave(self) -> None:
+        with self._file as connection:
+            gone = connection.execute("DELETE FROM owner WHERE number = ? AND name = ?", (self._number, self.owner))
+            if gone.rowcount:  # else its lease was lost, and with it what it held
+                self._give_back(connection)
         self._number = NOBODY
 
     def before_fork(self) -> None:

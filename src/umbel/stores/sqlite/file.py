@@ -8,12 +8,14 @@ by colliding in the file.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
 from umbel import clock
@@ -28,7 +30,7 @@ LOG_BYTES = 16 << 20
 """Size of the write-ahead log at which it is written back. Larger would wait longer and save little; 4 MB costs 20 % more."""
 CACHE_KIB = 16 << 10
 NEEDED = (3, 35)
-"""The first SQLite with RETURNING."""
+"""The oldest SQLite that umbel supports."""
 
 
 class Mark(NamedTuple):
@@ -49,7 +51,9 @@ class File:
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
         self._stirred = clock.monotonic()
+        self._tellings = itertools.count(1)
         self._told = 0
+        self._waiting = 0
         self._lock = threading.RLock()
         self._changed = threading.Condition(threading.Lock())
         fork.watch(self)
@@ -65,68 +69,111 @@ class File:
             if not self._users:
                 self._close()
 
+    def __enter__(self) -> sqlite3.Connection:
+        """Begin one transaction that writes: what is done until the end of the `with` is done whole, or not at all."""
+        self._lock.acquire()
+        try:
+            connection = self._connection
+            if connection is None or os.stat(self.path).st_ino != self._inode:
+                connection = self._open()
+            connection.execute("BEGIN IMMEDIATE")
+            return connection
+        except BaseException as error:
+            return self._insist(error)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Commit, and wake the threads of this process that wait for a change; or undo it all after an error."""
+        try:
+            if error is not None:
+                self._undo(error)
+                return
+            assert self._connection is not None  # opened by `__enter__`, and nobody closes it without the lock
+            try:
+                self._connection.execute("COMMIT")
+            except BaseException as failure:
+                self._undo(failure)
+                raise
+            self._told = next(self._tellings)
+            self._stirred = clock.monotonic()
+        finally:
+            self._lock.release()
+        if self._waiting:
+            with self._changed:
+                self._changed.notify_all()
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
+        """What one statement finds that only reads."""
+        with self._lock:
+            try:
+                connection = self._connection
+                if connection is None or os.stat(self.path).st_ino != self._inode:
+                    connection = self._open()
+                return connection.execute(sql, values).fetchall()
+            except (OSError, sqlite3.Error):
+                return self.read(lambda connection: connection.execute(sql, values).fetchall())
+
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What `work` finds; it must not write, and may be called again if the file was busy."""
         with self._lock:
             return self._patiently(lambda: work(self._open()))
 
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """What `work` gives, done whole in one transaction, or not at all."""
-        with self._lock:
-            connection = self._patiently(self._begin)
-            try:
-                done = work(connection)
-                connection.execute("COMMIT")
-            except BaseException as error:
-                self._undo(connection)
-                if isinstance(error, sqlite3.Error):
-                    raise translate(error, self.path) from error
-                raise
-            return done
-
     def alone(self, statement: str) -> None:
         """Run a statement that is a transaction by itself; as a script, since `execute` ends a pragma after its first step."""
-        with self._lock:
-            self._patiently(lambda: self._open().executescript(statement))
+        self.read(lambda connection: connection.executescript(statement))
+
+    def wait(self, seen: Mark | None, until: float) -> Mark:
+        """The state of the file, as soon as it is another than `seen` (at once if that is None), or at `until` (monotonic).
+
+        Who looks after each `wait`, and then waits for another state than that, misses nothing.
+        """
+        while True:
+            mark = Mark(self._told, self.rows("PRAGMA data_version")[0][0])
+            now = clock.monotonic()
+            if mark != seen:
+                if seen is not None:
+                    self._stirred = now
+                return mark
+            if now >= until:
+                return mark
+            # A millisecond between two looks at the file after a change, ten after ten quiet seconds.
+            pause = min(until - now, max((now - self._stirred) / 1000, 0.001), 0.010)
+            with self._changed:
+                self._waiting += 1
+                try:
+                    if self._told == mark.told:  # asked after `_waiting` is raised: who tells does it in the other order
+                        self._changed.wait(pause)
+                finally:
+                    self._waiting -= 1
 
     def tell(self) -> None:
         """Wake the threads of this process that wait for a change."""
         with self._changed:
-            self._told += 1
-            self._stirred = clock.monotonic()
+            self._told = next(self._tellings)
             self._changed.notify_all()
 
-    def mark(self) -> Mark:
-        """The present state; take it before looking, so that nothing falls in between."""
-        return Mark(self._told, self._version())
-
-    def wait(self, seen: Mark, until: float) -> None:
-        """Return when the file may have changed since `seen`, or at `until` (monotonic)."""
-        while (left := until - clock.monotonic()) > 0:
-            with self._changed:
-                if self._told != seen.told or self._changed.wait(min(left, self._pause())):
-                    return
-            if self._version() != seen.version:
-                self._stirred = clock.monotonic()
-                return
-
-    def _pause(self) -> float:
-        """How long to sleep between two looks at the file: a millisecond after a change, ten after ten quiet seconds."""
-        return min(max((clock.monotonic() - self._stirred) / 1000, 0.001), 0.010)
-
-    def _version(self) -> int:
-        """A number that changes with every change by another process."""
-        return self.read(lambda connection: int(connection.execute("PRAGMA data_version").fetchone()[0]))
+    def _insist(self, error: BaseException) -> sqlite3.Connection:
+        """Begin though the file was busy, or is gone; the lock is let go if that is in vain."""
+        try:
+            if not isinstance(error, OSError | sqlite3.Error):
+                self._undo(error)
+                raise error
+            return self._patiently(self._begin)
+        except BaseException:
+            self._lock.release()
+            raise
 
     def _begin(self) -> sqlite3.Connection:
         connection = self._open()
         connection.execute("BEGIN IMMEDIATE")
         return connection
 
-    def _undo(self, connection: sqlite3.Connection) -> None:
+    def _undo(self, error: BaseException) -> None:
+        """Roll back; an error of SQLite's is raised in umbel's words."""
         with contextlib.suppress(sqlite3.Error):
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            if self._connection is not None and self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.Error):
+            raise translate(error, self.path) from error
 
     def _patiently(self, work: Callable[[], T]) -> T:
         """What `work` gives, tried again while the file is busy: soon at first, since most transactions are short."""
@@ -206,6 +253,7 @@ class File:
         self._connection = None
         self._lock = threading.RLock()
         self._changed = threading.Condition(threading.Lock())
+        self._waiting = 0
 
     def __del__(self) -> None:
         self._close()

@@ -7,14 +7,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from umbel.stores.broker import Delivery
+from umbel.stores.broker import Conclusion, Delivery
 from umbel.stores.sqlite import pack
-from umbel.stores.sqlite.lines import of, postpone
-from umbel.stores.sqlite.take import IN_AN_EARLIER_HAND, IN_HAND, Receipt, fetch
+from umbel.stores.sqlite.lines import decode, of, postpone
+from umbel.stores.sqlite.take import IN_AN_EARLIER_HAND, IN_HAND, Receipt, read
 
-_HELD = """SELECT json_group_array(json_array(place, owner, handout))
+HELD = """SELECT json_group_array(json_array(place, owner, handout))
     FROM json_each(?) CROSS JOIN hold ON place = value WHERE owner = ?"""
+"""The receipts of those at some places that an owner holds."""
 _AMONG = "place IN (SELECT value FROM json_each(?))"
+FREE = f"DELETE FROM hold WHERE {_AMONG}"
+DROP = f"DELETE FROM message WHERE {_AMONG}"
 
 _BACK = f"""INSERT INTO past
     SELECT place, attempt - :uncounted, CASE begun WHEN {IN_HAND} THEN :begun ELSE begun <> 0 END,
@@ -33,7 +36,7 @@ _ORPHANS = f"""SELECT json_group_array(place) FILTER (WHERE NOT {_FINISHED}), js
 def sift(connection: sqlite3.Connection, deliveries: Sequence[Delivery], owner: int) -> tuple[list[Delivery], list[Delivery]]:
     """Those that `owner` still holds, by their receipts, and those that it does not; the same twice is held once."""
     places = [delivery.receipt.place for delivery in deliveries if isinstance(delivery.receipt, Receipt)]
-    rows = pack.from_json(connection.execute(_HELD, (pack.text(places), owner)).fetchone()[0])
+    rows = pack.from_json(connection.execute(HELD, (pack.text(places), owner)).fetchone()[0])
     held = set(map(tuple, rows))
     kept, lost = [], []
     for delivery in deliveries:
@@ -55,16 +58,20 @@ def begin(connection: sqlite3.Connection, places: str) -> None:
     connection.execute(f"UPDATE hold SET begun = max(begun, {IN_HAND}) WHERE {_AMONG}", (places,))
 
 
-def bury(connection: sqlite3.Connection, letters: Sequence[tuple[Delivery, str]], now: float) -> None:
-    """Copy them to the dead."""
-    rows = [(d.queue, reason, now, d.attempt, d.receipt.place) for d, reason in letters if isinstance(d.receipt, Receipt)]
+def bury(connection: sqlite3.Connection, conclusions: Sequence[Conclusion], now: float) -> None:
+    """Copy those to the dead that are to be buried."""
+    rows = [
+        (each.delivery.queue, each.buried, now, each.delivery.attempt, each.delivery.receipt.place)
+        for each in conclusions
+        if each.buried is not None and isinstance(each.delivery.receipt, Receipt)
+    ]
     connection.executemany("INSERT INTO dead SELECT NULL, ?, ?, ?, ?, envelope FROM message WHERE place = ?", rows)
 
 
 def end(connection: sqlite3.Connection, places: str) -> None:
     """Drop them."""
-    connection.execute(f"DELETE FROM hold WHERE {_AMONG}", (places,))
-    connection.execute(f"DELETE FROM message WHERE {_AMONG}", (places,))
+    connection.execute(FREE, (places,))
+    connection.execute(DROP, (places,))
 
 
 def give_back(
@@ -74,7 +81,7 @@ def give_back(
     values = {"places": places, "now": now, "due": due, "uncounted": not counted, "parked": parked, "begun": begun}
     if due is None or due <= now:
         connection.execute(_BACK, values)
-        connection.execute(f"DELETE FROM hold WHERE {_AMONG}", (places,))
+        connection.execute(FREE, (places,))
         return
     connection.execute(_ASIDE, values)
     end(connection, places)
@@ -113,6 +120,7 @@ def adopt(connection: sqlite3.Connection, places: str, owner: int, handout: int)
     ).fetchall()
     adopted = []
     for place, queue, attempt, begun, parked in rows:
-        _, (envelope,) = fetch(connection, [place])
-        adopted.append(Delivery(envelope, queue, Receipt(place, owner, handout), attempt, bool(begun), parked))
+        adopted.append(
+            Delivery(decode(read(connection, place)), queue, Receipt(place, owner, handout), attempt, bool(begun), parked)
+        )
     return adopted

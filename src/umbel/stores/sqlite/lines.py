@@ -11,6 +11,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -25,45 +26,44 @@ decode = msgspec.msgpack.Decoder(Envelope).decode
 DUE_AT_ONCE = 1000
 """How many due messages of a segment are put in line by one `reserve`: more would make it slow for who waits for it."""
 
+END = "max(head, coalesce((SELECT place FROM message WHERE place < (number + 1) << 44 ORDER BY place DESC LIMIT 1), 0) + 1)"
+"""SQL: the place behind the last of a segment. What was taken of it is below `head`, and may be gone."""
+APPEND = f"""INSERT INTO message SELECT {END}, ?, ? FROM segment
+    WHERE queue = ? AND priority = ? AND (due IS NULL OR due > ?)"""
+"""One message to the end of its line, if there is such a line and nothing in it must be put in line before."""
 _APPEND = f"INSERT INTO message SELECT ? + key, ?, {pack.BLOB.format('value')} FROM json_each(?)"
 _MARK = "json_extract(value, '$[0]')"
 _KEEP = f"""INSERT INTO later SELECT NULL, ?, json_extract(value, '$[1]'), 0, 0, NULL, {pack.BLOB.format(_MARK)}
     FROM json_each(?)"""
-_LINES = """SELECT number, queue, priority, head, tail, due,
-    (SELECT count(*) FROM past WHERE place >= number << 44 AND place < head),
-    EXISTS (SELECT 1 FROM past WHERE place >= number << 44 AND place < (number + 1) << 44)
-    FROM segment WHERE queue IN (SELECT value FROM json_each(?)) ORDER BY priority DESC"""
+LINES = f"""SELECT number, queue, head, {END} - head + returned, due, returned, has_past,
+    EXISTS (SELECT 1 FROM owner WHERE number = ? AND name = ?) FROM
+    (SELECT *, (SELECT count(*) FROM past WHERE place >= number << 44 AND place < head) AS returned,
+        EXISTS (SELECT 1 FROM past WHERE place >= number << 44 AND place < (number + 1) << 44) AS has_past
+    FROM segment WHERE queue IN (SELECT value FROM json_each(?))) ORDER BY priority DESC"""
+"""The rows of `Segment` for an owner and some queues, the most urgent first."""
 
 
-@dataclass(slots=True)
-class Segment:
-    """One queue at one priority."""
+class Segment(NamedTuple):
+    """One queue at one priority, as an owner finds it."""
 
     number: int
     queue: str
-    priority: int
     head: int
-    tail: int
+    ready: int
+    """How many may be taken."""
     due: float | None
     """When the next in `later` is due."""
     returned: int
     """How many were given back, and are ready below `head`."""
     has_past: bool
     """True if any of its messages has a past; most lines have none, and are then taken from with fewer statements."""
-
-    @property
-    def ready(self) -> int:
-        """How many may be taken."""
-        return self.tail - self.head + self.returned
-
-    def is_due(self, now: float) -> bool:
-        """True if something in `later` is to be put in line."""
-        return self.due is not None and self.due <= now
+    owner_lives: bool
+    """True if the owner who asks is registered; by number and name, since a number that was rolled back is given again."""
 
 
 def segments(connection: sqlite3.Connection, queues: Iterable[str]) -> list[Segment]:
     """The segments of these queues, the most urgent first."""
-    return [Segment(*row) for row in connection.execute(_LINES, (pack.text(list(queues)),)).fetchall()]
+    return [Segment(*row) for row in connection.execute(LINES, (0, "", pack.text(list(queues)))).fetchall()]
 
 
 def start(segment: int) -> int:
@@ -104,37 +104,30 @@ def sort(envelopes: Iterable[Envelope], now: float) -> Mail:
 def put(connection: sqlite3.Connection, mail: Mail, now: float) -> None:
     """Append the ready ones to their lines, and keep the others until they are due."""
     for key, blobs in mail.ready.items():
-        append(connection, segment_of(connection, key, now), blobs, now)
+        number, due, end = _segment(connection, key)
+        if due is not None and due <= now:
+            end = wake(connection, number, end, now)
+        for part in pack.slices(list(map(len, blobs))):
+            joined, marks = pack.join(blobs[part])
+            connection.execute(_APPEND, (end + part.start, now, joined, pack.text(marks)))
     for key, items in mail.later.items():
-        _keep(connection, segment_of(connection, key, now), items)
+        _keep(connection, _segment(connection, key)[0], items)
 
 
-def segment_of(connection: sqlite3.Connection, key: Key, now: float) -> int:
-    """The number of the segment, a new one if need be; what is due in it goes in line before what is to come."""
+def _segment(connection: sqlite3.Connection, key: Key) -> tuple[int, float | None, int]:
+    """Its number, when the next in it is due, and where it ends; a new one if need be."""
     name = (key[0], min(max(key[1], 0), 9))
-    row = connection.execute("SELECT number, due FROM segment WHERE queue = ? AND priority = ?", name).fetchone()
-    if row is None:
-        return _new_segment(connection, name)
-    number, due = row
-    if due is not None and due <= now:
-        _wake(connection, number, now)
-    return int(number)
+    row = connection.execute(f"SELECT number, due, {END} FROM segment WHERE queue = ? AND priority = ?", name).fetchone()
+    return row or _new_segment(connection, name)
 
 
-def _new_segment(connection: sqlite3.Connection, name: Key) -> int:
-    number = connection.execute("INSERT INTO segment VALUES (NULL, ?, ?, 0, 0, NULL)", name).lastrowid or 0
-    if number > SEGMENTS:
+def _new_segment(connection: sqlite3.Connection, name: Key) -> tuple[int, None, int]:
+    """One more, before all others (see `schema`)."""
+    (number,) = connection.execute("SELECT coalesce(min(number), ?) - 1 FROM segment", (SEGMENTS + 1,)).fetchone()
+    if number < 1:
         raise BrokerRefused(f"more than {SEGMENTS} queues and priorities in one file: give some of them a file of their own")
-    connection.execute("UPDATE segment SET head = ?, tail = ? WHERE number = ?", (start(number), start(number), number))
-    return number
-
-
-def append(connection: sqlite3.Connection, segment: int, blobs: Sequence[bytes], now: float) -> None:
-    """Put them at the end of the line."""
-    first = _lengthen(connection, segment, len(blobs))
-    for part in pack.slices(list(map(len, blobs))):
-        joined, marks = pack.join(blobs[part])
-        connection.execute(_APPEND, (first + part.start, now, joined, pack.text(marks)))
+    connection.execute("INSERT INTO segment VALUES (?, ?, ?, ?, NULL)", (number, *name, start(number)))
+    return number, None, start(number)
 
 
 def _keep(connection: sqlite3.Connection, segment: int, items: Sequence[tuple[float, bytes]]) -> None:
@@ -147,41 +140,33 @@ def _keep(connection: sqlite3.Connection, segment: int, items: Sequence[tuple[fl
     postpone(connection, segment, min(due for due, _ in items))
 
 
-def _lengthen(connection: sqlite3.Connection, segment: int, count: int) -> int:
-    """The first of `count` new places at the end of the line."""
-    sql = "UPDATE segment SET tail = tail + ? WHERE number = ? RETURNING tail - ?"
-    first: int = connection.execute(sql, (count, segment, count)).fetchall()[0][0]
-    return first
-
-
 def postpone(connection: sqlite3.Connection, segment: int, due: float) -> None:
     """Note that something is due at `due`."""
     connection.execute("UPDATE segment SET due = ? WHERE number = ? AND (due IS NULL OR due > ?)", (due, segment, due))
 
 
-def wake(connection: sqlite3.Connection, lines: Iterable[Segment], now: float) -> None:
-    """Put in line what is due."""
+def wake_all(connection: sqlite3.Connection, lines: Sequence[Segment], now: float) -> list[Segment]:
+    """Put in line what is due; gives the lines as they are then."""
     for line in lines:
-        if line.is_due(now):
-            line.tail += _wake(connection, line.number, now)
-            line.has_past = True
+        if line.due is not None and line.due <= now:
+            wake(connection, line.number, line.head + line.ready - line.returned, now)
+    return segments(connection, {line.queue for line in lines})
 
 
-def _wake(connection: sqlite3.Connection, segment: int, now: float) -> int:
-    """Put in line the next that are due; tells how many."""
+def wake(connection: sqlite3.Connection, segment: int, end: int, now: float) -> int:
+    """Put in line, from the place `end` on, the next that are due; gives where the line ends then."""
     rows = connection.execute(
         "SELECT number, due, attempts, begun, parked FROM later WHERE segment = ? AND due <= ? ORDER BY due, number LIMIT ?",
         (segment, now, DUE_AT_ONCE),
     ).fetchall()
-    first = _lengthen(connection, segment, len(rows))
     numbers = pack.text([row[0] for row in rows])
     connection.execute(
-        "INSERT INTO message SELECT ? + key, due, envelope FROM json_each(?) CROSS JOIN later ON number = value", (first, numbers)
+        "INSERT INTO message SELECT ? + key, due, envelope FROM json_each(?) CROSS JOIN later ON number = value", (end, numbers)
     )
-    history = [(place, *row[2:]) for place, row in enumerate(rows, first) if any(row[2:])]
+    history = [(place, *row[2:]) for place, row in enumerate(rows, end) if any(row[2:])]
     connection.executemany("INSERT INTO past VALUES (?, ?, ?, ?)", history)
     connection.execute("DELETE FROM later WHERE number IN (SELECT value FROM json_each(?))", (numbers,))
     connection.execute(
         "UPDATE segment SET due = (SELECT min(due) FROM later WHERE segment = ?) WHERE number = ?", (segment, segment)
     )
-    return len(rows)
+    return end + len(rows)

@@ -1,6 +1,6 @@
 """The tables of the file, and the making of them.
 
-    segment   one queue at one priority: a line of places, of which [head, tail) is ready, each place of it
+    segment   one queue at one priority: a line of places, of which each from `head` to its last message is ready
     message   place -> envelope, from the moment it is ready until it is concluded; never moved in between
     past      what befell a ready message before (attempts …); below `head` it says: given back, and ready again, in front
     hold      a message in the hands of an owner
@@ -10,7 +10,12 @@
     result, chord, part   what became of tasks
 
 A place is one number: the segment's, then 44 bits of place in line. So one B-tree, in the order in which things are handed out,
-is the whole of the hot path: sending appends, reserving reads on from `head`, and no second index is kept for either.
+is the whole of the hot path: sending appends, reserving reads on from `head`, and no second index is kept for either. Where a
+line ends is not written down but looked up, so that sending one message changes one page (15 µs instead of 24).
+
+Segments are numbered downwards: the first queue of a file, mostly the busiest, is and stays at the right edge of the tree, where
+SQLite appends without rearranging pages (a batch costs 1.0 µs for each message there, 1.4 in the middle).
+
 44 bits are 17 million million messages for each queue and priority, 19 are left for half a million segments.
 """
 
@@ -25,13 +30,14 @@ APPLICATION = 0x756D626C
 """`umbl`: how a file of umbel's is told from another program's."""
 
 LINE_BITS = 44
-SEGMENTS = 2 ** (63 - LINE_BITS) - 1
+SEGMENTS = 2 ** (63 - LINE_BITS) - 2
+"""Numbers of segments are 1 to this; the end of the last is still a 64-bit number."""
 PAGE_BYTES = 8192
 """Measured: 4096 costs 15 % more for batches, 16384 20 % more for single messages."""
 
 TABLES = (
     """CREATE TABLE segment (number INTEGER PRIMARY KEY, queue TEXT NOT NULL, priority INTEGER NOT NULL,
-        head INTEGER NOT NULL, tail INTEGER NOT NULL, due REAL, UNIQUE (queue, priority))""",
+        head INTEGER NOT NULL, due REAL, UNIQUE (queue, priority))""",
     "CREATE TABLE message (place INTEGER PRIMARY KEY, at REAL NOT NULL, envelope BLOB NOT NULL)",
     "CREATE TABLE past (place INTEGER PRIMARY KEY, attempts INTEGER NOT NULL, begun INTEGER NOT NULL, parked REAL)",
     """CREATE TABLE hold (place INTEGER PRIMARY KEY, owner INTEGER NOT NULL, handout INTEGER NOT NULL,

@@ -11,7 +11,8 @@ from umbel.stores.sqlite.lines import segments, start
 
 PURGE_AT_ONCE = 10_000
 
-_QUEUES = """SELECT queue FROM segment WHERE head < tail OR due IS NOT NULL
+_QUEUES = """SELECT queue FROM segment WHERE due IS NOT NULL
+        OR EXISTS (SELECT 1 FROM message WHERE place >= head AND place < (number + 1) << 44)
         OR EXISTS (SELECT 1 FROM past WHERE place >= number << 44 AND place < (number + 1) << 44)
         OR EXISTS (SELECT 1 FROM hold WHERE place >= number << 44 AND place < (number + 1) << 44)
     UNION SELECT queue FROM dead ORDER BY queue"""
@@ -52,7 +53,7 @@ def _count(connection: sqlite3.Connection, what: str, *values: object) -> int:
 
 def ends(connection: sqlite3.Connection, queue: str) -> list[tuple[int, int]]:
     """The segments of a queue, and where each ends now."""
-    return [(line.number, line.tail) for line in segments(connection, [queue])]
+    return [(line.number, line.head + line.ready - line.returned) for line in segments(connection, [queue])]
 
 
 def purge(connection: sqlite3.Connection, segment: int, end: int) -> int:

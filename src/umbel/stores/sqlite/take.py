@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import msgspec
@@ -14,8 +15,9 @@ from umbel.errors import BrokerRefused
 from umbel.stores.broker import Delivery
 from umbel.stores.share import share
 from umbel.stores.sqlite import pack
-from umbel.stores.sqlite.lines import Segment, decode, of, start
-from umbel.wire.envelope import Envelope
+from umbel.stores.sqlite.lines import Segment, decode, start
+from umbel.stores.sqlite.pack import from_json, to_json
+from umbel.stores.sqlite.schema import LINE_BITS
 
 TAKE_BYTES = 16 << 20
 """How much one `reserve` hands out at most, so that a thousand long messages do not fill the memory."""
@@ -45,9 +47,43 @@ class Receipt(NamedTuple):
     handout: int
 
 
-def choose(lines: Sequence[Segment], queues: Sequence[str], limit: int, turn: int) -> list[tuple[Segment, int]]:
+def take(
+    connection: sqlite3.Connection, lines: Sequence[Segment], limit: int, *, turn: int, owner: int, handout: int
+) -> list[Delivery]:
+    """Up to `limit` of what is ready in these lines, now held by `owner`."""
+    chosen = [(lines[0], min(limit, lines[0].ready))] if len(lines) == 1 else _choose(lines, limit, turn)
+    places: list[int] = []
+    for line, count in chosen:
+        places += _first(connection, line, count) if line.returned else range(line.head, line.head + count)
+    found, lengths, glued = connection.execute(_SOME, (to_json(places).decode(),)).fetchone()
+    held, sizes = from_json(found), from_json(lengths)
+    if not held or sum(sizes) > TAKE_BYTES or max(sizes) > SMALL_BYTES:
+        held, blobs = _fit(connection, held, sizes, glued)
+    else:
+        blobs = [glued[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True)]
+    try:
+        envelopes = [decode(blob) for blob in blobs]
+    except msgspec.DecodeError as error:
+        raise BrokerRefused(f"a stored message cannot be read: {error}; was the file written by another umbel?") from error
+    passed = places if len(held) == len(places) or not held else places[: places.index(held[-1]) + 1]
+    past = _past(connection, passed) if any(line.has_past for line, _ in chosen) else {}
+    connection.execute(_HOLD_PAST if past else _HOLD, (owner, handout, to_json(held).decode()))
+    heads = {place >> LINE_BITS: place + 1 for place in passed}  # of each line the last, which is the furthest
+    moved = [(max(heads.get(line.number, 0), line.head), line.number) for line, _ in chosen]
+    connection.executemany("UPDATE segment SET head = ? WHERE number = ?", moved)
+    queues = {line.number: line.queue for line, _ in chosen}
+    taken = [
+        Delivery(envelope, queues[place >> LINE_BITS], Receipt(place, owner, handout), 1)
+        for place, envelope in zip(held, envelopes, strict=True)
+    ]
+    if past:
+        _recall(connection, taken, held, past)
+    return taken
+
+
+def _choose(lines: Sequence[Segment], limit: int, turn: int) -> list[tuple[Segment, int]]:
     """How many to take of each line: fair between queues, the most urgent first inside one."""
-    ready = dict.fromkeys(queues, 0)
+    ready = dict.fromkeys(sorted({line.queue for line in lines}), 0)
     for line in lines:
         ready[line.queue] += line.ready
     left = dict(zip(ready, share(list(ready.values()), limit, turn), strict=True))
@@ -59,66 +95,45 @@ def choose(lines: Sequence[Segment], queues: Sequence[str], limit: int, turn: in
     return chosen
 
 
-def take(connection: sqlite3.Connection, chosen: Sequence[tuple[Segment, int]], owner: int, handout: int) -> list[Delivery]:
-    """The first so many of each line, now held by `owner`."""
-    places = [place for line, count in chosen for place in _first(connection, line, count)]
-    held, envelopes = fetch(connection, places)
-    passed = places if len(held) == len(places) or not held else places[: places.index(held[-1]) + 1]
-    lines = [line for line, _ in chosen]
-    past = _past(connection, pack.text(passed)) if any(line.has_past for line in lines) else {}
-    connection.execute(_HOLD_PAST if past else _HOLD, (owner, handout, pack.text(held)))
-    if past:
-        connection.execute(_FORGET, (pack.text(passed),))
-    _advance(connection, lines, passed)
-    queues = {line.number: line.queue for line, _ in chosen}
-    taken = [
-        Delivery(envelope, queues[of(place)], Receipt(place, owner, handout), 1)
-        for place, envelope in zip(held, envelopes, strict=True)
-    ]
-    for delivery, place in zip(taken, held, strict=True) if past else ():
-        attempts, begun, delivery.parked = past.get(place, (0, 0, None))
-        delivery.attempt, delivery.begun = attempts + 1, bool(begun)
-    return taken
-
-
 def _first(connection: sqlite3.Connection, line: Segment, count: int) -> list[int]:
     """The next `count` places of the line: those given back, then from its head on."""
-    back: list[int] = []
-    if line.returned:
-        sql = "SELECT place FROM past WHERE place >= ? AND place < ? ORDER BY place LIMIT ?"
-        back = [row[0] for row in connection.execute(sql, (start(line.number), line.head, count)).fetchall()]
+    sql = "SELECT place FROM past WHERE place >= ? AND place < ? ORDER BY place LIMIT ?"
+    back = [row[0] for row in connection.execute(sql, (start(line.number), line.head, count)).fetchall()]
     return [*back, *range(line.head, line.head + count - len(back))]
 
 
-def fetch(connection: sqlite3.Connection, places: Sequence[int]) -> tuple[list[int], list[Envelope]]:
-    """The messages at these places, in their order, as many as fit into `TAKE_BYTES` (at least one)."""
-    found, sizes, glued = connection.execute(_SOME, (pack.text(places),)).fetchone()
-    found, sizes = pack.from_json(found), pack.from_json(sizes)
-    fitting = next(pack.slices(sizes, TAKE_BYTES), slice(0)) if sum(sizes) > TAKE_BYTES else slice(None)
-    blobs = pack.split(glued or b"", [size if size <= SMALL_BYTES else 0 for size in sizes])
-    return found[fitting], [
-        _read(connection, place, size, blob) for place, size, blob in zip(found[fitting], sizes[fitting], blobs, strict=False)
+def _fit(
+    connection: sqlite3.Connection, found: Sequence[int], sizes: Sequence[int], glued: bytes | None
+) -> tuple[list[int], list[bytes]]:
+    """As many as fit into `TAKE_BYTES` (at least one), the long ones out of their own rows."""
+    fitting = next(pack.slices(sizes, TAKE_BYTES), slice(0))
+    places, blobs = list(found[fitting]), pack.split(glued or b"", [size if size <= SMALL_BYTES else 0 for size in sizes])
+    return places, [
+        read(connection, place) if size > SMALL_BYTES else blob
+        for place, size, blob in zip(places, sizes[fitting], blobs, strict=False)
     ]
 
 
-def _read(connection: sqlite3.Connection, place: int, size: int, blob: bytes) -> Envelope:
-    """The envelope, out of its own row if it is long."""
-    if size > SMALL_BYTES:
-        (blob,) = connection.execute("SELECT envelope FROM message WHERE place = ?", (place,)).fetchone()
-    try:
-        return decode(blob)
-    except msgspec.DecodeError as error:
-        raise BrokerRefused(f"a stored message cannot be read: {error}; was the file written by another umbel?") from error
+def read(connection: sqlite3.Connection, place: int) -> bytes:
+    """The envelope at this place."""
+    blob: bytes = connection.execute("SELECT envelope FROM message WHERE place = ?", (place,)).fetchone()[0]
+    return blob
 
 
-def _past(connection: sqlite3.Connection, places: str) -> dict[int, tuple[int, int, float | None]]:
+def _past(connection: sqlite3.Connection, places: Sequence[int]) -> dict[int, tuple[int, int, float | None]]:
     """What befell these before: attempts, begun, parked; most have no past."""
-    rows = pack.from_json(connection.execute(_PAST, (places,)).fetchone()[0])
+    rows = from_json(connection.execute(_PAST, (pack.text(places),)).fetchone()[0])
     return {row[0]: (row[1], row[2], row[3]) for row in rows}
 
 
-def _advance(connection: sqlite3.Connection, lines: Sequence[Segment], passed: Sequence[int]) -> None:
-    """Note that these are no longer ready."""
-    after = {of(place): place + 1 for place in passed}  # of each line the last, which is the furthest
-    heads = [(max(after.get(line.number, 0), line.head), line.number) for line in lines]
-    connection.executemany("UPDATE segment SET head = ? WHERE number = ?", heads)
+def _recall(
+    connection: sqlite3.Connection,
+    taken: Sequence[Delivery],
+    held: Sequence[int],
+    past: dict[int, tuple[int, int, float | None]],
+) -> None:
+    """Tell each what befell it before, which is now written in its hold."""
+    connection.execute(_FORGET, (pack.text(list(past)),))
+    for delivery, place in zip(taken, held, strict=True):
+        attempts, begun, delivery.parked = past.get(place, (0, 0, None))
+        delivery.attempt, delivery.begun = attempts + 1, bool(begun)
