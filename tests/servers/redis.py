@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from umbel.testing.waiting import until
 
@@ -69,8 +72,11 @@ class RedisServer:
 
 
 def _program() -> str:
+    """The server's program; without one the test fails on CI, and is skipped at home."""
     found = shutil.which("redis-server") or shutil.which("valkey-server")
-    assert found, "the tests of redis:// need redis-server, or valkey-server, on the PATH"
+    if found is None:
+        missing = "redis-server (or valkey-server) is not on the PATH"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
     return found
 
 
