@@ -292,8 +292,6 @@ class Umbel:
         signals.import_modules.send(self)
         self.finalize()
 
-    loader_imports = import_task_modules
-
     def _import_discovered(self, django_apps: list[str] | None = None) -> None:
         for packages, name in self._discover:
             if packages is None:

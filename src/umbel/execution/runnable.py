@@ -7,8 +7,6 @@ from typing import Any, Protocol
 
 from umbel.execution.einfo import ExceptionInfo
 
-Errors = tuple[type[BaseException], ...]
-
 
 class Runnable(Protocol):
     """A task as the execution room sees it: what to call, what to tell, and how it wants to be retried.

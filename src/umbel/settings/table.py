@@ -68,6 +68,13 @@ _KEPT: tuple[_Row, ...] = (
     ("broker_lease", "seconds", 30.0, "", "How long a worker that shows no sign of life keeps what it holds."),
     ("broker_publish_timeout", "seconds", 5.0, "", "Longest time that sending may take, all attempts together."),
     # Tasks
+    (
+        "task_acks_on_failure_or_timeout",
+        "flag",
+        True,
+        "C_ACKS_ON_FAILURE_OR_TIMEOUT",
+        "False: a late task that failed is buried.",
+    ),
     ("task_acks_late", "flag", True, "C_ACKS_LATE", "A task whose worker died runs again (False: is told as failed)."),
     ("task_always_eager", "flag", False, "C_ALWAYS_EAGER", "Run tasks at once in the calling process, for tests."),
     ("task_eager_propagates", "flag", False, "C_EAGER_PROPAGATES_EXCEPTIONS", "Eager tasks raise what they raise."),
@@ -157,7 +164,6 @@ _ACCEPTED: tuple[_Row, ...] = (
     ("broker_use_ssl", "any", False, "", "TLS options."),
     ("task_acks_on_failure", "flag", None, "C_ACKS_ON_FAILURE", "False: a failed task goes to the dead letters."),
     ("task_acks_on_timeout", "flag", None, "C_ACKS_ON_TIMEOUT", "False: so does one past its time limit."),
-    ("task_acks_on_failure_or_timeout", "flag", True, "C_ACKS_ON_FAILURE_OR_TIMEOUT", "Both of the above at once."),
     ("task_retry_on_worker_lost", "flag", False, "C_RETRY_ON_WORKER_LOST", "A lost run counts as a retry."),
     ("task_repr_maxlevels", "whole", 3, "C_REPR_MAXLEVELS", "How deep arguments are shown in logs."),
     ("task_default_exchange", "text", None, "C_DEFAULT_EXCHANGE", "Exchange of queues that name none."),

@@ -112,10 +112,7 @@ class Settle:
         if not self._joint:
             await self._store(conclusions)
         try:
-            try:
-                lost = await self._loop.run_in_executor(self._thread, self._broker.conclude, conclusions)
-            except BrokerDown:
-                lost = await self._patiently(self._broker.conclude, conclusions)
+            lost = await self._patiently(self._broker.conclude, conclusions)
         except BrokerRefused as error:
             await self._refused(conclusions, error)
             return
