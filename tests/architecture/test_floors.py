@@ -15,11 +15,11 @@ HOUSE = Path(__file__).parents[2] / "src" / "umbel"
 
 FLOORS: tuple[frozenset[str], ...] = (  # ground first; rooms of one floor do not import each other
     frozenset({"errors", "states", "clock", "signals", "log", "version"}),
-    frozenset({"wire", "settings"}),
+    frozenset({"wire", "settings", "schedules"}),
     frozenset({"stores", "execution"}),
     frozenset({"pools"}),
     frozenset({"client"}),
-    frozenset({"worker"}),
+    frozenset({"worker", "beat"}),
     frozenset({"cli", "testing"}),
 )
 OUTSIDE = {"umbel", "__main__"}  # the face and the door: they may look at every room, and no room but the top floor's at them

@@ -1,0 +1,112 @@
+"""The contract of schedule stores: where the entries of periodic work are kept, and who leads.
+
+An implementation keeps all of it, and proves it with `umbel.testing.contracts.ScheduleStoreContract`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Row:
+    """One entry of the schedule, as it is kept."""
+
+    name: str
+    definition: bytes
+    """What is to be done and when, in the words of `schedules.entry`; stores do not read it."""
+    enabled: bool = True
+    since: float = 0.0
+    """From when it counts (the store's clock): when it was first saved, or last enabled."""
+    fired: float | None = None
+    """The due time of the last tick that is settled: sent, or left out by the entry's policy."""
+    count: int = 0
+    """How many ticks were sent."""
+
+
+@dataclass(slots=True, frozen=True)
+class Ticks:
+    """What became of the ticks of one entry: the last due time that is settled, and how many more were sent."""
+
+    name: str
+    fired: float
+    count: int
+
+
+@dataclass(slots=True)
+class Changes:
+    """What has changed in the schedule."""
+
+    version: int
+    """Ask for what comes behind this next time."""
+    rows: list[Row] = field(default_factory=list)
+    """Entries that are new or were changed, whole."""
+    gone: list[str] = field(default_factory=list)
+    """Names of entries that were removed."""
+    whole: bool = False
+    """True if `rows` is the whole schedule: what is not in it is gone."""
+
+
+@dataclass(slots=True, frozen=True)
+class Leader:
+    """Who leads, and until when (the store's clock)."""
+
+    owner: str
+    until: float
+
+
+class ScheduleStore(ABC):
+    """Keeps the entries of a schedule, and which of its beats leads.
+
+    1. Whole or not at all: each call is one transaction; what it wrote survives what the store survives.
+    2. Batch: each call costs a bounded number of round trips whatever the length; empty batches do nothing.
+    3. Any method from any thread and any process; after `fork` a child opens connections of its own.
+    4. Only `BrokerDown` (try again) and `BrokerRefused` (never will) are raised, native errors chained.
+    """
+
+    url: str
+    """Where it is, without credentials."""
+
+    @abstractmethod
+    def changes(self, after: int = 0) -> Changes:
+        """What was saved, enabled, disabled or removed behind the version `after`; 0: the whole schedule.
+
+        `tick` changes no version. A version so old that what was removed since is no longer known gives the whole schedule, too.
+        """
+
+    @abstractmethod
+    def save(self, entries: Sequence[tuple[str, bytes]]) -> None:
+        """Write the definitions of these (name, definition): new ones enabled, with `since` now.
+
+        Of known ones all else stays as it is; one whose definition is the same already is not touched.
+        """
+
+    @abstractmethod
+    def enable(self, names: Sequence[str], *, enabled: bool) -> int:
+        """Let these fire, or not; tells how many were changed. What is enabled anew counts from now (`since`)."""
+
+    @abstractmethod
+    def remove(self, names: Sequence[str]) -> int:
+        """Forget these; tells how many there were."""
+
+    @abstractmethod
+    def tick(self, ticks: Sequence[Ticks]) -> None:
+        """Note what became of ticks: `fired` never goes back, `count` is added; entries that are gone are passed over."""
+
+    @abstractmethod
+    def lead(self, owner: str, seconds: float) -> bool:
+        """True if `owner` leads for `seconds` from now on the store's clock: it did already, or nobody does."""
+
+    @abstractmethod
+    def resign(self, owner: str) -> None:
+        """Let others lead at once, if `owner` does."""
+
+    @abstractmethod
+    def leader(self) -> Leader | None:
+        """Who leads now."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Leave; twice is fine."""
