@@ -2,6 +2,7 @@
 
 UmbelError
 ├── ImproperlyConfigured            a setting, option or URL that cannot work
+│   └── ScheduleError               (also a ValueError) a schedule that cannot be read as written
 ├── BrokerError
 │   ├── BrokerDown                  the store cannot be reached now: try again
 │   └── BrokerRefused               the store will never take this
@@ -33,6 +34,10 @@ class UmbelError(Exception):
 
 class ImproperlyConfigured(UmbelError):
     """A setting, option or URL cannot work as given."""
+
+
+class ScheduleError(ImproperlyConfigured, ValueError):
+    """The schedule cannot be read as written."""
 
 
 class BrokerError(UmbelError):
