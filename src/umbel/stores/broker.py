@@ -28,6 +28,8 @@ class Delivery:
     """True if `started` was told of it: with early ack it must not run again."""
     parked: float | None = None
     """When it was first released as `parked` (the store's clock), if ever."""
+    revoked: bool = False
+    """True if its task was revoked: it must not run. To conclude it ends the revocation, which is met."""
 
 
 @dataclass(slots=True)
@@ -41,6 +43,15 @@ class Conclusion:
     """The reason, if the envelope goes to the dead instead of away."""
 
 
+@dataclass(slots=True, frozen=True)
+class Revocation:
+    """A task that is not to run."""
+
+    id: str
+    signal: str | None = None
+    """The name of the signal that is to end a run (`SIGTERM`); None: a run that has begun goes on."""
+
+
 @dataclass(slots=True)
 class Recovered:
     """What `recover` did."""
@@ -50,6 +61,23 @@ class Recovered:
     stranded: list[Delivery] = field(default_factory=list)
     """Those that must not simply run again: begun with early ack, or handed out `max_deliveries` times.
     They are now held by the caller, who tells and buries or concludes them."""
+
+
+@dataclass(slots=True, frozen=True)
+class Once:
+    """One envelope that may be sent by several, and is to be accepted from one: the tick of a schedule."""
+
+    envelope: Envelope
+    stream: str
+    """What it is one of a sequence of."""
+    number: float
+    """Its place in the sequence: when it is due, in seconds since 1970."""
+
+
+REMEMBERED = 30 * 86400.0
+"""Seconds for which the last number of a stream is known, counted from that number, or from its acceptance if that is later."""
+ASTRAY = 3600.0
+"""Seconds: a number further in the future than this came from a clock that was wrong."""
 
 
 @dataclass(slots=True)
@@ -102,6 +130,17 @@ class Broker(ABC):
         """Accept all; those with a `due` in the future wait in the store until then."""
 
     @abstractmethod
+    def send_once(self, messages: Sequence[Once]) -> list[bool]:
+        """Accept those whose number is beyond the last that was accepted of their stream, as `send` does; tells which were.
+
+        Of any number of senders of the same stream and number one is told True, however they meet; what is not accepted leaves
+        no trace. Each is one step, whole or not at all; messages of one stream are taken in the order in which they stand. After
+        `BrokerDown` the same may be sent again: False then means that it is there.
+
+        The last number of a stream is known for `REMEMBERED`; one that is `ASTRAY` by the store's clock blocks nothing.
+        """
+
+    @abstractmethod
     def reserve(self, queues: Sequence[str], limit: int, wait: float) -> list[Delivery]:
         """Hold and give 1 to `limit` due envelopes as soon as there is one; `[]` after `wait` seconds, or once closed.
 
@@ -141,6 +180,20 @@ class Broker(ABC):
     @abstractmethod
     def recover(self) -> Recovered:
         """Take from owners whose lease has run out all they held. Any process may call it, at any time."""
+
+    @abstractmethod
+    def revoke(self, revocations: Sequence[Revocation], seconds: float) -> None:
+        """Keep these for `seconds`, or until they are met: what is handed out from now on of their tasks is marked `revoked`.
+
+        They concern what waits now and what is sent later, a retry included. Twice is the longer of both, and a signal stays.
+        """
+
+    @abstractmethod
+    def revocations(self, after: int = 0) -> tuple[int, list[Revocation]]:
+        """Those made behind the mark `after` and not yet met, and the mark to ask from the next time.
+
+        For owners who hold tasks: what they got before it was revoked is not marked.
+        """
 
     @abstractmethod
     def queues(self) -> list[str]:

@@ -21,9 +21,14 @@ class Row:
     since: float = 0.0
     """From when it counts (the store's clock): when it was first saved, or last enabled."""
     fired: float | None = None
-    """The due time of the last tick that is settled: sent, or left out by the entry's policy."""
+    """The due time of the last tick that is settled (sent, or left out by the entry's policy), exactly as it was told."""
     count: int = 0
     """How many ticks were sent."""
+
+    @property
+    def after(self) -> float:
+        """Its next tick is the first behind this moment: what was due while it was disabled is none of its ticks."""
+        return self.since if self.fired is None else max(self.since, self.fired)
 
 
 @dataclass(slots=True, frozen=True)
@@ -57,11 +62,18 @@ class Leader:
     until: float
 
 
+FORGOTTEN = 3600.0
+"""Seconds for which a store remembers what was removed."""
+ASTRAY = 3600.0
+"""Seconds: a due time that lies further in the future than this was told by a clock that was wrong, and blocks nothing."""
+
+
 class ScheduleStore(ABC):
     """Keeps the entries of a schedule, and which of its beats leads.
 
-    1. Whole or not at all: each call is one transaction; what it wrote survives what the store survives.
-    2. Batch: each call costs a bounded number of round trips whatever the length; empty batches do nothing.
+    1. Whole or not at all: each call is one transaction (thousands of entries may be several, each of whole entries); what it
+       wrote survives what the store survives. Called again after `BrokerDown`, only `tick` is not the same as once: its counts.
+    2. Batch: each call costs one round trip, or one for some thousands of entries; empty batches do nothing.
     3. Any method from any thread and any process; after `fork` a child opens connections of its own.
     4. Only `BrokerDown` (try again) and `BrokerRefused` (never will) are raised, native errors chained.
     """
@@ -73,7 +85,8 @@ class ScheduleStore(ABC):
     def changes(self, after: int = 0) -> Changes:
         """What was saved, enabled, disabled or removed behind the version `after`; 0: the whole schedule.
 
-        `tick` changes no version. A version so old that what was removed since is no longer known gives the whole schedule, too.
+        `tick` changes no version. A version so old that what was removed since is no longer known gives the whole schedule, too,
+        as does one of a store that has been lost or emptied meanwhile.
         """
 
     @abstractmethod
@@ -93,11 +106,17 @@ class ScheduleStore(ABC):
 
     @abstractmethod
     def tick(self, ticks: Sequence[Ticks]) -> None:
-        """Note what became of ticks: `fired` never goes back, `count` is added; entries that are gone are passed over."""
+        """Note what became of ticks: `fired` never goes back, `count` is added; entries that are gone are passed over.
+
+        A `fired` that is `ASTRAY` gives way to any other.
+        """
 
     @abstractmethod
     def lead(self, owner: str, seconds: float) -> bool:
-        """True if `owner` leads for `seconds` from now on the store's clock: it did already, or nobody does."""
+        """True if `owner` leads for `seconds` from now on the store's clock: it did already, or nobody does.
+
+        Who would lead for more than twice as long from now does not count: the clock was set back since.
+        """
 
     @abstractmethod
     def resign(self, owner: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from umbel import clock
 from umbel.stores import fork
 from umbel.stores.backend import ResultBackend
-from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Recovered
+from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Once, Recovered, Revocation
 from umbel.stores.memory.backend import MemoryBackend, keep
 from umbel.stores.memory.room import EMPTY, Hold, Item, room
 from umbel.stores.owner import new_owner
@@ -43,6 +43,13 @@ class MemoryBroker(Broker):
             self._room.put(Item(envelope, now), due=envelope.due)
         self._room.changed.notify_all()
 
+    def send_once(self, messages: Sequence[Once]) -> list[bool]:
+        with self._room.changed:
+            now = clock.now()
+            accepted = [self._room.is_next(each.stream, each.number, now) for each in messages]
+            self._put([each.envelope for each, is_next in zip(messages, accepted, strict=True) if is_next])
+            return accepted
+
     def reserve(self, queues: Sequence[str], limit: int, wait: float) -> list[Delivery]:
         until = clock.monotonic() + wait
         names = list(dict.fromkeys(queues))
@@ -76,7 +83,8 @@ class MemoryBroker(Broker):
         item.attempts += 1
         hold = Hold(item, self.owner)
         self._room.held[hold] = None
-        return Delivery(item.envelope, item.envelope.queue, hold, item.attempts, item.begun, item.parked)
+        revoked = item.envelope.id in self._room.revoked and self._room.is_revoked(item.envelope.id)
+        return Delivery(item.envelope, item.envelope.queue, hold, item.attempts, item.begun, item.parked, revoked)
 
     def _next_due(self, names: list[str]) -> float:
         """Seconds until the next of these is due; a moved clock is noticed within the second."""
@@ -114,6 +122,8 @@ class MemoryBroker(Broker):
 
     def _conclude(self, conclusion: Conclusion, hold: Hold) -> None:
         del self._room.held[hold]
+        if conclusion.delivery.revoked:
+            self._room.revoked.pop(hold.item.envelope.id, None)
         keep(self._room, conclusion.results, self._results.expires if self._results else 86400.0)
         self._put(conclusion.envelopes)
         if conclusion.buried is not None:
@@ -172,6 +182,17 @@ class MemoryBroker(Broker):
         del self._room.held[hold]
         hold.item.begun |= hold.begun
         return self._hold(hold.item)
+
+    def revoke(self, revocations: Sequence[Revocation], seconds: float) -> None:
+        with self._room.changed:
+            for each in revocations:
+                self._room.revoke(each, clock.now() + seconds)
+
+    def revocations(self, after: int = 0) -> tuple[int, list[Revocation]]:
+        with self._room.changed:
+            found = [each for each in self._room.revoked.values() if each.mark > after]
+            kept = [Revocation(each.id, each.signal) for each in found if self._room.is_revoked(each.id)]
+            return max([after, *[each.mark for each in found]]), kept
 
     def queues(self) -> list[str]:
         with self._room.changed:

@@ -15,7 +15,7 @@ from threading import Condition, Lock
 
 from umbel import clock
 from umbel.stores import fork
-from umbel.stores.broker import Buried
+from umbel.stores.broker import ASTRAY, REMEMBERED, Buried, Revocation
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
 
@@ -45,6 +45,17 @@ class Hold:
     owner: str
     begun: bool = False
     """True if it was begun in this hold, whatever went before."""
+
+
+@dataclass(slots=True)
+class Revoked:
+    """A revocation, as it is kept."""
+
+    id: str
+    signal: str | None
+    until: float
+    mark: int
+    """Its place among all that were ever made."""
 
 
 @dataclass(slots=True)
@@ -122,6 +133,10 @@ class Room:
         self.results: dict[str, tuple[Result, float | None]] = {}
         self.chords: dict[str, tuple[dict[int, Result] | None, float | None]] = {}
         self.count = itertools.count(1)
+        self.revoked: dict[str, Revoked] = {}
+        """By the task's id; the one that was made last stands last."""
+        self.streams: dict[str, tuple[float, float]] = {}
+        """The last number of each, and until when it is remembered; the one that was accepted last stands last."""
 
     def put(self, item: Item, *, due: float | None, front: bool = False) -> None:
         """Put it on its shelf, at the end, in front, or aside until it is due."""
@@ -138,12 +153,40 @@ class Room:
         else:
             shelf.append(item)
 
+    def is_next(self, stream: str, number: float, now: float) -> bool:
+        """True if the number is beyond the last of its stream, which it then is itself."""
+        last = self.streams.get(stream, (float("-inf"), 0.0))[0]
+        if number <= last <= now + ASTRAY:
+            return False
+        self.streams.pop(stream, None)
+        self.streams[stream] = number, max(number, now) + REMEMBERED
+        while (first := next(iter(self.streams))) != stream and self.streams[first][1] <= now:
+            del self.streams[first]
+        return True
+
     def free(self, hold: Hold, *, due: float | None = None, counted: bool = False, begun: bool = False) -> None:
         """Give the held item back, in front."""
         del self.held[hold]
         hold.item.attempts -= not counted
         hold.item.begun |= begun
         self.put(hold.item, due=due, front=True)
+
+    def revoke(self, revocation: Revocation, until: float) -> None:
+        """Keep it; and let go of those that were made first, if their time has passed."""
+        mark = next(self.count)
+        known = self.revoked.pop(revocation.id, None)
+        signal = revocation.signal or (known and known.signal)
+        self.revoked[revocation.id] = Revoked(revocation.id, signal, max(until, known.until) if known else until, mark)
+        while not self.is_revoked(next(iter(self.revoked), revocation.id)):
+            pass
+
+    def is_revoked(self, id: str) -> bool:
+        """True if it was, and the time has not passed."""
+        known = self.revoked.get(id)
+        if known and known.until <= clock.now():
+            del self.revoked[id]
+            return False
+        return known is not None
 
     def before_fork(self) -> None:
         """Nothing to make ready: the child throws its copy away."""

@@ -15,7 +15,7 @@ from umbel import clock
 from umbel.errors import BrokerDown, BrokerError, BrokerRefused, DecodeError
 from umbel.stores import fork
 from umbel.stores.backend import ResultBackend
-from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Recovered
+from umbel.stores.broker import ASTRAY, REMEMBERED, Broker, Buried, Conclusion, Delivery, Depth, Once, Recovered
 from umbel.stores.owner import new_owner
 from umbel.stores.redis import element, results
 from umbel.stores.redis.backend import RedisBackend
@@ -40,6 +40,7 @@ KEY = re.compile(r"\d+-\d+\Z")
 
 _SCRIPTS = (
     "reserve",
+    "once",
     "later",
     "started",
     "conclude",
@@ -120,6 +121,18 @@ class RedisBroker(Broker):
         queues = {each.queue for each in written}
         self._ask_all([*self._declare(queues), *self._pushes(written)])
         self._declared |= queues
+
+    def send_once(self, messages: Sequence[Once]) -> list[bool]:
+        if not messages:
+            return []
+        envelopes = [each.envelope for each in messages]
+        written = element.write(envelopes, self._steps, celery_workers=self._celery_workers)
+        arguments = [(each.stream, repr(each.number), *_as_arguments(one)) for each, one in zip(messages, written, strict=True)]
+        accepted: list[bool] = []
+        for start in range(0, len(arguments), AT_ONCE):  # one by one: if they overtook each other, numbers would be passed over
+            batch = itertools.chain.from_iterable(arguments[start : start + AT_ONCE])
+            accepted += map(bool, self._run("once", REMEMBERED, ASTRAY, *batch))
+        return accepted
 
     def _ask_all(self, commands: Sequence[Command]) -> None:
         try:

@@ -12,6 +12,8 @@
 --   Pumbel.intake.<owner> <queue>  list    what a wait has just moved; given back when the owner is gone
 --   Pumbel.dead                    stream  dead letters: element, queue, step, reason, when, attempt
 --   Pumbel.dead.count              hash    queue -> how many of them
+--   Pumbel.once                    hash    stream -> the last number that was sent of it
+--   Pumbel.once.ends               zset    streams by the time until when that is remembered
 --   Pumbel.queues                  set     all queues that umbel was ever told of
 --   P_kombu.binding.<queue>        set     kombu's: so that Celery's tools see the queue
 --   Punacked, Punacked_index       hash, zset    kombu's: what Celery's workers hold
@@ -21,6 +23,7 @@
 -- envelope for kombu all the same.
 local OWNERS, INTAKES, QUEUES = P .. 'umbel.owners', P .. 'umbel.intakes', P .. 'umbel.queues'
 local DEAD, DEAD_COUNT = P .. 'umbel.dead', P .. 'umbel.dead.count'
+local ONCE, ONCE_ENDS = P .. 'umbel.once', P .. 'umbel.once.ends'
 
 local function list(queue, step)
   if step == '0' then return P .. queue end

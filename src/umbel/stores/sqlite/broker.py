@@ -11,9 +11,9 @@ from umbel import clock
 from umbel.errors import BrokerError
 from umbel.stores import fork
 from umbel.stores.backend import ResultBackend
-from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Recovered
+from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Once, Recovered
 from umbel.stores.owner import new_owner
-from umbel.stores.sqlite import broom, cemetery, holds, lines, survey
+from umbel.stores.sqlite import broom, cemetery, holds, lines, once, survey
 from umbel.stores.sqlite.backend import SqliteBackend, keep
 from umbel.stores.sqlite.file import file_at
 from umbel.stores.sqlite.pack import to_json
@@ -68,6 +68,16 @@ class SqliteBroker(Broker):
             mail = lines.sort(envelopes, now)
             with self._file as connection:
                 lines.put(connection, mail, now)
+
+    def send_once(self, messages: Sequence[Once]) -> list[bool]:
+        if not messages:
+            return []
+        now = clock.now()
+        with self._file as connection:
+            accepted = once.accept(connection, messages, now)
+            mail = [each.envelope for each, is_next in zip(messages, accepted, strict=True) if is_next]
+            lines.put(connection, lines.sort(mail, now), now)
+            return accepted
 
     def reserve(self, queues: Sequence[str], limit: int, wait: float) -> list[Delivery]:
         until = clock.monotonic() + wait

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 SIZE_BITS = 31
+NANO = 1_000_000_000
 
 BLOB = f"substr(?, {{0}} >> {SIZE_BITS}, {{0}} & {(1 << SIZE_BITS) - 1})"
 """SQL: the blob that a mark stands for, out of the parameter in which all are joined."""
@@ -42,6 +43,17 @@ def split(joined: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
     for size in sizes:
         yield joined[start : start + size]
         start += size
+
+
+def whole(seconds: float) -> int:
+    """A moment in whole nanoseconds: as such it goes through JSON exactly, which SQLite's JSON does not do for fractions."""
+    full, part = divmod(seconds, 1.0)
+    return int(full) * NANO + round(part * NANO)
+
+
+def moment(nanoseconds: int) -> float:
+    """The moment again, to the last bit if it is one since 1971: floats stand wider apart there."""
+    return nanoseconds / NANO
 
 
 def slices(sizes: Sequence[int], limit_bytes: int = 64 << 20) -> Iterator[slice]:

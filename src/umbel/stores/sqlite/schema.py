@@ -8,6 +8,11 @@
     dead      what was buried
     owner     who holds, and until when
     result, chord, part   what became of tasks
+    stream    the last number that was sent of each, until when it is remembered
+    entry, gone, leader   the schedule: what is due when, what was removed of late, whose beat leads
+    version   one row: the number of the schedule's last change, and of the last that is forgotten
+
+All moments in `stream` and behind it are whole nanoseconds (see `pack`).
 
 A place is one number: the segment's, then 44 bits of place in line. So one B-tree, in the order in which things are handed out,
 is the whole of the hot path: sending appends, reserving reads on from `head`, and no second index is kept for either. Where a
@@ -54,6 +59,14 @@ TABLES = (
     "CREATE TABLE chord (id TEXT PRIMARY KEY, whole INTEGER NOT NULL, expires REAL) WITHOUT ROWID",
     """CREATE TABLE part (chord TEXT NOT NULL, number INTEGER NOT NULL, id TEXT NOT NULL, state TEXT NOT NULL,
         document BLOB NOT NULL, PRIMARY KEY (chord, number)) WITHOUT ROWID""",
+    "CREATE TABLE stream (stream TEXT PRIMARY KEY, number INTEGER NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX stream_until ON stream (until)",
+    """CREATE TABLE entry (name TEXT PRIMARY KEY, version INTEGER NOT NULL, definition BLOB NOT NULL, enabled INTEGER NOT NULL,
+        since INTEGER NOT NULL, fired INTEGER, count INTEGER NOT NULL)""",
+    "CREATE UNIQUE INDEX entry_version ON entry (version)",
+    "CREATE TABLE gone (version INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, at INTEGER NOT NULL)",
+    "CREATE TABLE version (latest INTEGER NOT NULL, forgotten INTEGER NOT NULL)",
+    "CREATE TABLE leader (owner TEXT NOT NULL, until INTEGER NOT NULL)",
 )
 
 
