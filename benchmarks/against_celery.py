@@ -1,6 +1,6 @@
 """umbel beside Celery on this machine: the same work in turn, several rounds, medians and ratios.
 
-Celery runs in `.bench/celery` (see requirements/bench-celery.txt) on a private Redis, umbel on its SQLite store.
+Celery runs in `.bench/celery` (see requirements/celery.txt) on a private Redis, umbel on its SQLite store.
 """
 
 from __future__ import annotations
