@@ -1,6 +1,24 @@
 """When periodic work is due: pure data and arithmetic, no I/O."""
 
-from umbel.schedules.reading import from_data
+from umbel.errors import ScheduleError as ScheduleError
+from umbel.schedules.clocked import clocked
+from umbel.schedules.crontab import crontab
+from umbel.schedules.interval import schedule
+from umbel.schedules.reading import from_data, maybe_schedule
 from umbel.schedules.schedule import BaseSchedule, Schedule, schedstate
+from umbel.schedules.solar import solar
+from umbel.schedules.zone import read_zone
 
-__all__ = ["BaseSchedule", "Schedule", "from_data", "schedstate"]
+__all__ = [
+    "BaseSchedule",
+    "Schedule",
+    "ScheduleError",
+    "clocked",
+    "crontab",
+    "from_data",
+    "maybe_schedule",
+    "read_zone",
+    "schedstate",
+    "schedule",
+    "solar",
+]

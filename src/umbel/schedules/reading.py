@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from umbel.errors import ScheduleError
-from umbel.schedules.schedule import Schedule
+from umbel.schedules.crontab import crontab
+from umbel.schedules.interval import schedule
+from umbel.schedules.schedule import HasZone, Schedule
 
 
 def from_data(data: dict[str, Any]) -> Schedule:
@@ -23,3 +26,14 @@ def from_data(data: dict[str, Any]) -> Schedule:
         raise
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise ScheduleError(f"the data of a schedule of kind {kind!r} do not fit it: {error}") from error
+
+
+def maybe_schedule(words: Schedule | float | timedelta | str, relative: bool = False, app: HasZone | None = None) -> Schedule:
+    """The schedule that the words mean: seconds or a timedelta an interval, text a crontab's line; a schedule is itself."""
+    if isinstance(words, Schedule):
+        if app is not None:
+            words.app = app
+        return words
+    if isinstance(words, str):
+        return crontab.from_string(words, app=app)
+    return schedule(words, relative, app=app)

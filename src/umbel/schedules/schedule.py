@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from umbel import clock
 from umbel.errors import ScheduleError
+from umbel.schedules.zone import read_zone
 
 _DAY = 86_400.0
 
@@ -49,11 +50,11 @@ class Schedule(ABC):
     """The zone of this schedule; without one it follows the zone that is handed in."""
 
     def __init__(
-        self, nowfun: Callable[[], datetime] | None = None, app: HasZone | None = None, *, timezone: tzinfo | None = None
+        self, nowfun: Callable[[], datetime] | None = None, app: HasZone | None = None, *, timezone: str | tzinfo | None = None
     ):
         self.nowfun = nowfun
         self.app = app
-        self.timezone = timezone
+        self.timezone = None if timezone is None else read_zone(timezone)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -71,20 +72,22 @@ class Schedule(ABC):
         """
 
     def as_data(self) -> dict[str, Any]:
-        """What JSON can carry and `from_data` turns back; if not overridden: what `__reduce__` gives, the arguments and the state."""
-        reduced = "" if type(self).__reduce__ is object.__reduce__ else self.__reduce__()
-        if isinstance(reduced, str) or reduced[0] is not type(self):
+        """What JSON can carry and `from_data` turns back; if not overridden, what `__reduce__` tells of how to make it again."""
+        parts: Any = () if type(self).__reduce__ is object.__reduce__ else self.__reduce__()
+        if parts[:1] == (remade,):
+            _, args, kwargs = parts[1]
+        elif parts[:1] == (type(self),):
+            args, kwargs = parts[1], {}
+        else:
             name = type(self).__name__
             raise ScheduleError(f"schedule {self!r} cannot be stored: give {name} as_data() and from_data(), or a __reduce__()")
-        data: dict[str, Any] = {"kind": self.kind, "args": list(reduced[1])}
-        if len(reduced) > 2 and reduced[2]:
-            data["state"] = reduced[2]
-        return data
+        data = {"kind": self.kind, "args": args, "kwargs": kwargs, "state": parts[2] if len(parts) > 2 else None}
+        return {key: _plain(value) for key, value in data.items() if value}
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> Self:
         """The schedule that `as_data` described."""
-        schedule = cls(*data["args"])
+        schedule = cls(*data.get("args", ()), **data.get("kwargs", {}))
         for name, value in data.get("state", {}).items():
             setattr(schedule, name, value)
         return schedule
@@ -117,6 +120,28 @@ class Schedule(ABC):
             return schedstate(is_due=False, next=due - now)
         following = self.next(now, self.tz)
         return schedstate(is_due=due is not None, next=_DAY if following is None else following - now)
+
+
+def remade(cls: type[Schedule], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Schedule:
+    """A schedule made again; what `__reduce__` of umbel's own names, as pickle knows no keywords."""
+    return cls(*args, **kwargs)
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON has it."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case timedelta():
+            return value.total_seconds()
+        case tzinfo():
+            return str(value)
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case dict():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case _:
+            raise ScheduleError(f"{value!r} in a schedule cannot be stored: give its class as_data() and from_data()")
 
 
 _asked: ContextVar[datetime | None] = ContextVar("_asked", default=None)

@@ -1,0 +1,109 @@
+"""Schedules that come round every so often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+from umbel.errors import ScheduleError
+from umbel.schedules.schedule import HasZone, Schedule, remade
+from umbel.schedules.zone import DAY, first_moment, stretches
+
+_UNITS = ((DAY, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_SINCE = {DAY: "midnight", 3600: "the hour", 60: "the minute", 1: "the second"}
+
+
+class schedule(Schedule):  # noqa: N801  Celery's name
+    """Due `run_every` after the firing before.
+
+    `relative`: counted from the start of the day, hour, minute or second of the firing before, whichever is the largest unit that
+    `run_every` has: every 2 hours means on the hour, every 3 days at midnight of the zone. Days are those of the wall clock,
+    however long; shorter units are real time.
+    """
+
+    kind = "schedule"
+    __slots__ = ("_every", "relative")
+
+    def __init__(
+        self,
+        run_every: float | timedelta,
+        relative: bool = False,
+        nowfun: Callable[[], datetime] | None = None,
+        app: HasZone | None = None,
+        *,
+        timezone: str | tzinfo | None = None,
+    ):
+        super().__init__(nowfun, app, timezone=timezone)
+        every: object = run_every.total_seconds() if isinstance(run_every, timedelta) else run_every
+        if not isinstance(every, (int, float)) or not 0 < every <= timedelta.max.total_seconds():
+            raise ScheduleError(f"schedule every {run_every!r}: it takes seconds or a timedelta, more than 0")
+        self._every = float(every)
+        self.relative = bool(relative)
+
+    def next(self, after: float, zone: tzinfo) -> float | None:
+        """`run_every` after `after`, or after the start of the unit that `after` lies in."""
+        unit = self._unit()
+        if not self.relative or unit is None:
+            return after + self._every
+        stretch = next(stretches(self.timezone or zone, after), None)
+        if stretch is None:
+            return None
+        wall = after + stretch.offset
+        if unit != DAY:
+            return wall // unit * unit - stretch.offset + self._every
+        # In a fold over midnight the day that counts is the one the clock had come to before: else it would begin twice.
+        midnight = int(max(wall, stretch.reached) // DAY) * DAY
+        whole, rest = divmod(self._every, 1)
+        return first_moment(self.timezone or zone, midnight + int(whole)) + rest
+
+    def _unit(self) -> int | None:
+        """The largest unit that fits; None below a second."""
+        return next((unit for unit, _ in _UNITS if self._every >= unit), None)
+
+    # Celery's words
+
+    @property
+    def run_every(self) -> timedelta:
+        """The interval."""
+        return timedelta(seconds=self._every)
+
+    @property
+    def seconds(self) -> float:
+        """The interval in seconds."""
+        return self._every
+
+    @property
+    def human_seconds(self) -> str:
+        """The interval as Celery writes it: `10.00 seconds`."""
+        for size, name in ((DAY, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+            if self._every >= size:
+                return f"{self._every / size:.2f} {name}{'s' if self._every != size else ''}"
+        return "now"
+
+    def __repr__(self) -> str:
+        return f"<freq: {self.human_seconds}>"
+
+    def __str__(self) -> str:
+        told = []
+        rest = self._every
+        for size, name in _UNITS[:-1]:
+            count, rest = divmod(rest, size)
+            told += [f"{count:g} {name}"] * bool(count)
+        if rest or not told:
+            told.append(f"{round(rest, 6):g} s")
+        unit = self._unit()
+        return f"every {' '.join(told)}" + (f" from {_SINCE[unit]}" if self.relative and unit is not None else "")
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, schedule) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        options = {"timezone": self.timezone} if self.timezone is not None else {}
+        return remade, (type(self), (self._every, self.relative), options)
+
+    def _key(self) -> tuple[object, ...]:
+        return (self._every, self.relative, self.timezone)
