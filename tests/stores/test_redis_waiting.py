@@ -70,8 +70,38 @@ def test_an_idle_worker_sends_hardly_anything_but_its_waits(redis_server, open_o
     for _ in range(5):
         assert broker.reserve(["q", "other"], 1, 0.5) == []
     told = {name: count for name, count in calls(redis_server).items() if name not in ("config|resetstat", "info")}
-    assert told.pop("blmove") <= 12
+    waits = told.pop("blmove")
+    assert waits <= 12
+    assert max(told.pop(name, 0) for name in ("evalsha", "llen")) <= waits + 2  # the booking sent along with each wait
     assert sum(told.values()) <= 2, told
+
+
+def test_what_waits_book_beyond_the_limit_goes_back(redis_server, open_one):
+    sender, broker = open_one(), open_one()
+    sender.send([envelope("a"), envelope("b", queue="other")])
+    for delivery in sender.reserve(["q", "other"], 2, 0):
+        sender.conclude([Conclusion(delivery)])
+    found = []
+    thread = threading.Thread(target=lambda: found.extend(broker.reserve(["q", "other"], 1, 30)))
+    thread.start()
+    until(lambda: blocked(redis_server) == 2)
+    redis_server.ask("CLIENT", "PAUSE", "200", "WRITE")  # so that both come before either wait has been read
+    for queue in ("q", "other"):
+        threading.Thread(target=sender.send, args=([envelope(queue, queue=queue)],)).start()
+    thread.join(30)
+    assert len(found) == 1
+    until(lambda: [broker.depth([queue])[queue].ready for queue in ("q", "other")].count(1) == 1)
+    assert len(broker.reserve(["q", "other"], 10, 5)) == 1
+
+
+def test_a_wait_outlives_a_flush_of_the_scripts(redis_server, open_one):
+    sender, broker = open_one(), open_one()
+    waiting = Waiting(broker)
+    until(lambda: blocked(redis_server) == 1)
+    redis_server.ask("SCRIPT", "FLUSH")
+    sender.send([envelope("a")])
+    assert waiting.end() == ["a"]
+    assert broker.conclude([Conclusion(waiting.found[0])]) == []
 
 
 def test_one_message_wakes_one_of_many(redis_server, open_one):

@@ -40,6 +40,7 @@ KEY = re.compile(r"\d+-\d+\Z")
 
 _SCRIPTS = (
     "reserve",
+    "book",
     "once",
     "later",
     "started",
@@ -176,6 +177,8 @@ class RedisBroker(Broker):
                 watch = self._watch(names)
                 if watch.is_quiet and not self._wait(watch, until):
                     return []
+                if watch.booked:
+                    return self._caught(watch, limit)
             while not self._closed and names and limit > 0:
                 taken, soon = self._take(names, limit, watch)
                 if taken:
@@ -185,6 +188,8 @@ class RedisBroker(Broker):
                 watch.looked(soon)
                 if not self._wait(watch, until):
                     break
+                if watch.booked:
+                    return self._caught(watch, limit)
         except BaseException:
             if watch:
                 watch.close()
@@ -220,7 +225,18 @@ class RedisBroker(Broker):
         moves = [(self._list(queue, PLAIN), f"{self._prefix}umbel.intake.{self.owner} {queue}") for queue in names]
         keys = [self._list(queue, step) for queue in names for step in self._order if step != PLAIN]
         times = [f"{self._prefix}umbel.soonest.{queue}" for queue in names]
-        return Watch(self._link, names, moves, (keys, times), INTAKE)
+        return Watch(self._link, names, moves, (keys, times), self._book, INTAKE)
+
+    def _book(self, queue: str) -> Command:
+        """Book what a wait has moved from this queue."""
+        return self._scripts["book"], self.owner, f"{next(self._handouts)}.1 {PLAIN} {queue}", queue
+
+    def _caught(self, watch: Watch, limit: int) -> list[Delivery]:
+        """What a wait has booked: one message, and seldom one of another queue."""
+        booked, watch.booked = watch.booked, []
+        found = self._deliveries([(packed, queue, PLAIN, field.decode()) for queue, (field, packed) in booked])
+        self.release(found[limit:])
+        return found[:limit]
 
     def _put_back(self, watch: Watch) -> None:
         with self._lock:

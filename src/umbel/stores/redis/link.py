@@ -186,10 +186,10 @@ class Link:
     def ask_all(self, commands: Sequence[Command]) -> list[Any]:
         """The replies to these, all sent at once; the first error among them is raised when all have been read."""
         with self._borrowed() as wire:
-            wire.say(*[_command(command) for command in commands])
+            wire.say(*[spelled(command) for command in commands])
             replies = wire.hear_all(len(commands))
             for place, reply in enumerate(replies):
-                if isinstance(reply, BrokerError) and _is_no_script(reply):  # nothing of it was done
+                if isinstance(reply, BrokerError) and is_no_script(reply):  # nothing of it was done
                     script, *arguments = commands[place]
                     replies[place] = run_on(wire, script, arguments)
         for reply in replies:
@@ -296,15 +296,17 @@ def run_on(wire: Wire, script: Script, arguments: Sequence[Any]) -> Any:
     try:
         return wire.hear()
     except BrokerRefused as error:
-        if not _is_no_script(error):
+        if not is_no_script(error):
             raise
     wire.say(("EVAL", script.text, 0, *arguments))  # nothing was done yet
     return wire.hear()
 
 
-def _command(command: Command) -> Command:
+def spelled(command: Command) -> Command:
+    """With a script called by its digest."""
     return ("EVALSHA", command[0].digest, 0, *command[1:]) if isinstance(command[0], Script) else command
 
 
-def _is_no_script(error: BrokerError) -> bool:
+def is_no_script(error: BrokerError) -> bool:
+    """True if the server does not know the script; then nothing of it was done."""
     return isinstance(error.__cause__, exceptions.NoScriptError)

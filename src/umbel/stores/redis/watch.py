@@ -1,9 +1,10 @@
 """Waiting for messages without asking again and again, and without a moment in which one could get lost.
 
 For each queue a connection waits in BLMOVE on the plain list, where nearly all messages go: the server moves one message into
-the owner's intake, which every `recover` knows, and wakes this one waiter and no other. What may come into the lists of other
-priorities, or falls due sooner than what is known, is rarer: of that the server tells on one more connection for all queues
-(CLIENT TRACKING), and then whoever waits looks.
+the owner's intake, which every `recover` knows, and wakes this one waiter and no other. The script that books it to the owner
+is sent along and waits behind the move, so that a message is in hand after one way, not three. What may come into the lists of
+other priorities, or falls due sooner than what is known, is rarer: of that the server tells on one more connection for all
+queues (CLIENT TRACKING), and then whoever waits looks.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from umbel import clock
 from umbel.errors import BrokerDown, BrokerRefused
-from umbel.stores.redis.link import Link, Wire
+from umbel.stores.redis.link import Command, Link, Wire, is_no_script, spelled
 
 LONGEST = 1.0
 """Seconds of one wait in the server."""
@@ -82,13 +84,18 @@ class Watch:
         queues: tuple[str, ...],
         moves: Sequence[tuple[str, str]],
         tracked: tuple[Sequence[str], Sequence[str]],
+        book: Callable[[str], Command],
         life: float,
     ):
-        """`moves`: the plain lists and the intakes; `tracked`: the other lists, and when the next messages are due."""
+        """`moves`: the plain lists and the intakes; `tracked`: the other lists, and when the next messages are due.
+
+        `book` gives the command that books what has come from a queue, and that replies with nothing if that is not to be.
+        """
         self.queues = queues
         self._link = link
         self._moves = moves
         self._tracked = tracked
+        self._book = book
         self._life = life
         self._wires: list[tuple[Wire, int]] = []
         self._tracker: Tracker | None = None
@@ -98,6 +105,8 @@ class Watch:
         self._looked = self._due = self._waited = 0.0
         self.is_quiet = False
         """True if the last look was vain, and nothing has been heard of since."""
+        self.booked: list[tuple[str, Any]] = []
+        """Queues and what waits have booked of them, until somebody takes it."""
 
     def will_look(self) -> None:
         """Note that the queues are looked at now."""
@@ -120,8 +129,8 @@ class Watch:
         if is_over or self._stopped or not self._is_open() or (self._tracker is not None and self._tracker.arm()):
             self.is_quiet = False
             return True
-        for (wire, _), (source, intake) in zip(self._wires, self._moves, strict=True):
-            wire.say(("BLMOVE", source, intake, "RIGHT", "LEFT", f"{max(seconds, 0.001):.3f}"))
+        for (wire, _), (source, intake), queue in zip(self._wires, self._moves, self.queues, strict=True):
+            wire.say(("BLMOVE", source, intake, "RIGHT", "LEFT", f"{max(seconds, 0.001):.3f}"), spelled(self._book(queue)))
         self.is_quiet = not self._listen(seconds) and self._can_track
         return not self.is_quiet
 
@@ -145,7 +154,7 @@ class Watch:
         """Wait for the first of all; then for the others, which are told to end."""
         end = clock.monotonic() + seconds + SLACK
         poll = select.poll()
-        waiting = {wire.fileno(): (wire, number) for wire, number in self._wires}
+        waiting = {wire.fileno(): (wire, number, queue) for (wire, number), queue in zip(self._wires, self.queues, strict=True)}
         ear = self._tracker.ear.fileno() if self._tracker else -1
         for number in (*waiting, self._bell[0], *([ear] if ear >= 0 else [])):
             poll.register(number, select.POLLIN)
@@ -157,7 +166,8 @@ class Watch:
             for number, _ in heard:
                 if number in waiting:
                     poll.unregister(number)
-                    moved |= waiting.pop(number)[0].hear() is not None
+                    wire, _, queue = waiting.pop(number)
+                    moved |= self._hear(wire, queue)
                 elif number == ear and self._tracker:
                     self._tracker.read()
                     told = True
@@ -165,13 +175,27 @@ class Watch:
                     told = True
         return self._end(list(waiting.values())) or moved or told
 
-    def _end(self, waiting: list[tuple[Wire, int]]) -> bool:
+    def _end(self, waiting: list[tuple[Wire, int, str]]) -> bool:
         """End the waits that are still on; True if one of them had found something."""
         if not waiting:
             return False
-        self._link.ask_all([("CLIENT", "UNBLOCK", number) for _, number in waiting])
-        replies = [wire.hear() for wire, _ in waiting]
-        return any(reply is not None for reply in replies)
+        self._link.ask_all([("CLIENT", "UNBLOCK", number) for _, number, _ in waiting])
+        found = [self._hear(wire, queue) for wire, _, queue in waiting]
+        return any(found)
+
+    def _hear(self, wire: Wire, queue: str) -> bool:
+        """The end of a wait: True if it has found something, which most likely is booked now."""
+        moved = wire.hear() is not None
+        try:
+            booked = wire.hear()
+        except BrokerRefused as error:
+            if not is_no_script(error):
+                raise
+            script, *arguments = self._book(queue)
+            booked = self._link.run(script, *arguments) if moved else None
+        if booked:
+            self.booked.append((queue, booked))
+        return moved
 
     def stop(self) -> None:
         """End a wait that is on, and all that come."""
