@@ -18,12 +18,13 @@ from umbel.stores.url import open_backend
 from umbel.testing.carrying import Carrying
 from umbel.testing.given import LEASE, Another, drain, envelope, envelopes, ids, in_a_child, recovered
 from umbel.testing.holding import Holding
+from umbel.testing.revoking import Revoking
 from umbel.testing.sending_once import SendingOnce
 from umbel.testing.waiting import until
 from umbel.wire.result import Result
 
 
-class BrokerContract(Carrying, Holding, SendingOnce):
+class BrokerContract(Carrying, Holding, Revoking, SendingOnce):
     """All of it: inherit, override `url`, and also `make` and `make_backend` if `umbel.stores.url` does not know the store."""
 
     # Concluding

@@ -174,11 +174,11 @@ class Room:
     def revoke(self, revocation: Revocation, until: float) -> None:
         """Keep it; and let go of those that were made first, if their time has passed."""
         mark = next(self.count)
-        known = self.revoked.pop(revocation.id, None)
-        signal = revocation.signal or (known and known.signal)
+        known = self.revoked.pop(revocation.id) if self.is_revoked(revocation.id) else None
+        signal = revocation.signal or (known.signal if known else None)
         self.revoked[revocation.id] = Revoked(revocation.id, signal, max(until, known.until) if known else until, mark)
-        while not self.is_revoked(next(iter(self.revoked), revocation.id)):
-            pass
+        while self.revoked and not self.is_revoked(next(iter(self.revoked))):
+            pass  # asking is what removes it
 
     def is_revoked(self, id: str) -> bool:
         """True if it was, and the time has not passed."""

@@ -15,13 +15,14 @@ from umbel import clock
 from umbel.errors import BrokerDown, BrokerError, BrokerRefused, DecodeError
 from umbel.stores import fork
 from umbel.stores.backend import ResultBackend
-from umbel.stores.broker import ASTRAY, REMEMBERED, Broker, Buried, Conclusion, Delivery, Depth, Once, Recovered
+from umbel.stores.broker import ASTRAY, REMEMBERED, Broker, Buried, Conclusion, Delivery, Depth, Once, Recovered, Revocation
 from umbel.stores.owner import new_owner
 from umbel.stores.redis import element, results
 from umbel.stores.redis.backend import RedisBackend
 from umbel.stores.redis.element import PLAIN, URGENT, Written
 from umbel.stores.redis.leftovers import Leftovers
 from umbel.stores.redis.link import Command, Link
+from umbel.stores.redis.mirror import Mirror
 from umbel.stores.redis.script import Script
 from umbel.stores.redis.server import Server
 from umbel.stores.redis.watch import Watch
@@ -33,6 +34,8 @@ AT_ONCE = 1000
 """Elements in one LPUSH: more would hold up the others on the server."""
 MOST_ARGUMENTS = 50_000
 """Of one script; a longer list of conclusions takes several."""
+PAGE = 5000
+"""Revocations that one script tells."""
 MOST_FOR_ONE = 1_000_000
 """Redis takes so many, and a little more."""
 KEY = re.compile(r"\d+-\d+\Z")
@@ -49,6 +52,9 @@ _SCRIPTS = (
     "renew",
     "leave",
     "recover",
+    "revoke",
+    "revocations",
+    "revoked",
     "survey",
     "purge",
     "dig",
@@ -111,6 +117,7 @@ class RedisBroker(Broker):
         self._declared: set[str] = set()
         self._watches: list[Watch] = []
         self._waiting: set[Watch] = set()
+        self._mirror = Mirror()
 
     def _run(self, name: str, *arguments: Any) -> Any:
         return self._link.run(self._scripts[name], *arguments)
@@ -252,7 +259,7 @@ class RedisBroker(Broker):
         if watch:
             watch.will_look()
         is_new = not self._declared.issuperset(names)
-        lost, soon, *groups = self._run(
+        lost, soon, mark, *groups = self._run(
             "reserve",
             *(self.owner, self._lease, int(self._known), handout),
             *(limit, next(self._turns), INTAKE if watch else 0, int(is_new), *names),
@@ -267,7 +274,7 @@ class RedisBroker(Broker):
             for packed in elements:
                 number += 1
                 taken.append((packed, queue, step, f"{handout}.{number} {step} {queue}"))
-        return self._deliveries(taken), None if soon is None else float(soon)
+        return self._marked(self._deliveries(taken), mark), None if soon is None else float(soon)
 
     def _deliveries(self, taken: Sequence[tuple[bytes, str, str, str]]) -> list[Delivery]:
         """Those of (element, queue, step, field) that are messages; the others are buried."""
@@ -284,6 +291,39 @@ class RedisBroker(Broker):
         if strange:
             self.conclude(strange)
         return found
+
+    def _marked(self, deliveries: list[Delivery], mark: bytes | None) -> list[Delivery]:
+        """The same; revoked are those that the mirror knows at this mark, if the server still does."""
+        revoked = self._mirror.at(int(mark or 0), self._behind)
+        if revoked and (suspects := [each for each in deliveries if each.envelope.id in revoked]):
+            self._look_up(suspects)
+        return deliveries
+
+    def _look_up(self, deliveries: Sequence[Delivery]) -> None:
+        """Ask the server which of these are revoked."""
+        for index in self._run("revoked", *[each.envelope.id for each in deliveries]):
+            deliveries[index].revoked = True
+
+    def _behind(self, after: int) -> tuple[int, int, list[Revocation]]:
+        """The mark to ask from next, how many revocations are kept, and those made behind the mark `after`."""
+        found: list[Revocation] = []
+        more = True
+        while more:
+            mark, more, count, told = self._run("revocations", after, PAGE)
+            after = int(mark)
+            for id, signal in zip(told[::2], told[1::2], strict=True):
+                found.append(Revocation(id.decode(), signal.decode() or None))
+        return after, count, found
+
+    def revoke(self, revocations: Sequence[Revocation], seconds: float) -> None:
+        told = [text for each in revocations for text in (each.id, each.signal or "")]
+        commands = [(self._scripts["revoke"], seconds, *told[at : at + 2 * AT_ONCE]) for at in range(0, len(told), 2 * AT_ONCE)]
+        if commands:
+            self._link.ask_all(commands)
+
+    def revocations(self, after: int = 0) -> tuple[int, list[Revocation]]:
+        mark, _, found = self._behind(after)
+        return mark, found
 
     def _lost_of(self, deliveries: Sequence[Delivery], name: str, *arguments: Any) -> list[Delivery]:
         """Run a script on these deliveries; gives those that were not held."""
@@ -326,7 +366,9 @@ class RedisBroker(Broker):
             )
         name = "conclude" if self._results is None else "conclude+"
         life = results.life(self._results.expires if self._results else None)
-        return [batch[index] for index in self._run(name, self.owner, life, *arguments)] if batch else []
+        met = [text for each in batch if each.revoked for text in (self._field(each), each.envelope.id)]
+        lost = self._run(name, self.owner, life, len(met) // 2, *met, *arguments) if batch else ()
+        return [batch[index] for index in lost]
 
     def _ending(self, each: Conclusion) -> list[Any]:
         """One conclusion as the script reads it."""
@@ -360,7 +402,10 @@ class RedisBroker(Broker):
             taken.append((packed, queue, step, field))
         if stale:
             returned += self._leftovers.restore(self._scripts["restore"])
-        return Recovered(returned, self._deliveries(taken))
+        found = self._deliveries(taken)
+        if found:
+            self._look_up(found)
+        return Recovered(returned, found)
 
     def queues(self) -> list[str]:
         return sorted(row[0].decode() for row in self._run("survey"))

@@ -14,6 +14,10 @@
 --   Pumbel.dead.count              hash    queue -> how many of them
 --   Pumbel.once                    hash    stream -> the last number that was sent of it
 --   Pumbel.once.ends               zset    streams by the time until when that is remembered
+--   Pumbel.revoked                 zset    tasks that are not to run, by the mark of their revocation; as long as one is kept
+--   Pumbel.revoked.until           zset    the same, by the time until when they are
+--   Pumbel.revoked.signal          hash    task -> the signal that is to end its run
+--   Pumbel.revoked.mark            string  the last mark: microseconds, and never less than the one before
 --   Pumbel.queues                  set     all queues that umbel was ever told of
 --   P_kombu.binding.<queue>        set     kombu's: so that Celery's tools see the queue
 --   Punacked, Punacked_index       hash, zset    kombu's: what Celery's workers hold
@@ -24,6 +28,9 @@
 local OWNERS, INTAKES, QUEUES = P .. 'umbel.owners', P .. 'umbel.intakes', P .. 'umbel.queues'
 local DEAD, DEAD_COUNT = P .. 'umbel.dead', P .. 'umbel.dead.count'
 local ONCE, ONCE_ENDS = P .. 'umbel.once', P .. 'umbel.once.ends'
+
+local REVOKED, REVOKED_UNTIL = P .. 'umbel.revoked', P .. 'umbel.revoked.until'
+local REVOKED_SIGNAL, REVOKED_MARK = P .. 'umbel.revoked.signal', P .. 'umbel.revoked.mark'
 
 local function list(queue, step)
   if step == '0' then return P .. queue end
@@ -132,4 +139,16 @@ local function register(owner, lease, known, time)
   if redis.call('ZSCORE', OWNERS, owner) then return false end
   redis.call('ZADD', OWNERS, time + lease, owner)
   return known == '1'
+end
+
+local function end_revocation(id)
+  redis.call('ZREM', REVOKED, id)
+  redis.call('ZREM', REVOKED_UNTIL, id)
+  redis.call('HDEL', REVOKED_SIGNAL, id)
+  if redis.call('EXISTS', REVOKED) == 0 then redis.call('DEL', REVOKED_MARK) end
+end
+
+-- Ends some of the revocations whose time has passed.
+local function sweep_revoked(time)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', REVOKED_UNTIL, '-inf', time, 'LIMIT', 0, 1000)) do end_revocation(id) end
 end

@@ -1,4 +1,5 @@
--- Takes what owners held whose lease has run out. Keys: owners, held, begun, intakes, intake, the lists, unacked_index.
+-- Takes what owners held whose lease has run out, and ends revocations whose time has passed.
+-- Keys: owners, held, begun, intakes, intake, the lists, unacked_index, revoked….
 -- owner lease known handout max_deliveries visibility_timeout
 -- Gives {returned, stale messages of Celery's workers, 1 if the own lease was lost, {(field element)... now held by the caller}}
 -- Seconds for which a wait may still reach the server that was sent while the network was down.
@@ -48,5 +49,6 @@ for _, member in ipairs(redis.call('ZRANGE', INTAKES, 0, -1)) do
   end
 end
 
+sweep_revoked(time)
 local stale = redis.call('ZCOUNT', P .. UNACKED_INDEX, '-inf', time - tonumber(ARGV[6]))
 return {returned, stale, lost and 1 or 0, stranded}

@@ -1,7 +1,7 @@
 -- Makes ready what is due, takes up to `limit` messages fairly from the queues, and books them to the owner.
--- Keys: the lists, later, owners, held, intakes and intake of keys.lua.
+-- Keys: the lists, later, owners, held, intakes, intake and revoked.mark of keys.lua.
 -- owner lease known handout limit turn watch is_new queue...
--- Gives {1 if the lease was lost, the next due time or false, {queue, step, element...}...}
+-- Gives {1 if the lease was lost, the next due time or false, revoked.mark or false, {queue, step, element...}...}
 local AT_ONCE, MOST_BYTES, CHUNK = 1000, 16777216, 100
 local owner, lease, known, handout = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local limit, turn, watch = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -69,7 +69,7 @@ for i, queue in ipairs(queues) do
   wake(queue, time)
   lens[i], totals[i] = lengths(queue)
 end
-local reply = {lost and 1 or 0, false}
+local reply = {lost and 1 or 0, false, redis.call('GET', REVOKED_MARK)}
 
 local function take(group, key, queue, step, count)
   while count > 0 and bytes < MOST_BYTES do

@@ -11,9 +11,9 @@ from umbel import clock
 from umbel.errors import BrokerError
 from umbel.stores import fork
 from umbel.stores.backend import ResultBackend
-from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Once, Recovered
+from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Once, Recovered, Revocation
 from umbel.stores.owner import new_owner
-from umbel.stores.sqlite import broom, cemetery, holds, lines, once, survey
+from umbel.stores.sqlite import broom, cemetery, holds, lines, once, revoked, survey
 from umbel.stores.sqlite.backend import SqliteBackend, keep
 from umbel.stores.sqlite.file import file_at
 from umbel.stores.sqlite.pack import to_json
@@ -146,6 +146,8 @@ class SqliteBroker(Broker):
                 holds.bury(connection, conclusions, now)
             connection.execute(holds.FREE, (places,))
             connection.execute(holds.DROP, (places,))
+            if met := [each.delivery.envelope.id for each in conclusions if each.delivery.revoked]:
+                revoked.meet(connection, met)
             if results := [result for each in conclusions for result in each.results]:
                 keep(connection, results, now, self._results_expire)
                 self._unswept += len(results)
@@ -197,9 +199,20 @@ class SqliteBroker(Broker):
                 done.returned = holds.count(again)
                 holds.give_back(connection, again, now, due=None, counted=True, parked=False, begun=True)
                 if holds.count(never):
-                    done.stranded = holds.adopt(connection, never, self._register(connection), next(self._handouts))
+                    done.stranded = holds.adopt(connection, never, self._register(connection), next(self._handouts), now)
         give_room(self._file)
         return done
+
+    def revoke(self, revocations: Sequence[Revocation], seconds: float) -> None:
+        if not revocations:
+            return
+        now = clock.now()
+        with self._file as connection:
+            revoked.keep(connection, revocations, now, now + seconds)
+            revoked.sweep(connection, now)
+
+    def revocations(self, after: int = 0) -> tuple[int, list[Revocation]]:
+        return self._file.read(lambda connection: revoked.behind(connection, after, clock.now()))
 
     def queues(self) -> list[str]:
         return self._file.read(survey.queues)

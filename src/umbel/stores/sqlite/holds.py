@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from umbel.stores.broker import Conclusion, Delivery
-from umbel.stores.sqlite import pack
+from umbel.stores.sqlite import pack, revoked
 from umbel.stores.sqlite.lines import decode, of, postpone
 from umbel.stores.sqlite.take import IN_AN_EARLIER_HAND, IN_HAND, Receipt, read
 
@@ -106,7 +106,7 @@ def count(places: str) -> int:
     return len(pack.from_json(places))
 
 
-def adopt(connection: sqlite3.Connection, places: str, owner: int, handout: int) -> list[Delivery]:
+def adopt(connection: sqlite3.Connection, places: str, owner: int, handout: int, now: float) -> list[Delivery]:
     """Make these the owner's own, the attempt counted; gives them."""
     connection.execute(
         f"""UPDATE hold SET owner = ?, handout = ?, attempt = attempt + 1,
@@ -123,4 +123,5 @@ def adopt(connection: sqlite3.Connection, places: str, owner: int, handout: int)
         adopted.append(
             Delivery(decode(read(connection, place)), queue, Receipt(place, owner, handout), attempt, bool(begun), parked)
         )
+    revoked.mark(connection, adopted, now)
     return adopted

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from umbel.errors import BrokerRefused
-from umbel.stores.sqlite import pack
+from umbel.stores.sqlite import pack, revoked
 from umbel.stores.sqlite.schema import LINE_BITS, SEGMENTS
 from umbel.wire.envelope import Envelope
 
@@ -36,7 +36,7 @@ _MARK = "json_extract(value, '$[0]')"
 _KEEP = f"""INSERT INTO later SELECT NULL, ?, json_extract(value, '$[1]'), 0, 0, NULL, {pack.BLOB.format(_MARK)}
     FROM json_each(?)"""
 LINES = f"""SELECT number, queue, head, {END} - head + returned, due, returned, has_past,
-    EXISTS (SELECT 1 FROM owner WHERE number = ? AND name = ?) FROM
+    EXISTS (SELECT 1 FROM owner WHERE number = ? AND name = ?), {revoked.ANY} FROM
     (SELECT *, (SELECT count(*) FROM past WHERE place >= number << 44 AND place < head) AS returned,
         EXISTS (SELECT 1 FROM past WHERE place >= number << 44 AND place < (number + 1) << 44) AS has_past
     FROM segment WHERE queue IN (SELECT value FROM json_each(?))) ORDER BY priority DESC"""
@@ -59,6 +59,8 @@ class Segment(NamedTuple):
     """True if any of its messages has a past; most lines have none, and are then taken from with fewer statements."""
     owner_lives: bool
     """True if the owner who asks is registered; by number and name, since a number that was rolled back is given again."""
+    any_revoked: bool
+    """True if any task is revoked."""
 
 
 def segments(connection: sqlite3.Connection, queues: Iterable[str]) -> list[Segment]:

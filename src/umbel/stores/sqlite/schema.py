@@ -8,6 +8,7 @@
     dead      what was buried
     owner     who holds, and until when
     result, chord, part   what became of tasks
+    revoked   tasks that are not to run
     stream    the last number that was sent of each, until when it is remembered
     entry, gone, leader   the schedule: what is due when, what was removed of late, whose beat leads
     version   one row: the number of the schedule's last change, and of the last that is forgotten
@@ -59,6 +60,9 @@ TABLES = (
     "CREATE TABLE chord (id TEXT PRIMARY KEY, whole INTEGER NOT NULL, expires REAL) WITHOUT ROWID",
     """CREATE TABLE part (chord TEXT NOT NULL, number INTEGER NOT NULL, id TEXT NOT NULL, state TEXT NOT NULL,
         document BLOB NOT NULL, PRIMARY KEY (chord, number)) WITHOUT ROWID""",
+    """CREATE TABLE revoked (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, signal TEXT,
+        until REAL NOT NULL)""",
+    "CREATE INDEX revoked_until ON revoked (until)",
     "CREATE TABLE stream (stream TEXT PRIMARY KEY, number INTEGER NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX stream_until ON stream (until)",
     """CREATE TABLE entry (name TEXT PRIMARY KEY, version INTEGER NOT NULL, definition BLOB NOT NULL, enabled INTEGER NOT NULL,

@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from umbel import clock
 from umbel.errors import BrokerRefused
 from umbel.stores.broker import Delivery
 from umbel.stores.share import share
-from umbel.stores.sqlite import pack
+from umbel.stores.sqlite import pack, revoked
 from umbel.stores.sqlite.lines import Segment, decode, start
 from umbel.stores.sqlite.pack import from_json, to_json
 from umbel.stores.sqlite.schema import LINE_BITS
@@ -78,6 +79,8 @@ def take(
     ]
     if past:
         _recall(connection, taken, held, past)
+    if lines[0].any_revoked:
+        revoked.mark(connection, taken, clock.now())
     return taken
 
 
