@@ -241,7 +241,9 @@ class RedisBroker(Broker):
     def _caught(self, watch: Watch, limit: int) -> list[Delivery]:
         """What a wait has booked: one message, and seldom one of another queue."""
         booked, watch.booked = watch.booked, []
-        found = self._deliveries([(packed, queue, PLAIN, field.decode()) for queue, (field, packed) in booked])
+        found: list[Delivery] = []
+        for queue, (field, packed, mark) in booked:
+            found += self._marked(self._deliveries([(packed, queue, PLAIN, field.decode())]), mark)
         self.release(found[limit:])
         return found[:limit]
 
