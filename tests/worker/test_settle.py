@@ -150,6 +150,25 @@ def test_void_outcomes_are_told(broker: Troubled, backend: MemoryBackend, caplog
     assert not backend.fetch(["id0"])
 
 
+def test_outcomes_whose_answer_was_lost_are_no_alarm(backend: MemoryBackend, caplog: pytest.LogCaptureFixture) -> None:
+    class Forgetful(Troubled):
+        def conclude(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
+            answer = MemoryBroker.conclude(self, conclusions)
+            if self.down:
+                self.down -= 1
+                raise BrokerDown("the answer was lost")
+            return answer
+
+    broker = Forgetful("settle-test_outcomes_whose_answer_was_lost_are_no_alarm")
+    (delivery,) = held(broker, 1)
+    broker.down = 1
+    with caplog.at_level("INFO"):
+        settled(broker, backend, lambda settle: settle.conclude(Conclusion(delivery, [result("id0")])))
+    assert backend.fetch(["id0"])
+    assert "1 outcomes were written before" in caplog.text
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
 def test_more_than_a_batch_is_written_in_several(broker: Troubled, backend: MemoryBackend) -> None:
     deliveries = held(broker, BATCH + 10)
 

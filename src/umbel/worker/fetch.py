@@ -26,7 +26,8 @@ WAY = 0.05
 """Seconds for which a worker that left a message to others stands back when it is due again: it would know of it first."""
 MOST = 1024
 """Deliveries asked for at once: beyond that, batches no longer get cheaper, but hold up the others."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+"""Seconds between attempts to reach a store that is away: it is to be found again well within 5 s of its return."""
 
 
 class Fetch:

@@ -27,7 +27,7 @@ BATCH = 1000
 """Conclusions in one step of the store: past a few hundred the cost of each no longer falls, but other writers wait longer."""
 FULL = 20_000
 """Unsettled deliveries at which `fetch` stops taking more, so that a store that is away does not fill our memory."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 
 
 @dataclass(slots=True, frozen=True)
@@ -112,13 +112,18 @@ class Settle:
         if not self._joint:
             await self._store(conclusions)
         try:
-            lost = await self._patiently(self._broker.conclude, conclusions)
+            lost, is_repeat = await self._patiently(self._broker.conclude, conclusions)
         except BrokerRefused as error:
             await self._refused(conclusions, error)
             return
         if lost:
             ids = ", ".join(delivery.envelope.id for delivery in lost[:3])
-            log.warning("%d outcomes are void, this worker's lease had ended and others have the tasks now: %s", len(lost), ids)
+            if is_repeat:  # if the lease had ended, `lease` tells
+                log.info("%d outcomes were written before, by an attempt whose answer was lost: %s", len(lost), ids)
+            else:
+                log.warning(
+                    "%d outcomes are void, this worker's lease had ended and others have the tasks now: %s", len(lost), ids
+                )
 
     async def _store(self, conclusions: Sequence[Conclusion]) -> None:
         """Store the results elsewhere, before the deliveries are concluded; whose are refused is buried."""
@@ -151,19 +156,22 @@ class Settle:
     async def _release(self, way: Way, deliveries: Sequence[Delivery]) -> None:
         give_back = partial(self._broker.release, due=way.due, counted=way.counted, parked=way.parked)
         try:
-            lost = await self._patiently(give_back, deliveries)
+            lost, is_repeat = await self._patiently(give_back, deliveries)
         except BrokerRefused:
             log.exception("The store does not take back %d messages; they come back when the lease ends", len(deliveries))
         else:
-            if lost:
+            if lost and not is_repeat:
                 log.warning("%d messages could not be given back, this worker's lease had ended", len(lost))
 
-    async def _patiently(self, write: Callable[[Sequence[S]], T], what: Sequence[S]) -> T:
-        """Run `write` in the writing thread, again and again while the store is down."""
+    async def _patiently(self, write: Callable[[Sequence[S]], T], what: Sequence[S]) -> tuple[T, bool]:
+        """Run `write` in the writing thread, again and again while the store is down; tells also whether it was tried before.
+
+        Then an attempt before may have been the one that did it: only its answer was lost.
+        """
         pause = FIRST_PAUSE
         while True:
             try:
-                return await self._loop.run_in_executor(self._thread, write, what)
+                return await self._loop.run_in_executor(self._thread, write, what), pause > FIRST_PAUSE
             except BrokerDown as error:
                 if self._abandoned:
                     raise

@@ -1,0 +1,126 @@
+"""The lease is kept, and only the dead lose what they hold."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from umbel import clock
+from umbel.errors import BrokerDown
+from umbel.stores.broker import Conclusion, Delivery
+from umbel.stores.memory.broker import MemoryBroker
+from umbel.testing.given import envelopes, ids
+from umbel.worker.lease import Lease
+
+SECONDS = 0.15
+LONG = 1000.0
+
+
+class Troubled(MemoryBroker):
+    """A memory broker that may be out of reach, and counts how often it could renew."""
+
+    is_down = False
+    renewed = 0
+    tried = 0
+
+    def renew(self, seconds: float) -> bool:
+        self.tried += 1
+        if self.is_down:
+            raise BrokerDown("the store is away")
+        self.renewed += 1
+        return super().renew(seconds)
+
+
+@pytest.fixture
+def worker(request):
+    return Troubled(f"lease-{request.node.name}", lease=SECONDS)
+
+
+@pytest.fixture
+def other(request):
+    return MemoryBroker(f"lease-{request.node.name}", lease=SECONDS)
+
+
+@pytest.fixture
+def later(monkeypatch) -> Callable[[], None]:
+    """Moves the clock so far that every lease has ended."""
+    now, monotonic, moved = clock.now, clock.monotonic, [0.0]
+    monkeypatch.setattr(clock, "now", lambda: now() + moved[0])
+    monkeypatch.setattr(clock, "monotonic", lambda: monotonic() + moved[0])
+
+    def move() -> None:
+        moved[0] += LONG
+
+    return move
+
+
+async def until(fact: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not fact():  # noqa: ASYNC110  # it is true by the doing of other threads, which set no event
+            await asyncio.sleep(0.001)
+
+
+def keep(worker: Troubled, story: Callable[[list[Delivery]], object]) -> None:
+    """Run the service as long as the story goes, which is handed what was stranded."""
+
+    async def run() -> None:
+        stranded: list[Delivery] = []
+        service = asyncio.ensure_future(Lease(worker, SECONDS, stranded.extend).run())
+        await story(stranded)
+        service.cancel()
+        with suppress(asyncio.CancelledError):
+            await service
+
+    asyncio.run(run())
+
+
+def test_what_a_dead_worker_held_comes_back_and_what_it_had_begun_is_told(worker, other):
+    other.send(envelopes("a", "b"))
+    held = other.reserve(["q"], 2, 0)
+    other.started(held[:1])
+
+    async def story(stranded):
+        await until(lambda: stranded)
+        assert ids(stranded) == ["a"]
+        assert ids(worker.reserve(["q"], 2, 0)) == ["b"]
+
+    keep(worker, story)
+
+
+def test_after_the_store_was_away_others_get_the_time_to_renew(worker, other, later):
+    other.send(envelopes("a"))
+    held = other.reserve(["q"], 1, 0)
+
+    async def story(stranded):
+        await until(lambda: worker.renewed)
+        worker.is_down, tried = True, worker.tried
+        await until(lambda: worker.tried > tried)
+        other.renew(LONG / 2)
+        later()
+        worker.is_down, renewed = False, worker.renewed
+        await until(lambda: worker.renewed > renewed)
+        assert other.renew(LONG / 2)
+        await until(lambda: worker.renewed > renewed + 3)
+
+    keep(worker, story)
+    assert other.conclude([Conclusion(each) for each in held]) == []
+
+
+def test_a_worker_that_stood_still_gives_others_that_did_the_time_to_renew(worker, other, later):
+    other.send(envelopes("a"))
+    held = other.reserve(["q"], 1, 0)
+    other.renew(LONG / 2)
+
+    async def story(stranded):
+        await until(lambda: worker.renewed > 3)
+        later()
+        renewed = worker.renewed
+        await until(lambda: worker.renewed > renewed)
+        assert other.renew(LONG / 2)
+        await until(lambda: worker.renewed > renewed + 3)
+
+    keep(worker, story)
+    assert other.conclude([Conclusion(each) for each in held]) == []
