@@ -18,7 +18,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -49,6 +49,32 @@ class _Element(msgspec.Struct, gc=False):
     umbel: _Past = None
 
 
+class _Info(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    exchange: str
+    routing_key: str
+
+
+class _Usual(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """Properties with nothing out of the ordinary, as nearly all messages have them: read in half the time of a dict."""
+
+    correlation_id: str
+    delivery_mode: Literal[2]
+    delivery_info: _Info
+    priority: Literal[0]
+    body_encoding: Literal["base64"]
+    delivery_tag: str
+    reply_to: str = ""
+
+
+class _UsualElement(msgspec.Struct, gc=False):
+    body: bytes
+    content_encoding: str = msgspec.field(name="content-encoding")
+    content_type: str = msgspec.field(name="content-type")
+    headers: msgspec.Raw
+    properties: _Usual
+    umbel: _Past = None
+
+
 class _Properties(msgspec.Struct, gc=False, omit_defaults=True):
     """What kombu asks for, where there is nothing more."""
 
@@ -75,6 +101,7 @@ class _Named(msgspec.Struct, gc=False):
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Element).decode
+_decode_usual = msgspec.json.Decoder(_UsualElement).decode
 _decode_name = msgspec.json.Decoder(_Named).decode
 
 
@@ -142,6 +169,12 @@ class Read(NamedTuple):
 def read(element: bytes, queue: str, step: str) -> Read:
     """The envelope in an element; raises DecodeError if there is none."""
     try:
+        usual = _decode_usual(element)
+        if (headers := bytes(usual.headers))[:1] == b"{":
+            return _read_usual(usual, headers, queue, step)
+    except (msgspec.DecodeError, UnicodeError):
+        pass
+    try:
         found = _decode(element)
         if found.properties.get("body_encoding") != "base64":
             found = _python(element)
@@ -171,6 +204,13 @@ def _is_base64(properties: dict[str, Any]) -> bool:
     return properties.get("body_encoding") == "base64"
 
 
+def _read_usual(found: _UsualElement, headers: bytes, queue: str, step: str) -> Read:
+    properties, info = found.properties, found.properties.delivery_info
+    id = _decode_name(headers).id or properties.correlation_id or properties.delivery_tag
+    further = {} if properties.correlation_id in (id, "") else {"correlation_id": properties.correlation_id}
+    return _with_past(found, id, headers, queue, step, properties.reply_to, info.exchange, info.routing_key, further)
+
+
 def _read(found: _Element, queue: str, step: str) -> Read:
     headers, properties = bytes(found.headers), found.properties
     if headers[:1] != b"{":
@@ -187,9 +227,24 @@ def _read(found: _Element, queue: str, step: str) -> Read:
         further["delivery_mode"] = properties["delivery_mode"]
     if wire:
         further["priority"] = wire
+    reply_to = _text(properties.get("reply_to") or "")
+    return _with_past(found, _text(id), headers, queue, step, reply_to, _text(exchange), _text(routing_key), further)
+
+
+def _with_past(
+    found: _UsualElement | _Element,
+    id: str,
+    headers: bytes,
+    queue: str,
+    step: str,
+    reply_to: str,
+    exchange: str,
+    routing_key: str,
+    further: dict[str, Any],
+) -> Read:
     attempts, begun, parked, due = found.umbel or (0, 0, None, None)
     envelope = Envelope(
-        _text(id),
+        id,
         queue,
         headers,
         found.body,
@@ -197,9 +252,9 @@ def _read(found: _Element, queue: str, step: str) -> Read:
         found.content_encoding,
         int(step) if step[0] == "+" else 0,
         due,
-        _text(properties.get("reply_to") or ""),
-        _text(exchange),
-        "" if routing_key == queue else _text(routing_key),
+        reply_to,
+        exchange,
+        "" if routing_key == queue else routing_key,
         further,
     )
     return Read(envelope, attempts, bool(begun), parked)
