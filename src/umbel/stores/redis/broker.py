@@ -20,6 +20,7 @@ from umbel.stores.owner import new_owner
 from umbel.stores.redis import element, results
 from umbel.stores.redis.backend import RedisBackend
 from umbel.stores.redis.element import PLAIN, URGENT, Written
+from umbel.stores.redis.handouts import Handouts
 from umbel.stores.redis.leftovers import Leftovers
 from umbel.stores.redis.link import Command, Link
 from umbel.stores.redis.mirror import Mirror
@@ -105,7 +106,6 @@ class RedisBroker(Broker):
         self._constants = constants
         self._scripts = {name: Script(constants, "insist", "keys", name) for name in _SCRIPTS}
         self._results: RedisBackend | None = None
-        self._handouts = itertools.count(1)
         self._turns = itertools.count()
         self._lock = Lock()
         self._begin()
@@ -114,6 +114,7 @@ class RedisBroker(Broker):
     def _begin(self) -> None:
         """What is true of a new owner."""
         self._known = self._lost = self._closed = False
+        self._handouts = Handouts()
         self._declared: set[str] = set()
         self._watches: list[Watch] = []
         self._waiting: set[Watch] = set()
@@ -199,7 +200,9 @@ class RedisBroker(Broker):
                     return self._caught(watch, limit)
         except BaseException:
             if watch:
+                self._handouts.miss(watch.asked())
                 watch.close()
+            self._link.close()  # most likely the other connections are as dead
             raise
         finally:
             if watch:
@@ -234,9 +237,10 @@ class RedisBroker(Broker):
         times = [f"{self._prefix}umbel.soonest.{queue}" for queue in names]
         return Watch(self._link, names, moves, (keys, times), self._book, INTAKE)
 
-    def _book(self, queue: str) -> Command:
-        """Book what a wait has moved from this queue."""
-        return self._scripts["book"], self.owner, f"{next(self._handouts)}.1 {PLAIN} {queue}", queue
+    def _book(self, queue: str) -> tuple[int, Command]:
+        """The hand-out and the command that books what a wait has moved from this queue."""
+        handout = self._handouts.new()
+        return handout, (self._scripts["book"], self.owner, f"{handout}.1 {PLAIN} {queue}", queue)
 
     def _caught(self, watch: Watch, limit: int) -> list[Delivery]:
         """What a wait has booked: one message, and seldom one of another queue."""
@@ -257,26 +261,27 @@ class RedisBroker(Broker):
 
     def _take(self, names: Sequence[str], limit: int, watch: Watch | None) -> tuple[list[Delivery], float | None]:
         """What is taken, and in how many seconds the next is due."""
-        handout = next(self._handouts)
         if watch:
             watch.will_look()
         is_new = not self._declared.issuperset(names)
-        lost, soon, mark, *groups = self._run(
-            "reserve",
-            *(self.owner, self._lease, int(self._known), handout),
-            *(limit, next(self._turns), INTAKE if watch else 0, int(is_new), *names),
-        )
-        self._lost |= bool(lost)
-        self._known = True
-        if is_new:
-            self._declared |= set(names)
-        taken, number = [], 0
-        for index, packed_step, *elements in groups:
-            queue, step = names[index], packed_step.decode()
-            for packed in elements:
-                number += 1
-                taken.append((packed, queue, step, f"{handout}.{number} {step} {queue}"))
-        return self._marked(self._deliveries(taken), mark), None if soon is None else float(soon)
+        with self._handouts.asking() as handout:
+            with self._handouts.telling() as unheard:
+                lost, soon, mark, *groups = self._run(
+                    "reserve",
+                    *(self.owner, self._lease, int(self._known), handout, unheard),
+                    *(limit, next(self._turns), INTAKE if watch else 0, int(is_new), *names),
+                )
+            self._lost |= bool(lost)
+            self._known = True
+            if is_new:
+                self._declared |= set(names)
+            taken, number = [], 0
+            for index, packed_step, *elements in groups:
+                queue, step = names[index], packed_step.decode()
+                for packed in elements:
+                    number += 1
+                    taken.append((packed, queue, step, f"{handout}.{number} {step} {queue}"))
+            return self._marked(self._deliveries(taken), mark), None if soon is None else float(soon)
 
     def _deliveries(self, taken: Sequence[tuple[bytes, str, str, str]]) -> list[Delivery]:
         """Those of (element, queue, step, field) that are messages; the others are buried."""
@@ -384,30 +389,31 @@ class RedisBroker(Broker):
         return arguments
 
     def renew(self, seconds: float) -> bool:
-        kept = bool(self._run("renew", self.owner, seconds, int(self._known), int(self._lost)))
+        with self._handouts.telling() as unheard:
+            kept = bool(self._run("renew", self.owner, seconds, int(self._known), int(self._lost), unheard))
         self._known, self._lost = True, False
         return kept
 
     def recover(self) -> Recovered:
-        handout = next(self._handouts)
-        returned, stale, lost, stranded = self._run(
-            "recover",
-            *(self.owner, self._lease, int(self._known), handout),
-            *(self._max_deliveries, self._visibility_timeout),
-        )
-        self._lost |= bool(lost)
-        self._known |= bool(stranded)
-        taken = []
-        for packed_field, packed in zip(stranded[::2], stranded[1::2], strict=True):
-            field = packed_field.decode()
-            _, step, queue = field.split(" ", 2)
-            taken.append((packed, queue, step, field))
-        if stale:
-            returned += self._leftovers.restore(self._scripts["restore"])
-        found = self._deliveries(taken)
-        if found:
-            self._look_up(found)
-        return Recovered(returned, found)
+        with self._handouts.asking() as handout:
+            returned, stale, lost, stranded = self._run(
+                "recover",
+                *(self.owner, self._lease, int(self._known), handout),
+                *(self._max_deliveries, self._visibility_timeout),
+            )
+            self._lost |= bool(lost)
+            self._known |= bool(stranded)
+            taken = []
+            for packed_field, packed in zip(stranded[::2], stranded[1::2], strict=True):
+                field = packed_field.decode()
+                _, step, queue = field.split(" ", 2)
+                taken.append((packed, queue, step, field))
+            if stale:
+                returned += self._leftovers.restore(self._scripts["restore"])
+            found = self._deliveries(taken)
+            if found:
+                self._look_up(found)
+            return Recovered(returned, found)
 
     def queues(self) -> list[str]:
         return sorted(row[0].decode() for row in self._run("survey"))

@@ -8,12 +8,12 @@
 --   Pumbel.owners                  zset    owners by the end of their lease
 --   Pumbel.held.<owner>            hash    "<handout>.<number> <step> <queue>" -> element; given back when the lease ends
 --   Pumbel.begun.<owner>           set     those of them that run with early acknowledgement
+--   Pumbel.unheard.<owner>         set     hand-outs whose replies never reached the owner; expires
 --   Pumbel.intakes                 zset    "<owner> <queue>" by the time until when a wait may fill the intake
 --   Pumbel.intake.<owner> <queue>  list    what a wait has just moved; given back when the owner is gone
 --   Pumbel.dead                    stream  dead letters: element, queue, step, reason, when, attempt
 --   Pumbel.dead.count              hash    queue -> how many of them
---   Pumbel.once                    hash    stream -> the last number that was sent of it
---   Pumbel.once.ends               zset    streams by the time until when that is remembered
+--   Pumbel.once.<stream>           string  the last number that was sent of it; expires
 --   Pumbel.revoked                 zset    tasks that are not to run, by the mark of their revocation; as long as one is kept
 --   Pumbel.revoked.until           zset    the same, by the time until when they are
 --   Pumbel.revoked.signal          hash    task -> the signal that is to end its run
@@ -27,7 +27,6 @@
 -- envelope for kombu all the same.
 local OWNERS, INTAKES, QUEUES = P .. 'umbel.owners', P .. 'umbel.intakes', P .. 'umbel.queues'
 local DEAD, DEAD_COUNT = P .. 'umbel.dead', P .. 'umbel.dead.count'
-local ONCE, ONCE_ENDS = P .. 'umbel.once', P .. 'umbel.once.ends'
 
 local REVOKED, REVOKED_UNTIL = P .. 'umbel.revoked', P .. 'umbel.revoked.until'
 local REVOKED_SIGNAL, REVOKED_MARK = P .. 'umbel.revoked.signal', P .. 'umbel.revoked.mark'
@@ -40,6 +39,8 @@ local function later(queue) return P .. 'umbel.later.' .. queue end
 local function soonest(queue) return P .. 'umbel.soonest.' .. queue end
 local function held(owner) return P .. 'umbel.held.' .. owner end
 local function begun(owner) return P .. 'umbel.begun.' .. owner end
+local function unheard(owner) return P .. 'umbel.unheard.' .. owner end
+local function once(stream) return P .. 'umbel.once.' .. stream end
 local function intake(owner, queue) return P .. 'umbel.intake.' .. owner .. ' ' .. queue end
 
 local function now()
@@ -115,6 +116,29 @@ local function give_back_all(owner)
   end
   redis.call('DEL', held(owner), begun(owner))
 end
+
+-- What went out under these numbers goes back, as the owner never heard of it.
+local function take_back(owner, numbers)
+  local void = {}
+  for number in string.gmatch(numbers, '%d+') do
+    void[tonumber(number)] = true
+    redis.call('SADD', unheard(owner), number)
+  end
+  if not next(void) then return end
+  redis.call('EXPIRE', unheard(owner), 3600)
+  local found = all_held(owner)
+  for i = #found, 1, -1 do
+    local field, element, handout = unpack(found[i])
+    if void[handout] then
+      local step, queue = place(field)
+      give_back(queue, step, element)
+      redis.call('HDEL', held(owner), field)
+    end
+  end
+end
+
+-- True if the owner has given this request up: then it comes too late, and would hand out what nobody knows of.
+local function is_void(owner, handout) return redis.call('SISMEMBER', unheard(owner), handout) == 1 end
 
 -- What a wait has moved goes back to where it was, in front.
 local function empty_intake(owner, queue)

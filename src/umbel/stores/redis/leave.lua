@@ -1,4 +1,4 @@
--- Gives back all that the owner holds, and strikes it off. Keys: owners, held, begun, intakes, intake, the lists.  owner
+-- Gives back all that the owner holds, and strikes it off. Keys: owners, held, begun, unheard, intakes, intake, the lists.  owner
 insist()
 local owner = ARGV[1]
 give_back_all(owner)
@@ -9,5 +9,6 @@ for _, member in ipairs(redis.call('ZRANGE', INTAKES, 0, -1)) do
     if ARGV[2] == '1' then redis.call('ZREM', INTAKES, member) end
   end
 end
+redis.call('DEL', unheard(owner))
 redis.call('ZREM', OWNERS, owner)
 return 1

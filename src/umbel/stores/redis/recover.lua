@@ -1,10 +1,11 @@
 -- Takes what owners held whose lease has run out, and ends revocations whose time has passed.
--- Keys: owners, held, begun, intakes, intake, the lists, unacked_index, revoked….
+-- Keys: owners, held, begun, unheard, intakes, intake, the lists, unacked_index, revoked….
 -- owner lease known handout max_deliveries visibility_timeout
 -- Gives {returned, stale messages of Celery's workers, 1 if the own lease was lost, {(field element)... now held by the caller}}
 -- Seconds for which a wait may still reach the server that was sent while the network was down.
 local GRACE = 60
 insist()
+if is_void(ARGV[1], ARGV[4]) then return {0, 0, 0, {}} end
 local time, owner, handout, most = now(), ARGV[1], ARGV[4], tonumber(ARGV[5])
 local returned, lost, stranded = 0, false, {}
 
@@ -35,7 +36,7 @@ for _, dead in ipairs(redis.call('ZRANGEBYSCORE', OWNERS, '-inf', time)) do
       give_back(queue, step, back[i][2])
     end
     returned = returned + #back
-    redis.call('DEL', held(dead), begun(dead))
+    redis.call('DEL', held(dead), begun(dead), unheard(dead))
     redis.call('ZREM', OWNERS, dead)
   end
 end

@@ -1,7 +1,9 @@
--- Keeps the owner's lease. Keys: owners, held, begun, the lists.  owner seconds known was_lost  Gives 0 if it had been lost.
+-- Keeps the owner's lease. Keys: owners, held, begun, unheard, the lists.  owner seconds known was_lost unheard
+-- Gives 0 if it had been lost.
 insist()
 local time, owner = now(), ARGV[1]
 local lost = register(owner, tonumber(ARGV[2]), ARGV[3], time) or ARGV[4] == '1'
 if lost then give_back_all(owner) end
+take_back(owner, ARGV[5])
 redis.call('ZADD', OWNERS, time + tonumber(ARGV[2]), owner)
 return lost and 0 or 1

@@ -1,11 +1,11 @@
 -- Makes ready what is due, takes up to `limit` messages fairly from the queues, and books them to the owner.
--- Keys: the lists, later, owners, held, intakes, intake and revoked.mark of keys.lua.
--- owner lease known handout limit turn watch is_new queue...
+-- Keys: the lists, later, owners, held, unheard, intakes, intake and revoked.mark of keys.lua.
+-- owner lease known handout unheard limit turn watch is_new queue...
 -- Gives {1 if the lease was lost, the next due time or false, revoked.mark or false, {queue, step, element...}...}
 local AT_ONCE, MOST_BYTES, CHUNK = 1000, 16777216, 100
 local owner, lease, known, handout = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local limit, turn, watch = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local is_new, queues = ARGV[8] == '1', {unpack(ARGV, 9)}
+local limit, turn, watch = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local is_new, queues = ARGV[9] == '1', {unpack(ARGV, 10)}
 
 local function wake(queue, time)
   local due = redis.call('ZRANGEBYSCORE', later(queue), '-inf', time, 'LIMIT', 0, AT_ONCE)
@@ -57,8 +57,10 @@ local function share(available)
 end
 
 insist()
+if is_void(owner, handout) then return {0, false, false} end
 local time = now()
 local lost = register(owner, lease, known, time)
+take_back(owner, ARGV[5])
 local lens, totals, number, bytes = {}, {}, 0, 0
 for i, queue in ipairs(queues) do
   if is_new then

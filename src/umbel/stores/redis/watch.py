@@ -84,12 +84,13 @@ class Watch:
         queues: tuple[str, ...],
         moves: Sequence[tuple[str, str]],
         tracked: tuple[Sequence[str], Sequence[str]],
-        book: Callable[[str], Command],
+        book: Callable[[str], tuple[int, Command]],
         life: float,
     ):
         """`moves`: the plain lists and the intakes; `tracked`: the other lists, and when the next messages are due.
 
-        `book` gives the command that books what has come from a queue, and that replies with nothing if that is not to be.
+        `book` gives the command that books what has come from a queue, and that replies with nothing if that is not to be,
+        and the number of its hand-out.
         """
         self.queues = queues
         self._link = link
@@ -107,6 +108,18 @@ class Watch:
         """True if the last look was vain, and nothing has been heard of since."""
         self.booked: list[tuple[str, Any]] = []
         """Queues and what waits have booked of them, until somebody takes it."""
+        self._handouts: list[int] = []
+
+    def asked(self) -> list[int]:
+        """The hand-outs of the last waits, which are in vain from now on, as is what they have booked."""
+        numbers, self._handouts = self._handouts, []
+        self.booked = []
+        return numbers
+
+    def _booking(self, queue: str) -> Command:
+        handout, command = self._book(queue)
+        self._handouts.append(handout)
+        return command
 
     def will_look(self) -> None:
         """Note that the queues are looked at now."""
@@ -129,8 +142,9 @@ class Watch:
         if is_over or self._stopped or not self._is_open() or (self._tracker is not None and self._tracker.arm()):
             self.is_quiet = False
             return True
+        self._handouts = []
         for (wire, _), (source, intake), queue in zip(self._wires, self._moves, self.queues, strict=True):
-            wire.say(("BLMOVE", source, intake, "RIGHT", "LEFT", f"{max(seconds, 0.001):.3f}"), spelled(self._book(queue)))
+            wire.say(("BLMOVE", source, intake, "RIGHT", "LEFT", f"{max(seconds, 0.001):.3f}"), spelled(self._booking(queue)))
         self.is_quiet = not self._listen(seconds) and self._can_track
         return not self.is_quiet
 
@@ -191,7 +205,7 @@ class Watch:
         except BrokerRefused as error:
             if not is_no_script(error):
                 raise
-            script, *arguments = self._book(queue)
+            script, *arguments = self._booking(queue)
             booked = self._link.run(script, *arguments) if moved else None
         if booked:
             self.booked.append((queue, booked))
