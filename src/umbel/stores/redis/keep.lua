@@ -1,6 +1,6 @@
 -- Writes results as Celery does: one string for each, told to who listens on the channel of the same name.
 -- Keys, R is the prefix: Rcelery-task-meta-<id>   string  the document
---                        Rumbel-state-<id>        string  the state, only where the document does not begin with it in the clear
+--                        Rumbel-state-<id>        string  the state, only where the document does not tell it in the clear
 local READY = {SUCCESS = true, FAILURE = true, REVOKED = true}
 
 local function set(key, value, life)
@@ -16,7 +16,8 @@ end
 local function state_of(key, side)
   local told = redis.call('GET', side)
   if told then return told end
-  return string.match(redis.call('GETRANGE', key, 0, 79), 'status[^%w_]+([%u_]+)')
+  local found = string.match(redis.call('GETRANGE', key, 0, 79), 'status[^%w_]+([%u_]+)')
+  return found or string.match(redis.call('GET', key), '\nstatus: ([%u_]+)\n')
 end
 
 -- The rule of states.may_replace.

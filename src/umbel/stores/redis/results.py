@@ -7,13 +7,15 @@ import re
 from umbel.wire.result import Result
 
 _STATE = re.compile(rb"status[^A-Za-z0-9_]+([A-Z_]+)")
+_YAML_STATE = re.compile(rb"\nstatus: ([A-Z_]+)\n")
 CLEAR = 80
-"""A state is told in so many first bytes of a document, whatever the serializer: it begins with it."""
+"""A state is told in so many first bytes of a document that JSON, pickle or msgpack wrote: it begins with it. YAML sorts the
+keys, and tells it in a line of its own."""
 
 
 def state_in(document: bytes) -> str | None:
-    """The state that the document begins with, as the scripts read it too."""
-    found = _STATE.search(document[:CLEAR])
+    """The state that the document tells in the clear, as the scripts read it too."""
+    found = _STATE.search(document[:CLEAR]) or _YAML_STATE.search(document)
     return found[1].decode() if found else None
 
 
