@@ -11,15 +11,15 @@ from umbel.schedules.schedule import HasZone, Schedule, remade
 from umbel.schedules.zone import DAY, first_moment, stretches
 
 _UNITS = ((DAY, "d"), (3600, "h"), (60, "min"), (1, "s"))
-_SINCE = {DAY: "midnight", 3600: "the hour", 60: "the minute", 1: "the second"}
+_START = {DAY: "at midnight", 3600: "on the hour", 60: "on the minute", 1: "on the second"}
 
 
 class schedule(Schedule):  # noqa: N801  Celery's name
     """Due `run_every` after the firing before.
 
-    `relative`: counted from the start of the day, hour, minute or second of the firing before, whichever is the largest unit that
-    `run_every` has: every 2 hours means on the hour, every 3 days at midnight of the zone. Days are those of the wall clock,
-    however long; shorter units are real time.
+    `relative`: at the start of the day, hour, minute or second that this comes to, whichever is the largest unit that `run_every`
+    has: every 2 hours on the hour, every 3 days at midnight of the zone. Days are those of the wall clock, however long; shorter
+    units are real time.
     """
 
     kind = "schedule"
@@ -42,7 +42,7 @@ class schedule(Schedule):  # noqa: N801  Celery's name
         self.relative = bool(relative)
 
     def next(self, after: float, zone: tzinfo) -> float | None:
-        """`run_every` after `after`, or after the start of the unit that `after` lies in."""
+        """`run_every` after `after`; if relative, at the start of the unit that this comes to."""
         unit = self._unit()
         if not self.relative or unit is None:
             return after + self._every
@@ -51,11 +51,10 @@ class schedule(Schedule):  # noqa: N801  Celery's name
             return None
         wall = after + stretch.offset
         if unit != DAY:
-            return wall // unit * unit - stretch.offset + self._every
+            return (wall + self._every) // unit * unit - stretch.offset
         # In a fold over midnight the day that counts is the one the clock had come to before: else it would begin twice.
-        midnight = int(max(wall, stretch.reached) // DAY) * DAY
-        whole, rest = divmod(self._every, 1)
-        return first_moment(self.timezone or zone, midnight + int(whole)) + rest
+        midnight = (max(wall, stretch.reached) + self._every) // DAY * DAY
+        return float(first_moment(self.timezone or zone, int(midnight)))
 
     def _unit(self) -> int | None:
         """The largest unit that fits; None below a second."""
@@ -93,7 +92,7 @@ class schedule(Schedule):  # noqa: N801  Celery's name
         if rest or not told:
             told.append(f"{round(rest, 6):g} s")
         unit = self._unit()
-        return f"every {' '.join(told)}" + (f" from {_SINCE[unit]}" if self.relative and unit is not None else "")
+        return f"every {' '.join(told)}" + (f" {_START[unit]}" if self.relative and unit is not None else "")
 
     def __eq__(self, other: object) -> bool:
         return self._key() == other._key() if isinstance(other, schedule) else NotImplemented

@@ -73,8 +73,8 @@ class solar(Schedule):  # noqa: N801  Celery's name
     def _on(self, day: int) -> Iterator[float]:
         """The events of one day in UTC.
 
-        They are sought from the day's beginning, not from just any moment, for what ephem finds depends a little on where it starts:
-        an event must not come out a second later when it is asked for anew.
+        They are sought from the day's beginning, not from just any moment: what ephem finds depends a little on where it starts,
+        and an event must not come out a second later when it is asked for anew.
         """
         ephem = _ephem()
         event = _EVENTS[self.event]
