@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from umbel.stores.broker import Broker
 
 P = ParamSpec("P")
+    from umbel.stores.schedule import ScheduleStore
 R = TypeVar("R")
 
 
@@ -85,6 +86,10 @@ class Umbel:
         self._has_backend = False
         self._reading: tuple[int, places.Reading] | None = None
         """What `reading` gives, and the version of the settings that it comes from."""
+        self._schedule_store: ScheduleStore | None = None
+        self._periodic: dict[str, dict[str, Any]] = {}
+        """Entries of the schedule that were added before the settings were read."""
+        self._is_configured = False
         self._routed: tuple[int, Router] | None = None
         self._outbox = Outbox(lambda: self.broker, self._conf)
         self._is_finalizing = self._has_annotated = False
@@ -419,10 +424,10 @@ class Umbel:
     def close(self) -> None:
         """Leave the stores; the app may be used again, and opens them anew."""
         with self._lock:
-            broker, backend = self._broker, self._backend
+            stores = (self._broker, self._backend, self._schedule_store)
             self._broker, self._backend, self._has_backend, self._reading = None, None, False, None
             self._outbox.leave()
-        for store in (broker, backend):
+        for store in stores:
             if store is not None:
                 store.close()
         shared.leave(self)
@@ -443,3 +448,14 @@ _OTHER_ARGUMENTS = frozenset({"loader", "amqp", "events", "log", "control", "fix
 
 
 current.made_by(lambda: Umbel("default", set_as_current=False))
+    @property
+    def schedule_store(self) -> ScheduleStore:
+        """The store of what is sent when; opened when it is first used."""
+        store = self._schedule_store
+        if store is None:
+            self._conf.load()
+            with self._lock:
+                store = self._schedule_store = self._schedule_store or places.open_schedule_store(self._conf)
+        return store
+
+            self._schedule_store = None

@@ -1,4 +1,4 @@
-"""Where an app's messages and results are, if its settings say so and if they do not."""
+"""Where an app's messages, results and schedule are, if its settings say so and if they do not."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from umbel.settings import Settings
     from umbel.stores.backend import ResultBackend
     from umbel.stores.broker import Broker
+    from umbel.stores.schedule import ScheduleStore
 
     Reading = tuple[ResultBackend | None, frozenset[str], str]
 
@@ -63,6 +64,15 @@ def open_backend(conf: Settings) -> ResultBackend | None:
     from umbel.stores import url as stores  # as above
 
     return stores.open_backend(place, expires=conf.result_expires or None, options=conf.result_backend_transport_options)
+
+
+def open_schedule_store(conf: Settings) -> ScheduleStore:
+    """The store of what is sent when; that of messages, unless another is set."""
+    from umbel.stores import url as stores  # as above
+
+    if conf.beat_store:
+        return stores.open_schedule(conf.beat_store)
+    return stores.open_schedule(broker_url(conf), options=conf.broker_transport_options)
 
 
 def _tell(url: str) -> None:

@@ -143,6 +143,7 @@ class Broker(ABC):
     @abstractmethod
     def reserve(self, queues: Sequence[str], limit: int, wait: float) -> list[Delivery]:
         """Hold and give 1 to `limit` due envelopes as soon as there is one; `[]` after `wait` seconds, or once closed.
+        A store that cannot compare and send in one step sends all of them; then equal ids make doubles visible.
 
         The queues share fairly: a full one does not starve the next. Inside a queue the higher priority comes first,
         then first come, first served.

@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from umbel import clock
+
 
 @dataclass(slots=True)
 class Row:
@@ -66,6 +68,11 @@ FORGOTTEN = 3600.0
 """Seconds for which a store remembers what was removed."""
 ASTRAY = 3600.0
 """Seconds: a due time that lies further in the future than this was told by a clock that was wrong, and blocks nothing."""
+
+
+def first_version() -> int:
+    """Where the versions of a new schedule begin: behind all of one that was lost (which saw no million changes a second)."""
+    return int(clock.now() * 1_000_000)
 
 
 class ScheduleStore(ABC):

@@ -12,6 +12,7 @@ from umbel.errors import ImproperlyConfigured
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker
 from umbel.stores.place import Place
+from umbel.stores.schedule import ScheduleStore
 
 Opener = TypeVar("Opener")
 
@@ -29,6 +30,12 @@ def open_backend(url: str, *, expires: float | None, options: Mapping[str, Any] 
     """The result backend that `url` names; nothing is opened before it is used."""
     place = _place(url, options)
     return _find(_BACKENDS, place, "result backend")(place, expires)
+
+
+def open_schedule(url: str, *, options: Mapping[str, Any] | None = None) -> ScheduleStore:
+    """The schedule store that `url` names; nothing is opened before it is used."""
+    place = _place(url, options)
+    return _find(_SCHEDULES, place, "schedule store")(place)
 
 
 def _place(url: str, options: Mapping[str, Any] | None) -> Place:
@@ -80,6 +87,12 @@ def _memory_backend(place: Place, expires: float | None) -> ResultBackend:
     return MemoryBackend(_memory_name(place), expires=expires)
 
 
+def _memory_schedule(place: Place) -> ScheduleStore:
+    from umbel.stores.memory.schedule import MemoryScheduleStore
+
+    return MemoryScheduleStore(_memory_name(place))
+
+
 def _sqlite_broker(place: Place, lease: float, max_deliveries: int) -> Broker:
     from umbel.stores.sqlite.broker import SqliteBroker
 
@@ -90,6 +103,12 @@ def _sqlite_backend(place: Place, expires: float | None) -> ResultBackend:
     from umbel.stores.sqlite.backend import SqliteBackend
 
     return SqliteBackend(_sqlite_path(place), expires=expires, **_sqlite_options(place))
+
+
+def _sqlite_schedule(place: Place) -> ScheduleStore:
+    from umbel.stores.sqlite.schedule import SqliteScheduleStore
+
+    return SqliteScheduleStore(_sqlite_path(place), **_sqlite_options(place))
 
 
 def _sqlite_path(place: Place) -> str:
@@ -131,6 +150,12 @@ def _redis_backend(place: Place, expires: float | None) -> ResultBackend:
     return open_backend(place, expires)
 
 
+def _redis_schedule(place: Place) -> ScheduleStore:
+    from umbel.stores.redis.opening import open_schedule
+
+    return open_schedule(place)
+
+
 _REDIS = ("redis", "rediss", "redis+socket", "sentinel", "valkey", "valkeys")
 _BROKERS: dict[str, Callable[[Place, float, int], Broker]] = {
     "memory": _memory_broker,
@@ -142,4 +167,9 @@ _BACKENDS: dict[str, Callable[[Place, float | None], ResultBackend]] = {
     "cache+memory": _memory_backend,
     "sqlite": _sqlite_backend,
     **dict.fromkeys(_REDIS, _redis_backend),
+}
+_SCHEDULES: dict[str, Callable[[Place], ScheduleStore]] = {
+    "memory": _memory_schedule,
+    "sqlite": _sqlite_schedule,
+    **dict.fromkeys(_REDIS, _redis_schedule),
 }

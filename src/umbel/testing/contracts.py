@@ -5,5 +5,6 @@ from __future__ import annotations
 from umbel.testing.backends import BackendContract
 from umbel.testing.brokers import BrokerContract
 from umbel.testing.pools import PoolContract
+from umbel.testing.schedules import ScheduleStoreContract
 
-__all__ = ["BackendContract", "BrokerContract", "PoolContract"]
+__all__ = ["BackendContract", "BrokerContract", "PoolContract", "ScheduleStoreContract"]

@@ -16,6 +16,7 @@ from threading import Condition, Lock
 from umbel import clock
 from umbel.stores import fork
 from umbel.stores.broker import ASTRAY, REMEMBERED, Buried, Revocation
+from umbel.stores.schedule import Leader, Row
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
 
@@ -107,6 +108,20 @@ class Shelf:
         return count
 
 
+@dataclass(slots=True)
+class Timetable:
+    """The schedule."""
+
+    entries: dict[str, tuple[int, Row]] = field(default_factory=dict)
+    """With the version of its last change."""
+    gone: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """Version and time; the first to go stands first."""
+    version: int = 0
+    forgotten: int = 0
+    """The version of the last that is no longer in `gone`."""
+    leader: Leader | None = None
+
+
 EMPTY = Shelf()
 """What a queue that nobody has sent to looks like."""
 
@@ -135,6 +150,7 @@ class Room:
         self.count = itertools.count(1)
         self.revoked: dict[str, Revoked] = {}
         """By the task's id; the one that was made last stands last."""
+        self.timetable = Timetable()
         self.streams: dict[str, tuple[float, float]] = {}
         """The last number of each, and until when it is remembered; the one that was accepted last stands last."""
 

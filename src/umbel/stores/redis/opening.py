@@ -1,4 +1,4 @@
-"""From a URL and its options to a broker or a backend. Nothing is connected yet."""
+"""From a URL and its options to a broker, a backend or a schedule. Nothing is connected yet."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from umbel.errors import ImproperlyConfigured
 from umbel.stores.place import Place
 from umbel.stores.redis.backend import RedisBackend
 from umbel.stores.redis.broker import RedisBroker
+from umbel.stores.redis.schedule import RedisScheduleStore
 from umbel.stores.redis.server import number, server_at, truth
 
 STEPS = (0, 3, 6, 9)
+UNACKED = ("unacked", "unacked_index", "unacked_mutex")
 
 
 def open_broker(place: Place, lease: float, max_deliveries: int) -> RedisBroker:
     """The broker that the URL and the options describe."""
     server = server_at(place)
-    names = ("unacked", "unacked_index", "unacked_mutex")
     broker = RedisBroker(
         server,
         lease=lease,
@@ -26,7 +27,7 @@ def open_broker(place: Place, lease: float, max_deliveries: int) -> RedisBroker:
         steps=_steps(place),
         visibility_timeout=number(place, "visibility_timeout", 3600.0, lambda value: value > 0, "a number of seconds above 0"),
         celery_workers=truth(place.take("celery_workers", False)),
-        unacked=[str(place.take(f"{name}_key", name)) for name in names],
+        unacked=[str(place.take(f"{name}_key", name)) for name in UNACKED],
     )
     place.done()
     return broker
@@ -39,6 +40,15 @@ def open_backend(place: Place, expires: float | None) -> RedisBackend:
     backend = RedisBackend(server_at(place), expires=expires, prefix=str(place.take("global_keyprefix", "") or ""))
     place.done()
     return backend
+
+
+def open_schedule(place: Place) -> RedisScheduleStore:
+    """The schedule that the URL and the options describe."""
+    for name in ("visibility_timeout", "priority_steps", "sep", "celery_workers", *(f"{name}_key" for name in UNACKED)):
+        place.take(name, None)  # the broker's, given to both
+    store = RedisScheduleStore(server_at(place), prefix=str(place.take("global_keyprefix", "") or ""))
+    place.done()
+    return store
 
 
 def _steps(place: Place) -> tuple[int, ...]:

@@ -1,0 +1,167 @@
+"""The schedule in SQLite, in the file of the messages or in one of its own."""
+
+# ruff: noqa: S608 - statements are put together from constants only
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from umbel import clock
+from umbel.stores.schedule import ASTRAY, FORGOTTEN, Changes, Leader, Row, ScheduleStore, Ticks, first_version
+from umbel.stores.sqlite import pack
+from umbel.stores.sqlite.file import file_at
+
+PAGE = 10_000
+"""Entries read by one statement, so that not all of them are in memory twice."""
+
+_NAME, _SECOND, _THIRD = (f"json_extract(value, '$[{place}]')" for place in range(3))
+_SAVE = f"""INSERT INTO entry (version, name, definition, enabled, since, fired, count)
+    SELECT ? + key, {_NAME}, {pack.BLOB.format(_SECOND)}, 1, ?, NULL, 0 FROM json_each(?) WHERE true
+    ON CONFLICT (name) DO UPDATE SET definition = excluded.definition, version = excluded.version
+    WHERE definition <> excluded.definition"""
+_ENABLE = """UPDATE entry SET enabled = ?, since = iif(?, ?, since), version = ? + key FROM json_each(?)
+    WHERE name = value AND enabled <> ?"""
+_LEAVE = "INSERT INTO gone SELECT ? + key, name, ? FROM json_each(?) CROSS JOIN entry ON name = value"
+_THESE = "name IN (SELECT value FROM json_each(?))"
+_TICK = f"""UPDATE entry SET count = entry.count + {_THIRD},
+    fired = iif(fired IS NULL OR fired > ? OR {_SECOND} > fired, {_SECOND}, fired) FROM json_each(?) WHERE name = {_NAME}"""
+_SOME = f"""SELECT json_group_array(json_array(version, name, length(definition), enabled, since, fired, count)),
+    {pack.GLUE.format("definition")} FROM (SELECT * FROM entry WHERE version > ? ORDER BY version LIMIT {PAGE})"""
+_GONE = "SELECT json_group_array(name) FROM gone WHERE version > ?"
+
+
+class SqliteScheduleStore(ScheduleStore):
+    """The schedule in the SQLite file at `path`. Any thread may use it."""
+
+    def __init__(self, path: str, *, synchronous: str = "normal", timeout: float = 30.0):
+        self.url = f"sqlite:///{path}"
+        self._file = file_at(path, synchronous=synchronous, timeout=timeout)
+        self._file.join(self)
+
+    def changes(self, after: int = 0) -> Changes:
+        found: list[tuple[int, int]] = self._file.rows("SELECT latest, forgotten FROM version")
+        if found and found[0][0] == after:
+            return Changes(after)
+        return self._file.read(lambda connection: _changes(connection, after))
+
+    def save(self, entries: Sequence[tuple[str, bytes]]) -> None:
+        if not entries:
+            return
+        names, definitions = zip(*entries, strict=True)
+        now = pack.whole(clock.now())
+        with self._file as connection:
+            latest = _latest(connection)
+            for part in pack.slices(list(map(len, definitions))):
+                joined, marks = pack.join(definitions[part])
+                values = (latest + 1, joined, now, pack.text(list(zip(names[part], marks, strict=True))))
+                if connection.execute(_SAVE, values).rowcount:
+                    latest += len(marks)
+                    connection.execute(f"DELETE FROM gone WHERE {_THESE}", (pack.text(names[part]),))
+            _changed(connection, latest, now)
+
+    def enable(self, names: Sequence[str], *, enabled: bool) -> int:
+        if not names:
+            return 0
+        now, unique = pack.whole(clock.now()), list(dict.fromkeys(names))
+        with self._file as connection:
+            latest = _latest(connection)
+            count = connection.execute(_ENABLE, (enabled, enabled, now, latest + 1, pack.text(unique), enabled)).rowcount
+            _changed(connection, latest + (len(unique) if count else 0), now)
+            return count
+
+    def remove(self, names: Sequence[str]) -> int:
+        if not names:
+            return 0
+        now, unique = pack.whole(clock.now()), list(dict.fromkeys(names))
+        with self._file as connection:
+            latest = _latest(connection)
+            connection.execute(_LEAVE, (latest + 1, now, pack.text(unique)))
+            count = connection.execute(f"DELETE FROM entry WHERE {_THESE}", (pack.text(unique),)).rowcount
+            _changed(connection, latest + (len(unique) if count else 0), now)
+            return count
+
+    def tick(self, ticks: Sequence[Ticks]) -> None:
+        if not ticks:
+            return
+        astray = pack.whole(clock.now() + ASTRAY)
+        rows: dict[str, tuple[str, int, int]] = {}  # SQLite would take one row of each name only
+        for each in ticks:
+            fired, count = pack.whole(each.fired), each.count
+            if known := rows.get(each.name):
+                fired, count = max(known[1], fired), known[2] + count
+            rows[each.name] = each.name, fired, count
+        with self._file as connection:
+            connection.execute(_TICK, (astray, pack.text(list(rows.values()))))
+
+    def lead(self, owner: str, seconds: float) -> bool:
+        if self._is_led_by_another(owner, seconds):  # looking first, so that those who wait do not hinder those who work
+            return False
+        with self._file as connection:
+            if self._is_led_by_another(owner, seconds):
+                return False
+            connection.execute("DELETE FROM leader")
+            connection.execute("INSERT INTO leader VALUES (?, ?)", (owner, pack.whole(clock.now() + seconds)))
+            return True
+
+    def _is_led_by_another(self, owner: str, seconds: float) -> bool:
+        leader = self.leader()
+        return leader is not None and leader.owner != owner and leader.until <= clock.now() + 2 * seconds
+
+    def resign(self, owner: str) -> None:
+        with self._file as connection:
+            connection.execute("DELETE FROM leader WHERE owner = ?", (owner,))
+
+    def leader(self) -> Leader | None:
+        found = self._file.rows("SELECT owner, until FROM leader WHERE until > ?", (pack.whole(clock.now()),))
+        return Leader(found[0][0], pack.moment(found[0][1])) if found else None
+
+    def close(self) -> None:
+        self._file.leave(self)
+
+
+def _changes(connection: sqlite3.Connection, after: int) -> Changes:
+    """All of it as it was at one moment."""
+    connection.execute("BEGIN")
+    try:
+        version, forgotten = connection.execute("SELECT latest, forgotten FROM version").fetchone() or (0, 0)
+        whole = after == 0 or not forgotten <= after <= version
+        since = 0 if whole else after
+        gone: list[str] = [] if whole else pack.from_json(connection.execute(_GONE, (since,)).fetchone()[0])
+        rows: list[Row] = []
+        while since < version:
+            since = _read(connection, since, rows) or version
+        return Changes(version, rows, gone, whole)
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _read(connection: sqlite3.Connection, since: int, rows: list[Row]) -> int | None:
+    """Add the next page of what is behind the version `since`; gives the last version in it, None if there is no more."""
+    found, glued = connection.execute(_SOME, (since,)).fetchone()
+    told = pack.from_json(found)
+    definitions = pack.split(glued or b"", [row[2] for row in told])
+    for (_, name, _, enabled, begun, fired, count), definition in zip(told, definitions, strict=True):
+        due = None if fired is None else pack.moment(fired)
+        rows.append(Row(name, definition, bool(enabled), pack.moment(begun), due, count))
+    return told[-1][0] if told else None
+
+
+def _latest(connection: sqlite3.Connection) -> int:
+    """The version of the last change; there is one from the first use on."""
+    found = connection.execute("SELECT latest FROM version").fetchone()
+    if found is not None:
+        return int(found[0])
+    latest = first_version()
+    connection.execute("INSERT INTO version VALUES (?, ?)", (latest, latest))
+    return latest
+
+
+def _changed(connection: sqlite3.Connection, latest: int, now: int) -> None:
+    """Note the version of the last change; forget what was removed long ago."""
+    connection.execute("UPDATE version SET latest = ?", (latest,))
+    sql = "SELECT version FROM gone WHERE at > ? ORDER BY version LIMIT 1"  # mostly the first of all
+    kept = connection.execute(sql, (now - pack.whole(FORGOTTEN),)).fetchone()
+    behind = latest + 1 if kept is None else kept[0]
+    if connection.execute("DELETE FROM gone WHERE version < ?", (behind,)).rowcount:
+        connection.execute("UPDATE version SET forgotten = ?", (behind - 1,))
