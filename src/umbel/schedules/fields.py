@@ -103,6 +103,10 @@ def _read_part(field: Field, text: str, part: str) -> int:
     every = int(step) if step else 1
     if not every:
         raise _fault(field, text, "a step of 0 leads nowhere")
+    if step and not (star or end or begin.isdigit()):
+        raise _fault(
+            field, text, f"{part!r}: a step after a name needs a range"
+        )  # Celery reads over it: two meanings are too many
     if star:
         run = list(range(field.low, field.high + 1))
     else:
