@@ -193,7 +193,7 @@ class InsidePool(Pool):
         others = [other for other in waiting if other is not job]
         self._crew.put_back(others)
         if len(others) == len(waiting):
-            return self._crew.cancel(job, how)
+            return how is not Stop.UNLESS_BEGUN and self._crew.cancel(job, how)
         self._end(number, Kind.TERMINATED)
         return True
 
@@ -202,8 +202,10 @@ class InsidePool(Pool):
         if job in self._waiting:
             self._waiting.remove(job)
             self._end(number, Kind.TERMINATED)
-        else:
-            self._looper.cancel(number, how)
+            return True
+        if how is Stop.UNLESS_BEGUN:
+            return False
+        self._looper.cancel(number, how)
         return True
 
     async def resize(self, slots: int) -> None:

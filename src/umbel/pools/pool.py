@@ -46,6 +46,8 @@ class Runner(Protocol):
 class Stop(StrEnum):
     """How hard a running job is asked to end."""
 
+    UNLESS_BEGUN = "unless begun"
+    """Take it out before it begins; what runs goes on."""
     SOFT = "soft"
     """Raise `SoftTimeLimitExceeded` inside the task."""
     HARD = "hard"
@@ -103,7 +105,7 @@ class Pool(ABC):
     def cancel(self, number: int, how: Stop) -> bool:
         """Ask a submitted job to end; True if it was here and is asked (see `abilities`).
 
-        One that had not begun yields `TERMINATED`.
+        One that had not begun yields `TERMINATED`; with `UNLESS_BEGUN`, False says that it runs, or is over.
         """
 
     @abstractmethod

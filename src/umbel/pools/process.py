@@ -138,10 +138,11 @@ class ProcessPool(Pool):
             if ward is not None:
                 self._take_back(lane, ward)
                 self._deal_soon()
+                self._collect(ward)  # if the job is over, what is ended must not be the next
             if lane.forget(number):
                 self._tell([Outcome(number, Kind.TERMINATED)])
                 return True
-            if ward is not None:
+            if ward is not None and number in ward.jobs and how is not Stop.UNLESS_BEGUN:
                 self._end_job(ward, number, how)
                 return True
         return False

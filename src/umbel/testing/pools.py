@@ -430,6 +430,38 @@ class PoolContract:
         assert not marks.exists()
 
     @trial()
+    async def test_a_job_can_be_cancelled_unless_it_has_begun(self, it: Trial, tmp_path: Path) -> None:
+        gate, marks = tmp_path / "gate", tmp_path / "marks"
+        running = jobs(it.pool.slots, "wait", str(gate), tell=True)
+        it.pool.submit(running)
+        await it.until(lambda: all(each.number in it.begun for each in running))
+        waiting = job("mark", str(marks))
+        it.pool.submit([waiting])
+        assert it.pool.cancel(waiting.number, Stop.UNLESS_BEGUN)
+        if it.pool.slots > 1:
+            running += [native := job("async_sleep", 0.2, tell=True)]
+            it.pool.submit([native])
+            await it.until(lambda: native.number in it.begun)
+        assert not any(it.pool.cancel(each.number, Stop.UNLESS_BEGUN) for each in running)
+        gate.touch()
+        assert {outcome.kind for outcome in await it.end_of(running)} == {Kind.SUCCESS}
+        assert it.outcomes[waiting.number].kind is Kind.TERMINATED
+        assert not marks.exists()
+
+    @trial()
+    async def test_a_cancellation_that_comes_too_late_ends_no_other_job(self, it: Trial, tmp_path: Path) -> None:
+        if not it.pool.abilities.hard_sync:
+            return
+        batch = jobs(60, "sleep", 0.003)
+        it.pool.submit(batch)
+        late = batch[:30:3]
+        for each in late:
+            time.sleep(0.01)  # noqa: ASYNC251 - so that what has ended meanwhile is not known yet
+            it.pool.cancel(each.number, Stop.HARD)
+        await it.end_of(batch)
+        assert {it.outcomes[each.number].kind for each in batch if each not in late} == {Kind.SUCCESS}
+
+    @trial()
     async def test_cancelling_one_of_many_lets_the_others_run(self, it: Trial, tmp_path: Path) -> None:
         batch = jobs(300, "sleep", 0.001)
         it.pool.submit(batch)
