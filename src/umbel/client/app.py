@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from umbel.stores.backend import ResultBackend
     from umbel.stores.broker import Broker
+    from umbel.stores.schedule import ScheduleStore
 
 P = ParamSpec("P")
-    from umbel.stores.schedule import ScheduleStore
 R = TypeVar("R")
 
 
@@ -84,12 +84,9 @@ class Umbel:
         self._broker: Broker | None = None
         self._backend: ResultBackend | None = None
         self._has_backend = False
+        self._schedule_store: ScheduleStore | None = None
         self._reading: tuple[int, places.Reading] | None = None
         """What `reading` gives, and the version of the settings that it comes from."""
-        self._schedule_store: ScheduleStore | None = None
-        self._periodic: dict[str, dict[str, Any]] = {}
-        """Entries of the schedule that were added before the settings were read."""
-        self._is_configured = False
         self._routed: tuple[int, Router] | None = None
         self._outbox = Outbox(lambda: self.broker, self._conf)
         self._is_finalizing = self._has_annotated = False
@@ -402,6 +399,16 @@ class Umbel:
                     self._has_backend = True
         return self._backend
 
+    @property
+    def schedule_store(self) -> ScheduleStore:
+        """The store of what is sent when; opened when it is first used."""
+        store = self._schedule_store
+        if store is None:
+            self._conf.load()
+            with self._lock:
+                store = self._schedule_store = self._schedule_store or places.open_schedule_store(self._conf)
+        return store
+
     def reading(self) -> places.Reading:
         """The result store, the content types to accept from it, and the serializer of its documents."""
         known = self._reading
@@ -426,6 +433,7 @@ class Umbel:
         with self._lock:
             stores = (self._broker, self._backend, self._schedule_store)
             self._broker, self._backend, self._has_backend, self._reading = None, None, False, None
+            self._schedule_store = None
             self._outbox.leave()
         for store in stores:
             if store is not None:
@@ -448,14 +456,3 @@ _OTHER_ARGUMENTS = frozenset({"loader", "amqp", "events", "log", "control", "fix
 
 
 current.made_by(lambda: Umbel("default", set_as_current=False))
-    @property
-    def schedule_store(self) -> ScheduleStore:
-        """The store of what is sent when; opened when it is first used."""
-        store = self._schedule_store
-        if store is None:
-            self._conf.load()
-            with self._lock:
-                store = self._schedule_store = self._schedule_store or places.open_schedule_store(self._conf)
-        return store
-
-            self._schedule_store = None
