@@ -452,11 +452,12 @@ class PoolContract:
     async def test_a_cancellation_that_comes_too_late_ends_no_other_job(self, it: Trial, tmp_path: Path) -> None:
         if not it.pool.abilities.hard_sync:
             return
+        await it.run(jobs(50, "sleep", 0.003))  # now it is known to be short: a child gets several at once
         batch = jobs(60, "sleep", 0.003)
         it.pool.submit(batch)
-        late = batch[:30:3]
+        late = batch[:: 2 * it.pool.slots]
         for each in late:
-            time.sleep(0.01)  # noqa: ASYNC251 - so that what has ended meanwhile is not known yet
+            time.sleep(0.007)  # noqa: ASYNC251 - so that what has ended meanwhile is not known yet
             it.pool.cancel(each.number, Stop.HARD)
         await it.end_of(batch)
         assert {it.outcomes[each.number].kind for each in batch if each not in late} == {Kind.SUCCESS}
