@@ -86,6 +86,37 @@ def test_celerys_tools_see_the_queue(redis_server, broker):
     assert b"mail" + SEP + SEP + b"mail" in reply
 
 
+@pytest.mark.parametrize("prefix", ["", "p*[x]:"])
+def test_queues_that_only_celery_has_used_are_known(redis_server, redis_url, prefix):
+    broker = open_broker(redis_url, options={"global_keyprefix": prefix, "sep": "::"})
+    assert broker.queues() == []
+    members = {
+        "mail": [b"mail::::mail"],
+        "shop": [b"a::::bills", b"b.#::^b::letters"],
+        "w.pidbox": [b"::::w1"],
+        "celeryev": [b"#::::ev"],
+    }
+    for exchange, found in members.items():
+        redis_server.ask("SADD", f"{prefix}_kombu.binding.{exchange}", *found)
+    for queue in ("mail", "letters", "w1", "ev"):
+        redis_server.ask("LPUSH", f"{prefix}{queue}", json.dumps(celery_like("a")))
+    redis_server.ask("LPUSH", f"{prefix}bills::6", json.dumps(celery_like("a")))
+    redis_server.ask("LPUSH", "else", json.dumps(celery_like("a")))
+    assert broker.queues() == ["bills", "letters", "mail"]
+    assert broker.depth(["bills"]) == {"bills": Depth(ready=1)}
+    broker.close()
+
+
+def test_the_age_of_a_queue_is_that_of_its_oldest_message_that_tells_it(redis_server, broker):
+    redis_server.ask("LPUSH", "q", json.dumps(celery_like("a")))
+    assert broker.depth(["q"])["q"].oldest is None
+    broker.send([envelope("mine")])
+    redis_server.ask("LPUSH", "q", json.dumps(celery_like("b")))
+    oldest = broker.depth(["q"])["q"].oldest
+    assert oldest is not None
+    assert 0 <= oldest < 60
+
+
 def test_the_plain_list_holds_what_has_no_priority(redis_server, broker):
     broker.send([envelope("none"), envelope("urgent", priority=9), envelope("low", properties={"priority": 4})])
     assert [each["properties"]["priority"] for each in elements(redis_server, b"q")] == [0]

@@ -89,7 +89,8 @@ class Depth:
     later: int = 0
     dead: int = 0
     oldest: float | None = None
-    """Age in seconds of the oldest ready message."""
+    """Age in seconds of the oldest ready message, or of the oldest that tells its age: umbel's do, Celery's do not. None if
+    there is none such."""
 
 
 @dataclass(slots=True)

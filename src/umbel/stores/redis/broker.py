@@ -19,6 +19,7 @@ from umbel.stores.broker import ASTRAY, REMEMBERED, Broker, Buried, Conclusion, 
 from umbel.stores.owner import new_owner
 from umbel.stores.redis import element, results
 from umbel.stores.redis.backend import RedisBackend
+from umbel.stores.redis.bindings import Bindings
 from umbel.stores.redis.element import PLAIN, URGENT, Written
 from umbel.stores.redis.handouts import Handouts
 from umbel.stores.redis.leftovers import Leftovers
@@ -99,7 +100,8 @@ class RedisBroker(Broker):
         self._steps = tuple(steps)
         self._visibility_timeout = visibility_timeout
         self._celery_workers = celery_workers
-        self._leftovers = Leftovers(self._link, prefix, unacked, visibility_timeout)
+        self._bindings = Bindings(self._link, prefix, sep)
+        self._leftovers = Leftovers(self._link, self._bindings, prefix, unacked, visibility_timeout)
         self._order = (*URGENT, PLAIN, *(str(step) for step in sorted(steps) if step))
         constants: dict[str, str | Sequence[str]] = {"P": prefix, "SEP": sep, "ORDER": self._order}
         constants |= {"UNACKED": unacked[0], "UNACKED_INDEX": unacked[1]}
@@ -416,7 +418,11 @@ class RedisBroker(Broker):
             return Recovered(returned, found)
 
     def queues(self) -> list[str]:
-        return sorted(row[0].decode() for row in self._run("survey"))
+        known = {row[0].decode() for row in self._run("survey")}
+        others = self._bindings.queues() - known
+        if others:  # which only processes of Celery's may have used so far
+            known |= {row[0].decode() for row in self._run("survey", *others) if any(row[1:5])}
+        return sorted(known)
 
     def depth(self, queues: Sequence[str]) -> dict[str, Depth]:
         if not queues:

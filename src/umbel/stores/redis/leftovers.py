@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from typing import Any
 
 from umbel import clock
+from umbel.stores.redis.bindings import Bindings
 from umbel.stores.redis.link import Link
 from umbel.stores.redis.script import Script
 
@@ -20,10 +20,10 @@ _UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL'
 class Leftovers:
     """The messages in `unacked` that nobody has acknowledged for `timeout` seconds."""
 
-    def __init__(self, link: Link, prefix: str, names: Sequence[str], timeout: float):
+    def __init__(self, link: Link, bindings: Bindings, prefix: str, names: Sequence[str], timeout: float):
         """`names`: kombu's hash, its index by time, and its mutex."""
         self._link = link
-        self._prefix = prefix
+        self._bindings = bindings
         self._hash, self._index, self._mutex = (f"{prefix}{name}" for name in names)
         self._timeout = timeout
 
@@ -50,16 +50,5 @@ class Leftovers:
             envelope["properties"]["delivery_info"]["redelivered"] = True
         except (ValueError, TypeError, KeyError):
             return 0  # nothing that kombu could read either
-        done: int = self._link.run(script, tag, self._queue(exchange, routing_key), json.dumps(envelope))
+        done: int = self._link.run(script, tag, self._bindings.queue(exchange, routing_key), json.dumps(envelope))
         return done
-
-    def _queue(self, exchange: str, routing_key: str) -> str:
-        """Where kombu would send it: the queue of that name, or the one that is bound to the exchange by this key."""
-        if not exchange:
-            return routing_key
-        bindings: list[Any] = self._link.ask("SMEMBERS", f"{self._prefix}_kombu.binding.{exchange}")
-        for binding in sorted(bindings):
-            key, _, queue = binding.decode().split("\x06\x16")
-            if key == routing_key:
-                return str(queue)
-        return routing_key or exchange

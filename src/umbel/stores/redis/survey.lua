@@ -13,12 +13,17 @@ for _, member in ipairs(redis.call('ZRANGE', INTAKES, 0, -1)) do
   intakes[queue] = (intakes[queue] or 0) + redis.call('LLEN', intake(who, queue))
 end
 
--- Tag and due time of the element that is ready longest; the tag of one of umbel's own tells when it was made.
+-- Tag and due time of the element that is ready longest, of those that tell it: the tag of one of umbel's own says when it was
+-- made, a tag of Celery's does not. What lies before the first that does is older still.
+local LOOK_AT = 16
 local function eldest(queue, step)
-  local element = redis.call('LINDEX', list(queue, step), -1)
-  if not element then return end
-  local _, _, _, due, bare = past(element)
-  return (string.match(bare, '"delivery_tag": ?"([%x-]+)"[^"]*$') or string.match(bare, '"delivery_tag": ?"([%x-]+)"') or '') .. ' ' .. due
+  for place = -1, -LOOK_AT, -1 do
+    local element = redis.call('LINDEX', list(queue, step), place)
+    if not element then return end
+    local _, _, _, due, bare = past(element)
+    local tag = string.match(bare, '"delivery_tag": ?"([%x-]+)"[^"]*$') or string.match(bare, '"delivery_tag": ?"([%x-]+)"') or ''
+    if due ~= 'null' or string.sub(tag, 15, 15) == '7' then return tag .. ' ' .. due end
+  end
 end
 
 if #asked == 0 then asked = redis.call('SMEMBERS', QUEUES) end
