@@ -138,9 +138,9 @@ _KEPT: tuple[_Row, ...] = (
     ("worker_uid", "any", None, "", "User to become."),
     ("worker_gid", "any", None, "", "Group to become."),
     ("worker_umask", "any", None, "", "File mode mask to set."),
-)
     # Beat
     ("beat_store", "text", None, "", "Where the schedule is kept; unset: with the messages."),
+)
 
 _ACCEPTED: tuple[_Row, ...] = (
     ("broker_read_url", "text", None, "", "Another store for receiving."),

@@ -139,12 +139,12 @@ class Broker(ABC):
         `BrokerDown` the same may be sent again: False then means that it is there.
 
         The last number of a stream is known for `REMEMBERED`; one that is `ASTRAY` by the store's clock blocks nothing.
+        A store that cannot compare and send in one step sends all of them; then equal ids make doubles visible.
         """
 
     @abstractmethod
     def reserve(self, queues: Sequence[str], limit: int, wait: float) -> list[Delivery]:
         """Hold and give 1 to `limit` due envelopes as soon as there is one; `[]` after `wait` seconds, or once closed.
-        A store that cannot compare and send in one step sends all of them; then equal ids make doubles visible.
 
         The queues share fairly: a full one does not starve the next. Inside a queue the higher priority comes first,
         then first come, first served.
