@@ -143,7 +143,7 @@ def malformed(choice: random.Random) -> str:
 def strictly(name: str, words: str) -> bool:
     """True if that is what documentation calls a field: numbers, `*`, names of this field, ranges, steps; nothing behind them."""
     number = "|".join(["[0-9]+", *(f"{full[:3]}[a-z]*" for full in NAMES.get(name, ()))])
-    part = rf"(\*|({number})(-({number}))?)(/[0-9]+)?"
+    part = rf"\*(/[0-9]+)?|[0-9]+(/[0-9]+)?|{number}|({number})-({number})(/[0-9]+)?"
     return all(re.fullmatch(part, word.strip().lower()) for word in words.split(","))
 
 

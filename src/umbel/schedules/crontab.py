@@ -220,7 +220,7 @@ class crontab(Schedule):  # noqa: N801  Celery's name
 
 def _kept(words: Words) -> Words:
     """The words as they can be read twice."""
-    return tuple(words) if isinstance(words, Iterable) and not isinstance(words, str) else words
+    return tuple(words) if isinstance(words, Iterable) and not isinstance(words, (str, bytes)) else words
 
 
 def _parts(text: str) -> list[str] | None:

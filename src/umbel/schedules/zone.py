@@ -21,7 +21,7 @@ _BACK = 2 * DAY  # no clock was ever put back by more than a day; what it showed
 _STEP = 12 * 3600  # zones were never changed twice within so short a time (tests/schedules/test_zone.py looks)
 _SECOND = timedelta(seconds=1)
 _ROOM = 4096  # spans kept: a year of six hundred zones, seven times
-_LAST = int(datetime.max.replace(tzinfo=UTC).timestamp()) - 2 * DAY
+_LAST = int(datetime.max.replace(tzinfo=UTC).timestamp()) - 2 * DAY  # behind it some zones have no datetime any more
 
 
 class Stretch(NamedTuple):
@@ -78,7 +78,7 @@ def _span(zone: tzinfo, number: int) -> tuple[Stretch, ...]:
     if known is None:
         if len(_spans) >= _ROOM:
             _spans.clear()
-        known = _spans[id(zone), number] = (zone, tuple(_work_out(zone, number * _SPAN, (number + 1) * _SPAN)))
+        known = _spans[id(zone), number] = (zone, tuple(_work_out(zone, number * _SPAN, min((number + 1) * _SPAN, _LAST))))
     return known[1]
 
 
