@@ -114,6 +114,12 @@ def test_what_had_begun_with_early_ack_does_not_run_again() -> None:
     assert verdict(judge().judge(begun)) is Verdict.STRANDED
 
 
+def test_what_was_revoked_is_told_so_whatever_else_there_is_to_say_of_it() -> None:
+    for each in (delivery(), delivery(eta=iso(60)), delivery(expires=iso(-1)), delivery("nobody.knows"), delivery("early")):
+        each.revoked = each.begun = True
+        assert verdict(judge().judge(each)) is Verdict.REVOKED
+
+
 def test_a_message_before_its_time_goes_back_until_then() -> None:
     found = judgement(judge().judge(delivery(eta=iso(60))))
     assert found.verdict is Verdict.LATER

@@ -14,6 +14,7 @@ COMMANDS = {
     "worker": "Run tasks until told to stop.",
     "call": "Send a task by name, and print its id.",
     "result": "Show what became of a task.",
+    "revoke": "Let tasks not run, or end those that do.",
     "queues": "Show how full each queue is.",
     "purge": "Delete all tasks that wait in queues.",
     "dead": "See to tasks that were given up: list, show, retry, drop.",

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 
 import click
 
-from umbel import states
 from umbel.cli.command import command
+from umbel.cli.node import node_name
 from umbel.cli.scope import Scope, broker_of
 from umbel.cli.screen import count
 from umbel.client.app import Umbel
-from umbel.errors import WireError, WorkerLostError
+from umbel.errors import WireError
+from umbel.execution.execute import Executor
+from umbel.execution.outcome import Job, Kind
 from umbel.stores.broker import Broker, Conclusion, Delivery
-from umbel.wire import protocol, result
+from umbel.wire import protocol
 from umbel.wire.encoding import accept_types
-from umbel.wire.result import Result
 
 
 @command("recover")
@@ -29,17 +30,19 @@ def recover(scope: Scope) -> None:
     app = scope.app()
     with broker_of(scope) as broker:
         found = broker.recover()
-        buried = _conclude(app, broker, found.stranded)
+        revoked = [delivery for delivery in found.stranded if delivery.revoked]
+        broker.release(revoked)  # whoever gets it tells that it was revoked
+        stranded = [delivery for delivery in found.stranded if not delivery.revoked]
+        buried = _conclude(app, broker, stranded)
     if not scope.quiet:
-        lost = len(found.stranded)
-        click.echo(
-            f"gave back {count(found.returned, 'task')}; told {count(lost, 'task')} as lost, {buried} of them are dead now"
-        )
+        returned, lost = count(found.returned + len(revoked), "task"), count(len(stranded), "task")
+        click.echo(f"gave back {returned}; told {lost} as lost, {buried} of them are dead now")
 
 
 def _conclude(app: Umbel, broker: Broker, stranded: Sequence[Delivery]) -> int:
     """Tell and settle these; gives how many of them were buried."""
-    conclusions = [_conclusion(app, delivery) for delivery in stranded]
+    executor = _executor(app)
+    conclusions = [_conclusion(executor, delivery, app.conf.task_max_deliveries) for delivery in stranded]
     backend = app.backend
     if backend is None or not broker.keeps(backend):
         if backend is not None:
@@ -50,17 +53,25 @@ def _conclude(app: Umbel, broker: Broker, stranded: Sequence[Delivery]) -> int:
     return sum(conclusion.buried is not None for conclusion in conclusions)
 
 
-def _conclusion(app: Umbel, delivery: Delivery) -> Conclusion:
-    error = WorkerLostError("the worker that ran it died")
-    limit = app.conf.task_max_deliveries
+def _executor(app: Umbel) -> Executor:
+    """One that tells of lost tasks as a worker does: with their hooks, their errbacks, and the rest of their chains."""
+    conf = app.conf
+    return Executor(
+        app.tasks,
+        route=app.queue_of,
+        queue=conf.task_default_queue,
+        hostname=node_name(None),
+        accept=accept_types(conf.accept_content),
+        result_serializer=conf.result_serializer,
+        result_extended=conf.result_extended,
+    )
+
+
+def _conclusion(executor: Executor, delivery: Delivery, limit: int) -> Conclusion:
     buried = None if delivery.begun else f"never finished, though handed out {limit} times (task_max_deliveries)"
     try:
-        headers = protocol.headers(delivery.envelope, accept_types(app.conf.accept_content))
+        name = protocol.headers(delivery.envelope, executor.accept).task
     except WireError as problem:
-        return Conclusion(delivery, buried=f"{error}; it cannot be read: {problem}")
-    results: list[Result] = []
-    if not headers.ignore_result:
-        serializer, parent, group = app.conf.result_serializer, headers.parent_id, headers.group
-        document = result.encode(headers.id, states.FAILURE, error, serializer=serializer, parent_id=parent, group_id=group)
-        results.append(document)
-    return Conclusion(delivery, results, buried=buried)
+        return Conclusion(delivery, buried=f"its worker died; it cannot be read: {problem}")
+    outcome = executor.conclude_lost(Job(0, name, delivery.envelope), Kind.LOST, "its worker died")
+    return Conclusion(delivery, outcome.results, outcome.envelopes, buried)

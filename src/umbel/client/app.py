@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from datetime import datetime, tzinfo
 
+    from umbel.client.control import Control
     from umbel.stores.backend import ResultBackend
     from umbel.stores.broker import Broker
     from umbel.stores.schedule import ScheduleStore
@@ -341,6 +342,13 @@ class Umbel:
         """The result of a task by its id."""
         options.pop("backend", None)
         return ResultOf(id, app=self, **options)
+
+    @property
+    def control(self) -> Control:
+        """Revokes tasks."""
+        from umbel.client.control import Control  # most programs only send
+
+        return Control(self)
 
     # Where things are
 

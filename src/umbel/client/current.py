@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from umbel.client.routing import Router
     from umbel.settings import Settings
     from umbel.stores.backend import ResultBackend
+    from umbel.stores.broker import Broker
 
 
 class App(Protocol):
@@ -29,6 +30,16 @@ class App(Protocol):
     @property
     def backend(self) -> ResultBackend | None:
         """Where results are kept, if anywhere."""
+        ...
+
+    @property
+    def broker(self) -> Broker:
+        """Where messages are kept."""
+        ...
+
+    @property
+    def control(self) -> Any:
+        """Revokes tasks."""
         ...
 
     @property

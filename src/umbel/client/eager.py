@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from umbel import states
 from umbel.client.result import AsyncResult
-from umbel.errors import EncodeError, Retry
+from umbel.errors import EncodeError, Retry, TaskRevokedError
 from umbel.execution.execute import Ending, Executor
 from umbel.execution.outcome import Kind
 from umbel.execution.request import Request
@@ -133,6 +133,10 @@ class EagerResult(AsyncResult[T]):
     async def aget(self, timeout: float | None = None, *, propagate: bool = True) -> T:
         """The same, for asyncio."""
         return self.get(timeout, propagate)
+
+    def revoke(self, *args: Any, **kwargs: Any) -> None:
+        """Let it count as revoked; it has run already."""
+        self._ready_state, self._value = states.REVOKED, TaskRevokedError("revoked")
 
     @property
     def state(self) -> str:

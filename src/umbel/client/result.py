@@ -304,6 +304,20 @@ class AsyncResult(Generic[T]):
 
     maybe_reraise = maybe_throw
 
+    def revoke(
+        self,
+        connection: object = None,
+        terminate: bool = False,
+        signal: str | int | None = None,
+        wait: bool = False,
+        timeout: float | None = None,
+    ) -> None:
+        """Let the task not run, or with `terminate` end (see `app.control.revoke`).
+
+        Its state is REVOKED once a worker has met it. The store knows of it on return, so there is nothing to `wait` for.
+        """
+        self.app.control.revoke(self.id, terminate=terminate, signal=signal or "SIGTERM")
+
     def forget(self) -> None:
         """Delete what is known of it."""
         self._document = None

@@ -23,8 +23,10 @@ class Revoking(Given):
     def test_what_waits_is_marked_once_it_is_handed_out(self, broker: Broker, another: Another) -> None:
         broker.send([*envelopes("a", "b", "c"), envelope("d", priority=9), envelope("e", due=clock.now() + 0.05)])
         another().revoke([Revocation("b"), Revocation("d"), Revocation("e")], HOUR)
-        assert revoked(broker.reserve(["q"], 100, 1)) == ["d", "b"]
-        assert revoked(broker.reserve(["q"], 1, 10)) == ["e"]
+        found: list[Delivery] = []
+        while len(found) < 5 and (more := broker.reserve(["q"], 100, 10)):
+            found += more
+        assert revoked(found) == ["d", "b", "e"]
 
     def test_what_is_sent_later_is_marked_and_so_it_is_for_an_owner_who_comes_later(
         self, broker: Broker, another: Another

@@ -37,6 +37,8 @@ class Verdict(StrEnum):
     """Not for this worker, maybe for another: back to the store for a while."""
     STRANDED = "stranded"
     """Begun with early ack by a worker that is gone: must not run again, is to be told as lost."""
+    REVOKED = "revoked"
+    """Somebody has called it off, whatever else there is to say of it."""
     EXPIRED = "expired"
     UNKNOWN = "unknown"
     """Nobody has known the task for too long: bury."""
@@ -85,9 +87,11 @@ class Judge:
             headers = protocol.headers(delivery.envelope, self._rules.accept)
         except DecodeError as error:
             return Judgement(Verdict.UNREADABLE, delivery, reason=str(error))
+        task = self._tasks.get(headers.task)
+        if delivery.revoked:
+            return Judgement(Verdict.REVOKED, delivery, headers, task)
         if delivery.begun:
             return Judgement(Verdict.STRANDED, delivery, headers)
-        task = self._tasks.get(headers.task)
         if task is None:
             return self._parked(delivery, headers, f"no worker knows the task {headers.task!r}")
         if headers.expires is not None or headers.eta is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from umbel import clock
 from umbel.stores.broker import Delivery
@@ -38,6 +38,9 @@ class Later:
         """Hand `delivery` on in `wait` seconds."""
         heapq.heappush(self._heap, (clock.monotonic() + wait, next(self._order), delivery))
         self._changed.set()
+
+    def __iter__(self) -> Iterator[Delivery]:
+        return (delivery for _, _, delivery in self._heap)
 
     def take_back(self) -> list[Delivery]:
         """All that wait here, which then no longer do."""

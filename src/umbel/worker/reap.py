@@ -151,6 +151,9 @@ class Reap:
             except DecodeError as error:
                 self._unread(delivery, error)
                 continue
+            if delivery.revoked:
+                self._discard(delivery, headers, self._tasks.get(headers.task))
+                continue
             name = f"{headers.shadow or headers.task}[{headers.id}]"
             delivery.attempt -= 1  # `recover` has counted its own hand-out, but nothing ran in it
             self._end_lost(delivery, Job(0, headers.task, delivery.envelope), "its worker died", name, again=not delivery.begun)
@@ -170,9 +173,13 @@ class Reap:
         self._ended(ticket, outcome)
 
     def _terminated(self, ticket: Ticket, outcome: Outcome) -> None:
+        if ticket.revoked:
+            self._discard(ticket.delivery, ticket.headers, ticket.task)
+            return
         log.warning("Task %s was ended on request", ticket)
+        ticket.delivery.revoked = ticket.signum is not None
         if signals.task_revoked.receivers:
-            signals.task_revoked.send(ticket.task, request=ticket, terminated=True, signum=None, expired=False)
+            signals.task_revoked.send(ticket.task, request=ticket, terminated=True, signum=ticket.signum, expired=False)
         self._ended(ticket, outcome)
 
     def _ended(self, ticket: Ticket, outcome: Outcome) -> None:
@@ -191,7 +198,7 @@ class Reap:
     # -- deliveries that never come to the pool -------------------------------------------------------------------
 
     def refuse(self, judgement: Judgement) -> None:
-        """Settle a delivery that was judged not to run here: parked, stranded, expired, unknown or unreadable."""
+        """Settle a delivery that was judged not to run here: parked, stranded, revoked, expired, unknown or unreadable."""
         delivery, headers = judgement.delivery, judgement.headers
         if judgement.verdict is Verdict.PARKED:
             if delivery.parked is None:
@@ -199,8 +206,8 @@ class Reap:
             self._settle.release(delivery, Way(due=judgement.when, parked=True))
         elif judgement.verdict is Verdict.STRANDED:
             self.stranded([delivery])
-        elif judgement.verdict is Verdict.EXPIRED and judgement.task and headers:
-            self._expired(delivery, headers, judgement.task)
+        elif judgement.verdict in (Verdict.REVOKED, Verdict.EXPIRED) and headers:
+            self._discard(delivery, headers, judgement.task, expired=judgement.verdict is Verdict.EXPIRED)
         elif judgement.verdict is Verdict.UNKNOWN and headers:
             self._unknown(delivery, headers, judgement.reason)
         else:
@@ -213,12 +220,14 @@ class Reap:
         results = [result.encode(id, states.FAILURE, error, serializer=self._serializer)] if id else []
         self._settle.conclude(Conclusion(delivery, results, buried=str(error)))
 
-    def _expired(self, delivery: Delivery, headers: Headers, task: Task[..., Any]) -> None:
-        ticket = Ticket(delivery, headers, task, Job(0, task.name, delivery.envelope), early=False)
-        log.info("Discarding revoked task: %s", ticket)
-        if signals.task_revoked.receivers:
-            signals.task_revoked.send(task, request=ticket, terminated=False, signum=None, expired=True)
-        results = [] if ignored(headers, task) else [self._result(headers, states.REVOKED, TaskRevokedError("expired"))]
+    def _discard(self, delivery: Delivery, headers: Headers, task: Task[..., Any] | None, *, expired: bool = False) -> None:
+        """End one that must not run any more, because somebody revoked it or its time has passed."""
+        log.info("Discarding revoked task: %s[%s]", headers.shadow or headers.task, headers.id)
+        if signals.task_revoked.receivers and task is not None:
+            ticket = Ticket(delivery, headers, task, Job(0, task.name, delivery.envelope), early=False)
+            signals.task_revoked.send(task, request=ticket, terminated=False, signum=None, expired=expired)
+        error = TaskRevokedError("expired" if expired else "revoked")
+        results = [] if ignored(headers, task) else [self._result(headers, states.REVOKED, error)]
         self._settle.conclude(Conclusion(delivery, results))
 
     def _unknown(self, delivery: Delivery, headers: Headers, reason: str) -> None:

@@ -25,6 +25,10 @@ class Ticket:
     """When it began (wall clock), once the pool has told."""
     pid: int | None = None
     """The process it runs in, once the pool has told."""
+    revoked: bool = False
+    """True if it was taken out of the pool because its task was revoked: it never began."""
+    signum: int | None = None
+    """The signal that somebody asked to be sent to its run."""
 
     @property
     def id(self) -> str:

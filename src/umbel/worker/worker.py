@@ -29,6 +29,7 @@ from umbel.worker.later import wait_for
 from umbel.worker.lease import Lease
 from umbel.worker.ratelimit import RateLimits
 from umbel.worker.reap import Reap
+from umbel.worker.revoked import Revoked
 from umbel.worker.settle import Settle
 
 log = logging.getLogger("umbel.worker")
@@ -164,6 +165,7 @@ class Worker:
             other=self.reap.refuse,
         )
         self.lease = Lease(self.broker, conf.broker_lease, self.reap.stranded)
+        self.revoked = Revoked(self.broker, self.pool, self.book, self.fetch.later)
 
     def _make_pool(self, executor: Executor) -> Pool:
         kind = POOLS.get(self.pool_name)
@@ -242,6 +244,7 @@ class Worker:
                 house.create_task(self._watch(self.reap.mourn())),  # ended from outside -> settle
                 house.create_task(self._watch(self.fetch.later.run())),  # rate-limited -> pool
                 house.create_task(self._watch(self.lease.run())),  # keeps what is held
+                house.create_task(self._watch(self.revoked.run())),  # what is held and was revoked -> out of the pool
             ]
             fetching = house.create_task(self._watch(self.fetch.run()))  # broker -> pool, as long as there is room
             self._tell_ready()

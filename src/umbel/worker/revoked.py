@@ -1,0 +1,83 @@
+"""What this worker holds already when it is revoked: taken out of the pool if it has not begun, ended if that was asked for.
+
+What comes later is marked by the store, so an idle worker has nothing to ask.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+from umbel.errors import BrokerError
+from umbel.pools.pool import Pool, Stop
+from umbel.stores.broker import Broker
+from umbel.worker.book import Book
+from umbel.worker.later import Later
+from umbel.worker.ticket import Ticket
+
+log = logging.getLogger("umbel.worker")
+
+PAUSE = 1.0
+"""Seconds between two looks; only what is in hand for so long is looked after at all."""
+
+
+class Revoked:
+    """Asks the store for new revocations, as long as anything is in hand. Belongs to the event loop's thread."""
+
+    def __init__(self, broker: Broker, pool: Pool, book: Book, later: Later):
+        self._broker = broker
+        self._pool = pool
+        self._book = book
+        self._later = later
+        self._mark = 0
+        self._latest: dict[str, str | None] = {}
+        """Ids and signals of the last look: what was on its way into the book then is there at the next."""
+        self._thread = ThreadPoolExecutor(1, "umbel-revoked")
+
+    async def run(self) -> None:
+        """Look again and again, for ever; while the store is away, keep trying."""
+        while True:
+            await asyncio.sleep(PAUSE)
+            if not self._book and not self._later:
+                continue
+            try:
+                await self._look()
+            except BrokerError as error:
+                log.debug("Cannot ask for revocations: %s", error)
+
+    async def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._mark, found = await loop.run_in_executor(self._thread, self._broker.revocations, self._mark)
+        before, self._latest = self._latest, {each.id: each.signal for each in found}
+        wanted = before | self._latest
+        if not wanted:
+            return
+        for delivery in self._later:
+            delivery.revoked |= delivery.envelope.id in wanted
+        for ticket in [ticket for ticket in self._book.values() if ticket.id in wanted]:
+            self._end(ticket, wanted[ticket.id])
+
+    def _end(self, ticket: Ticket, name: str | None) -> None:
+        """Take it out of the pool, or end its run if it has begun and is to be ended."""
+        if self._pool.cancel(ticket.job.number, Stop.UNLESS_BEGUN):
+            ticket.revoked = ticket.delivery.revoked = True
+        elif name is not None and not ticket.revoked:
+            self._stop(ticket, getattr(signal, name, signal.SIGTERM))
+
+    def _stop(self, ticket: Ticket, how: signal.Signals) -> None:
+        """End a run. Only SIGUSR1 does not end its process, but raises SoftTimeLimitExceeded in the task."""
+        if ticket.signum == how:  # asked for already
+            return
+        ticket.signum = how.value
+        if not self._can(ticket, soft=how is signal.SIGUSR1):
+            log.warning("Task %s was revoked, but this pool cannot end what runs: it goes on to its end", ticket)
+            return
+        self._pool.cancel(ticket.job.number, Stop.SOFT if how is signal.SIGUSR1 else Stop.HARD)
+
+    def _can(self, ticket: Ticket, *, soft: bool) -> bool:
+        can = self._pool.abilities
+        if ticket.task.is_async:
+            return can.soft_async if soft else can.hard_async
+        return can.soft_sync if soft else can.hard_sync
