@@ -75,7 +75,7 @@ def sent(app: Umbel) -> Callable[[], list[Any]]:
 
     envelopes: list[Any] = []
     send = app.broker.send
-    app.broker.send = lambda batch: (envelopes.extend(batch), send(batch))  # type: ignore[method-assign]  # listens in
+    app.broker.send = lambda batch, **options: (envelopes.extend(batch), send(batch, **options))  # type: ignore[method-assign]  # listens in
 
     def take() -> list[Any]:
         taken = [(envelope, protocol.decode(envelope, accept_types(["json", "pickle"]))) for envelope in envelopes]

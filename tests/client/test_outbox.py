@@ -22,11 +22,11 @@ def fail(app, times, error=BrokerDown):
     attempts = []
     send = app.broker.send
 
-    def broken(envelopes):
+    def broken(envelopes, **options):
         attempts.append(len(envelopes))
         if len(attempts) <= times:
             raise error("away")
-        return send(envelopes)
+        return send(envelopes, **options)
 
     app.broker.send = broken
     return attempts

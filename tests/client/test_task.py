@@ -459,7 +459,7 @@ def test_many_may_be_a_generator_and_have_options(app, add, sent):
 def test_many_calls_make_one_store_call_for_each_thousand(app, add):
     sizes = []
     send = app.broker.send
-    app.broker.send = lambda envelopes: sizes.append(len(envelopes)) or send(envelopes)
+    app.broker.send = lambda envelopes, **options: sizes.append(len(envelopes)) or send(envelopes, **options)
     add.delay_many((i, i) for i in range(2_001))
     assert sizes == [1_000, 1_000, 1]
 

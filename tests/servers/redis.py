@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -36,17 +36,20 @@ class RedisServer:
 
     def start(self) -> None:
         """Start, and wait until it answers."""
+        self.launch()
+        until(self.answers)
+
+    def launch(self) -> None:
+        """Start; it does not answer yet."""
         command = [_program(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory), "--save", ""]
         command += ["--unixsocket", f"{self.directory}/socket", *self.options]
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        until(self.answers)
 
-    def answers(self) -> bool:
-        """True if it says PONG, or asks for a password."""
+    def answers(self, *answers: bytes) -> bool:
+        """True if it says one of these; by default PONG, or that it wants a password."""
         with contextlib.suppress(OSError):
-            answer = self.ask("PING")
-            return answer.startswith((b"+PONG", b"-NOAUTH"))
+            return self.ask("PING").startswith(answers or (b"+PONG", b"-NOAUTH"))
         return False
 
     def ask(self, *words: str | bytes) -> bytes:
@@ -72,8 +75,8 @@ class RedisServer:
 
 
 def _program() -> str:
-    """The server's program; without one the test fails on CI, and is skipped at home."""
-    found = shutil.which("redis-server") or shutil.which("valkey-server")
+    """The server's program, `UMBEL_REDIS_SERVER` before all others; without one the test fails on CI, and is skipped at home."""
+    found = os.environ.get("UMBEL_REDIS_SERVER") or shutil.which("redis-server") or shutil.which("valkey-server")
     if found is None:
         missing = "redis-server (or valkey-server) is not on the PATH"
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
@@ -91,35 +94,71 @@ def running(directory: Path, *options: str) -> Iterator[RedisServer]:
         server.stop()
 
 
+def make_certificate(directory: Path, port: int) -> list[str]:
+    """Make cert.pem and key.pem of `localhost` there; gives the options for a server that speaks TLS on this port."""
+    if not shutil.which("openssl"):
+        pytest.fail("this test needs openssl")
+    files = ["-keyout", f"{directory}/key.pem", "-out", f"{directory}/cert.pem"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *names, *files]
+    subprocess.run(make, check=True, capture_output=True)
+    tls = ["--tls-port", str(port), "--tls-cert-file", f"{directory}/cert.pem", "--tls-key-file", f"{directory}/key.pem"]
+    return [*tls, "--tls-ca-cert-file", f"{directory}/cert.pem", "--tls-auth-clients", "no"]
+
+
+class Sentinel(RedisServer):
+    """One sentinel that watches the server on the port `master` as `mymaster`; so many must agree that it is down."""
+
+    def __init__(self, directory: Path, master: int, *, quorum: int, options: Sequence[str] = ()):
+        super().__init__(directory, *options)
+        self.master = master
+        self.quorum = quorum
+
+    def launch(self) -> None:
+        config = self.directory / "sentinel.conf"
+        config.write_text(
+            f"port {self.port}\nbind 127.0.0.1\ndir {self.directory}\n"
+            f"sentinel monitor mymaster 127.0.0.1 {self.master} {self.quorum}\n"
+            "sentinel down-after-milliseconds mymaster 500\nsentinel failover-timeout mymaster 3000\n"
+        )
+        with (self.directory / "log").open("ab") as log:
+            self.process = subprocess.Popen([_program(), str(config), "--sentinel", *self.options], stdout=log, stderr=log)
+
+    def knows(self, replicas: int, sentinels: int) -> bool:
+        """True if it sees the master, and so many others."""
+        text = self.ask("INFO", "sentinel")
+        return b"status=ok" in text and b"slaves=%d,sentinels=%d" % (replicas, sentinels) in text
+
+
+@contextlib.contextmanager
+def running_sentinel(directory: Path, master: int) -> Iterator[Sentinel]:
+    """One sentinel for one master, without replicas."""
+    sentinel = Sentinel(directory, master, quorum=1)
+    sentinel.start()
+    try:
+        yield sentinel
+    finally:
+        sentinel.stop(kill=True)
+
+
 class Sentinels:
     """A master, a replica, and three sentinels that watch them as `mymaster`."""
 
-    def __init__(self, directory: Path):
-        self.directory = directory
-        self.master = RedisServer(directory / "master")
-        self.replica = RedisServer(directory / "replica", "--replicaof", "127.0.0.1", str(self.master.port))
-        self.watchers = [RedisServer(directory / f"sentinel{number}") for number in range(3)]
+    def __init__(self, directory: Path, *options: str):
+        """`options` are of the master and of its replica."""
+        self.master = RedisServer(directory / "master", *options)
+        self.replica = RedisServer(directory / "replica", *options, "--replicaof", "127.0.0.1", str(self.master.port))
+        self.watchers = [Sentinel(directory / f"sentinel{number}", self.master.port, quorum=2) for number in range(3)]
 
     def start(self) -> None:
         """Start all, and wait until the sentinels know each other and the replica."""
         self.master.start()
         self.replica.start()
+        until(lambda: b"master_link_status:up" in self.replica.ask("INFO", "replication"), 30)
         for watcher in self.watchers:
-            config = watcher.directory / "sentinel.conf"
-            config.write_text(
-                f"port {watcher.port}\nbind 127.0.0.1\ndir {watcher.directory}\n"
-                f"sentinel monitor mymaster 127.0.0.1 {self.master.port} 2\n"
-                "sentinel down-after-milliseconds mymaster 500\nsentinel failover-timeout mymaster 3000\n"
-            )
-            with (watcher.directory / "log").open("ab") as log:
-                watcher.process = subprocess.Popen([_program(), str(config), "--sentinel"], stdout=log, stderr=log)
+            watcher.start()
         for watcher in self.watchers:
-            until(watcher.answers)
-            until(lambda watcher=watcher: self._is_ready(watcher), 30)
-
-    def _is_ready(self, watcher: RedisServer) -> bool:
-        text = watcher.ask("INFO", "sentinel")
-        return b"status=ok" in text and b"slaves=1,sentinels=3" in text
+            until(lambda watcher=watcher: watcher.knows(1, 3), 30)
 
     @property
     def url(self) -> str:
@@ -130,3 +169,14 @@ class Sentinels:
         """End all of them."""
         for server in (*self.watchers, self.replica, self.master):
             server.stop(kill=True)
+
+
+@contextlib.contextmanager
+def running_sentinels(directory: Path, *options: str) -> Iterator[Sentinels]:
+    """All five as long as the block runs."""
+    sentinels = Sentinels(directory, *options)
+    try:
+        sentinels.start()
+        yield sentinels
+    finally:
+        sentinels.stop()

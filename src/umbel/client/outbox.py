@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
@@ -24,6 +25,9 @@ class Outbox:
         self._open = open_broker
         self._conf = conf
         self._broker: Broker | None = None
+        self._patience = 0.0
+        self._version = -1
+        """Of the settings that `_patience` was read from: reading it for each message would cost more than all else here."""
         self._batch: ContextVar[Batch | None] = ContextVar("umbel_batch", default=None)
 
     def send(
@@ -36,7 +40,7 @@ class Outbox:
     ) -> None:
         """Give `envelopes` to the broker, or to the batch that is open here; `then` is called once they are sent.
 
-        Raises BrokerDown when the store stays away for all attempts, at most `broker_publish_timeout` seconds.
+        Raises BrokerDown when the store stays away; all attempts together take at most `broker_publish_timeout` seconds.
         """
         batch = self._batch.get()
         if batch is not None:
@@ -45,12 +49,15 @@ class Outbox:
         broker = self._broker
         if broker is None:
             broker = self._broker = self._open()
+        if self._version != self._conf.version:
+            self._version, self._patience = self._conf.version, self._conf.broker_publish_timeout
+        end = clock.monotonic() + self._patience
         try:
-            broker.send(envelopes)
-        except BrokerDown:
+            broker.send(envelopes, within=self._patience)
+        except BrokerDown as error:
             if not (self._conf.task_publish_retry if retry is None else retry):
                 raise
-            self._insist(broker, envelopes, {**self._conf.task_publish_retry_policy, **(policy or {})})
+            self._insist(broker, envelopes, {**self._conf.task_publish_retry_policy, **(policy or {})}, end, error)
         if then is not None:
             then()
 
@@ -58,26 +65,29 @@ class Outbox:
         """Forget the broker: the next message asks for it again."""
         self._broker = None
 
-    def _insist(self, broker: Broker, envelopes: Sequence[Envelope], policy: Mapping[str, Any]) -> None:
-        """Try again as the policy has it; ids make visible what was taken twice."""
+    def _insist(
+        self, broker: Broker, envelopes: Sequence[Envelope], policy: Mapping[str, Any], end: float, error: BrokerDown
+    ) -> None:
+        """Try again until `end` (monotonic) as the policy has it; ids make visible what was taken twice."""
         import random
 
-        end = clock.monotonic() + self._conf.broker_publish_timeout
         limit = policy.get("max_retries")
-        attempt = 0
-        while True:
+        for attempt in itertools.count():
             pause = min(
                 float(policy.get("interval_start") or 0) + attempt * float(policy.get("interval_step") or 0),
                 float(policy.get("interval_max") or 1),
             )
-            attempt += 1
             # A little jitter, so that many senders do not come back in one wave.
-            time.sleep(max(0.0, min(pause * random.uniform(0.9, 1.1), end - clock.monotonic())))
+            pause = max(pause * random.uniform(0.9, 1.1), 0.0)
+            left = end - clock.monotonic() - pause
+            if left <= 0 or (limit is not None and attempt >= limit):
+                raise error
+            time.sleep(pause)
             try:
-                return broker.send(envelopes)
-            except BrokerDown:
-                if clock.monotonic() >= end or (limit is not None and attempt >= limit):
-                    raise
+                broker.send(envelopes, within=left)
+                return
+            except BrokerDown as again:
+                error = again
 
     def batch(self) -> Batch:
         """A context in which messages are collected, to be sent in one step at its end."""

@@ -127,8 +127,12 @@ class Broker(ABC):
     """Unique name of this instance: host, process, and something random."""
 
     @abstractmethod
-    def send(self, envelopes: Sequence[Envelope]) -> None:
-        """Accept all; those with a `due` in the future wait in the store until then."""
+    def send(self, envelopes: Sequence[Envelope], *, within: float | None = None) -> None:
+        """Accept all; those with a `due` in the future wait in the store until then.
+
+        A store that has not taken them `within` so many seconds is `BrokerDown`, whatever it waits for; of a long batch that may
+        be counted anew for each part that was taken. None: the store's own patience.
+        """
 
     @abstractmethod
     def send_once(self, messages: Sequence[Once]) -> list[bool]:

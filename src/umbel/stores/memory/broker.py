@@ -31,7 +31,7 @@ class MemoryBroker(Broker):
         self._turn = 0
         fork.watch(self)
 
-    def send(self, envelopes: Sequence[Envelope]) -> None:
+    def send(self, envelopes: Sequence[Envelope], *, within: float | None = None) -> None:
         if not envelopes:
             return
         with self._room.changed:

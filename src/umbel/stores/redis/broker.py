@@ -34,6 +34,8 @@ INTAKE = 10.0
 """Seconds for which one look at the queues lets waits fill an intake; `recover` knows of it so long."""
 AT_ONCE = 1000
 """Elements in one LPUSH: more would hold up the others on the server."""
+MOST_SENT = 10_000
+"""Messages in one exchange: more would fill the memory of both sides."""
 MOST_ARGUMENTS = 50_000
 """Of one script; a longer list of conclusions takes several."""
 PAGE = 5000
@@ -125,13 +127,13 @@ class RedisBroker(Broker):
     def _run(self, name: str, *arguments: Any) -> Any:
         return self._link.run(self._scripts[name], *arguments)
 
-    def send(self, envelopes: Sequence[Envelope]) -> None:
-        if not envelopes:
-            return
-        written = element.write(envelopes, self._steps, celery_workers=self._celery_workers)
-        queues = {each.queue for each in written}
-        self._ask_all([*self._declare(queues), *self._pushes(written)])
-        self._declared |= queues
+    def send(self, envelopes: Sequence[Envelope], *, within: float | None = None) -> None:
+        for start in range(0, len(envelopes), MOST_SENT):
+            until = None if within is None else clock.monotonic() + within
+            written = element.write(envelopes[start : start + MOST_SENT], self._steps, celery_workers=self._celery_workers)
+            queues = {each.queue for each in written}
+            self._ask_all([*self._declare(queues), *self._pushes(written)], until)
+            self._declared |= queues
 
     def send_once(self, messages: Sequence[Once]) -> list[bool]:
         if not messages:
@@ -145,9 +147,9 @@ class RedisBroker(Broker):
             accepted += map(bool, self._run("once", REMEMBERED, ASTRAY, *batch))
         return accepted
 
-    def _ask_all(self, commands: Sequence[Command]) -> None:
+    def _ask_all(self, commands: Sequence[Command], until: float | None) -> None:
         try:
-            self._link.ask_all(commands)
+            self._link.ask_all(commands, until)
         except BrokerDown:
             self._declared = set()  # the server may come back empty
             raise

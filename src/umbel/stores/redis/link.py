@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import socket
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 try:
     from redis import connection as connections
-    from redis import exceptions, sentinel
+    from redis import exceptions
 except ImportError as missing:
     from umbel.errors import ImproperlyConfigured
 
@@ -40,7 +42,6 @@ _NATIVE = (exceptions.RedisError, OSError, UnicodeEncodeError)
 _Connection: Any = connections.Connection  # half of redis-py has no types
 _SecureConnection: Any = connections.SSLConnection
 _SocketConnection: Any = connections.UnixDomainSocketConnection
-_Sentinel: Any = sentinel.Sentinel
 
 _OPTIONS = {name for kind in _Connection.__mro__ for name in inspect.signature(kind).parameters}
 _QUIET: dict[str, Any] = {"driver_info": None} if "driver_info" in _OPTIONS else {"lib_name": None, "lib_version": None}
@@ -54,13 +55,22 @@ class Wire:
         self._connection = connection
         self._url = url
         self._used: float | None = None
+        self._until: float | None = None
 
-    def open(self) -> None:
-        """Connect, log in, choose the database."""
+    def open(self, *greeting: Command) -> None:
+        """Connect, and say this first: who it is, and which database it wants."""
         try:
             self._connection.connect()
         except _NATIVE as error:
             raise self._translated(error) from error
+        if greeting:
+            try:
+                self.say(*greeting)
+                for _ in greeting:
+                    self.hear()
+            except BrokerError:
+                self.close()
+                raise
 
     def fileno(self) -> int:
         """For `poll`."""
@@ -78,12 +88,15 @@ class Wire:
         connection = self._connection
         try:
             packed = connection.pack_command(*commands[0]) if len(commands) == 1 else connection.pack_commands(commands)
-            connection.send_packed_command(packed, check_health=False)
+            for part in [packed] if self._until is None else ([each] for each in packed):
+                self._hurry()
+                connection.send_packed_command(part, check_health=False)
         except _NATIVE as error:
             raise self._translated(error) from error
 
     def hear(self) -> Any:
         """The next reply; an error of the server's is raised."""
+        self._hurry()
         try:
             return self._connection.read_response(disable_decoding=True)
         except _NATIVE as error:
@@ -114,12 +127,27 @@ class Wire:
         return self._connection._sock is not None
 
     def within(self, seconds: float) -> None:
-        """Let the next exchange take so long."""
+        """Let each step of what follows take so long: all that is sent at once, or one reply."""
+        self._until = None
         self._socket().settimeout(max(seconds, 0.001))
 
+    def until(self, end: float) -> None:
+        """Let all of what follows take until `end` (monotonic) together."""
+        self._until = end
+
+    def _hurry(self) -> None:
+        """Let the next step take no longer than what is left."""
+        if self._until is None:
+            return
+        left = self._until - clock.monotonic()
+        if left <= 0:
+            self.close()
+            raise BrokerDown(f"{self._url} does not answer in time")
+        self._socket().settimeout(left)
+
     def rest(self, timeout: float) -> None:
-        """Note that it is idle from now on; later exchanges may take `timeout`."""
-        if self._used is None:
+        """Note that it is idle from now on; each step later may take `timeout`."""
+        if self._used is None or self._until is not None:
             self.within(timeout)
         self._used = clock.monotonic()
 
@@ -183,9 +211,12 @@ class Link:
             wire.say(command)
             return wire.hear()
 
-    def ask_all(self, commands: Sequence[Command]) -> list[Any]:
-        """The replies to these, all sent at once; the first error among them is raised when all have been read."""
-        with self._borrowed() as wire:
+    def ask_all(self, commands: Sequence[Command], until: float | None = None) -> list[Any]:
+        """The replies to these, all sent at once; the first error among them is raised when all have been read.
+
+        Whatever it takes, from connecting to the last reply, is over by `until` (monotonic) if that is given.
+        """
+        with self._borrowed(until) as wire:
             wire.say(*[spelled(command) for command in commands])
             replies = wire.hear_all(len(commands))
             for place, reply in enumerate(replies):
@@ -203,8 +234,10 @@ class Link:
             return run_on(wire, script, arguments)
 
     @contextlib.contextmanager
-    def _borrowed(self) -> Iterator[Wire]:
-        wire = self._take()
+    def _borrowed(self, until: float | None = None) -> Iterator[Wire]:
+        wire = self._take(until)
+        if until is not None:
+            wire.until(until)
         try:
             yield wire
         except BrokerError:
@@ -221,53 +254,48 @@ class Link:
             else:
                 wire.close()
 
-    def _take(self) -> Wire:
+    def _take(self, until: float | None) -> Wire:
         while True:
             try:
                 wire = self._idle.pop()
             except IndexError:
-                return self.open()
+                return self.open(until)
             if not wire.is_stale():
                 return wire
             wire.close()
 
-    def open(self) -> Wire:
-        """A new connection, which the caller closes."""
+    def open(self, until: float | None = None) -> Wire:
+        """A new connection, which the caller closes; it and its first exchange take until then, or the server's timeout."""
         server = self.server
-        host, port = ("", 0) if server.path else self._address()
-        wire = Wire(self._connection(host, port), server.url)
-        begun = clock.monotonic()
-        wire.open()
-        wire.within(server.timeout - (clock.monotonic() - begun))  # connecting and the first exchange share one limit
+        end = clock.monotonic() + server.timeout if until is None else until
+        if server.master:
+            server = replace(server, hosts=(self._master(end),))
+        wire = _open(server, end)
+        if until is None:
+            wire.within(end - clock.monotonic())
         return wire
 
-    def _address(self) -> tuple[str, int]:
-        """Where the server is now; sentinels are asked each time."""
-        server = self.server
-        if not server.master:
-            return server.hosts[0]
-        options = {"socket_timeout": server.connect_timeout, **server.sentinel}
-        try:
-            found: tuple[str, int] = _Sentinel(server.hosts, sentinel_kwargs=options).discover_master(server.master)
-        except exceptions.RedisError as error:
-            raise BrokerDown(f"{server.url}: no sentinel knows the master {server.master!r} now: {error}") from error
-        return found
-
-    def _connection(self, host: str, port: int) -> Any:
-        server = self.server
-        options: dict[str, Any] = {
-            "db": server.db,
-            "username": server.user,
-            "password": server.password,
-            "socket_timeout": server.timeout - server.connect_timeout / 2,
-            "socket_connect_timeout": server.connect_timeout / 2,
-            "protocol": 2,
-            **_QUIET,
-        }
-        if server.path:
-            return _SocketConnection(path=server.path, **options)
-        options |= {"host": host, "port": port, "socket_keepalive": True}
-        return _Connection(**options) if server.tls is None else _SecureConnection(**options, **server.tls)
+    def _master(self, end: float) -> tuple[str, int]:
+        """Where the master is now: the sentinels are asked each time, one after the other, and leave time to go there."""
+        server, asked = self.server, self.server.sentinel
+        assert asked is not None  # comes with the master's name
+        told = "none of them has heard of it"
+        for number, host in enumerate(server.hosts):
+            now = clock.monotonic()
+            share = (end - now) / (len(server.hosts) - number + 1)
+            try:
+                wire = _open(replace(asked, hosts=(host,)), now + share)
+                try:
+                    wire.say(("SENTINEL", "GET-MASTER-ADDR-BY-NAME", server.master))
+                    found = wire.hear()
+                finally:
+                    wire.close()
+            except BrokerError as error:
+                told = str(error)
+            else:
+                if found:
+                    return found[0].decode(), int(found[1])
+        raise BrokerDown(f"{server.url}: no sentinel knows the master {server.master!r} now: {told}")
 
     def _forget(self) -> None:
         """Close what is idle."""
@@ -288,6 +316,44 @@ class Link:
     def after_fork_in_child(self) -> None:
         """The connections are the parent's: redis-py closes them here without a word to the server."""
         self._idle = []
+
+
+def _open(server: Server, end: float) -> Wire:
+    """A connection to the first of its hosts, or its socket; all that follows on it has to be over at `end`, too."""
+    left = max(end - clock.monotonic(), 0.001)
+    connecting = min(server.connect_timeout, left / 2)
+    options: dict[str, Any] = {"socket_timeout": left - connecting, "protocol": 2, **_QUIET}
+    if server.path:
+        connection = _SocketConnection(path=server.path, socket_connect_timeout=connecting, **options)
+    else:
+        host, port = server.hosts[0]
+        options |= {"host": host, "port": port, "socket_keepalive": True}
+        # A name may have several addresses, which are tried one after the other.
+        options["socket_connect_timeout"] = connecting / _addresses(server)
+        connection = _Connection(**options) if server.tls is None else _SecureConnection(**options, **server.tls)
+    wire = Wire(connection, server.url)
+    wire.until(end)
+    wire.open(*_greeting(server))
+    return wire
+
+
+def _addresses(server: Server) -> int:
+    """How many the host has."""
+    host, port = server.hosts[0]
+    try:
+        return len(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except OSError as error:
+        raise BrokerDown(f"{server.url} cannot be reached: the name {host!r} is not known: {error.strerror}") from error
+
+
+def _greeting(server: Server) -> Iterator[Command]:
+    """Who it is, and which database it wants: as one exchange, where redis-py takes one for each."""
+    if server.user:
+        yield "AUTH", server.user, server.password or ""
+    elif server.password:
+        yield "AUTH", server.password
+    if server.db:
+        yield "SELECT", server.db
 
 
 def run_on(wire: Wire, script: Script, arguments: Sequence[Any]) -> Any:

@@ -37,8 +37,8 @@ class Server:
     db: int = 0
     user: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
-    sentinel: dict[str, Any] = field(default_factory=dict, repr=False)
-    """How to connect to the sentinels, as far as it differs."""
+    sentinel: Server | None = field(default=None, repr=False)
+    """How to connect to a sentinel; which one is filled in."""
     tls: dict[str, Any] | None = field(default=None, repr=False)
     timeout: float = TIMEOUT
     connect_timeout: float = CONNECT_TIMEOUT
@@ -62,11 +62,31 @@ def server_at(place: Place) -> Server:
         db=_db(place, "" if is_socket else place.path.strip("/")),
         user=place.user or place.take("username", None),
         password=place.password or place.take("password", None),
-        sentinel=dict(place.take("sentinel_kwargs", None) or {}),
+        sentinel=_sentinel(place, timeout),
         tls=_tls(place),
         timeout=timeout,
         connect_timeout=min(_number(place, "socket_connect_timeout", CONNECT_TIMEOUT), timeout),
     )
+
+
+def _sentinel(place: Place, timeout: float) -> Server:
+    """How to connect to sentinels: they have users, passwords and certificates of their own."""
+    given = place.take("sentinel_kwargs", None) or {}
+    if not isinstance(given, dict):
+        raise ImproperlyConfigured(f"{place.url}: sentinel_kwargs is {given!r}, and should be a dict, as in {{'password': '…'}}")
+    own = Place(f"{place.url}: sentinel_kwargs", "sentinel", "", "", dict(given))
+    for name in (*_NOT_NEEDED, "socket_timeout", "socket_connect_timeout", "db"):
+        own.take(name, None)
+    found = Server(
+        url=place.url,
+        user=own.take("username", None),
+        password=own.take("password", None),
+        tls=_tls(own),
+        timeout=timeout,
+        connect_timeout=timeout,
+    )
+    own.done()
+    return found
 
 
 def _hosts(place: Place) -> tuple[tuple[str, int], ...]:

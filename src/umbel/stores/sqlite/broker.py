@@ -56,17 +56,17 @@ class SqliteBroker(Broker):
         self._file.join(self)
         fork.watch(self)
 
-    def send(self, envelopes: Sequence[Envelope]) -> None:
+    def send(self, envelopes: Sequence[Envelope], *, within: float | None = None) -> None:
         now = clock.now()
         if len(envelopes) == 1 and envelopes[0].due is None:
             (envelope,) = envelopes
             values = (now, lines.encode(envelope), envelope.queue, envelope.priority, now)
-            with self._file as connection:
+            with self._file.within(within) as connection:
                 if not connection.execute(lines.APPEND, values).rowcount:
                     lines.put(connection, lines.sort(envelopes, now), now)
         elif envelopes:
             mail = lines.sort(envelopes, now)
-            with self._file as connection:
+            with self._file.within(within) as connection:
                 lines.put(connection, mail, now)
 
     def send_once(self, messages: Sequence[Once]) -> list[bool]:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
 from umbel import clock
-from umbel.errors import BrokerRefused
+from umbel.errors import BrokerDown, BrokerRefused
 from umbel.stores import fork
 from umbel.stores.sqlite import schema
 from umbel.stores.sqlite.trouble import is_busy, translate
@@ -71,7 +71,16 @@ class File:
 
     def __enter__(self) -> sqlite3.Connection:
         """Begin one transaction that writes: what is done until the end of the `with` is done whole, or not at all."""
-        self._lock.acquire()
+        return self.begin(self._timeout)
+
+    def within(self, seconds: float | None) -> Hasty:
+        """The same for `with`, given up after `seconds` if that is less than the file's own patience."""
+        return Hasty(self, self._timeout if seconds is None else min(seconds, self._timeout))
+
+    def begin(self, seconds: float) -> sqlite3.Connection:
+        """Begin such a transaction within `seconds`; whoever called ends it."""
+        if not self._lock.acquire(timeout=seconds):
+            raise BrokerDown(f"{self.path} is busy: another thread has been using it all the time")
         try:
             connection = self._connection
             if connection is None or os.stat(self.path).st_ino != self._inode:
@@ -79,7 +88,7 @@ class File:
             connection.execute("BEGIN IMMEDIATE")
             return connection
         except BaseException as error:
-            return self._insist(error)
+            return self._insist(error, seconds)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Commit, and wake the threads of this process that wait for a change; or undo it all after an error."""
@@ -151,13 +160,13 @@ class File:
             self._told = next(self._tellings)
             self._changed.notify_all()
 
-    def _insist(self, error: BaseException) -> sqlite3.Connection:
+    def _insist(self, error: BaseException, seconds: float) -> sqlite3.Connection:
         """Begin though the file was busy, or is gone; the lock is let go if that is in vain."""
         try:
             if not isinstance(error, OSError | sqlite3.Error):
                 self._undo(error)
                 raise error
-            return self._patiently(self._begin)
+            return self._patiently(self._begin, seconds)
         except BaseException:
             self._lock.release()
             raise
@@ -175,9 +184,9 @@ class File:
         if isinstance(error, sqlite3.Error):
             raise translate(error, self.path) from error
 
-    def _patiently(self, work: Callable[[], T]) -> T:
+    def _patiently(self, work: Callable[[], T], seconds: float | None = None) -> T:
         """What `work` gives, tried again while the file is busy: soon at first, since most transactions are short."""
-        pause, end = 0.0002, clock.monotonic() + self._timeout
+        pause, end = 0.0002, clock.monotonic() + (self._timeout if seconds is None else seconds)
         while True:
             try:
                 return work()
@@ -257,6 +266,22 @@ class File:
 
     def __del__(self) -> None:
         self._close()
+
+
+class Hasty:
+    """A transaction of a file that is given up when it cannot begin soon."""
+
+    __slots__ = ("_file", "_seconds")
+
+    def __init__(self, file: File, seconds: float):
+        self._file = file
+        self._seconds = seconds
+
+    def __enter__(self) -> sqlite3.Connection:
+        return self._file.begin(self._seconds)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._file.__exit__(kind, error, trace)
 
 
 _inherited: list[sqlite3.Connection] = []
