@@ -3,6 +3,7 @@
 UmbelError
 ├── ImproperlyConfigured            a setting, option or URL that cannot work
 │   └── ScheduleError               (also a ValueError) a schedule that cannot be read as written
+├── SchedulingError                 an entry of the schedule could not be sent
 ├── BrokerError
 │   ├── BrokerDown                  the store cannot be reached now: try again
 │   └── BrokerRefused               the store will never take this
@@ -38,6 +39,10 @@ class ImproperlyConfigured(UmbelError):
 
 class ScheduleError(ImproperlyConfigured, ValueError):
     """The schedule cannot be read as written."""
+
+
+class SchedulingError(UmbelError):
+    """An entry of the schedule could not be sent."""
 
 
 class BrokerError(UmbelError):

@@ -8,7 +8,7 @@ import pytest
 
 from umbel import clock
 from umbel.wire import ids
-from umbel.wire.ids import new_id, new_ids
+from umbel.wire.ids import derived, new_id, new_ids
 
 
 @pytest.fixture(autouse=True)
@@ -68,3 +68,16 @@ def test_forks_never_make_the_same_id():
         text = told.read()
     made = [text[at : at + 36] for at in range(0, len(text), 36)] + new_ids(100)
     assert len(set(made)) == 400
+
+
+def test_a_derived_id_is_the_same_for_all_who_make_it_and_tells_its_time():
+    moment = 1_793_000_000.123456
+    made = uuid.UUID(derived("nightly", moment))
+    assert str(made) == derived("nightly", moment)
+    assert (made.version, made.variant) == (7, uuid.RFC_4122)
+    assert made.int >> 80 == int(moment * 1000)
+
+
+def test_derived_ids_differ_by_name_and_by_time():
+    ids = {derived(name, 1_793_000_000 + second / 1000) for name in ("a", "b", "a\0b") for second in range(1000)}
+    assert len(ids) == 3000

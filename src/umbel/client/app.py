@@ -9,7 +9,7 @@ from importlib import import_module
 from operator import attrgetter
 from threading import RLock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, cast, overload
 
 from umbel import signals
 from umbel.client import current, making, places, shared
@@ -20,7 +20,7 @@ from umbel.client.result import AsyncResult as ResultOf  # the class has a metho
 from umbel.client.routing import Router
 from umbel.client.signature import Signature, signature
 from umbel.client.task import Task as TaskOf  # and a property of this one
-from umbel.client.typing import Bound, Plain
+from umbel.client.typing import Bound, Periodic, Plain
 from umbel.errors import ImproperlyConfigured
 from umbel.settings import Settings, find
 from umbel.signals import Signal
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
     from umbel.client.control import Control
+    from umbel.client.timetable import Timetable
     from umbel.stores.backend import ResultBackend
     from umbel.stores.broker import Broker
     from umbel.stores.schedule import ScheduleStore
@@ -86,6 +87,9 @@ class Umbel:
         self._backend: ResultBackend | None = None
         self._has_backend = False
         self._schedule_store: ScheduleStore | None = None
+        self._periodic: dict[str, dict[str, Any]] = {}
+        """Entries of the schedule that were added before the settings were read."""
+        self._is_configured = False
         self._reading: tuple[int, places.Reading] | None = None
         """What `reading` gives, and the version of the settings that it comes from."""
         self._routed: tuple[int, Router] | None = None
@@ -135,6 +139,9 @@ class Umbel:
 
     def _configured(self) -> None:
         self.on_configure.send(self)
+        self._is_configured = True
+        for name, words in self._periodic.items():
+            self._add_entry(name, words)
         self.on_after_configure.send(self, source=self._conf)
 
     @property
@@ -308,6 +315,64 @@ class Umbel:
     def current_task(self) -> Any:
         """The task that runs here and now; None if none does."""
         return current.running()
+
+    # Periodic work
+
+    def add_periodic_task(
+        self,
+        schedule: Any,
+        sig: Any,
+        args: Iterable[Any] = (),
+        kwargs: Mapping[str, Any] | Iterable[Any] = (),
+        name: str | None = None,
+        **options: Any,
+    ) -> str:
+        """Send a signature again and again: add it to `beat_schedule`; gives the entry's name.
+
+        `schedule` is a crontab or other schedule, seconds, a timedelta or a crontab's line. `options` are those of `apply_async`,
+        and `relative`, `timezone`, `catch_up` and `enabled` of the entry.
+        """
+        from umbel.client.timetable import periodic  # all that schedules need is loaded where there is one
+
+        name, words = periodic(schedule, sig, args, kwargs, name, options)
+        if self._is_configured:
+            self._add_entry(name, words)
+        else:
+            self._periodic[name] = words
+        return name
+
+    def _add_entry(self, name: str, words: dict[str, Any]) -> None:
+        if not self._conf.beat_schedule:
+            self._conf.beat_schedule = {}
+        self._conf.beat_schedule[name] = words
+
+    def periodic(
+        self,
+        schedule: Any,
+        *,
+        name: str | None = None,
+        args: Iterable[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Periodic:
+        """Send a task again and again: `@app.periodic(crontab(hour=4, minute=0))` above `@app.task`, or alone in its place.
+
+        Takes what `add_periodic_task` takes. The entry is called like the task, unless `name` says otherwise.
+        """
+
+        def decorate(found: Any) -> Any:
+            task = found if isinstance(found, TaskOf) else self.make_task(found)
+            self.add_periodic_task(schedule, task.s(), args, kwargs or {}, name or task.name, **options)
+            return task
+
+        return cast("Periodic", decorate)
+
+    @property
+    def schedule(self) -> Timetable:
+        """The schedule: to be looked at, and changed while beats are running."""
+        from umbel.client.timetable import Timetable as TimetableOf  # as above
+
+        return TimetableOf(self)
 
     # Sending
 

@@ -13,7 +13,7 @@ from umbel.wire.message import Headers
 from umbel.wire.protocol import origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from umbel.client.outbox import Outbox
 
@@ -30,6 +30,12 @@ def publish(call: Call, outbox: Outbox, *, retry: bool | None = None, policy: Ma
     if not is_watched():
         outbox.send((call.encode(),), retry=retry, policy=policy)
         return
+    then = announce(call, policy=policy)
+    outbox.send((call.encode(),), retry=retry, policy=policy, then=then)
+
+
+def announce(call: Call, *, policy: Mapping[str, Any] | None = None) -> Callable[[], None]:
+    """Tell `before_task_publish` of the call, which may change it; gives what tells `after_task_publish`."""
     address = call.address
     exchange, routing_key = address["exchange"], address["routing_key"] or address["queue"]
     headers, body = _opened(call)
@@ -46,12 +52,7 @@ def publish(call: Call, outbox: Outbox, *, retry: bool | None = None, policy: Ma
         retry_policy=policy,
     )
     _close(call, headers, body, properties)
-    outbox.send(
-        (call.encode(),),
-        retry=retry,
-        policy=policy,
-        then=lambda: _tell(name, headers, body, exchange, routing_key),
-    )
+    return lambda: _tell(name, headers, body, exchange, routing_key)
 
 
 def _tell(name: str, headers: dict[str, Any], body: Any, exchange: str, routing_key: str) -> None:

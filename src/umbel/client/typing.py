@@ -45,3 +45,16 @@ class Decorate(Protocol):
 
     @overload
     def __call__(self, *, bind: Literal[False] = ..., **options: Any) -> Plain: ...
+
+
+class Periodic(Protocol):
+    """A decorator for tasks, which stay what they are, and for functions, which become tasks."""
+
+    @overload
+    def __call__(self, task: Task[P, R], /) -> Task[P, R]: ...
+
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...

@@ -140,6 +140,16 @@ _KEPT: tuple[_Row, ...] = (
     ("worker_gid", "any", None, "", "Group to become."),
     ("worker_umask", "any", None, "", "File mode mask to set."),
     # Beat
+    ("beat_schedule", "mapping", {}, "B_SCHEDULE", "What is sent when: entries by name."),
+    ("beat_scheduler", "any", None, "B_SCHEDULER", "Class of a scheduler of your own: its path, or an entry point's name."),
+    ("beat_max_loop_interval", "number", 0, "B_MAX_LOOP_INTERVAL", "Longest sleep of such a scheduler; umbel's own needs none."),
+    ("beat_sync_every", "whole", 0, "B_SYNC_EVERY", "It saves what ran after so many."),
+    ("beat_cron_starting_deadline", "whole", None, "B_CRON_STARTING_DEADLINE", "A crontab missed longer ago is not made up for."),
+    ("beat_pidfile", "text", None, "", "File for the process id of the beat."),
+    ("beat_logfile", "text", None, "", "File for its log."),
+    ("beat_uid", "any", None, "", "User for it to become."),
+    ("beat_gid", "any", None, "", "Group for it to become."),
+    ("beat_umask", "any", None, "", "File mode mask for it to set."),
     ("beat_store", "text", None, "", "Where the schedule is kept; unset: with the messages."),
 )
 
@@ -261,19 +271,14 @@ _ACCEPTED: tuple[_Row, ...] = (
     ("worker_send_task_events", "flag", False, "C_SEND_EVENTS", "Events for what becomes of tasks."),
     ("worker_state_db", "text", None, "D_STATE_DB", "File for what a worker remembers."),
     ("worker_executable", "text", None, "", "Python to start with."),
-    ("beat_schedule", "mapping", {}, "B_SCHEDULE", "What is sent when."),
-    ("beat_scheduler", "any", None, "B_SCHEDULER", "Class of the scheduler."),
     ("beat_schedule_filename", "text", "celerybeat-schedule", "B_SCHEDULE_FILENAME", "File for what was sent last."),
-    ("beat_max_loop_interval", "number", 0, "B_MAX_LOOP_INTERVAL", "Longest sleep."),
-    ("beat_sync_every", "whole", 0, "B_SYNC_EVERY", "Save after so many."),
-    ("beat_cron_starting_deadline", "whole", None, "B_CRON_STARTING_DEADLINE", "Skip what is later than this."),
     ("beat_enable_remote_control", "flag", False, "B_ENABLE_REMOTE_CONTROL", "Answer remote control."),
     ("beat_remote_control_max_tick_age", "number", None, "B_REMOTE_CONTROL_MAX_TICK_AGE", "Fall silent after this."),
     *(
-        (f"{program}_{part}", "any", None, "", "For running in the background.")
-        for program in ("beat", "events")
+        (f"events_{part}", "any", None, "", "For running in the background.")
         for part in ("pidfile", "logfile", "uid", "gid", "umask", "executable")
     ),
+    ("beat_executable", "text", None, "", "Python to start with."),
     ("event_exchange", "text", "celeryev", "C_EVENT_EXCHANGE", "Exchange for events."),
     ("event_queue_durable", "flag", False, "C_EVENT_QUEUE_DURABLE", "Event queues outlive the store's restart."),
     ("event_queue_exclusive", "flag", True, "C_EVENT_QUEUE_EXCLUSIVE", "Event queues have one reader."),

@@ -44,6 +44,17 @@ def new_id() -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def derived(name: str, moment: float) -> str:
+    """The id of what is due at `moment` under that name: whoever makes it makes the same, and its time is the moment."""
+    from hashlib import blake2b  # here, because only schedules need it
+
+    step = int(moment * 1000 * _STEPS)
+    known = f"{name}\0{round(moment * 1_000_000)}".encode()
+    noise = int.from_bytes(blake2b(known, digest_size=8).digest()) & _NOISE | _VARIANT_BIT
+    text = f"{step >> 12:012x}7{step & 0xFFF:03x}{noise:016x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
 def _tails(count: int) -> list[str]:
     """Variant and random bits, 16 hex digits each."""
     noise = bytearray(os.urandom(8 * count))

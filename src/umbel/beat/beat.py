@@ -1,0 +1,196 @@
+"""One beat: takes part in who leads, and sends as long as it does."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+from contextlib import suppress
+from typing import Any, Protocol
+
+from umbel import clock, signals
+from umbel.beat.custom import Custom
+from umbel.beat.dispatch import Dispatch
+from umbel.beat.trouble import Trouble
+from umbel.client.app import Umbel
+from umbel.errors import BrokerError
+from umbel.stores.owner import new_owner
+
+log = logging.getLogger("umbel.beat")
+
+LEASE = 3.0
+"""Seconds for which a leader leads without being heard of."""
+RENEWAL = 1.0
+"""Seconds between two words of a leader; the others ask as often whether they may lead."""
+LOOK = 0.5
+"""Seconds after which changes of the schedule are noticed; also the longest sleep."""
+MARGIN = 0.5
+"""Seconds before the end of its lease at which a leader does not send any more."""
+JUMP = 1.0
+"""Seconds by which the system's clock may move against the monotonic one before all is planned anew."""
+
+
+class Duty(Protocol):
+    """What a leader does."""
+
+    def prepare(self) -> None:
+        """Once, at the start, whoever leads."""
+
+    def begin(self) -> None:
+        """This beat leads now."""
+
+    def look(self) -> None:
+        """See what has changed."""
+
+    def work(self) -> float | None:
+        """Send what is due; gives the seconds until something will be."""
+
+    def end(self, *, in_order: bool) -> None:
+        """This beat leads no more."""
+
+
+class Beat:
+    """One of any number of beats. `run` belongs to one thread; `stop` may be called from any, and from a signal handler.
+
+    prepare ──▶ follow ⇄ lead ──▶ resign
+                asks each second   renews each second, looks for changes, sends what is due
+    """
+
+    def __init__(
+        self, app: Umbel, *, max_interval: float | None = None, scheduler: type[Any] | None = None, embedded: bool = False
+    ):
+        self.app = app
+        self.owner = new_owner()
+        self._store = app.schedule_store
+        self._longest = min(max_interval or app.conf.beat_max_loop_interval or LOOK, LOOK)
+        self._embedded = embedded
+        self._duty: Duty
+        if scheduler is None:
+            self._duty = Dispatch(app, may_send=self._is_sure)
+        else:
+            self._duty = Custom(app, scheduler, max_interval=max_interval, may_send=self._is_sure)
+        self._away = Trouble("schedule store", "This beat does not lead meanwhile")
+        self._is_prepared = self._leads = self._stopping = False
+        self._until = 0.0
+        """Up to when it leads for sure, on the monotonic clock."""
+        self._next_look = self._next_word = 0.0
+        self._shift = clock.now() - clock.monotonic()
+        self._woken = self._wake = -1
+
+    @property
+    def scheduler(self) -> Any:
+        """What sends, for receivers of `beat_init`: an instance of the class that was asked for, or umbel's own."""
+        return self._duty.scheduler if isinstance(self._duty, Custom) else self._duty
+
+    @property
+    def leads(self) -> bool:
+        """True while it is the one that sends."""
+        return self._leads
+
+    def stop(self) -> None:
+        """Let `run` come to its end."""
+        self._stopping = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Let it look at once."""
+        with suppress(OSError):  # it does not run, or was woken so often that it will look anyway
+            os.write(self._wake, b"!")
+
+    def run(self) -> None:
+        """Follow and lead until told to stop; then let another one lead at once."""
+        self._woken, self._wake = os.pipe()
+        os.set_blocking(self._wake, False)
+        log.info("beat: Starting...")
+        signals.beat_init.send(self)
+        if self._embedded:
+            signals.beat_embedded_init.send(self)
+        try:
+            while not self._stopping:
+                self._sleep(self._round())
+        finally:
+            log.info("beat: Shutting down...")
+            self._leave()
+            for end in (self._woken, self._wake):
+                os.close(end)
+            self._woken = self._wake = -1
+
+    # One round
+
+    def _round(self) -> float:
+        """Do what is to be done now; gives the seconds to sleep."""
+        self._mind_jumps()
+        now = clock.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + self._longest
+            self._look(now)
+        wait = self._work() if self._leads else None
+        left = self._next_look - clock.monotonic()
+        return max(0.0, left if wait is None else min(wait, left))
+
+    def _look(self, now: float) -> None:
+        """Lead or follow, as the store says, and see what has changed there."""
+        try:
+            if not self._is_prepared:
+                self._duty.prepare()
+                self._is_prepared = True
+            if now >= self._next_word or (self._leads and not self._is_sure()):
+                self._next_word = now + RENEWAL
+                self._ask_to_lead()
+            if self._leads:
+                self._duty.look()
+            self._away.ends()
+        except BrokerError as error:
+            self._away.begins(error)
+
+    def _ask_to_lead(self) -> None:
+        asked = clock.monotonic()
+        if not self._store.lead(self.owner, LEASE):
+            self._follow()
+            return
+        self._until = asked + LEASE
+        if not self._leads:
+            self._duty.begin()
+            self._leads = True
+            log.info("beat: this one leads now")
+
+    def _follow(self) -> None:
+        if self._leads:
+            self._leads = False
+            log.warning("Another beat leads now: this one was not heard of for %g s", LEASE)
+            self._duty.end(in_order=False)
+
+    def _work(self) -> float | None:
+        try:
+            return self._duty.work() if self._is_sure() else None
+        except Exception:
+            log.exception("The beat failed; it reads the schedule anew and goes on")
+            self._leads = False
+            return None
+
+    def _is_sure(self) -> bool:
+        """True while nobody else can lead."""
+        return clock.monotonic() < self._until - MARGIN
+
+    def _mind_jumps(self) -> None:
+        """If somebody has set the system's clock, or the machine has slept: ask who leads, and plan all anew."""
+        shift = clock.now() - clock.monotonic()
+        jump = shift - self._shift
+        self._shift = shift
+        if abs(jump) > JUMP:
+            log.warning("The system's clock went %s by %.1f s", "forward" if jump > 0 else "back", abs(jump))
+            self._until = self._next_look = self._next_word = 0.0
+            self._leads = False
+
+    def _sleep(self, seconds: float) -> None:
+        if select.select([self._woken], [], [], seconds)[0]:
+            os.read(self._woken, 4096)
+            self._next_look = 0.0
+
+    def _leave(self) -> None:
+        try:
+            if self._leads:
+                self._duty.end(in_order=True)
+            self._store.resign(self.owner)
+        except BrokerError as error:
+            log.error("The schedule store is away: %s. Another beat leads when the lease ends", error)

@@ -1,0 +1,177 @@
+"""Umbel's own scheduler: reads the entries from the store, sends what is due, and notes what was sent."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from umbel import clock
+from umbel.beat.agenda import Agenda, Tick
+from umbel.beat.trouble import Trouble
+from umbel.client.app import Umbel
+from umbel.client.entry import Entry
+from umbel.client.publish import announce, is_watched
+from umbel.client.tick import call_of
+from umbel.client.timetable import Named
+from umbel.errors import BrokerDown, BrokerRefused
+from umbel.stores.broker import Once
+from umbel.stores.schedule import Ticks
+from umbel.wire.ids import derived
+
+log = logging.getLogger("umbel.beat")
+
+MOST = 1_000
+"""Messages sent in one step: beyond, a store gains nothing more for each."""
+PAUSE = 1.0
+"""Seconds until a broker that was away is tried again."""
+
+
+@dataclass(slots=True)
+class Letter:
+    """The message of one tick, ready to be sent."""
+
+    name: str
+    once: Once
+    then: Callable[[], None] | None
+    """Tells those who listen that it was sent."""
+
+
+class Dispatch:
+    """Sends each firing of each entry once, however many beats there are. Belongs to the thread of its beat.
+
+    `begin` when its beat comes to lead, then `look` and `work` again and again, and `end` when the lead is over.
+    What it sends is guarded by the broker (`send_once`) and noted in the store behind that: a leader that dies in between
+    leaves a firing that its successor finds sent.
+    """
+
+    def __init__(self, app: Umbel, *, may_send: Callable[[], bool]):
+        self._app = app
+        self._may_send = may_send
+        """Asked before each step: what was a leader may have slept."""
+        self._store = app.schedule_store
+        self._agenda: Agenda | None = None
+        self._version = 0
+        self._code: dict[str, Entry] = {}
+        self._unnoted: dict[str, Ticks] = {}
+        """What was sent, and is not in the store yet."""
+        self._not_before = 0.0
+        self._broker = Trouble("broker", "What falls due waits and is sent when it is back")
+
+    def prepare(self) -> None:
+        """Bring the store in line with the code, and tell what is wrong there; raises BrokerDown while the store is away."""
+        named: Named = self._app.schedule.save_named()
+        self._code = named.entries
+        for name, problem in named.wrong.items():
+            log.error("Entry %r is not sent: %s", name, problem)
+        for name, task in named.strange.items():
+            log.warning("Entry %r names the task %r, which this app does not know: it is sent all the same", name, task)
+
+    def begin(self) -> None:
+        """Read the whole schedule."""
+        self._note()
+        self._agenda = None  # the old one goes before the new one comes: both may be large
+        agenda = Agenda(self._app.timezone, self._code, deadline=self._app.conf.beat_cron_starting_deadline)
+        changes = self._store.changes()
+        changes.whole = True
+        agenda.load(changes)
+        self._agenda, self._version = agenda, changes.version
+
+    def look(self) -> None:
+        """Note what was sent, and read what has changed."""
+        self._note()
+        assert self._agenda is not None, "it began"
+        changes = self._store.changes(self._version)
+        self._version = changes.version
+        if changes.rows or changes.gone or changes.whole:
+            self._agenda.load(changes)
+
+    def work(self) -> float | None:
+        """Send what is due; gives the seconds until something will be (None: nothing will)."""
+        if self._agenda is None:
+            return None
+        held = self._not_before - clock.monotonic()
+        if held > 0:
+            return held
+        while (due := self._agenda.next_due) is not None:
+            wait = due - clock.now()
+            if wait > 0 or not self._may_send():
+                return max(wait, 0.0)
+            if not self._send(self._agenda, self._agenda.due(clock.now(), MOST)):
+                self._not_before = clock.monotonic() + PAUSE
+                return PAUSE
+        return None
+
+    def end(self, *, in_order: bool) -> None:
+        """The lead is over; `in_order` if it was given up, so that what was sent can still be noted.
+
+        Else the next leader finds it sent, and notes it.
+        """
+        self._agenda = None
+        if in_order:
+            self._note()
+        self._unnoted.clear()
+
+    # One step
+
+    def _send(self, agenda: Agenda, ticks: Sequence[Tick]) -> bool:
+        """Send the messages of these; False if the broker is away."""
+        letters = [letter for tick in ticks for letter in self._letters(agenda, tick)]
+        try:
+            self._hand_in(letters)
+        except BrokerDown as error:
+            self._broker.begins(error)
+            for tick in ticks:
+                agenda.retry(tick)
+            return False
+        if letters:
+            self._broker.ends()
+        for tick in ticks:
+            agenda.settle(tick)
+            self._remember(tick)
+        return True
+
+    def _letters(self, agenda: Agenda, tick: Tick) -> list[Letter]:
+        name = tick.planned.name
+        if not tick.moments:
+            log.warning("Entry %r: what was due up to %s was missed, and is left out", name, clock.utc(tick.settled))
+        letters = []
+        for moment in tick.moments:
+            try:
+                letters.append(self._letter(agenda.entry(tick.planned), moment))
+            except Exception:  # whatever lazy arguments, routers and options of users raise
+                log.exception("Entry %r: its message of %s cannot be made", name, clock.utc(moment))
+        return letters
+
+    def _letter(self, entry: Entry, moment: float) -> Letter:
+        stream = f"beat:{entry.name}"
+        call = call_of(self._app, entry, id=derived(f"{self._app.main}\0{entry.task}\0{entry.name}", moment))
+        then = announce(call) if is_watched() else None
+        if log.isEnabledFor(logging.INFO):
+            log.info("Scheduler: Sending due task %s (%s)", entry.name, entry.task)
+        return Letter(entry.name, Once(call.encode(), stream, moment), then)
+
+    def _hand_in(self, letters: Sequence[Letter]) -> None:
+        try:
+            accepted = self._app.broker.send_once([letter.once for letter in letters]) if letters else []
+        except BrokerRefused as error:
+            if len(letters) > 1:  # one of them is to blame, and the others are to go
+                for letter in letters:
+                    self._hand_in([letter])
+            else:
+                log.error("Entry %r: the broker refuses its message: %s", letters[0].name, error)
+            return
+        for letter, is_new in zip(letters, accepted, strict=True):
+            if is_new and letter.then is not None:
+                letter.then()
+
+    def _remember(self, tick: Tick) -> None:
+        """A firing that was there already counts, too: whoever sent it did not come to note it."""
+        known = self._unnoted.get(tick.planned.name)
+        count = len(tick.moments) + (known.count if known is not None else 0)
+        self._unnoted[tick.planned.name] = Ticks(tick.planned.name, tick.settled, count)
+
+    def _note(self) -> None:
+        if self._unnoted:
+            self._store.tick(list(self._unnoted.values()))
+            self._unnoted.clear()

@@ -1,0 +1,303 @@
+"""The schedule of an app: the entries that its code names, and those in the store, to be looked at and changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
+from typing import Any, Protocol
+
+from umbel import clock
+from umbel.client.current import App
+from umbel.client.entry import BeatLazyFunc, Entry, decode, opened
+from umbel.client.publish import publish
+from umbel.client.result import AsyncResult
+from umbel.client.signature import maybe_signature
+from umbel.client.tick import call_of
+from umbel.errors import DecodeError, EncodeError, ImproperlyConfigured, ScheduleError
+from umbel.schedules import read_zone
+from umbel.stores.schedule import Leader, Row, ScheduleStore
+
+PAGE = 10_000
+"""Entries saved at once: so many keep the store for themselves for a moment only."""
+
+
+class Home(App, Protocol):
+    """What a timetable needs of its app."""
+
+    @property
+    def main(self) -> str | None:
+        """Its name."""
+        ...
+
+    @property
+    def timezone(self) -> tzinfo:
+        """The zone whose wall clock counts where an entry names none."""
+        ...
+
+    @property
+    def schedule_store(self) -> ScheduleStore:
+        """Where the entries are kept."""
+        ...
+
+
+@dataclass(slots=True)
+class Named:
+    """What the code of an app names."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    wrong: dict[str, str] = field(default_factory=dict)
+    """The names of those that cannot be used, and why."""
+    strange: dict[str, str] = field(default_factory=dict)
+    """The names of those whose task this app does not know, and that task. They are sent all the same."""
+
+
+@dataclass(slots=True)
+class Line:
+    """One entry as the store has it."""
+
+    name: str
+    enabled: bool
+    last: float | None
+    """The due time of its last firing (seconds since the epoch)."""
+    next: float | None
+    """When it fires next, if it is enabled; None for never."""
+    count: int
+    """How often it was sent."""
+    entry: Entry | None
+    """What and when; None if its definition cannot be read here."""
+    problem: str | None = None
+    """Why it cannot be read."""
+
+
+class Timetable:
+    """The schedule of an app, as `app.schedule`: add, change, enable, disable, remove and run entries while beats are running.
+
+    What changes here is heeded by them within a second. Entries named in the code are changed there; they can be switched off
+    and on here.
+    """
+
+    def __init__(self, app: Home):
+        self._app = app
+
+    # Looking
+
+    def __iter__(self) -> Iterator[Line]:
+        lines = [self._line(row) for row in self._store.changes().rows]
+        return iter(sorted(lines, key=lambda line: line.name))
+
+    def __getitem__(self, name: str) -> Line:
+        return self._line(self._row(name))
+
+    def __contains__(self, name: object) -> bool:
+        return any(row.name == name for row in self._store.changes().rows)
+
+    def leader(self) -> Leader | None:
+        """The beat that sends, and until when it has said that it lives; None if none runs."""
+        return self._store.leader()
+
+    def upcoming(self, name: str, count: int = 10) -> list[float]:
+        """When an entry fires the next `count` times (seconds since the epoch), were it enabled."""
+        row = self._row(name)
+        entry = self._decode(row)
+        found: list[float] = []
+        after: float | None = self._begin(row, entry)
+        while after is not None and len(found) < count:
+            after = entry.schedule.next(after, self._zone(entry))
+            if after is not None:
+                found.append(after)
+        return found
+
+    # Changing
+
+    def add(
+        self,
+        name: str,
+        task: Any,
+        schedule: Any,
+        args: Iterable[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        timezone: str | None = None,
+        catch_up: int | str = "once",
+        enabled: bool = True,
+        **options: Any,
+    ) -> Entry:
+        """A new entry: `app.schedule.add("report", make_report, crontab(hour=4, minute=0), catch_up="skip", queue="slow")`.
+
+        `schedule` is a schedule, seconds, a timedelta or a crontab's line; `options` are those of `apply_async`.
+        ImproperlyConfigured (with what is wrong) if it can never be sent, or there is one of that name.
+        """
+        given = {"task": task, "schedule": schedule, "args": args, "kwargs": kwargs, "options": options}
+        entry = Entry.read(name, {**given, "timezone": timezone, "catch_up": catch_up})
+        if name in self:
+            raise ImproperlyConfigured(f"there is an entry {name!r} already; change it, or remove it first")
+        self._check(entry)
+        if entry.schedule.next(clock.now(), self._zone(entry)) is None:
+            raise ScheduleError(f"entry {name!r} would never fire: {entry.schedule} is over")
+        self._store.save([(name, entry.encode())])
+        if not enabled:
+            self._store.enable([name], enabled=False)
+        return entry
+
+    def change(self, name: str, **changes: Any) -> Entry:
+        """Give an entry other values: `app.schedule.change("report", schedule=crontab(hour=5, minute=0), args=("all",))`.
+
+        If it is due at other moments from now on, only those behind this one count.
+        """
+        row = self._own(name)
+        entry = self._decode(row).changed(**changes).continuing(row.definition, clock.now())
+        self._check(entry)
+        self._store.save([(name, entry.encode())])
+        return entry
+
+    def enable(self, *names: str) -> None:
+        """Let these fire again, from now on: what they would have fired meanwhile is not made up for."""
+        self._switch(names, enabled=True)
+
+    def disable(self, *names: str) -> None:
+        """Let these fire no more until they are enabled."""
+        self._switch(names, enabled=False)
+
+    def remove(self, *names: str) -> None:
+        """Forget these."""
+        for name in names:
+            self._own(name)
+        self._store.remove(names)
+
+    def run_now(self, name: str) -> AsyncResult[Any]:
+        """Send what an entry sends, once and at once; its firings go on as if nothing had been."""
+        row = self._row(name)
+        call = call_of(self._app, self._decode(row))
+        publish(call, self._app.outbox)
+        return AsyncResult(call.message.headers.id, app=self._app)
+
+    # What the code names
+
+    def named(self) -> Named:
+        """The entries of `beat_schedule`, `add_periodic_task` and `@app.periodic`, each looked at."""
+        named = Named()
+        for name, given in dict(self._app.conf.beat_schedule or {}).items():
+            try:
+                entry = replace(Entry.read(name, given, app=self._app), origin=self._origin)
+                self._check(entry)
+                named.entries[name] = entry
+            except (ImproperlyConfigured, EncodeError, TypeError, ValueError) as problem:
+                named.wrong[name] = str(problem)
+            else:
+                if entry.task not in self._app.tasks:
+                    named.strange[name] = entry.task
+        return named
+
+    def save_named(self) -> Named:
+        """Bring the store in line with the code: save what is new or changed, remove what the code names no more."""
+        named, store, now = self.named(), self._store, clock.now()
+        kept = {row.name: row for row in store.changes().rows}
+        changed: list[tuple[str, bytes]] = []
+        for name, entry in named.entries.items():
+            known = kept.get(name)
+            definition = entry.continuing(known.definition if known is not None else None, now).encode()
+            if known is None or known.definition != definition:
+                changed.append((name, definition))
+        for start in range(0, len(changed), PAGE):
+            store.save(changed[start : start + PAGE])
+        for wish in (True, False):
+            names = [name for name, entry in named.entries.items() if entry.enabled is wish]
+            store.enable(names, enabled=wish)
+        store.remove([name for name, row in kept.items() if name not in named.entries and self._is_left(row, named)])
+        return named
+
+    def _is_left(self, row: Row, named: Named) -> bool:
+        """True for an entry that this app's code named once, and names no more."""
+        return row.name not in named.wrong and _origin_of(row) == self._origin
+
+    @property
+    def _origin(self) -> str:
+        return self._app.main or "app"
+
+    @property
+    def _store(self) -> ScheduleStore:
+        return self._app.schedule_store
+
+    def _check(self, entry: Entry) -> None:
+        """Raise what would be wrong with its messages, as far as that is known before there is one."""
+        task = self._app.tasks.get(entry.task)
+        if task is not None and task.typing:
+            plan = task._plan or task._make_plan()
+            plan.arguments.check(entry.args, entry.kwargs)
+        definition = entry.encode()
+        if b'"in_code":true' in definition:  # the usual serializer cannot carry it: perhaps the task's own can
+            sample = replace(
+                entry,
+                args=tuple(None if isinstance(each, BeatLazyFunc) else each for each in entry.args),
+                kwargs={key: None if isinstance(each, BeatLazyFunc) else each for key, each in entry.kwargs.items()},
+            )
+            call_of(self._app, sample).encode()
+
+    def _zone(self, entry: Entry) -> tzinfo:
+        return read_zone(entry.timezone) if entry.timezone else self._app.timezone
+
+    def _row(self, name: str) -> Row:
+        for row in self._store.changes().rows:
+            if row.name == name:
+                return row
+        raise ImproperlyConfigured(f"there is no entry {name!r}; app.schedule (or `umbel schedule`) lists those there are")
+
+    def _own(self, name: str) -> Row:
+        row = self._row(name)
+        origin = _origin_of(row)
+        if origin:
+            raise ImproperlyConfigured(f"entry {name!r} is named in the code of {origin}: change it there (or disable it)")
+        return row
+
+    def _entry(self, row: Row) -> Entry:
+        """What is kept; with what only the code knows, if this is its app."""
+        given = (self._app.conf.beat_schedule or {}).get(row.name)
+        if given is not None and (found := opened(row.definition)).get("in_code"):
+            return replace(Entry.read(row.name, given, app=self._app), start=float(found.get("start", 0.0)))
+        return decode(row.name, row.definition)
+
+    def _decode(self, row: Row) -> Entry:
+        try:
+            return self._entry(row)
+        except (DecodeError, ScheduleError) as problem:
+            raise ImproperlyConfigured(f"entry {row.name!r} cannot be used: {problem}") from problem
+
+    def _line(self, row: Row) -> Line:
+        try:
+            entry = self._entry(row)
+            due = entry.schedule.next(self._begin(row, entry), self._zone(entry)) if row.enabled else None
+        except (DecodeError, ScheduleError) as problem:
+            return Line(row.name, row.enabled, row.fired, None, row.count, None, str(problem))
+        return Line(row.name, row.enabled, row.fired, due, row.count, entry)
+
+    @staticmethod
+    def _begin(row: Row, entry: Entry) -> float:
+        """Behind which moment its next firing lies."""
+        return max(row.after, entry.start)
+
+    def _switch(self, names: Iterable[str], *, enabled: bool) -> None:
+        names = tuple(names)
+        for name in names:
+            self._row(name)
+        self._store.enable(names, enabled=enabled)
+
+
+def _origin_of(row: Row) -> str | None:
+    try:
+        return opened(row.definition).get("origin")
+    except DecodeError:
+        return None
+
+
+def periodic(
+    schedule: Any, sig: Any, args: Iterable[Any], kwargs: Mapping[str, Any] | Iterable[Any], name: str | None, options: Any
+) -> tuple[str, dict[str, Any]]:
+    """The name and the words of the entry that `add_periodic_task` adds."""
+    call = maybe_signature(sig)
+    if call is None:
+        raise TypeError("add_periodic_task takes a task's signature: add_periodic_task(30, add.s(1, 2))")
+    call = call.clone(tuple(args or ()), dict(kwargs or {}))
+    own = {key: options.pop(key) for key in ("relative", "timezone", "catch_up", "enabled") if key in options}
+    words = {"task": call.task, "schedule": schedule, "args": call.args, "kwargs": call.kwargs}
+    return name or repr(call), {**words, "options": {**call.options, **options}, **own}
