@@ -15,7 +15,7 @@ import pytest
 
 from umbel import clock
 from umbel.errors import ImproperlyConfigured, ScheduleError
-from umbel.schedules import BaseSchedule, Schedule, clocked, crontab, from_data, maybe_schedule, schedstate, schedule, solar
+from umbel.schedules import BaseSchedule, Schedule, clocked, crontab, from_data, maybe_schedule, schedstate, schedule, solar, zone
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MOMENT = datetime(2026, 5, 5, 10, 17, 23, tzinfo=UTC).timestamp()
@@ -102,6 +102,22 @@ def test_what_is_no_time_is_refused(words):
         clocked(words)
 
 
+def test_behind_the_end_of_the_calendar_nothing_comes():
+    last = at("9999-12-31T12:00+00:00")
+    assert schedule(86_400, relative=True).next(last, UTC) is None
+    assert schedule(86_400 * 8000 * 365, relative=True).next(MOMENT, UTC) is None
+    assert clocked("9999-12-31T12:00:00").next(MOMENT, UTC) is None
+
+
+def test_of_many_zones_what_was_worked_out_is_let_go_and_comes_out_the_same(monkeypatch):
+    monkeypatch.setattr(zone, "_ROOM", 3)
+    monkeypatch.setattr(zone, "_spans", {})
+    names = ["Europe/Berlin", "Asia/Kolkata", "America/New_York", "Pacific/Apia", "UTC"]
+    first = [crontab(0, 4).next(MOMENT, ZoneInfo(name)) for name in names]
+    assert [crontab(0, 4).next(MOMENT, ZoneInfo(name)) for name in names] == first
+    assert len(zone._spans) <= 3
+
+
 def test_the_sun_of_berlin_rises_and_sets_as_its_calendars_say():
     midnight = at("2026-06-21T00:00+02:00")
     for event, told in (("sunrise", "04:43"), ("solar_noon", "13:08"), ("sunset", "21:33")):
@@ -137,6 +153,7 @@ def test_beyond_the_polar_circle_the_sun_comes_when_it_comes_again():
     due = solar("sunset", 80, 13).next(at("2026-10-25T00:00+00:00"), UTC)
     assert due is not None
     assert datetime.fromtimestamp(due, UTC).strftime("%Y-%m") == "2027-02"
+    assert solar("sunset", 90, 0).next(MOMENT, UTC) is None  # at the pole no day has one
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,10 @@ class clocked(Schedule):  # noqa: N801  as django-celery-beat calls it
             moment = self.clocked_time.timestamp()
         else:
             wall = (self.clocked_time.replace(tzinfo=UTC) - _EPOCH).total_seconds()
-            moment = first_moment(self.timezone or zone, int(wall // 1)) + wall % 1
+            second = first_moment(self.timezone or zone, int(wall // 1))
+            if second is None:
+                return None
+            moment = second + wall % 1
         return moment if moment > after else None
 
     def __repr__(self) -> str:

@@ -54,7 +54,8 @@ class schedule(Schedule):  # noqa: N801  Celery's name
             return (wall + self._every) // unit * unit - stretch.offset
         # In a fold over midnight the day that counts is the one the clock had come to before: else it would begin twice.
         midnight = (max(wall, stretch.reached) + self._every) // DAY * DAY
-        return float(first_moment(self.timezone or zone, int(midnight)))
+        moment = first_moment(self.timezone or zone, int(midnight))
+        return None if moment is None else float(moment)
 
     def _unit(self) -> int | None:
         """The largest unit that fits; None below a second."""

@@ -19,6 +19,7 @@ class HasZone(Protocol):
     """What a schedule asks of an app."""
 
     @property
+    @abstractmethod
     def timezone(self) -> tzinfo:
         """The zone whose wall clock counts where a schedule names none."""
 

@@ -50,12 +50,12 @@ def stretches(zone: tzinfo, after: float) -> Iterator[Stretch]:
         number += 1
 
 
-def first_moment(zone: tzinfo, wall: int) -> int:
-    """The first moment at which the clock shows `wall` or later; OverflowError beyond the calendar."""
+def first_moment(zone: tzinfo, wall: int) -> int | None:
+    """The first moment at which the clock shows `wall` or later; None beyond the calendar."""
     for stretch in stretches(zone, wall - _BACK):
         if wall < stretch.end + stretch.offset:
             return max(stretch.start, wall - stretch.offset)
-    raise OverflowError(f"wall time {wall} is beyond the calendar")
+    return None
 
 
 def read_zone(zone: str | tzinfo) -> tzinfo:
