@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import pytest
 from tests.servers.proxy import Mode, standing_before
@@ -132,4 +133,24 @@ def test_what_a_dead_owner_never_heard_of_is_recovered_once(proxy, sender, serve
     in_vain(proxy, Mode.MUTE, lambda: dying.reserve(["q"], 1, 0))
     recovered(sender)
     assert ids(sender.reserve(["q"], 10, 0)) == ["a"]
+    dying.close()
+
+
+def test_a_loss_that_reserve_hears_of_during_a_renewal_is_told_by_the_next(proxy, sender, server):
+    dying = open_broker(f"redis://127.0.0.1:{proxy.port}/0?socket_timeout=20", lease=0.1)
+    sender.send(envelopes("a"))
+    dying.reserve(["q"], 1, 0)
+    recovered(sender)
+    proxy.let(Mode.HOLD)
+    kept: list[bool] = []
+    renewal = threading.Thread(target=lambda: kept.append(dying.renew(30)))
+    renewal.start()
+    until(lambda: not dying._link._idle)
+    proxy.let_new(Mode.PASS)
+    assert ids(dying.reserve(["q"], 1, 0)) == ["a"]
+    proxy.let(Mode.PASS)
+    renewal.join(20)
+    assert kept == [True]
+    assert not dying.renew(30)
+    assert dying.renew(30)
     dying.close()

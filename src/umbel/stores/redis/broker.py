@@ -393,9 +393,12 @@ class RedisBroker(Broker):
         return arguments
 
     def renew(self, seconds: float) -> bool:
+        was_lost = self._lost
         with self._handouts.telling() as unheard:
-            kept = bool(self._run("renew", self.owner, seconds, int(self._known), int(self._lost), unheard))
-        self._known, self._lost = True, False
+            kept = bool(self._run("renew", self.owner, seconds, int(self._known), int(was_lost), unheard))
+        self._known = True
+        if was_lost:  # what a `reserve` in another thread was told meanwhile is for the next time
+            self._lost = False
         return kept
 
     def recover(self) -> Recovered:
