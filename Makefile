@@ -1,4 +1,4 @@
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check chaos bench clean
 
 help:   ## what can be made
 	@sed -n 's/^\([a-z]*\): *## */  make \1	/p' $(MAKEFILE_LIST)
@@ -11,6 +11,9 @@ test:   ## the checks, then all tests
 
 check:  ## format, lint, types, floors
 	@scripts/check
+
+chaos:  ## kill processes, take Redis away, count what became of the tasks; half an hour
+	@scripts/chaos $(ARGS)
 
 bench:  ## umbel beside Celery on this machine; needs redis-server
 	@scripts/bench $(ARGS)

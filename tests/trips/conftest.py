@@ -14,8 +14,8 @@ def project(tmp_path: Path) -> Iterator[Callable[..., Project]]:
     """Makes a project out of the source of its tasks."""
     made: list[Project] = []
 
-    def make(tasks: str, *, lease: float = 30.0) -> Project:
-        made.append(Project(tmp_path, tasks, lease=lease))
+    def make(tasks: str, *, lease: float = 30.0, store: str | None = None) -> Project:
+        made.append(Project(tmp_path, tasks, lease=lease, store=store))
         return made[-1]
 
     yield make

@@ -22,7 +22,7 @@ T = TypeVar("T")
 HEAD = """
 import asyncio, os, signal, sys, time
 from umbel import Umbel
-app = Umbel("proj", broker="sqlite:///{url}", broker_lease={lease})
+app = Umbel("proj", broker="{store}", backend="{store}", broker_lease={lease})
 
 def tell(*words):
     fd = os.open("{effects}", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -92,11 +92,13 @@ def with_patience(pid: int) -> None:
 class Project:
     """A folder with `proj.py`, its store, and the file in which its tasks write what they did."""
 
-    def __init__(self, folder: Path, tasks: str, *, lease: float = 30.0):
+    def __init__(self, folder: Path, tasks: str, *, lease: float = 30.0, store: str | None = None):
+        """`store` is a URL; a file in the folder if none is given."""
         self.folder = folder
+        self.lease = lease
         self.effects_file = folder / "effects.txt"
-        self.store = f"sqlite:///{folder}/queue.db"
-        head = HEAD.format(url=f"{folder}/queue.db", lease=lease, effects=self.effects_file)
+        self.store = store or f"sqlite:///{folder}/queue.db"
+        head = HEAD.format(store=self.store, lease=lease, effects=self.effects_file)
         (folder / "proj.py").write_text(head + textwrap.dedent(tasks))
         self.app = Umbel("client", broker=self.store, broker_lease=lease, set_as_current=False)
         self._count = 0
