@@ -1,52 +1,119 @@
-"""Celery's result documents under Celery's keys: read as they are, kept as Celery keeps them."""
+"""Waiting for results in Redis: many at once, and through a restart."""
 
 from __future__ import annotations
 
-import base64
-import json
-from pathlib import Path
+import re
+import threading
 
 import pytest
+from tests.servers.redis import running
 
-from umbel.states import READY_STATES
+from umbel import Umbel
+from umbel.errors import BrokerDown, TimeoutError
+from umbel.stores.redis import listener
 from umbel.stores.url import open_backend
-from umbel.wire import result
-
-RECORDED = json.loads((Path(__file__).parent.parent / "wire" / "celery" / "results.json").read_text())
-STATES = {
-    "success": ["STARTED", "SUCCESS"],
-    "failure": ["STARTED", "FAILURE"],
-    "retry": ["STARTED", "RETRY"],
-    "progress": ["STARTED", "PROGRESS", "SUCCESS"],
-    "expired": ["REVOKED"],
-}
+from umbel.testing.waiting import until
+from umbel.wire.result import encode
 
 
 @pytest.fixture
-def backend(redis_url):
-    backend = open_backend(redis_url, expires=60)
-    yield backend
-    backend.close()
+def open_one(redis_url):
+    opened = []
+
+    def open_one():
+        opened.append(open_backend(redis_url, expires=60))
+        return opened[-1]
+
+    yield open_one
+    for backend in opened:
+        backend.close()
 
 
-@pytest.mark.parametrize("serializer", RECORDED)
-def test_the_state_is_told_whatever_serializer_celery_wrote_with(redis_server, backend, serializer):
-    for name, states in STATES.items():
-        for text, state in zip(RECORDED[serializer][name]["documents"], states, strict=True):
-            redis_server.ask("SET", "celery-task-meta-a", base64.b64decode(text))
-            assert backend.fetch(["a"])["a"].state == state
-            assert bool(backend.wait(["a"], 0)) == (state in READY_STATES)
+def looked_up(server) -> int:
+    """How many keys were asked for."""
+    return sum(int(count) for count in re.findall(rb"keyspace_(?:hits|misses):(\d+)", server.ask("INFO", "stats")))
 
 
-@pytest.mark.parametrize("serializer", RECORDED)
-def test_what_celery_told_as_a_success_stays(redis_server, backend, serializer):
-    document = base64.b64decode(RECORDED[serializer]["success"]["documents"][-1])
-    redis_server.ask("SET", "celery-task-meta-a", document)
-    backend.store([result.encode("a", "FAILURE", ValueError("x"), serializer=serializer)])
-    assert backend.fetch(["a"])["a"].document == document
+def test_who_waits_for_many_looks_only_at_those_that_were_heard(redis_server, open_one):
+    waiting, other = open_one(), open_one()
+    names = [f"task-{number}" for number in range(2000)]
+    assert waiting.wait(names, 0.2) == {}
+    redis_server.ask("CONFIG", "RESETSTAT")
+    left = set(names)
+    for name in names[:100]:  # a round each, in which all that are left are waited for
+        other.store([encode(name, "SUCCESS", 1)])
+        while name in left:
+            left -= set(waiting.wait(left, 10))
+    assert looked_up(redis_server) < 1000
 
 
-def test_a_text_in_yaml_that_looks_like_a_state_is_none(redis_server, backend):
-    found = result.encode("a", "FAILURE", ValueError("x\nstatus: SUCCESS\n"), traceback="x\nstatus: SUCCESS\n", serializer="yaml")
-    redis_server.ask("SET", "celery-task-meta-a", found.document)
-    assert backend.fetch(["a"])["a"].state == "FAILURE"
+def test_what_was_told_between_two_waits_is_found(open_one):
+    waiting, other = open_one(), open_one()
+    assert waiting.wait(["a", "b"], 0.2) == {}
+    other.store([encode("b", "SUCCESS", 1)])
+    assert set(waiting.wait(["a", "b"], 10)) == {"b"}
+    assert set(waiting.wait(["b"], 10)) == {"b"}
+    assert waiting.wait(["a"], 0.01) == {}
+    other.store([encode("a", "STARTED", None)])
+    assert waiting.wait(["a"], 0.05) == {}
+    other.store([encode("a", "SUCCESS", 1)])
+    assert set(waiting.wait(["a"], 10)) == {"a"}
+
+
+def test_channels_that_nobody_waits_for_are_left_soon(redis_server, open_one):
+    waiting = open_one()
+    assert waiting.wait([f"task-{number}" for number in range(100)], 0.1) == {}
+    assert redis_server.ask("PUBSUB", "CHANNELS", "celery*").startswith(b"*100\r\n")
+    until(lambda: redis_server.ask("PUBSUB", "CHANNELS", "celery*") == b"*0\r\n")
+    waiting.store([encode("task-1", "SUCCESS", 1)])
+    assert set(waiting.wait(["task-1", "task-2"], 10)) == {"task-1"}
+
+
+def test_a_forked_or_ended_listener_begins_anew(open_one, monkeypatch):
+    monkeypatch.setattr(listener, "IDLE", 0.05)
+    monkeypatch.setattr(listener, "LINGER", 0.05)
+    waiting, other = open_one(), open_one()
+    for number in range(3):
+        assert waiting.wait([f"{number}"], 0.02) == {}
+        until(lambda: not any(thread.name == "umbel-results" for thread in threading.enumerate()))
+        other.store([encode(f"{number}", "SUCCESS", 1)])
+        assert set(waiting.wait([f"{number}"], 10)) == {f"{number}"}
+
+
+def test_get_in_sixty_four_threads_through_a_restart_returns_or_times_out(tmp_path):
+    with running(tmp_path, "--appendonly", "yes") as server:
+        url = f"redis://127.0.0.1:{server.port}/0"
+        app = Umbel("results", broker=url, backend=url, set_as_current=False)
+        found: dict[int, object] = {}
+
+        def get(number: int) -> None:
+            try:
+                found[number] = app.AsyncResult(f"r{number}").get(timeout=60 if number % 2 else 3)
+            except Exception as error:
+                found[number] = error
+
+        threads = [threading.Thread(target=get, args=(number,), daemon=True) for number in range(64)]
+        for thread in threads:
+            thread.start()
+        until(lambda: server.ask("PUBSUB", "CHANNELS").count(b"celery-task-meta-") == 64)
+        app.backend.store([encode(f"r{number}", "SUCCESS", number) for number in range(1, 16, 2)])
+        until(lambda: len(found) == 8)
+        server.stop(kill=True)
+        server.start()
+        other = open_backend(url, expires=60)
+        until(lambda: _stored(other, [encode(f"r{number}", "SUCCESS", number) for number in range(17, 64, 2)]), 30)
+        for thread in threads:
+            thread.join(60)
+        assert sorted(found) == list(range(64))
+        assert all(found[number] == number for number in range(1, 64, 2)), found
+        assert all(isinstance(found[number], TimeoutError) for number in range(0, 64, 2)), found
+        other.close()
+        app.close()
+
+
+def _stored(backend, results) -> bool:
+    try:
+        backend.store(results)
+    except BrokerDown:
+        return False
+    return True

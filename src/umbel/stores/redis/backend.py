@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -65,44 +65,54 @@ class RedisBackend(ResultBackend):
         if not ids:
             return {}
         names = list(dict.fromkeys(ids))
-        found = self._link.ask("MGET", *map(self._key, names), *map(self._side, names))
+        parts = [names[start : start + AT_ONCE] for start in range(0, len(names), AT_ONCE)]
+        replies = self._link.ask_all([("MGET", *map(self._key, part), *map(self._side, part)) for part in parts])
         results = {}
-        for id, document, side in zip(names, found[: len(names)], found[len(names) :], strict=True):
-            if document is not None:
-                state = side.decode() if side is not None else state_in(document)
-                results[id] = Result(id, state or "PENDING", document)
+        for part, found in zip(parts, replies, strict=True):
+            for id, document, side in zip(part, found[: len(part)], found[len(part) :], strict=True):
+                if document is not None:
+                    state = side.decode() if side is not None else state_in(document)
+                    results[id] = Result(id, state or "PENDING", document)
         return results
 
     def wait(self, ids: Collection[str], timeout: float) -> dict[str, Result]:
         if not ids or self._closed:
             return {}
         until = clock.monotonic() + timeout
+        names = {self._key(id).encode(): id for id in ids}
         trouble: BrokerDown | None = None
         try:
-            if (found := self._final(ids)) or timeout <= 0:
+            if (found := self._look(names, names)) or timeout <= 0:
                 return found
         except BrokerDown as error:
             if timeout <= 0:
                 raise
             trouble = error
-        with self._listener.listening([self._key(id) for id in ids]) as heard:
-            return self._wait(ids, until, heard, trouble)
+        with self._listener.listening(names) as heard:
+            return self._wait(names, until, heard, trouble)
 
-    def _final(self, ids: Collection[str]) -> dict[str, Result]:
-        return {id: result for id, result in self.fetch(ids).items() if result.state in READY_STATES}
+    def _look(self, names: Mapping[bytes, str], heard: Collection[bytes]) -> dict[str, Result]:
+        """Those of what was heard that are final; without asking for those of which the listener knows that they are not."""
+        marks = self._listener.marks(heard)
+        found = self.fetch([names[name] for name in marks])
+        final = {id: result for id, result in found.items() if result.state in READY_STATES}
+        self._listener.looked({name: mark for name, mark in marks.items() if names[name] not in final})
+        return final
 
-    def _wait(self, ids: Collection[str], until: float, heard: Heard, trouble: BrokerDown | None) -> dict[str, Result]:
-        """Look whenever something was heard, or the connection is new; while the server is away, now and then."""
+    def _wait(self, names: Mapping[bytes, str], until: float, heard: Heard, trouble: BrokerDown | None) -> dict[str, Result]:
+        """Look at what was heard; while the server is away, now and then at all that was heard meanwhile."""
+        fresh = set(names) if trouble else set()
         while not self._closed:
             left = until - clock.monotonic()
             if left <= 0:
                 break
-            if not heard.wait(left if trouble is None else min(left, PAUSE)) and trouble is None:
+            fresh |= heard.wait(left if trouble is None else min(left, PAUSE))
+            if not fresh:
                 continue
             try:
-                if found := self._final(ids):
+                if found := self._look(names, fresh):
                     return found
-                trouble = None
+                fresh, trouble = set(), None
             except BrokerDown as error:
                 trouble = error
         if trouble is not None and not self._closed:

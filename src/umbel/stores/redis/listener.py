@@ -1,17 +1,20 @@
 """One subscription for all who wait for results in this process, whatever their number.
 
-A thread reads it while anybody waits. It wakes those whose channel was heard, and all of them whenever its connection is new:
-they look then, so that nothing that was told in between is missed.
+A thread reads it while anybody waits. It tells each who waits which of his channels were heard, so that he looks at those and no
+others; a channel counts as heard when it is newly subscribed to, too, since nothing is known of the time before. Of a channel
+that was looked at in vain, and not heard since, it is known that there is nothing to see: who comes back to wait for it, as
+those do who wait for many in short rounds, need not look again. So channels stay subscribed to for a moment after the last left.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import select
 import threading
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
 
 from umbel import clock
 from umbel.errors import BrokerError
@@ -19,66 +22,117 @@ from umbel.stores.redis.link import Link, Wire
 
 PAUSE = 0.2
 """Seconds between attempts to reach a server that is away."""
+LINGER = 1.0
+"""Seconds for which a channel is listened to after the last who waited has left."""
 IDLE = 5.0
-"""Seconds without anybody who waits, after which the thread ends and its connection is closed."""
+"""Seconds without any channel, after which the thread ends and its connection is closed."""
 SILENT = 10.0
 """Seconds of silence after which the server is asked whether it is still there."""
 
 
 class Heard:
-    """Whether something was heard, for one who waits."""
+    """What was heard, for one who waits."""
 
     def __init__(self) -> None:
+        self._names: deque[bytes] = deque()  # filled and emptied at its ends only: both are atomic
         self._event = threading.Event()
 
-    def tell(self) -> None:
-        """Something was heard."""
+    def tell(self, *names: bytes) -> None:
+        """These were heard."""
+        self._names.extend(names)
         self._event.set()
 
-    def wait(self, seconds: float) -> bool:
-        """True as soon as something was heard since the last time; False after `seconds`."""
-        if not self._event.wait(seconds):
-            return False
+    def wait(self, seconds: float) -> set[bytes]:
+        """The channels heard since the last time, as soon as there are any; none after `seconds`, or at the end."""
+        self._event.wait(seconds)
         self._event.clear()
-        return True
+        names = set()
+        with contextlib.suppress(IndexError):
+            while True:
+                names.add(self._names.popleft())
+        return names
+
+
+class Channel:
+    """What is known of one channel."""
+
+    __slots__ = ("looked", "news", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: set[Heard] = set()
+        self.news = 0
+        """Changes with all that is heard; 0 as long as it is not subscribed to."""
+        self.looked = 0
+        """`news` as it was before the last look that was in vain."""
 
 
 class Listener:
-    """Listens on the channels of those who wait. `_lock` guards who waits for what; the connection is the thread's alone."""
+    """Listens on the channels of those who wait. `_lock` guards all but the connection, which is the thread's alone."""
 
     def __init__(self, link: Link):
         self._link = link
         self._lock = threading.Lock()
-        self._waiting: defaultdict[bytes, set[Heard]] = defaultdict(set)
+        self._channels: dict[bytes, Channel] = {}
+        self._new: set[bytes] = set()
+        """Those that are to be subscribed to."""
+        self._left: dict[bytes, float] = {}
+        """Those for which nobody waits, and since when; the longest first."""
+        self._news = itertools.count(1)
         self._thread: threading.Thread | None = None
         self._bell: tuple[int, int] | None = None
         self._closed = False
 
+    def marks(self, names: Collection[bytes]) -> dict[bytes, int]:
+        """For those that may have something to see: what `looked` wants to know after a look at them."""
+        with self._lock:
+            known = self._channels
+            return {name: known[name].news if name in known else 0 for name in names if not self._is_quiet(name)}
+
+    def _is_quiet(self, name: bytes) -> bool:
+        channel = self._channels.get(name)
+        return channel is not None and channel.news == channel.looked != 0
+
+    def looked(self, marks: Mapping[bytes, int]) -> None:
+        """Note that there was nothing to see of these, whose marks were taken before the look."""
+        with self._lock:
+            for name, mark in marks.items():
+                if (channel := self._channels.get(name)) is not None:
+                    channel.looked = mark
+
     @contextlib.contextmanager
-    def listening(self, channels: Sequence[str]) -> Iterator[Heard]:
-        """Tells of these channels while the block runs; at first as soon as it listens."""
+    def listening(self, names: Collection[bytes]) -> Iterator[Heard]:
+        """Tells of these channels while the block runs; of those that may have something to see, as soon as it listens."""
         heard = Heard()
-        names = [channel.encode() for channel in channels]
         with self._lock:
             for name in names:
-                self._waiting[name].add(heard)
-            self._ring()
+                channel = self._channels.get(name)
+                if channel is None:
+                    channel = self._channels[name] = Channel()
+                    self._new.add(name)
+                elif channel.news and not self._is_quiet(name):
+                    heard.tell(name)
+                channel.waiting.add(heard)
+                self._left.pop(name, None)
+            if self._closed:
+                heard.tell()
+            elif self._new:
+                self._ring()
         try:
             yield heard
         finally:
             with self._lock:
+                now, was_none_left = clock.monotonic(), not self._left
                 for name in names:
-                    self._waiting[name].discard(heard)
-                    if not self._waiting[name]:
-                        del self._waiting[name]
-                self._ring()
+                    if (channel := self._channels.get(name)) is not None:
+                        channel.waiting.discard(heard)
+                        if not channel.waiting:
+                            self._left[name] = now
+                if was_none_left and self._left and not self._closed:
+                    self._ring()
 
     def _ring(self) -> None:
-        """Let the thread know that the channels have changed; start it if there is none."""
-        if self._closed:
-            for heard in {one for all_ in self._waiting.values() for one in all_}:
-                heard.tell()
-        elif self._thread is None and self._waiting:
+        """Let the thread know that there are new channels; start it if there is none."""
+        if self._thread is None:
             self._bell = os.pipe()
             os.set_blocking(self._bell[1], False)
             self._thread = threading.Thread(target=self._run, args=(self._bell,), name="umbel-results", daemon=True)
@@ -102,8 +156,11 @@ class Listener:
     def _is_over(self) -> bool:
         """True if the thread is to end; it is then no longer known."""
         with self._lock:
-            if self._waiting and not self._closed:
+            if len(self._channels) > len(self._left) and not self._closed:
                 return False
+            self._channels.clear()
+            self._left.clear()
+            self._new.clear()
             self._thread = self._bell = None
             return True
 
@@ -113,57 +170,73 @@ class Listener:
         try:
             wire.say(("SUBSCRIBE", "umbel"))  # any: from now on the connection may say nothing else
             wire.hear()
+            self._begin()
             return self._talk(wire, bell)
         finally:
             wire.close()
 
+    def _begin(self) -> None:
+        """On a new connection nothing is subscribed to, and nothing is known of what was told before."""
+        with self._lock:
+            for name in self._left:
+                del self._channels[name]
+            self._left.clear()
+            for channel in self._channels.values():
+                channel.news = 0
+            self._new = set(self._channels)
+
     def _talk(self, wire: Wire, bell: int) -> bool:
-        subscribed: set[bytes] = set()
         poll = select.poll()
         poll.register(wire.fileno(), select.POLLIN)
         poll.register(bell, select.POLLIN)
         asked = False
-        idle_since = clock.monotonic()
+        idle_since = silent_since = clock.monotonic()
         while True:
-            wanted = self._wanted()
-            if wanted:
-                idle_since = clock.monotonic()
-            elif self._closed or clock.monotonic() - idle_since >= IDLE:
+            self._change(wire)
+            now = clock.monotonic()
+            if self._channels:
+                idle_since = now
+            elif self._closed or now - idle_since >= IDLE:
                 if self._is_over():
                     return True
                 continue
-            subscribed = self._change(wire, subscribed, wanted)
-            ready = [number for number, _ in poll.poll((SILENT if wanted else IDLE) * 1000)]
+            patience = LINGER if self._left else SILENT if self._channels else IDLE
+            ready = [number for number, _ in poll.poll(patience * 1000)]
             if bell in ready:
                 os.read(bell, 65536)
             if wire.fileno() in ready:
                 self._hear(wire)
-                asked = False
-            elif not ready and wanted:
+                asked, silent_since = False, clock.monotonic()
+            elif self._channels and clock.monotonic() - silent_since >= SILENT:
                 if asked:
                     return False
                 wire.say(("PING",))
-                asked = True
+                asked, silent_since = True, clock.monotonic()
 
-    def _wanted(self) -> set[bytes]:
+    def _change(self, wire: Wire) -> None:
+        """Subscribe to what is new, and no longer to what was left long enough ago."""
         with self._lock:
-            return set(self._waiting)
-
-    def _change(self, wire: Wire, subscribed: set[bytes], wanted: set[bytes]) -> set[bytes]:
-        if more := wanted - subscribed:
-            wire.say(("SUBSCRIBE", *more))
-        if less := subscribed - wanted:
-            wire.say(("UNSUBSCRIBE", *less))
-        return wanted
+            new, self._new = self._new, set()
+            last = clock.monotonic() - LINGER
+            old = list(itertools.takewhile(lambda name: self._left[name] <= last, self._left))
+            for name in old:
+                del self._left[name], self._channels[name]
+                new.discard(name)
+        if new:
+            wire.say(("SUBSCRIBE", *new))
+        if old:
+            wire.say(("UNSUBSCRIBE", *old))
 
     def _hear(self, wire: Wire) -> None:
-        """Read all that has come; a message wakes its channel, and so does the word that it is subscribed to."""
+        """Read all that has come; a message is heard on its channel, and so is the word that it is subscribed to."""
         while True:
             kind, *rest = wire.hear()
             if kind in (b"message", b"subscribe"):
                 with self._lock:
-                    for heard in self._waiting.get(rest[0], ()):
-                        heard.tell()
+                    if (channel := self._channels.get(rest[0])) is not None:
+                        channel.news = next(self._news)
+                        for heard in channel.waiting:
+                            heard.tell(rest[0])
             if not wire.has_more():
                 return
 
@@ -171,8 +244,8 @@ class Listener:
         """Wake all who wait, and end the thread."""
         with self._lock:
             self._closed = True
-            for all_ in self._waiting.values():
-                for heard in all_:
+            for channel in self._channels.values():
+                for heard in channel.waiting:
                     heard.tell()
             thread = self._thread
             if self._bell is not None:
