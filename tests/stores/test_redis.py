@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-
 import pytest
-from tests.servers.redis import free_port, running
+from tests.servers.redis import free_port, make_certificate, running
 
+from umbel.errors import BrokerDown, BrokerRefused
 from umbel.stores.url import open_backend, open_broker
 from umbel.testing.contracts import BackendContract, BrokerContract
 from umbel.testing.given import drain, envelope, ids
@@ -45,6 +43,35 @@ class TestRedisBackendOnASocket(BackendContract):
         return f"redis+socket://{redis_server.directory}/socket?virtual_host=2&global_keyprefix=x"
 
 
+@pytest.fixture(scope="module")
+def tls_server(tmp_path_factory):
+    """A server that speaks TLS, and wants a password; and the URL for it."""
+    directory, port = tmp_path_factory.mktemp("tls"), free_port()
+    with running(directory, *make_certificate(directory, port), "--requirepass", "secret"):
+        yield f"rediss://:secret@localhost:{port}/2?ssl_ca_certs={directory}/cert.pem"
+
+
+@pytest.fixture
+def tls_url(tls_server):
+    """The URL, of an empty server."""
+    broker = open_broker(tls_server)
+    broker._link.ask("FLUSHALL")
+    broker.close()
+    return tls_server
+
+
+class TestRedisBrokerInTls(BrokerContract):
+    @pytest.fixture
+    def url(self, tls_url):
+        return tls_url
+
+
+class TestRedisBackendInTls(BackendContract):
+    @pytest.fixture
+    def url(self, tls_url):
+        return tls_url
+
+
 def round_trip(url: str, **options) -> None:
     """Send, reserve, wait for a second one, conclude with a result, read it."""
     from umbel.stores.broker import Conclusion
@@ -67,24 +94,12 @@ def test_valkey_is_another_name_for_the_same(redis_server, redis_url):
     assert ids(drain(open_broker(redis_url))) == ["a"]
 
 
-def test_tls_is_spoken_and_the_certificate_checked(tmp_path):
-    if not shutil.which("openssl"):
-        pytest.fail("this test needs openssl")
-    certificate = ["-keyout", f"{tmp_path}/key.pem", "-out", f"{tmp_path}/cert.pem", "-days", "1", "-subj", "/CN=localhost"]
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *certificate, "-addext", "subjectAltName=DNS:localhost"],
-        check=True,
-        capture_output=True,
-    )
+def test_the_certificate_is_checked(tmp_path):
     port = free_port()
-    tls = ["--tls-port", str(port), "--tls-cert-file", f"{tmp_path}/cert.pem", "--tls-key-file", f"{tmp_path}/key.pem"]
-    tls += ["--tls-ca-cert-file", f"{tmp_path}/cert.pem", "--tls-auth-clients", "no", "--requirepass", "s/cret"]
-    with running(tmp_path, *tls):
+    with running(tmp_path, *make_certificate(tmp_path, port), "--requirepass", "s/cret"):
         url = f"rediss://:s%2Fcret@localhost:{port}/0"
         round_trip(f"{url}?ssl_ca_certs={tmp_path}/cert.pem")
         round_trip(f"{url}?ssl_cert_reqs=CERT_NONE")
-        from umbel.errors import BrokerDown, BrokerRefused
-
         with pytest.raises(BrokerDown, match=r"rediss://localhost:\d+/0 .*certificate") as told:
             round_trip(url)
         assert "cret" not in str(told.value)
