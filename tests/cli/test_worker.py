@@ -200,7 +200,6 @@ def test_a_log_file_that_cannot_be_written_is_one_line(project: Project) -> None
         (("-P", "gevent"), "'gevent' is not one of 'prefork'"),
         (("--umask", "9"), "'9' is no octal number"),
         (("--time-limit", "0"), "--time-limit"),
-        (("-B",), "comes with `umbel beat`"),
         (("--nosuch",), "no such option"),
     ],
 )

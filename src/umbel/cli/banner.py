@@ -1,11 +1,12 @@
-"""What a worker shows when it starts: who it is, what it serves, and where."""
+"""What a worker or a beat shows when it starts: who it is, what it serves, and where."""
 
 from __future__ import annotations
 
 import platform
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from umbel.client.app import Umbel
 from umbel.version import __version__
 from umbel.worker.worker import Worker
 
@@ -17,23 +18,42 @@ _LABEL = 10
 
 
 def banner(worker: Worker, *, app_name: str, tasks: bool, width: int, color: bool = False, picture: str = "") -> str:
-    """The whole banner. `picture` is the encoding that the flower is to be drawn in; empty for no flower."""
+    """The whole banner of a worker. `picture` is the encoding that the flower is to be drawn in; empty for no flower."""
+    lines = _drawn(worker.hostname, _facts(worker, app_name), width=width, color=color, picture=picture)
+    if tasks:
+        lines += ["", f"  {_paint('tasks', _DIM, color)}", *_columns(_names(worker), width)]
+    return "\n".join([*lines, ""])
+
+
+def beat_banner(app: Umbel, scheduler: str, *, app_name: str, width: int, color: bool = False, picture: str = "") -> str:
+    """That of a beat."""
+    broker, store = app.broker.url, app.schedule_store.url
+    number = len(app.conf.beat_schedule or {})
+    facts = (
+        ("app", f"{app_name or app.main or '-'}, names {number} {'entry' if number == 1 else 'entries'}"),
+        ("broker", broker),
+        ("schedule", "in the broker's store" if store == broker else store),
+        ("sent by", scheduler),
+        ("zone", str(app.timezone)),
+    )
+    return "\n".join([*_drawn("beat", facts, width=width, color=color, picture=picture), ""])
+
+
+def _drawn(who: str, facts: Iterable[tuple[str, str]], *, width: int, color: bool, picture: str) -> list[str]:
+    """The facts beside the flower."""
     flower = _flower(picture) if width >= _NARROW else ()
     indent = len(flower[0]) + 5 if flower else 2
-    lines = [_title(worker, color=color), ""]
-    for label, value in _facts(worker, app_name):
+    lines = [_title(who, color=color), ""]
+    for label, value in facts:
         first, *more = _wrapped(value, width - indent - _LABEL)
         lines.append(f"{_paint(label.ljust(_LABEL), _DIM, color)}{first}")
         lines += [" " * _LABEL + each for each in more]
-    whole = ["", *_beside(flower, lines, indent, color=color)]
-    if tasks:
-        whole += ["", f"  {_paint('tasks', _DIM, color)}", *_columns(_names(worker), width)]
-    return "\n".join([*whole, ""])
+    return ["", *_beside(flower, lines, indent, color=color)]
 
 
-def _title(worker: Worker, *, color: bool) -> str:
+def _title(who: str, *, color: bool) -> str:
     python = _paint(f"Python {platform.python_version()}", _DIM, color)
-    return f"{_paint(f'umbel {__version__}', _BOLD, color)}  {worker.hostname}  {python}"
+    return f"{_paint(f'umbel {__version__}', _BOLD, color)}  {who}  {python}"
 
 
 def _facts(worker: Worker, app_name: str) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,8 @@ from umbel.cli.scope import shared_options
 
 COMMANDS = {
     "worker": "Run tasks until told to stop.",
+    "beat": "Send periodic work when it is due, until told to stop.",
+    "schedule": "Show what is sent when; add, change, run and remove it.",
     "call": "Send a task by name, and print its id.",
     "result": "Show what became of a task.",
     "revoke": "Let tasks not run, or end those that do.",

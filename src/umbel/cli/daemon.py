@@ -1,4 +1,4 @@
-"""What a worker in the background needs: to leave the terminal, a pidfile, another user's rights."""
+"""What a program in the background needs: to leave the terminal, a pidfile, another user's rights."""
 
 from __future__ import annotations
 
@@ -135,9 +135,7 @@ class Pidfile:
         if taken:
             os.close(self._file)
             whose = f"process {pid}, which is running" if pid else "another process that is starting"
-            raise Failure(
-                f"pidfile {self.path} belongs to {whose}; stop it first, or give this worker another one", CANNOT_CREATE
-            )
+            raise Failure(f"pidfile {self.path} belongs to {whose}; stop it first, or give another one", CANNOT_CREATE)
 
     def _is_still_there(self) -> bool:
         try:
@@ -179,7 +177,7 @@ def become(uid: str | None, gid: str | None) -> None:
     if uid is None and gid is None:
         return
     if os.geteuid() != 0:
-        raise Failure("--uid and --gid need root; start the worker as the wanted user instead")
+        raise Failure("--uid and --gid need root; start it as the wanted user instead")
     user, name, home_group = _user(uid) if uid is not None else (None, None, None)
     group = _group(gid) if gid is not None else home_group
     if group is not None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,9 +17,13 @@ from umbel.cli.command import command, names, option
 from umbel.cli.failure import Failure, note
 from umbel.cli.node import fill_path, node_name
 from umbel.cli.scope import Scope
+from umbel.cli.service import level, octal, set_up_log, settle_down, take_schedule
 from umbel.client.app import Umbel
 from umbel.pools import child
 from umbel.worker.worker import Worker
+
+if TYPE_CHECKING:
+    from umbel.cli.embedded import EmbeddedBeat
 
 POOLS = ("prefork", "processes", "threads", "asyncio", "solo")
 
@@ -48,22 +51,6 @@ def how_many(text: str) -> int:
     return int(text)
 
 
-def level(text: str) -> int:
-    """The number of a log level."""
-    try:
-        return log.level_of(text)
-    except ValueError as problem:
-        raise click.BadParameter(str(problem)) from problem
-
-
-def octal(text: str) -> int:
-    """File rights as octal digits."""
-    try:
-        return int(text, 8)
-    except ValueError as problem:
-        raise click.BadParameter(f"{text!r} is no octal number such as 022") from problem
-
-
 COUNT, SECONDS = click.IntRange(1), click.FloatRange(0, min_open=True)
 
 
@@ -81,6 +68,8 @@ COUNT, SECONDS = click.IntRange(1), click.FloatRange(0, min_open=True)
 @option("--max-memory-per-child", type=COUNT, metavar="KIB", help="Renew a process that has grown beyond this.")
 @option("--time-limit", type=SECONDS, metavar="SECONDS", help="End a task that runs longer.")
 @option("--soft-time-limit", type=SECONDS, metavar="SECONDS", help="Raise SoftTimeLimitExceeded in a task that runs longer.")
+@option("-B", "--beat", is_flag=True, help="Send periodic work, too. Of all beats, wherever they run, one sends.")
+@option("--scheduler", metavar="CLASS", help="With -B: a scheduler of your own.")
 @option("--purge", "--discard", is_flag=True, help="Delete all that waits in its queues before it starts.")
 @option("-D", "--detach", is_flag=True, help="Run in the background.")
 @option("--pidfile", metavar="FILE", help="Keep its pid there; while it lives, no other worker starts with this file.")
@@ -89,7 +78,7 @@ COUNT, SECONDS = click.IntRange(1), click.FloatRange(0, min_open=True)
 @option("--umask", type=octal, metavar="OCTAL", help="Rights that files it makes do not get.")
 @option("-O", "--optimization", type=click.Choice(["default", "fair"]), hidden=True)
 @option("-E", "--task-events", "--events", is_flag=True, hidden=True)
-@option("-B", "--beat", is_flag=True, hidden=True)
+@option("-s", "--schedule", metavar="URL", hidden=True)
 @option("-S", "--statedb", hidden=True)
 @option("--autoscale", hidden=True)
 @option("--disable-prefetch", is_flag=True, hidden=True)
@@ -116,43 +105,28 @@ def worker(scope: Scope, /, **given: Any) -> int:
     daemon.become(given["uid"], given["gid"])
     scope.include = tuple(given["include"])
     app = scope.required_app("umbel -A proj worker")
-    _settle_down(app, given, node, quiet=scope.quiet)
+    beat = _beat(app, given) if given["beat"] else None
+    settle_down(app, given, node, what="worker", quiet=scope.quiet)
     _refuse_pickle_as_root(app.conf.accept_content)
     logfile = fill_path(given["logfile"], node, keep_index=True) if given["logfile"] else None
-    made = _make(scope, given, node, birth, logfile)
+    made = _make(scope, given, node, birth, logfile, beat)
     if not birth and not scope.quiet:
         _show_banner(scope, made, given["loglevel"])
-    _set_up_log(scope, given["loglevel"], logfile)
+    set_up_log(scope, given["loglevel"], logfile)
+    signals.worker_process_init.connect(_name_child)
     try:
         return made.run()
     finally:
+        if beat is not None:
+            beat.stop()
         log.restore()
 
 
 def _refuse_and_tell(scope: Scope, given: dict[str, Any]) -> None:
     """Stop at what cannot be done; tell which options change nothing."""
-    if given["beat"]:
-        raise Failure("-B comes with `umbel beat`, which is not there yet; start the worker without it", 64)
     for name, reason in WITHOUT_EFFECT.items():
         if given[name] and not scope.quiet and given[name] not in ("default", "fair"):
             note(f"--{name.replace('_', '-')} has no effect: {reason}")
-
-
-def _settle_down(app: Umbel, given: dict[str, Any], node: str, *, quiet: bool) -> None:
-    """User, umask, log file and pidfile: from the settings (worker_uid …) where the command line does not tell them."""
-    if given["uid"] is None and given["gid"] is None:
-        uid, gid = app.conf.worker_uid, app.conf.worker_gid
-        daemon.become(None if uid is None else str(uid), None if gid is None else str(gid))
-    mask = app.conf.worker_umask if given["umask"] is None else given["umask"]
-    if mask is not None:
-        os.umask(octal(mask) if isinstance(mask, str) else mask)
-    given["logfile"] = given["logfile"] or app.conf.worker_logfile
-    if given["detach"] and not given["logfile"] and not quiet:
-        note("in the background without --logfile: what this worker says is lost")
-    if pattern := given["pidfile"] or app.conf.worker_pidfile:
-        pidfile = daemon.Pidfile(fill_path(pattern, node))
-        pidfile.take()
-        atexit.register(pidfile.drop)
 
 
 def _refuse_pickle_as_root(accept: Sequence[str]) -> None:
@@ -162,43 +136,37 @@ def _refuse_pickle_as_root(accept: Sequence[str]) -> None:
         raise Failure("as root a worker takes no pickle: any sender would own this machine; use --uid, or set C_FORCE_ROOT=1")
 
 
-def _make(scope: Scope, given: dict[str, Any], node: str, birth: daemon.Birth | None, logfile: str | None) -> Worker:
+def _beat(app: Umbel, given: dict[str, Any]) -> EmbeddedBeat:
+    """The beat that runs in the worker's process."""
+    from umbel.cli.embedded import EmbeddedBeat  # loaded where it is asked for
+
+    take_schedule(app, given["schedule"])
+    return EmbeddedBeat(app, given["scheduler"])
+
+
+def _make(
+    scope: Scope, given: dict[str, Any], node: str, birth: daemon.Birth | None, logfile: str | None, beat: EmbeddedBeat | None
+) -> Worker:
     app = scope.app()
     sizes = ("prefetch_multiplier", "max_tasks_per_child", "max_memory_per_child")
     rest = ("time_limit", "soft_time_limit", "queues", "exclude", "purge")
     where = log.file_for(logfile) if logfile else None
+
+    def ready(_: Worker) -> None:
+        if birth:
+            birth.ready(where)
+        if beat:
+            beat.start()
+
     concurrency = given["concurrency"] or (how_many(str(app.conf.worker_concurrency)) if app.conf.worker_concurrency else None)
     return Worker(
         app,
         hostname=node,
         concurrency=concurrency,
         pool=given["pool"] or app.conf.worker_pool,
-        ready=(lambda _: birth.ready(where)) if birth else None,
+        ready=ready,
         **{name: given[name] for name in (*sizes, *rest)},
     )
-
-
-def _set_up_log(scope: Scope, level: int, logfile: str | None) -> None:
-    """As the settings say, unless a receiver of `setup_logging` does it all."""
-    conf = scope.app().conf
-    color = scope.color if scope.color is not None else conf.worker_log_color
-    facts = {"loglevel": level, "logfile": logfile, "format": conf.worker_log_format, "colorize": color}
-    if not signals.setup_logging.send(None, **facts):
-        root, tasks = log.setup(
-            level,
-            logfile,
-            format=conf.worker_log_format,
-            task_format=conf.worker_task_log_format,
-            datefmt=conf.worker_log_datefmt,
-            task_datefmt=conf.worker_task_log_datefmt,
-            color=color,
-            hijack_root=conf.worker_hijack_root_logger,
-        )
-        signals.after_setup_logger.send(None, logger=root, **facts)
-        signals.after_setup_task_logger.send(None, logger=tasks, **facts | {"format": conf.worker_task_log_format})
-    signals.worker_process_init.connect(_name_child)
-    if conf.worker_redirect_stdouts:
-        log.redirect(conf.worker_redirect_stdouts_level)
 
 
 def _name_child(**_: Any) -> None:

@@ -1,0 +1,86 @@
+"""`umbel beat`: send periodic work, in the terminal or in the background."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+from typing import Any
+
+import click
+
+from umbel import log
+from umbel.beat import Beat, find_scheduler
+from umbel.cli import daemon
+from umbel.cli.banner import beat_banner
+from umbel.cli.command import command, option
+from umbel.cli.failure import note
+from umbel.cli.node import fill_path, node_name
+from umbel.cli.scope import Scope
+from umbel.cli.service import level, octal, set_up_log, settle_down, take_schedule
+
+
+@command("beat")
+@option("-s", "--schedule", metavar="URL", help="Store of the schedule, in place of the setting beat_store.")
+@option("-S", "--scheduler", metavar="CLASS", help="A scheduler of your own: module:Class, or an entry point's name.")
+@option("--max-interval", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Longest sleep of that scheduler.")
+@option("-n", "--hostname", metavar="NAME", help="Its name in paths: beat@%h.")
+@option("-l", "--loglevel", type=level, default="WARNING", metavar="LEVEL", help="DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+@option("-f", "--logfile", metavar="FILE", help="Log there.")
+@option("-D", "--detach", is_flag=True, help="Run in the background.")
+@option("--pidfile", metavar="FILE", help="Keep its pid there; while it lives, no other beat starts with this file.")
+@option("--uid", metavar="USER", help="Run as this user (root only).")
+@option("--gid", metavar="GROUP", help="Run as this group (root only).")
+@option("--umask", type=octal, metavar="OCTAL", help="Rights that files it makes do not get.")
+@option("--enable-remote-control/--no-enable-remote-control", "remote", hidden=True)
+@click.pass_obj
+def beat(scope: Scope, /, **given: Any) -> int:
+    """Send periodic work when it is due, until told to stop.
+
+    Start as many as you like, on any machines that reach the store: one of them leads and sends, the others wait for its place.
+    Ctrl-C (or SIGTERM) stops at once. `umbel schedule` shows and changes what is sent.
+
+    \b
+    umbel -A proj beat -l INFO
+    umbel -A proj beat -D --pidfile /run/umbel/beat.pid -f /var/log/umbel/beat.log
+    umbel -A proj worker -B       a worker that sends, too
+    """
+    node = node_name(given["hostname"] or "beat")
+    birth = daemon.detach("beat", quiet=scope.quiet) if given["detach"] else None
+    daemon.become(given["uid"], given["gid"])
+    app = scope.required_app("umbel -A proj beat")
+    settle_down(app, given, node, what="beat", quiet=scope.quiet)
+    take_schedule(app, given["schedule"])
+    if given["remote"] and not scope.quiet:
+        note("--enable-remote-control has no effect: a beat answers nobody; `umbel schedule` tells which one leads")
+    kind = find_scheduler(given["scheduler"] or app.conf.beat_scheduler)
+    made = Beat(app, max_interval=given["max_interval"], scheduler=kind)
+    logfile = fill_path(given["logfile"], node) if given["logfile"] else None
+    if not birth and not scope.quiet:
+        _show_banner(scope, made, "umbel" if kind is None else f"{kind.__module__}.{kind.__qualname__}")
+    set_up_log(scope, given["loglevel"], logfile)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: made.stop())
+    if birth:
+        birth.ready(log.file_for(logfile) if logfile else None)
+    try:
+        made.run()
+    finally:
+        log.restore()
+        app.close()
+    return 0
+
+
+def _show_banner(scope: Scope, made: Beat, scheduler: str) -> None:
+    is_tty = sys.stdout.isatty()
+    text = beat_banner(
+        made.app,
+        scheduler,
+        app_name=scope.app_name or "",
+        width=shutil.get_terminal_size().columns if is_tty else 100,
+        color=log.has_color(sys.stdout, scope.color),
+        picture=sys.stdout.encoding if is_tty else "",
+    )
+    click.echo(text)
+    if is_tty:
+        click.echo("  Ctrl-C stops; another beat, if there is one, leads then.\n")

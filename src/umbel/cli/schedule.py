@@ -1,0 +1,256 @@
+"""`umbel schedule`: what is sent when, who sends it, and all that can be changed there."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from umbel import clock
+from umbel.cli.call import arguments, moment, named_arguments
+from umbel.cli.command import command, option
+from umbel.cli.failure import Failure
+from umbel.cli.scope import Scope, shared_options
+from umbel.cli.screen import print_json, table
+from umbel.client.app import Umbel
+from umbel.client.timetable import Line
+from umbel.schedules import Schedule, clocked, crontab
+from umbel.schedules import schedule as interval
+from umbel.wire.brief import brief
+
+COLUMNS = ("name", "task", "when", "last", "next", "sent")
+
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def duration(text: str) -> float:
+    """Seconds, or a number with s, m, h or d behind it."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
+    try:
+        seconds = float(number) * UNITS[unit]
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise click.BadParameter(f"{text!r} is no duration; write it as 30, 90s, 15m, 2h or 1d")
+    return seconds
+
+
+def catch_up(text: str) -> int | str:
+    """`once`, `skip`, or a number."""
+    if text in ("once", "skip"):
+        return text
+    if not text.isdigit():
+        raise click.BadParameter(f"{text!r} is neither once, nor skip, nor a number")
+    return int(text)
+
+
+@click.group("schedule", invoke_without_command=True, params=shared_options(again=True))
+@option("--next", "upcoming", type=(click.IntRange(1), str), metavar="N NAME", help="Show the next N firings of one entry.")
+@option("-j", "--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@click.pass_context
+def schedule(context: click.Context, /, upcoming: tuple[int, str] | None, as_json: bool) -> None:
+    """Show what is sent when: all entries, when they fired last and fire next, and which beat sends them.
+
+    Times are those of this machine. What is changed here is heeded by running beats within a second.
+
+    \b
+    umbel -A proj schedule
+    umbel -A proj schedule --next 10 report
+    umbel -A proj schedule add report proj.report --cron '30 4 * * mon'
+    """
+    if context.invoked_subcommand is not None:
+        return
+    scope: Scope = context.obj
+    with _app(scope) as app:
+        if upcoming is not None:
+            _show_upcoming(app, *upcoming, as_json=as_json)
+        elif as_json:
+            print_json(_as_dict(app))
+        else:
+            _show(scope, app)
+
+
+@command("add")
+@click.argument("name")
+@click.argument("task")
+@option("--cron", metavar="LINE", help="When, as five fields: minute hour day month weekday; or @daily and its like.")
+@option("--every", type=duration, metavar="TIME", help="How often: 30, 90s, 15m, 2h, 1d.")
+@option("--at", type=moment, metavar="TIME", help="Once, for example at 2030-01-31T12:00:00.")
+@option("--zone", metavar="ZONE", help="The zone of --cron, such as Europe/Paris. [default: the app's]")
+@option("--catch-up", type=catch_up, default="once", metavar="HOW", help="After a pause: once (the default), skip, or how many.")
+@option("-a", "--args", type=arguments, metavar="JSON", default="[]", help="Positional arguments: '[2, 3]'.")
+@option("-k", "--kwargs", type=named_arguments, metavar="JSON", default="{}", help="Named arguments.")
+@option("--queue", metavar="NAME", help="Send it to this queue.")
+@option("--priority", type=click.IntRange(0, 9), metavar="0-9", help="With this priority; 9 is most urgent.")
+@option("--expires", type=float, metavar="SECONDS", help="A run that has not begun so long after is of no use.")
+@option("--disabled", is_flag=True, help="Do not send it yet.")
+@click.pass_obj
+def add(scope: Scope, /, name: str, task: str, **given: Any) -> None:
+    """Send the task TASK again and again, as the entry NAME."""
+    when = _when(given)
+    options = {key: given[key] for key in ("queue", "priority", "expires") if given[key] is not None}
+    with _app(scope) as app:
+        told = {"timezone": given["zone"], "catch_up": given["catch_up"], "enabled": not given["disabled"]}
+        try:
+            app.schedule.add(name, task, when, given["args"], given["kwargs"], **told, **options)
+        except TypeError as problem:  # the arguments do not fit the task
+            raise Failure(str(problem)) from problem
+        line = app.schedule[name]
+    first = f"first at {_time(line.next)}" if line.next is not None else "disabled"
+    _say(scope, f"added {name}: {when}, {first}")
+
+
+@command("enable")
+@click.argument("names", nargs=-1, required=True)
+@click.pass_obj
+def enable(scope: Scope, /, names: tuple[str, ...]) -> None:
+    """Let entries fire again, from now on."""
+    with _app(scope) as app:
+        app.schedule.enable(*names)
+    _say(scope, f"enabled {', '.join(names)}")
+
+
+@command("disable")
+@click.argument("names", nargs=-1, required=True)
+@click.pass_obj
+def disable(scope: Scope, /, names: tuple[str, ...]) -> None:
+    """Let entries fire no more until they are enabled."""
+    with _app(scope) as app:
+        app.schedule.disable(*names)
+    _say(scope, f"disabled {', '.join(names)}")
+
+
+@command("remove")
+@click.argument("names", nargs=-1, required=True)
+@click.pass_obj
+def remove(scope: Scope, /, names: tuple[str, ...]) -> None:
+    """Forget entries that were added here or by a program; those of the code are removed there."""
+    with _app(scope) as app:
+        app.schedule.remove(*names)
+    _say(scope, f"removed {', '.join(names)}")
+
+
+@command("run")
+@click.argument("name")
+@click.pass_obj
+def run(scope: Scope, /, name: str) -> None:
+    """Send an entry's task once, now, and print the task's id; its times stay as they are."""
+    with _app(scope) as app:
+        click.echo(app.schedule.run_now(name).id)
+
+
+for each in (add, enable, disable, remove, run):
+    schedule.add_command(each)
+
+
+@contextmanager
+def _app(scope: Scope) -> Iterator[Umbel]:
+    app = scope.app()
+    try:
+        yield app
+    finally:
+        app.close()
+
+
+def _say(scope: Scope, text: str) -> None:
+    if not scope.quiet:
+        click.echo(text)
+
+
+def _when(given: dict[str, Any]) -> Schedule:
+    chosen = [key for key in ("cron", "every", "at") if given[key] is not None]
+    if len(chosen) != 1:
+        raise click.UsageError("say when: one of --cron, --every and --at", click.get_current_context())
+    if given["cron"] is not None:
+        return crontab.from_string(given["cron"])
+    return interval(given["every"]) if given["every"] is not None else clocked(given["at"])
+
+
+# Showing
+
+
+def _show(scope: Scope, app: Umbel) -> None:
+    lines, wrong = list(app.schedule), app.schedule.named().wrong
+    if lines:
+        table(COLUMNS, [_row(line) for line in lines], right=1, color=scope.color)
+    else:
+        click.echo(f"nothing is scheduled at {app.schedule_store.url}")
+    for name, problem in wrong.items():
+        click.echo(f"not sent: {name}: {problem}")
+    for line in lines:
+        if line.problem is not None:
+            click.echo(f"cannot be read here: {line.name}: {line.problem}")
+    click.echo(_leader(scope, app))
+
+
+def _leader(scope: Scope, app: Umbel) -> str:
+    leader = app.schedule.leader()
+    if leader is not None:
+        return f"sent by {leader.owner}; zone {app.timezone} where an entry has none of its own"
+    return f"no beat runs, so nothing is sent: umbel -A {scope.app_name or 'proj'} beat"
+
+
+def _row(line: Line) -> tuple[str, ...]:
+    last = _time(line.last) if line.last is not None else "-"
+    if line.entry is None:
+        return line.name, "?", "?", last, "-", f"{line.count:,}"
+    entry = line.entry
+    when = f"{entry.schedule} ({entry.timezone})" if entry.timezone else str(entry.schedule)
+    coming = _time(line.next) if line.next is not None else "never" if line.enabled else "off"
+    return line.name, entry.task, when, last, coming, f"{line.count:,}"
+
+
+def _time(seconds: float | None) -> str:
+    """A time by the clock on the wall, as short as it is plain: `15:04:05` today, `Mon 04:30` this week, else with the date."""
+    if seconds is None:
+        return "-"
+    when = _local(seconds)
+    days = (when.date() - _local(clock.now()).date()).days
+    if days == 0:
+        return f"{when:%H:%M:%S}"
+    if 0 < days < 7:
+        return f"{when:%a %H:%M}"
+    return f"{when:%Y-%m-%d %H:%M}"
+
+
+def _local(seconds: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).astimezone()
+
+
+def _iso(seconds: float | None) -> str | None:
+    return None if seconds is None else _local(seconds).isoformat()
+
+
+def _show_upcoming(app: Umbel, count: int, name: str, *, as_json: bool) -> None:
+    moments = app.schedule.upcoming(name, count)
+    if as_json:
+        print_json([_iso(each) for each in moments])
+        return
+    for each in moments:
+        click.echo(f"{_local(each):%a %Y-%m-%d %H:%M:%S %Z}")
+    if len(moments) < count:
+        click.echo("never again" if moments else "never")
+
+
+def _as_dict(app: Umbel) -> dict[str, Any]:
+    leader = app.schedule.leader()
+    return {
+        "leader": None if leader is None else leader.owner,
+        "timezone": str(app.timezone),
+        "entries": [_entry(line) for line in app.schedule],
+        "wrong": app.schedule.named().wrong,
+    }
+
+
+def _entry(line: Line) -> dict[str, Any]:
+    told: dict[str, Any] = {"name": line.name, "enabled": line.enabled, "last": _iso(line.last), "next": _iso(line.next)}
+    told |= {"sent": line.count, "problem": line.problem}
+    if line.entry is not None:
+        entry = line.entry
+        told |= {"task": entry.task, "when": str(entry.schedule), "timezone": entry.timezone, "catch_up": entry.catch_up}
+        told |= {"args": brief(entry.args), "kwargs": brief(entry.kwargs), "options": entry.options, "origin": entry.origin}
+    return told

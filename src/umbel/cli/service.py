@@ -1,0 +1,80 @@
+"""What programs that keep running share: the rights they run with, their pidfile, and where they log."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from typing import Any
+
+import click
+
+from umbel import log, signals
+from umbel.cli import daemon
+from umbel.cli.failure import note
+from umbel.cli.node import fill_path
+from umbel.cli.scope import Scope
+from umbel.client.app import Umbel
+
+
+def level(text: str) -> int:
+    """The number of a log level."""
+    try:
+        return log.level_of(text)
+    except ValueError as problem:
+        raise click.BadParameter(str(problem)) from problem
+
+
+def octal(text: str) -> int:
+    """File rights as octal digits."""
+    try:
+        return int(text, 8)
+    except ValueError as problem:
+        raise click.BadParameter(f"{text!r} is no octal number such as 022") from problem
+
+
+def settle_down(app: Umbel, given: dict[str, Any], node: str, *, what: str, quiet: bool) -> None:
+    """User, umask, log file and pidfile: from the settings (`what`_uid …) where the command line does not tell them."""
+    conf = {part: app.conf[f"{what}_{part}"] for part in ("uid", "gid", "umask", "logfile", "pidfile")}
+    if given["uid"] is None and given["gid"] is None:
+        uid, gid = conf["uid"], conf["gid"]
+        daemon.become(None if uid is None else str(uid), None if gid is None else str(gid))
+    mask = conf["umask"] if given["umask"] is None else given["umask"]
+    if mask is not None:
+        os.umask(octal(mask) if isinstance(mask, str) else mask)
+    given["logfile"] = given["logfile"] or conf["logfile"]
+    if given["detach"] and not given["logfile"] and not quiet:
+        note(f"in the background without --logfile: what this {what} says is lost")
+    if pattern := given["pidfile"] or conf["pidfile"]:
+        pidfile = daemon.Pidfile(fill_path(pattern, node))
+        pidfile.take()
+        atexit.register(pidfile.drop)
+
+
+def set_up_log(scope: Scope, level: int, logfile: str | None) -> None:
+    """As the settings say, unless a receiver of `setup_logging` does it all."""
+    conf = scope.app().conf
+    color = scope.color if scope.color is not None else conf.worker_log_color
+    facts = {"loglevel": level, "logfile": logfile, "format": conf.worker_log_format, "colorize": color}
+    if not signals.setup_logging.send(None, **facts):
+        root, tasks = log.setup(
+            level,
+            logfile,
+            format=conf.worker_log_format,
+            task_format=conf.worker_task_log_format,
+            datefmt=conf.worker_log_datefmt,
+            task_datefmt=conf.worker_task_log_datefmt,
+            color=color,
+            hijack_root=conf.worker_hijack_root_logger,
+        )
+        signals.after_setup_logger.send(None, logger=root, **facts)
+        signals.after_setup_task_logger.send(None, logger=tasks, **facts | {"format": conf.worker_task_log_format})
+    if conf.worker_redirect_stdouts:
+        log.redirect(conf.worker_redirect_stdouts_level)
+
+
+def take_schedule(app: Umbel, place: str | None) -> None:
+    """What -s means: the URL of the schedule's store. Celery's file is not needed, which is told."""
+    if place and "://" in place:
+        app.conf.from_command_line({"beat_store": place})
+    elif place:
+        note(f"--schedule {place} has no effect: the schedule is kept in {app.schedule_store.url}")
