@@ -15,7 +15,7 @@ check:  ## format, lint, types, floors
 chaos:  ## kill processes, take Redis away, count what became of the tasks; half an hour
 	@scripts/chaos $(ARGS)
 
-bench:  ## umbel beside Celery on this machine; needs redis-server
+bench:  ## umbel beside other task queues on this machine; needs redis-server
 	@scripts/bench $(ARGS)
 
 clean:  ## remove what the others made

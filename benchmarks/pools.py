@@ -15,7 +15,7 @@ from umbel.pools.pool import Pool
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
 
-ROUNDS, JOBS, WINDOW = 5, 100_000, 1_000
+ROUNDS, JOBS, WINDOW, HOPS = 5, 100_000, 1_000, 500
 HEADERS = b'{"lang":"py","task":"noop","id":"018f0000-0000-7000-8000-000000000000","retries":0,"origin":"gen1@host"}'
 DOCUMENT = b'{"task_id":"018f0000-0000-7000-8000-000000000000","status":"SUCCESS","result":null,"traceback":null,"children":[]}'
 
@@ -87,7 +87,7 @@ async def main(kind: str, slots: int) -> None:
     pool = make(kind, slots)
     await pool.start()
     for is_async in (False, True):
-        await drain(pool, 5_000, is_async=is_async)
+        await drain(pool, JOBS // 20, is_async=is_async)
         rates, costs = [], []
         for _ in range(ROUNDS):
             cpu = time.thread_time()
@@ -96,7 +96,7 @@ async def main(kind: str, slots: int) -> None:
         what = "async" if is_async else "sync"
         rate, cost = statistics.median(rates), statistics.median(costs) * 1e6
         print(f"{kind} x {slots}, {what}: {rate:,.0f} jobs/s, loop thread {cost:.2f} µs/job")
-    print(f"{kind} x {slots}: one job to an idle pool and back {await hops(pool, 500) * 1e6:.0f} µs")
+    print(f"{kind} x {slots}: one job to an idle pool and back {await hops(pool, HOPS) * 1e6:.0f} µs")
     await pool.stop()
 
 

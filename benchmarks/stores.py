@@ -12,7 +12,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from umbel.stores.broker import Broker, Conclusion, Delivery
@@ -23,6 +23,8 @@ from umbel.wire.result import Result
 
 ROUNDS = 200
 BATCH = 256
+CALM, IDLE = 12, 5
+"""Seconds after which nobody waits as eagerly as at first, and seconds that are then observed."""
 
 
 def envelopes(count: int, queue: str = "celery", priority: int = 0, due: float | None = None) -> list[Envelope]:
@@ -31,10 +33,10 @@ def envelopes(count: int, queue: str = "celery", priority: int = 0, due: float |
     return [Envelope(id, queue, os.urandom(225).hex().encode(), b"x" * 70, priority=priority, due=due) for id in ids]
 
 
-def measure(what: str, count: int, work: Callable[[], object], rounds: int = ROUNDS) -> None:
-    """Print median and mean of `work`, which does `count` messages at a time."""
+def measure(what: str, count: int, work: Callable[[], object], share: float = 1.0) -> None:
+    """Print median and mean of `work`, which does `count` messages at a time, in so many times the usual number of rounds."""
     times = []
-    for _ in range(rounds):
+    for _ in range(max(int(ROUNDS * share), 1)):
         begun = time.perf_counter()
         work()
         times.append((time.perf_counter() - begun) / count)
@@ -58,15 +60,15 @@ def verbs(broker: Broker, queues: list[str]) -> None:
     """All that the hot path does."""
     thousand, one = envelopes(1000), envelopes(1)
     measure("send, 1,000 at a time", 1000, lambda: broker.send(thousand))
-    measure("send, one at a time", 1, lambda: broker.send(one), 2000)
+    measure("send, one at a time", 1, lambda: broker.send(one), 10)
     measure("reserve and conclude, 256 at a time", BATCH, lambda: drain(broker, queues, with_results=False))
     measure("the same with a result each", BATCH, lambda: drain(broker, queues, with_results=True))
-    measure("reserve and conclude, one at a time", 1, lambda: single(broker, queues), 1000)
+    measure("reserve and conclude, one at a time", 1, lambda: single(broker, queues), 5)
     busy = threading.Event()
     thread = threading.Thread(target=spin, args=(busy,))
     thread.start()
-    measure("send, 1,000 at a time, beside a busy thread", 1000, lambda: broker.send(thousand), 50)
-    measure("reserve and conclude, 256, beside a busy thread", BATCH, lambda: drain(broker, queues, with_results=False), 50)
+    measure("send, 1,000 at a time, beside a busy thread", 1000, lambda: broker.send(thousand), 0.25)
+    measure("reserve and conclude, 256, beside a busy thread", BATCH, lambda: drain(broker, queues, with_results=False), 0.25)
     busy.set()
     thread.join()
 
@@ -84,10 +86,10 @@ def spin(until: threading.Event) -> None:
 
 def idle(broker: Broker) -> None:
     """What waiting costs."""
-    broker.reserve(["nothing"], 1, 12)
+    broker.reserve(["nothing"], 1, CALM)
     before = resource.getrusage(resource.RUSAGE_SELF)
     begun = time.perf_counter()
-    for _ in range(5):
+    for _ in range(IDLE):
         broker.reserve(["nothing"], 1, 1)
     after = resource.getrusage(resource.RUSAGE_SELF)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -96,19 +98,19 @@ def idle(broker: Broker) -> None:
 
 def crowd(broker: Broker, count: int) -> None:
     """Fill the store: other queues, priorities, and messages that are not due."""
-    for _ in range(count // 10_000):
-        broker.send(envelopes(10_000))
+    for start in range(0, count, 10_000):
+        broker.send(envelopes(min(count - start, 10_000)))
     for number in range(20):
         broker.send([each for priority in range(10) for each in envelopes(50, f"other{number}", priority)])
-    broker.send(envelopes(50_000, due=time.time() + 3600))
+    broker.send(envelopes(count // 20, due=time.time() + 3600))
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure with an empty store, then with a full one."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--waiting", type=int, default=1_000_000)
     options.add_argument("--directory", default=None)
-    asked = options.parse_args()
+    asked = options.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=asked.directory) as directory:
         url = f"sqlite:///{Path(directory) / 'bench.db'}"
         broker, backend = open_broker(url), open_backend(url, expires=86400)
@@ -116,11 +118,11 @@ def main() -> None:
         verbs(broker, ["celery"])
         idle(broker)
         crowd(broker, asked.waiting)
-        print(f"\nwith {asked.waiting:,} waiting, 21 queues, 10 priorities, 50,000 not due:")
+        print(f"\nwith {asked.waiting:,} waiting, 21 queues, 10 priorities, {asked.waiting // 20:,} not due:")
         verbs(broker, ["celery"])
         elsewhere = envelopes(1000, "other7", 5)
         measure("send, 1,000 at a time, to a queue that is not the first", 1000, lambda: broker.send(elsewhere))
-        measure("depth of a full queue", 1, lambda: broker.depth(["celery"]), 20)
+        measure("depth of a full queue", 1, lambda: broker.depth(["celery"]), 0.1)
         broker.close()
         backend.close()
 

@@ -13,11 +13,13 @@ from umbel.wire.message import Headers, Message
 
 ACCEPT = accept_types(["json"])
 MANY = 1000
+ROUNDS, RUNS = 9, 20_000
 
 
-def microseconds(run: Callable[[], object], times: int, per_run: int = 1) -> float:
+def microseconds(run: Callable[[], object], per_run: int = 1) -> float:
     run()
-    return statistics.median(timeit.repeat(run, number=times, repeat=9)) / times / per_run * 1e6
+    times = max(RUNS // per_run, 1)
+    return statistics.median(timeit.repeat(run, number=times, repeat=ROUNDS)) / times / per_run * 1e6
 
 
 def main() -> None:
@@ -27,17 +29,17 @@ def main() -> None:
     sent = protocol.encode(message, queue="celery")
     told = result.encode(sent.id, "SUCCESS", 5)
     for name, spent in {
-        "new_ids(1000), each": microseconds(lambda: new_ids(MANY), 20, MANY),
-        "new_id": microseconds(new_id, 20_000),
-        "fill_many noop()": microseconds(lambda: template.fill_many(noop), 20, MANY),
-        "fill_many add(2, 3)": microseconds(lambda: template.fill_many(add), 20, MANY),
-        "fill_many f(2, 'abc', x=1, y='z')": microseconds(lambda: template.fill_many(words), 20, MANY),
-        "fill add(2, 3)": microseconds(lambda: template.fill(sent.id, (2, 3), {}), 20_000),
-        "encode add(2, 3)": microseconds(lambda: protocol.encode(message, queue="celery"), 20_000),
-        "headers": microseconds(lambda: protocol.headers(sent, ACCEPT), 20_000),
-        "decode": microseconds(lambda: protocol.decode(sent, ACCEPT), 20_000),
-        "result.encode": microseconds(lambda: result.encode(sent.id, "SUCCESS", 5), 20_000),
-        "result.decode": microseconds(lambda: result.decode(told, ACCEPT), 20_000),
+        "new_ids(1000), each": microseconds(lambda: new_ids(MANY), MANY),
+        "new_id": microseconds(new_id),
+        "fill_many noop()": microseconds(lambda: template.fill_many(noop), MANY),
+        "fill_many add(2, 3)": microseconds(lambda: template.fill_many(add), MANY),
+        "fill_many f(2, 'abc', x=1, y='z')": microseconds(lambda: template.fill_many(words), MANY),
+        "fill add(2, 3)": microseconds(lambda: template.fill(sent.id, (2, 3), {})),
+        "encode add(2, 3)": microseconds(lambda: protocol.encode(message, queue="celery")),
+        "headers": microseconds(lambda: protocol.headers(sent, ACCEPT)),
+        "decode": microseconds(lambda: protocol.decode(sent, ACCEPT)),
+        "result.encode": microseconds(lambda: result.encode(sent.id, "SUCCESS", 5)),
+        "result.decode": microseconds(lambda: result.decode(told, ACCEPT)),
     }.items():
         print(f"{name:36} {spent:6.2f} µs")
 

@@ -15,7 +15,7 @@ PATIENCE = 120.0
 
 @contextmanager
 def running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The process, until the block ends; then it and its children are asked to stop, and made to after ten seconds."""
+    """The process, until the block ends; then it and its children are asked to stop, and made to after a second."""
     with log.open("ab") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
@@ -23,7 +23,7 @@ def running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[byte
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(1)
         except subprocess.TimeoutExpired:
             pass
         try:

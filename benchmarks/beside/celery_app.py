@@ -1,0 +1,49 @@
+"""Celery's side, at the settings its documentation recommends for many short tasks."""
+
+from __future__ import annotations
+
+import work
+from celery import Celery
+from place import MESSAGES, RESULTS, ask
+
+app = Celery("bench", broker=MESSAGES, backend=RESULTS)
+SETTINGS = {
+    "task_ignore_result": True,  # where no result is wanted, none is kept
+    "worker_prefetch_multiplier": 256,
+    "worker_disable_rate_limits": True,
+    "worker_send_task_events": False,
+    "task_acks_late": False,  # Celery's default, and its faster way
+    "broker_pool_limit": 10,
+    "broker_connection_retry_on_startup": True,
+}
+app.conf.update(SETTINGS)
+TASKS = {
+    "noop": app.task(name="noop")(work.noop),
+    "mark": app.task(name="mark")(work.mark),
+    "kept": app.task(name="kept", ignore_result=False)(work.kept),
+}
+
+
+def send_each(name, calls):
+    """One call after the other."""
+    delay = TASKS[name].delay
+    for call in calls:
+        delay(*call)
+
+
+def send_batch(name, calls):
+    """Celery has no call for many: one producer is held for all, without retries (a `group` is slower)."""
+    send = TASKS[name].apply_async
+    with app.producer_pool.acquire(block=True) as producer:
+        for call in calls:
+            send(call, producer=producer, retry=False)
+
+
+def waiting() -> int:
+    """Messages that are not done with."""
+    return ask("LLEN", "celery") + ask("HLEN", "unacked")
+
+
+def results() -> int:
+    """Results that are kept."""
+    return ask("DBSIZE", db=1)

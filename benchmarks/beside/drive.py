@@ -1,0 +1,138 @@
+"""Measures one row of one system, in that system's environment: drive.py APP ROW COUNT WORKER-COMMAND...
+
+Prints one JSON object. The same code drives all systems; only the `*_app` modules differ.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import random
+import signal
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import work
+from place import FOLDER
+from processes import running, until, weight
+
+Numbers = dict[str, float]
+WARM = 20
+"""Calls before those whose time counts."""
+
+
+class Drive:
+    """One system under measurement."""
+
+    def __init__(self, app: str, count: int, worker: list[str]) -> None:
+        self.system: Any = importlib.import_module(app)
+        self.count = count
+        self.worker = worker
+        self.log = FOLDER / "worker.log"
+
+    def send(self, name: str, count: int) -> None:
+        """Fill the queue in the fastest way there is, each call with its number."""
+        send = self.system.send_batch or self.system.send_each
+        send(name, ((number,) for number in range(count)))
+
+    def ran(self, numbers: Iterable[int]) -> Callable[[], bool]:
+        """A fact to wait for: all these have run. Looks at each only until it has."""
+        left = iter(numbers)
+        first = next(left)
+
+        def all_have() -> bool:
+            nonlocal first
+            while work.TIMES[first]:
+                if (following := next(left, None)) is None:
+                    return True
+                first = following
+            return False
+
+        return all_have
+
+    def rate(self, send: Callable[[str, Iterable[tuple[()]]], None]) -> Numbers:
+        send("noop", [()] * 100)
+        begin = time.perf_counter()
+        send("noop", (() for _ in range(self.count)))
+        return {"rate": self.count / (time.perf_counter() - begin)}
+
+    def send_one(self) -> Numbers:
+        """Calls in a loop."""
+        return self.rate(self.system.send_each)
+
+    def send_batch(self) -> Numbers:
+        """Many calls of one task, as fast as the system can."""
+        return self.rate(self.system.send_batch)
+
+    def drain(self, name: str = "mark") -> Numbers:
+        """From the start of the first task to the store empty; the start of the worker is not in it."""
+        self.send(name, self.count)
+        with running(self.worker, self.log) as worker:
+            until(self.ran(range(self.count)), "the last task", worker)
+            end = until(lambda: self.system.waiting() == 0, "an empty queue", worker)
+        return {"rate": self.count / (end - min(work.TIMES[: self.count]))}
+
+    def drain_kept(self) -> Numbers:
+        """The same, and a result is kept of each."""
+        numbers = self.drain("kept")
+        if self.system.results() != self.count:
+            raise SystemExit(f"{self.system.results()} results of {self.count} tasks")
+        return numbers
+
+    def latency(self) -> Numbers:
+        """From the call to the first line of the task, with an idle worker; milliseconds."""
+        took = []
+        with running(self.worker, self.log) as worker:
+            for number in range(self.count + WARM):
+                called = time.monotonic()
+                self.system.send_each("mark", [(number,)])
+                time.sleep(random.uniform(0.008, 0.03))  # so that no timer of any system keeps step
+                until(self.ran([number]), "a task", worker)
+                took.append((work.TIMES[number] - called) * 1000)
+        took = sorted(took[WARM:])
+        return {"p50": statistics.median(took), "p99": took[int(len(took) * 0.99)]}
+
+    def naps(self) -> Numbers:
+        """From the start of the first task that sleeps a second to the end of the last, in a hundred slots."""
+        self.send("nap", self.count)
+        with running(self.worker, self.log) as worker:
+            until(self.ran(range(1, 2 * self.count, 2)), "the last task", worker)
+        times = work.TIMES[: 2 * self.count].tolist()
+        return {"stretch": (max(times) - min(times)) / (work.NAP * math.ceil(self.count / 100))}
+
+    def start(self) -> Numbers:
+        """From the start of the worker's process to its first task run; seconds."""
+        self.system.send_each("mark", [(0,)])
+        begin = time.monotonic()
+        with running(self.worker, self.log) as worker:
+            until(self.ran([0]), "the first task", worker)
+        return {"seconds": work.TIMES[0] - begin}
+
+    start_plain = start
+
+    def memory(self) -> Numbers:
+        """A worker that has run some tasks and is idle since two seconds; megabytes (PSS)."""
+        self.send("mark", self.count)
+        with running(self.worker, self.log) as worker:
+            until(self.ran(range(self.count)), "idleness", worker)
+            time.sleep(2)
+            return {"megabytes": weight(worker.pid)}
+
+    def crowd(self) -> Numbers:
+        """Reserving from a store with a thousand messages and from one with `count`, in turn; microseconds for each."""
+        return self.system.crowd(self.count)
+
+
+def main(app: str, row: str, count: str, *worker: str) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    drive = Drive(app, int(count), list(worker))
+    measure: Callable[[], Numbers] = getattr(drive, row)
+    print(json.dumps(measure()))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
