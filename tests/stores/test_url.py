@@ -75,6 +75,10 @@ def test_memory_takes_a_name_or_none():
         ("redis://host/0?priority_steps=a,b", "priority_steps"),
         ("rediss://host/0?ssl_cert_reqs=perhaps", "required, optional or none"),
         ("reddis://host", "did you mean redis"),
+        ("unix:///run/redis.sock", "did you mean redis+socket:///run/redis.sock?"),
+        ("redis+sentinel://host", "did you mean sentinel://one;sentinel://two/0?"),
+        ("rediss+sentinel://host", "did you mean sentinel://one;sentinel://two/0?ssl=true"),
+        ("redis+cluster://host", "umbel does not use clusters"),
         ("queue.db", "is no URL"),
         ("", "is no URL"),
     ],
@@ -108,6 +112,7 @@ def test_a_password_is_not_repeated_in_an_error():
         ("redis+socket:///run/redis.sock?virtual_host=2", "redis+socket:///run/redis.sock?virtual_host=2"),
         ("sentinel://:pass@a:1;sentinel://:pass@b;sentinel://c:3/2", "sentinel://a:1;b;c:3/2"),
         ("valkeys://host", "valkeys://host"),
+        ("valkey+socket:///run/valkey.sock", "valkey+socket:///run/valkey.sock"),
     ],
 )
 def test_redis_is_named_without_its_credentials(url, shown):

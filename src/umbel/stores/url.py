@@ -65,8 +65,8 @@ def _schemes(known: Mapping[str, object]) -> str:
 def _find(known: Mapping[str, Opener], place: Place, what: str) -> Opener:
     if place.scheme in known:
         return known[place.scheme]
-    near = difflib.get_close_matches(place.scheme, known, 1, 0.5)
-    hint = f" (did you mean {near[0]}://?)" if near else ""
+    instead = _INSTEAD.get(place.scheme) or next(iter(difflib.get_close_matches(place.scheme, known, 1, 0.5)), "")
+    hint = f" (did you mean {instead if ':' in instead else f'{instead}://'}?)" if instead else ""
     raise ImproperlyConfigured(f"umbel has no {what} for {place.scheme}://{hint}; it has {_schemes(known)}")
 
 
@@ -156,7 +156,14 @@ def _redis_schedule(place: Place) -> ScheduleStore:
     return open_schedule(place)
 
 
-_REDIS = ("redis", "rediss", "redis+socket", "sentinel", "valkey", "valkeys")
+_REDIS = ("redis", "rediss", "redis+socket", "sentinel", "valkey", "valkeys", "valkey+socket")
+_INSTEAD = {
+    **dict.fromkeys(("unix", "socket", "redis+unix", "rediss+socket"), "redis+socket:///run/redis.sock"),
+    **dict.fromkeys(("redis+sentinel", "redis-sentinel", "valkey+sentinel"), "sentinel://one;sentinel://two/0"),
+    **dict.fromkeys(("rediss+sentinel", "sentinels", "valkeys+sentinel"), "sentinel://one;sentinel://two/0?ssl=true"),
+    **dict.fromkeys(("redis+cluster", "rediss+cluster"), "redis://host/0, one server: umbel does not use clusters"),
+}
+"""What to write instead of schemes that others have."""
 _BROKERS: dict[str, Callable[[Place, float, int], Broker]] = {
     "memory": _memory_broker,
     "sqlite": _sqlite_broker,

@@ -187,6 +187,12 @@ _CODES = {
     exceptions.NoScriptError: "NOSCRIPT",
     exceptions.NoPermissionError: "NOPERM",
     exceptions.OutOfMemoryError: "OOM",
+    exceptions.MovedError: "MOVED",  # before the class that it is one of
+    exceptions.AskError: "ASK",
+    exceptions.ClusterCrossSlotError: "CROSSSLOT",
+    exceptions.ClusterDownError: "CLUSTERDOWN",
+    exceptions.TryAgainError: "TRYAGAIN",
+    exceptions.MasterDownError: "MASTERDOWN",
 }
 """redis-py takes the code off the errors that it has a class for."""
 

@@ -53,7 +53,7 @@ def server_at(place: Place) -> Server:
     for name in _NOT_NEEDED:
         place.take(name, None)
     timeout = _number(place, "socket_timeout", TIMEOUT)
-    is_socket = place.scheme == "redis+socket"
+    is_socket = place.scheme.endswith("+socket")
     return Server(
         url=place.url,
         hosts=() if is_socket else _hosts(place),

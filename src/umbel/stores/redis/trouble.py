@@ -17,7 +17,9 @@ _DOWN = {
     "UNBLOCKED": "ended the wait: it is a replica now",
 }
 """A full or read-only server is away, not unwilling: it takes the same again once it was emptied, or its successor found."""
+_CLUSTER = "belongs to a Redis Cluster, which umbel does not use: take a server by itself, with sentinels if it must not fail"
 _REFUSED = {
+    **dict.fromkeys(("MOVED", "ASK", "CROSSSLOT"), _CLUSTER),
     "NOAUTH": "asks for a password: put it into the URL",
     "WRONGPASS": "does not know this user and password",
     "NOPERM": "does not allow this user what umbel needs",
@@ -32,6 +34,8 @@ def refusal(url: str, text: str) -> BrokerError:
         return BrokerDown(f"{url} {_DOWN[code]} ({text})")
     if code in _REFUSED:
         return BrokerRefused(f"{url} {_REFUSED[code]} ({text})")
+    if "same slot" in text or "non local key" in text:
+        return BrokerRefused(f"{url} {_CLUSTER} ({text})")
     if "max number of clients" in text:
         return BrokerDown(f"{url} has no connection left: raise maxclients ({text})")
     return BrokerRefused(f"{url} refuses: {text}")
