@@ -21,16 +21,18 @@ DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sy
 class Stage:
     """A server behind a proxy, and a replica that can take its place."""
 
-    def __init__(self, server: RedisServer, other: RedisServer, proxy: Proxy, longest: float):
+    def __init__(self, server: RedisServer, other: RedisServer, proxy: Proxy, limits: tuple[float, float]):
         self.server = server
         self.other = other
         self.proxy = proxy
         self.url = f"redis://127.0.0.1:{proxy.port}/0"
-        self._longest = longest
+        self._limits = limits
 
     def length(self, chance: random.Random, least: float, most: float) -> float:
-        """How many seconds an outage lasts; less in a short run."""
-        return chance.uniform(least, max(least, min(most, self._longest)))
+        """How many seconds an outage lasts: `least` to `most`, as far as that lies within the limits of the run."""
+        shortest, longest = self._limits
+        least = max(least, shortest)
+        return chance.uniform(least, max(least, min(most, longest)))
 
     def last(self, chance: random.Random, least: float, most: float) -> None:
         """Let what was begun go on for so long. This is the length of an outage, not a wait for a fact."""
@@ -154,14 +156,14 @@ OUTAGES: dict[str, Callable[[Stage, random.Random], None]] = {
 
 
 @contextmanager
-def stage(folder: Path, *, longest: float) -> Iterator[Stage]:
-    """Two servers and a network; outages last at most `longest` seconds if they can be that short."""
+def stage(folder: Path, *, shortest: float = 0.0, longest: float) -> Iterator[Stage]:
+    """Two servers and a network; outages that take a while last from `shortest` to `longest` seconds, if they can."""
     servers = [RedisServer(folder / name, *DURABLE) for name in ("one", "two")]
     try:
         for server in servers:
             server.start()
         with standing_before(servers[0].port) as proxy:
-            yield Stage(*servers, proxy, longest)
+            yield Stage(*servers, proxy, (shortest, longest))
     finally:
         for server in servers:
             server.stop(kill=True)

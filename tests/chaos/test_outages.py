@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from tests.chaos.arena import TASKS, arena, new_seed
+from tests.chaos.arena import TAKEN, TASKS, arena, new_seed
 from tests.chaos.outages import OUTAGES, stage
 from tests.chaos.runs import outages
 from tests.chaos.table import Table
@@ -19,4 +20,17 @@ def test_nothing_is_lost_and_nothing_runs_twice_when_redis_goes_away(project: Ca
         kinds = list(OUTAGES)
         here.random.shuffle(kinds)
         outages(here, there, kinds, table)
+    print(table)
+
+
+def test_outages_longer_than_the_lease_take_nothing_from_living_workers(project: Callable[..., Project], tmp_path: Path) -> None:
+    lease, kinds = 2.0, ["refused", "SIGSTOP"]
+    table = Table()
+    made = partial(project, TASKS, lease=lease)
+    with (
+        stage(tmp_path, shortest=1.5 * lease, longest=1.5 * lease) as there,
+        arena(made(store=there.url), new_seed(), workers=2) as here,
+    ):
+        outages(here, there, kinds, table)
+        assert here.count(TAKEN) == 0
     print(table)
