@@ -872,6 +872,15 @@ class TestFollowUps:
         (envelope,) = house.run(one, embed=Embed(callbacks=[sig("a")])).envelopes
         assert envelope.queue == "q-a"
 
+    def test_a_part_of_a_chord_is_refused_as_its_body_would_never_run(self, house, document):
+        @house.task
+        def add(x, y):
+            raise AssertionError
+
+        outcome = house.run(add, 1, 2, embed=Embed(chord={"task": "proj.sum"}))
+        assert outcome.kind is Kind.UNREADABLE
+        assert "part of a chord" in str(document(outcome.results[0]).result)
+
     def test_a_value_that_a_callback_cannot_get_fails_the_task(self, house):
         @house.task(ignore_result=True)
         def odd():

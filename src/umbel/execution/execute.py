@@ -208,7 +208,7 @@ class Executor:
             if task is None:
                 return self._unopened(job, NotRegistered(message.headers.task), Kind.UNREADABLE)
             embed = message.embed
-            if embed.callbacks or embed.errbacks or embed.chain:
+            if embed.callbacks or embed.errbacks or embed.chain or embed.chord is not None:
                 links.check(embed)
         except (DecodeError, InvalidTaskError) as error:
             return self._unopened(job, error, Kind.UNREADABLE)

@@ -40,6 +40,8 @@ def check(embed: Embed) -> None:
     for place, sigs in (("callbacks", embed.callbacks), ("errbacks", embed.errbacks), ("chain", embed.chain)):
         for sig in sigs or ():
             _check(sig, place)
+    if embed.chord is not None:
+        raise InvalidTaskError("the task is part of a chord, whose body would never run: umbel counts no chords of Celery's yet")
 
 
 def _check(sig: Any, place: str) -> None:
