@@ -164,9 +164,8 @@ def later(self, path):
 
 @app.task(bind=True, ignore_result=True)
 def work(self):
-    note("begin", self.request.id, os.getpid(), os.getppid())
     time.sleep(0.002)
-    note("end", self.request.id, os.getpid(), os.getppid(), os.environ["SYSTEM"])
+    note("end", self.request.id, os.environ["SYSTEM"])
 
 
 @app.task(bind=True, acks_late=True)
