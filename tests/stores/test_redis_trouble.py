@@ -13,6 +13,7 @@ from tests.servers.redis import running
 
 from umbel.errors import BrokerDown, BrokerRefused
 from umbel.stores.broker import Conclusion
+from umbel.stores.redis.trouble import refusal
 from umbel.stores.url import open_backend, open_broker
 from umbel.testing.given import drain, envelope, envelopes, ids
 from umbel.testing.waiting import until
@@ -253,3 +254,16 @@ def test_after_a_kill_of_everything_only_what_is_named_for_good_is_left(server, 
     keys = set(server.ask("KEYS", "*").split(b"\r\n")[2::2])
     expected = {b"umbel.queues", b"_kombu.binding.q", b"_kombu.binding.idle"}
     assert keys - expected <= {b"umbel.intakes", b"umbel.soonest.q"}  # these end by themselves
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "READONLY You can't write against a read only replica.",
+        "READONLY You can't write against a read only replica. script: 4d3b, on @user_script:7.",
+        "ERR Error running script (call to f_4d3b): @user_script:7: @user_script: 7: -READONLY You can't write here.",
+        "ERR Error running script (call to f_4d3b): @user_script:7: @user_script: 7: -OOM command not allowed",
+    ],
+)
+def test_a_server_that_takes_no_writes_now_is_away_and_not_unwilling(told):
+    assert isinstance(refusal("redis://here", told), BrokerDown)

@@ -177,13 +177,13 @@ class Wire:
         if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError):
             self.close()
             return BrokerDown(f"{self._url} cannot be reached: {error}")
-        if isinstance(error, exceptions.ReadOnlyError):
+        if isinstance(error, exceptions.ReadOnlyError) or "READONLY" in str(error):
             self.close()  # the next connection looks for the master anew
-            return refusal(self._url, "READONLY")
         return refusal(self._url, _code(error))
 
 
 _CODES = {
+    exceptions.ReadOnlyError: "READONLY",
     exceptions.NoScriptError: "NOSCRIPT",
     exceptions.NoPermissionError: "NOPERM",
     exceptions.OutOfMemoryError: "OOM",

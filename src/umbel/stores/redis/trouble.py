@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from umbel.errors import BrokerDown, BrokerError, BrokerRefused
 
 _DOWN = {
@@ -27,8 +29,14 @@ _REFUSED = {
 }
 
 
+_IN_SCRIPT = re.compile(r"@user_script.*?: -([A-Z]+ .*)")
+"""How servers before Redis 7 tell that a command in a script failed."""
+
+
 def refusal(url: str, text: str) -> BrokerError:
     """The server's error reply, in umbel's words."""
+    if inside := _IN_SCRIPT.search(text):
+        text = inside[1]
     code = text.split(" ", 1)[0]
     if code in _DOWN:
         return BrokerDown(f"{url} {_DOWN[code]} ({text})")
