@@ -82,7 +82,10 @@ class RedisBackend(ResultBackend):
         names = {self._key(id).encode(): id for id in ids}
         trouble: BrokerDown | None = None
         try:
-            if (found := self._look(names, names)) or timeout <= 0:
+            first = names if timeout <= 0 else self._listener.unheard(names)
+            if (found := self._look(names, first)) or timeout <= 0:
+                if 0 < len(found) < len(names):  # whoever waits for many comes back for the rest
+                    self._listener.follow([name for name, id in names.items() if id not in found])
                 return found
         except BrokerDown as error:
             if timeout <= 0:

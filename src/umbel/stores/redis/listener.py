@@ -88,6 +88,11 @@ class Listener:
             known = self._channels
             return {name: known[name].news if name in known else 0 for name in names if not self._is_quiet(name)}
 
+    def unheard(self, names: Collection[bytes]) -> list[bytes]:
+        """Those of which nothing will be told by itself to who waits for them: they are to be looked at first."""
+        with self._lock:
+            return [name for name in names if name not in self._channels]
+
     def _is_quiet(self, name: bytes) -> bool:
         channel = self._channels.get(name)
         return channel is not None and channel.news == channel.looked != 0
@@ -129,6 +134,11 @@ class Listener:
                             self._left[name] = now
                 if was_none_left and self._left and not self._closed:
                     self._ring()
+
+    def follow(self, names: Collection[bytes]) -> None:
+        """Listen to these for a moment, though nobody waits for them now."""
+        with self.listening(names):
+            pass
 
     def _ring(self) -> None:
         """Let the thread know that there are new channels; start it if there is none."""
