@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import threading
 import time
 
@@ -205,3 +207,20 @@ def test_closing_gives_back_and_leaves_no_key_of_its_own(redis_server, open_one)
     assert waiting.end() == []
     until(lambda: blocked(redis_server) == 0)
     assert set(re.findall(rb"umbel[.\w]+", redis_server.ask("KEYS", "*"))) == {b"umbel.queues"}
+
+
+def test_messages_that_are_not_due_cost_a_worker_no_memory(redis_server, redis_url, open_one):
+    """A hundred thousand of them stay in the server; a worker that looks for work beside them grows by nothing."""
+    sender = open_one()
+    due = clock.now() + 3600
+    for part in range(10):
+        sender.send([envelope(f"{part}-{number}", due=due) for number in range(10_000)])
+    code = (
+        "import resource; from umbel.stores.url import open_broker\n"
+        f"broker = open_broker({redis_url!r})\n"
+        "broker.reserve(['empty'], 1000, 0.1); before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "assert not [broker.reserve(['q'], 1000, 0.1) for _ in range(3)][-1] and broker.depth(['q'])['q'].later == 100_000\n"
+        "broker.close(); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert int(told) < 2000  # KB; the messages are 40 MB
