@@ -1,6 +1,6 @@
-"""How fast the SQLite store is by itself: medians of several runs, in microseconds for each message.
+"""How fast a store is by itself, SQLite or the one at a URL: medians of several runs, in microseconds for each message.
 
-python benchmarks/stores.py [--waiting 1000000] [--directory DIR]
+python benchmarks/stores.py [--waiting 1000000] [--directory DIR] [--url redis://an-empty-server/0]
 """
 
 from __future__ import annotations
@@ -110,9 +110,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--waiting", type=int, default=1_000_000)
     options.add_argument("--directory", default=None)
+    options.add_argument("--url", default=None)
     asked = options.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=asked.directory) as directory:
-        url = f"sqlite:///{Path(directory) / 'bench.db'}"
+        url = asked.url or f"sqlite:///{Path(directory) / 'bench.db'}"
         broker, backend = open_broker(url), open_backend(url, expires=86400)
         assert broker.keeps(backend)
         verbs(broker, ["celery"])

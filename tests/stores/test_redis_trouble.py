@@ -120,6 +120,34 @@ def test_scripts_that_the_server_forgot_are_told_again(server, broker):
     assert broker.renew(30)
 
 
+def test_scripts_may_be_forgotten_at_any_moment(server, url):
+    brokers = [open_broker(url) for _ in range(3)]
+    done: list[str] = []
+    errors: list[Exception] = []
+
+    def work(broker, number: int) -> None:
+        try:
+            for count in range(100):
+                late = envelope(f"{number}-{count}-late", due=time.time() + 0.001)
+                broker.send([envelope(f"{number}-{count}"), late])
+                held = broker.reserve(["q"], 10, 0.5)
+                assert broker.conclude([Conclusion(each) for each in held]) == []
+                done.extend(ids(held))
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(broker, number)) for number, broker in enumerate(brokers)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        server.ask("SCRIPT", "FLUSH")
+    assert not errors
+    until(lambda: done.extend(ids(drain(brokers[0]))) or len(done) >= 600)
+    assert sorted(done) == sorted(f"{n}-{count}{late}" for n in range(3) for count in range(100) for late in ("", "-late"))
+    for broker in brokers:
+        broker.close()
+
+
 def test_killed_connections_are_opened_again(server, broker):
     broker.send([envelope("a")])
     server.ask("CLIENT", "KILL", "TYPE", "normal")
