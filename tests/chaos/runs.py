@@ -35,7 +35,7 @@ def kills(arena: Arena, count: int, table: Table) -> None:
 
 
 def outages(arena: Arena, stage: Stage, kinds: Sequence[str], table: Table) -> None:
-    """Let these outages happen one after the other, then judge."""
+    """Let these outages happen one after the other, then judge: no worker may be taken for dead, or log what only its makers read."""
     for kind in kinds:
         with arena.app() as app:
             slow = [arena.send(app, "slow") for _ in arena.workers]
@@ -54,6 +54,8 @@ def outages(arena: Arena, stage: Stage, kinds: Sequence[str], table: Table) -> N
     assert not arena.exits, arena.exits
     arena.settle()
     judge(arena, table)
+    assert arena.count(TAKEN) == 0
+    assert arena.count("Traceback") == 0
 
 
 def stalls(arena: Arena, count: int, table: Table) -> None:

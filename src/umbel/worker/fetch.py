@@ -76,6 +76,8 @@ class Fetch:
             except BrokerDown as error:
                 pause = await self._rest(pause, error)
             else:
+                if pause > FIRST_PAUSE:
+                    log.warning("The store is back: fetching again")
                 pause = FIRST_PAUSE
                 if deliveries:
                     await self._hand_on(deliveries)
