@@ -35,7 +35,7 @@ def kills(arena: Arena, count: int, table: Table) -> None:
 
 
 def outages(arena: Arena, stage: Stage, kinds: Sequence[str], table: Table) -> None:
-    """Let these outages happen one after the other, then judge: no worker may be taken for dead, or log what only its makers read."""
+    """Let these outages happen one after the other, then judge: no worker may be taken for dead, or log a traceback."""
     for kind in kinds:
         with arena.app() as app:
             slow = [arena.send(app, "slow") for _ in arena.workers]
