@@ -30,7 +30,8 @@ CALM, IDLE = 12, 5
 def envelopes(count: int, queue: str = "celery", priority: int = 0, due: float | None = None) -> list[Envelope]:
     """Envelopes as large as those of a small task: 450 bytes of headers, 70 of body."""
     ids = new_ids(count)
-    return [Envelope(id, queue, os.urandom(225).hex().encode(), b"x" * 70, priority=priority, due=due) for id in ids]
+    headers = [f'{{"id":"{id}","x":"{os.urandom(197).hex()}"}}'.encode() for id in ids]
+    return [Envelope(id, queue, told, b"x" * 70, priority=priority, due=due) for id, told in zip(ids, headers, strict=True)]
 
 
 def measure(what: str, count: int, work: Callable[[], object], share: float = 1.0) -> None:
