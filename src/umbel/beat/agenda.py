@@ -64,7 +64,7 @@ class Agenda:
     def __init__(self, zone: tzinfo, code: Mapping[str, Entry], *, deadline: float | None = None):
         self._zone = zone
         self._code = code
-        """The entries that the code names: some know more than bytes can tell."""
+        """Entries of the code that know more than their definitions can tell."""
         self._deadline = deadline
         """Age in seconds beyond which nobody makes up for a missed crontab."""
         self._entries: dict[str, Planned] = {}

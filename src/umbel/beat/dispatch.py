@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,9 @@ log = logging.getLogger("umbel.beat")
 
 MOST = 1_000
 """Messages sent in one step: beyond, a store gains nothing more for each."""
+GATHER = 0.02
+"""Seconds: it wakes at multiples of this, so that what falls due one shortly after the other is one step, and whole seconds are
+kept exactly."""
 PAUSE = 1.0
 """Seconds until a broker that was away is tried again."""
 
@@ -53,6 +57,7 @@ class Dispatch:
         self._agenda: Agenda | None = None
         self._version = 0
         self._code: dict[str, Entry] = {}
+        """The entries of the code that no store can keep whole."""
         self._unnoted: dict[str, Ticks] = {}
         """What was sent, and is not in the store yet."""
         self._not_before = 0.0
@@ -61,7 +66,7 @@ class Dispatch:
     def prepare(self) -> None:
         """Bring the store in line with the code, and tell what is wrong there; raises BrokerDown while the store is away."""
         named: Named = self._app.schedule.save_named()
-        self._code = named.entries
+        self._code = {name: entry for name, entry in named.entries.items() if not entry.is_whole}
         for name, problem in named.wrong.items():
             log.error("Entry %r is not sent: %s", name, problem)
         for name, task in named.strange.items():
@@ -94,7 +99,7 @@ class Dispatch:
         if held > 0:
             return held
         while (due := self._agenda.next_due) is not None:
-            wait = due - clock.now()
+            wait = math.ceil(due / GATHER) * GATHER - clock.now()
             if wait > 0 or not self._may_send():
                 return max(wait, 0.0)
             if not self._send(self._agenda, self._agenda.due(clock.now(), MOST)):

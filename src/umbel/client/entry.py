@@ -52,7 +52,7 @@ class Entry:
     start: float = 0.0
     """Firings up to this moment do not count: they were another schedule's."""
     is_whole: bool = True
-    """False if the bytes leave out what only the code knows (arguments that are no JSON); its beat takes it from there."""
+    """False if its definition leaves out what only the code knows (what is no JSON); beats take it from there."""
 
     @classmethod
     def read(cls, name: str, given: Any, *, app: Any = None) -> Entry:
@@ -126,13 +126,11 @@ class Entry:
                 raise
             return {"kind": _UNKEPT, "text": str(self.schedule)}
 
-    def continuing(self, definition: bytes | None, now: float) -> Entry:
+    def continuing(self, definition: bytes, now: float) -> Entry:
         """This entry in the place of what the store has: if it is due at other moments, those count from now on."""
         try:
-            found = opened(definition) if definition is not None else {}
+            found = opened(definition)
         except DecodeError:
-            found = {}
-        if not found:
             return self
         same = (found["schedule"], found.get("timezone")) == (self._schedule_data(), self.timezone)
         return replace(self, start=float(found.get("start", 0.0)) if same else now)

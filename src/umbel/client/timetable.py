@@ -46,6 +46,7 @@ class Named:
     """What the code of an app names."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
+    definitions: dict[str, bytes] = field(default_factory=dict)
     wrong: dict[str, str] = field(default_factory=dict)
     """The names of those that cannot be used, and why."""
     strange: dict[str, str] = field(default_factory=dict)
@@ -132,10 +133,10 @@ class Timetable:
         entry = Entry.read(name, {**given, "timezone": timezone, "catch_up": catch_up})
         if name in self:
             raise ImproperlyConfigured(f"there is an entry {name!r} already; change it, or remove it first")
-        self._check(entry)
+        definition = self._check(entry)
         if entry.schedule.next(clock.now(), self._zone(entry)) is None:
             raise ScheduleError(f"entry {name!r} would never fire: {entry.schedule} is over")
-        self._store.save([(name, entry.encode())])
+        self._store.save([(name, definition)])
         if not enabled:
             self._store.enable([name], enabled=False)
         return entry
@@ -147,8 +148,7 @@ class Timetable:
         """
         row = self._own(name)
         entry = self._decode(row).changed(**changes).continuing(row.definition, clock.now())
-        self._check(entry)
-        self._store.save([(name, entry.encode())])
+        self._store.save([(name, self._check(entry))])
         return entry
 
     def enable(self, *names: str) -> None:
@@ -179,8 +179,9 @@ class Timetable:
         named = Named()
         for name, given in dict(self._app.conf.beat_schedule or {}).items():
             try:
-                entry = replace(Entry.read(name, given, app=self._app), origin=self._origin)
-                self._check(entry)
+                entry = Entry.read(name, given, app=self._app)
+                entry.origin = self._origin
+                named.definitions[name] = self._check(entry)
                 named.entries[name] = entry
             except (ImproperlyConfigured, EncodeError, TypeError, ValueError) as problem:
                 named.wrong[name] = str(problem)
@@ -195,8 +196,9 @@ class Timetable:
         kept = {row.name: row for row in store.changes().rows}
         changed: list[tuple[str, bytes]] = []
         for name, entry in named.entries.items():
-            known = kept.get(name)
-            definition = entry.continuing(known.definition if known is not None else None, now).encode()
+            definition, known = named.definitions[name], kept.get(name)
+            if known is not None and known.definition != definition:
+                definition = entry.continuing(known.definition, now).encode()
             if known is None or known.definition != definition:
                 changed.append((name, definition))
         for start in range(0, len(changed), PAGE):
@@ -219,20 +221,23 @@ class Timetable:
     def _store(self) -> ScheduleStore:
         return self._app.schedule_store
 
-    def _check(self, entry: Entry) -> None:
-        """Raise what would be wrong with its messages, as far as that is known before there is one."""
+    def _check(self, entry: Entry) -> bytes:
+        """Its definition; raises what would be wrong with its messages, as far as that is known before there is one."""
         task = self._app.tasks.get(entry.task)
         if task is not None and task.typing:
             plan = task._plan or task._make_plan()
-            plan.arguments.check(entry.args, entry.kwargs)
+            if not plan.arguments.fit(entry.args, entry.kwargs):
+                plan.arguments.check(entry.args, entry.kwargs)
         definition = entry.encode()
-        if b'"in_code":true' in definition:  # the usual serializer cannot carry it: perhaps the task's own can
+        if b'"in_code":true' in definition:  # JSON cannot carry it: perhaps the task's own serializer can
+            entry.is_whole = False
             sample = replace(
                 entry,
                 args=tuple(None if isinstance(each, BeatLazyFunc) else each for each in entry.args),
                 kwargs={key: None if isinstance(each, BeatLazyFunc) else each for key, each in entry.kwargs.items()},
             )
             call_of(self._app, sample).encode()
+        return definition
 
     def _zone(self, entry: Entry) -> tzinfo:
         return read_zone(entry.timezone) if entry.timezone else self._app.timezone
