@@ -121,7 +121,7 @@ class ScheduleEntry:
 
     def __repr__(self) -> str:
         words = [*map(repr, self.args or ()), *(f"{key}={value!r}" for key, value in (self.kwargs or {}).items())]
-        return f"<{type(self).__name__}: {self.name} {self.task}({', '.join(words)}) {self.schedule!r}>"
+        return f"<{type(self).__name__}: {self.name} {self.task}({', '.join(words)}) {self.schedule!r}"
 
 
 class Scheduler:
