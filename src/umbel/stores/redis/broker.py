@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import re
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,15 +20,19 @@ from umbel.stores.owner import new_owner
 from umbel.stores.redis import element, results
 from umbel.stores.redis.backend import RedisBackend
 from umbel.stores.redis.bindings import Bindings
+from umbel.stores.redis.cemetery import Cemetery
+from umbel.stores.redis.depth import as_depth
 from umbel.stores.redis.element import PLAIN, URGENT, Written
 from umbel.stores.redis.handouts import Handouts
 from umbel.stores.redis.leftovers import Leftovers
 from umbel.stores.redis.link import Command, Link
-from umbel.stores.redis.mirror import Mirror
+from umbel.stores.redis.revoked import Revoked
 from umbel.stores.redis.script import Script
 from umbel.stores.redis.server import Server
 from umbel.stores.redis.watch import Watch
 from umbel.wire.envelope import Envelope
+
+log = logging.getLogger("umbel.stores")
 
 INTAKE = 10.0
 """Seconds for which one look at the queues lets waits fill an intake; `recover` knows of it so long."""
@@ -38,11 +42,8 @@ MOST_SENT = 10_000
 """Messages in one exchange: more would fill the memory of both sides."""
 MOST_ARGUMENTS = 50_000
 """Of one script; a longer list of conclusions takes several."""
-PAGE = 5000
-"""Revocations that one script tells."""
 MOST_FOR_ONE = 1_000_000
 """Redis takes so many, and a little more."""
-KEY = re.compile(r"\d+-\d+\Z")
 
 
 _SCRIPTS = (
@@ -109,6 +110,7 @@ class RedisBroker(Broker):
         constants |= {"UNACKED": unacked[0], "UNACKED_INDEX": unacked[1]}
         self._constants = constants
         self._scripts = {name: Script(constants, "insist", "keys", name) for name in _SCRIPTS}
+        self._cemetery = Cemetery(self._link, self._scripts["dig"], prefix)
         self._results: RedisBackend | None = None
         self._turns = itertools.count()
         self._lock = Lock()
@@ -122,7 +124,7 @@ class RedisBroker(Broker):
         self._declared: set[str] = set()
         self._watches: list[Watch] = []
         self._waiting: set[Watch] = set()
-        self._mirror = Mirror()
+        self._revoked = Revoked(self._link, self._scripts)
 
     def _run(self, name: str, *arguments: Any) -> Any:
         return self._link.run(self._scripts[name], *arguments)
@@ -251,7 +253,7 @@ class RedisBroker(Broker):
         booked, watch.booked = watch.booked, []
         found: list[Delivery] = []
         for queue, (field, packed, mark) in booked:
-            found += self._marked(self._deliveries([(packed, queue, PLAIN, field.decode())]), mark)
+            found += self._revoked.mark(self._deliveries([(packed, queue, PLAIN, field.decode())]), mark)
         self.release(found[limit:])
         return found[:limit]
 
@@ -285,7 +287,7 @@ class RedisBroker(Broker):
                 for packed in elements:
                     number += 1
                     taken.append((packed, queue, step, f"{handout}.{number} {step} {queue}"))
-            return self._marked(self._deliveries(taken), mark), None if soon is None else float(soon)
+            return self._revoked.mark(self._deliveries(taken), mark), None if soon is None else float(soon)
 
     def _deliveries(self, taken: Sequence[tuple[bytes, str, str, str]]) -> list[Delivery]:
         """Those of (element, queue, step, field) that are messages; the others are buried."""
@@ -297,44 +299,12 @@ class RedisBroker(Broker):
             except DecodeError as error:
                 stray = Delivery(element.strange(packed, queue), queue, Receipt(self.owner, field), 1)
                 strange.append(Conclusion(stray, buried=str(error)))
+                log.error("An element of the queue %r is buried: %s", queue, error)
             else:
                 found.append(Delivery(envelope, queue, Receipt(self.owner, field), attempts + 1, begun, parked))
         if strange:
             self.conclude(strange)
         return found
-
-    def _marked(self, deliveries: list[Delivery], mark: bytes | None) -> list[Delivery]:
-        """The same; revoked are those that the mirror knows at this mark, if the server still does."""
-        revoked = self._mirror.at(int(mark or 0), self._behind)
-        if revoked and (suspects := [each for each in deliveries if each.envelope.id in revoked]):
-            self._look_up(suspects)
-        return deliveries
-
-    def _look_up(self, deliveries: Sequence[Delivery]) -> None:
-        """Ask the server which of these are revoked."""
-        for index in self._run("revoked", *[each.envelope.id for each in deliveries]):
-            deliveries[index].revoked = True
-
-    def _behind(self, after: int) -> tuple[int, int, list[Revocation]]:
-        """The mark to ask from next, how many revocations are kept, and those made behind the mark `after`."""
-        found: list[Revocation] = []
-        more = True
-        while more:
-            mark, more, count, told = self._run("revocations", after, PAGE)
-            after = int(mark)
-            for id, signal in zip(told[::2], told[1::2], strict=True):
-                found.append(Revocation(id.decode(), signal.decode() or None))
-        return after, count, found
-
-    def revoke(self, revocations: Sequence[Revocation], seconds: float) -> None:
-        told = [text for each in revocations for text in (each.id, each.signal or "")]
-        commands = [(self._scripts["revoke"], seconds, *told[at : at + 2 * AT_ONCE]) for at in range(0, len(told), 2 * AT_ONCE)]
-        if commands:
-            self._link.ask_all(commands)
-
-    def revocations(self, after: int = 0) -> tuple[int, list[Revocation]]:
-        mark, _, found = self._behind(after)
-        return mark, found
 
     def _lost_of(self, deliveries: Sequence[Delivery], name: str, *arguments: Any) -> list[Delivery]:
         """Run a script on these deliveries; gives those that were not held."""
@@ -401,6 +371,12 @@ class RedisBroker(Broker):
             self._lost = False
         return kept
 
+    def revoke(self, revocations: Sequence[Revocation], seconds: float) -> None:
+        self._revoked.keep(revocations, seconds)
+
+    def revocations(self, after: int = 0) -> tuple[int, list[Revocation]]:
+        return self._revoked.behind(after)
+
     def recover(self) -> Recovered:
         with self._handouts.asking() as handout:
             returned, stale, lost, stranded = self._run(
@@ -418,8 +394,7 @@ class RedisBroker(Broker):
             if stale:
                 returned += self._leftovers.restore(self._scripts["restore"])
             found = self._deliveries(taken)
-            if found:
-                self._look_up(found)
+            self._revoked.look_up(found)
             return Recovered(returned, found)
 
     def queues(self) -> list[str]:
@@ -432,34 +407,20 @@ class RedisBroker(Broker):
     def depth(self, queues: Sequence[str]) -> dict[str, Depth]:
         if not queues:
             return {}
-        return {row[0].decode(): _depth(row) for row in self._run("survey", *queues)}
+        return {row[0].decode(): as_depth(row) for row in self._run("survey", *queues)}
 
     def purge(self, queue: str) -> int:
         count: int = self._run("purge", queue)
         return count
 
     def buried(self, queue: str | None = None, *, limit: int = 100, after: str = "") -> list[Buried]:
-        found: list[Buried] = []
-        start = f"({after}" if KEY.match(after) else "-"
-        while len(found) < limit:
-            rows = self._link.ask("XRANGE", f"{self._prefix}umbel.dead", start, "+", "COUNT", min(limit, 1000))
-            letters = [_letter(key.decode(), fields) for key, fields in rows]
-            found += [letter for letter in letters if queue is None or letter.queue == queue][: limit - len(found)]
-            if not rows:
-                break
-            start = f"({letters[-1].key}"
-        return found
+        return self._cemetery.buried(queue, limit, after)
 
     def revive(self, keys: Sequence[str]) -> int:
-        return self._dig("revive", keys)
+        return self._cemetery.dig("revive", keys)
 
     def discard(self, keys: Sequence[str]) -> int:
-        return self._dig("discard", keys)
-
-    def _dig(self, what: str, keys: Sequence[str]) -> int:
-        valid = [key for key in dict.fromkeys(keys) if KEY.match(key)]
-        count: int = self._run("dig", what, *valid) if valid else 0
-        return count
+        return self._cemetery.dig("discard", keys)
 
     def keeps(self, backend: ResultBackend) -> bool:
         """True for a backend on the same server, whatever its database."""
@@ -507,28 +468,3 @@ class RedisBroker(Broker):
 
 def _as_arguments(each: Written) -> tuple[Any, ...]:
     return each.queue, each.step, "" if each.due is None else repr(each.due), each.order, each.element
-
-
-def _depth(row: Sequence[Any]) -> Depth:
-    _, ready, held, later, dead, ages, now = row
-    born = [moment for age in ages if (moment := _born(age.decode())) is not None]
-    return Depth(ready, held, later, dead, max(float(now) - min(born), 0.0) if born else None)
-
-
-def _born(age: str) -> float | None:
-    """Since when an element is ready: its tag tells when it was made, if it is umbel's; before it was due, it was not ready."""
-    tag, due = age.split(" ")
-    made = int(tag.replace("-", "")[:12], 16) / 1000 if tag[14:15] == "7" else None
-    if due == "null":
-        return made
-    return float(due) if made is None else max(float(due), made)
-
-
-def _letter(key: str, fields: Sequence[bytes]) -> Buried:
-    told = dict(zip(fields[::2], fields[1::2], strict=True))
-    queue, packed = told[b"queue"].decode(), told[b"element"]
-    try:
-        envelope = element.read(packed, queue, told[b"step"].decode()).envelope
-    except DecodeError:
-        envelope = element.strange(packed, queue)
-    return Buried(key, envelope, queue, told[b"reason"].decode(), float(told[b"when"]), int(told[b"attempt"]))

@@ -1,0 +1,52 @@
+"""Dead letters: one stream for all queues, so that they are told in the order in which they died."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from umbel.errors import DecodeError
+from umbel.stores.broker import Buried
+from umbel.stores.redis import element
+from umbel.stores.redis.link import Link
+from umbel.stores.redis.script import Script
+
+KEY = re.compile(r"\d+-\d+\Z")
+
+
+class Cemetery:
+    """Tells of dead letters, and digs them out. Any thread may use it."""
+
+    def __init__(self, link: Link, dig: Script, prefix: str):
+        self._link = link
+        self._dig = dig
+        self._stream = f"{prefix}umbel.dead"
+
+    def buried(self, queue: str | None, limit: int, after: str) -> list[Buried]:
+        """As in the broker's contract."""
+        found: list[Buried] = []
+        start = f"({after}" if KEY.match(after) else "-"
+        while len(found) < limit:
+            rows = self._link.ask("XRANGE", self._stream, start, "+", "COUNT", min(limit, 1000))
+            letters = [_letter(key.decode(), fields) for key, fields in rows]
+            found += [letter for letter in letters if queue is None or letter.queue == queue][: limit - len(found)]
+            if not rows:
+                break
+            start = f"({letters[-1].key}"
+        return found
+
+    def dig(self, what: str, keys: Sequence[str]) -> int:
+        """`revive` or `discard` these; tells how many there were."""
+        valid = [key for key in dict.fromkeys(keys) if KEY.match(key)]
+        count: int = self._link.run(self._dig, what, *valid) if valid else 0
+        return count
+
+
+def _letter(key: str, fields: Sequence[bytes]) -> Buried:
+    told = dict(zip(fields[::2], fields[1::2], strict=True))
+    queue, packed = told[b"queue"].decode(), told[b"element"]
+    try:
+        envelope = element.read(packed, queue, told[b"step"].decode()).envelope
+    except DecodeError:
+        envelope = element.strange(packed, queue)
+    return Buried(key, envelope, queue, told[b"reason"].decode(), float(told[b"when"]), int(told[b"attempt"]))
