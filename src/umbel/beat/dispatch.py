@@ -149,8 +149,8 @@ class Dispatch:
         return letters
 
     def _letter(self, entry: Entry, moment: float) -> Letter:
-        stream = f"beat:{entry.name}"
-        call = call_of(self._app, entry, id=derived(f"{self._app.main}\0{entry.task}\0{entry.name}", moment))
+        stream = f"beat:{self._app.main or ''}:{entry.name}"  # other apps on the same broker have entries of that name, too
+        call = call_of(self._app, entry, id=derived(f"{stream}\0{entry.task}", moment))
         then = announce(call) if is_watched() else None
         if log.isEnabledFor(logging.INFO):
             log.info("Scheduler: Sending due task %s (%s)", entry.name, entry.task)
