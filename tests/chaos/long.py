@@ -14,6 +14,7 @@ from tests.chaos.arena import TASKS, Arena, arena, new_seed
 from tests.chaos.outages import DURABLE, OUTAGES, stage
 from tests.chaos.runs import kills, outages, stalls
 from tests.chaos.table import Table
+from tests.chaos.test_beats import play as strike_beats
 from tests.servers.redis import running
 from tests.trips.project import Project
 
@@ -33,6 +34,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=1000, help="on Redis")
     parser.add_argument("--sqlite-kills", type=int, default=300)
     parser.add_argument("--outages", type=int, default=100, help="of Redis, and of the network before it")
+    parser.add_argument("--beats", type=int, default=200, help="leading beats that are killed or paused, on SQLite and on Redis")
     parser.add_argument("--stalls", type=int, default=20, help="workers that stand still, on Redis")
     asked = parser.parse_args()
     table = Table()
@@ -57,6 +59,8 @@ def rounds(asked: argparse.Namespace, table: Table) -> Iterator[Round]:
         yield partial(on_redis, 4, partial(kills, count=count, table=table))
     for count in parts(asked.stalls):
         yield partial(on_redis, 2, partial(stalls, count=count, table=table))
+    for count in parts(asked.beats):
+        yield partial(beats, count=count)
     for count in parts(asked.outages, 2 * len(OUTAGES)):
         yield partial(away, count=count, table=table)
 
@@ -86,6 +90,11 @@ def away(folder: Path, *, count: int, table: Table) -> None:
         kinds = [*OUTAGES] * (count // len(OUTAGES)) + here.random.sample([*OUTAGES], count % len(OUTAGES))
         here.random.shuffle(kinds)
         outages(here, there, kinds, table)
+
+
+def beats(folder: Path, *, count: int) -> None:
+    """A round in which leading beats are struck."""
+    strike_beats(folder, new_seed(), count)
 
 
 @contextmanager

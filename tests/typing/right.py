@@ -106,3 +106,22 @@ async def main() -> None:
 with app.batch() as batch:
     add.delay(1, 2)
 assert_type(len(batch), int)
+
+
+# -- periodic work ------------------------------------------------------------------------------------------------------
+@app.periodic(30.0, name="often", expires=20)
+@app.task
+def checked(place: str) -> int:
+    return len(place)
+
+
+@app.periodic("0 4 * * *", args=("paris",))
+def nightly(place: str) -> bytes:
+    return place.encode()
+
+
+assert_type(checked.delay("paris"), AsyncResult[int])
+assert_type(nightly("paris"), bytes)
+assert_type(app.add_periodic_task(10, checked.s("oslo"), name="oslo"), str)
+assert_type(app.schedule.run_now("often"), AsyncResult[Any])
+assert_type(app.schedule.upcoming("often"), list[float])

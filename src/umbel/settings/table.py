@@ -142,8 +142,8 @@ _KEPT: tuple[_Row, ...] = (
     # Beat
     ("beat_schedule", "mapping", {}, "B_SCHEDULE", "What is sent when: entries by name."),
     ("beat_scheduler", "any", None, "B_SCHEDULER", "Class of a scheduler of your own: its path, or an entry point's name."),
-    ("beat_max_loop_interval", "number", 0, "B_MAX_LOOP_INTERVAL", "Longest sleep of such a scheduler; umbel's own needs none."),
-    ("beat_sync_every", "whole", 0, "B_SYNC_EVERY", "It saves what ran after so many."),
+    ("beat_max_loop_interval", "number", 0, "B_MAX_LOOP_INTERVAL", "Longest sleep of a scheduler of your own."),
+    ("beat_sync_every", "whole", 0, "B_SYNC_EVERY", "A scheduler of your own saves what ran after so many."),
     ("beat_cron_starting_deadline", "whole", None, "B_CRON_STARTING_DEADLINE", "A crontab missed longer ago is not made up for."),
     ("beat_pidfile", "text", None, "", "File for the process id of the beat."),
     ("beat_logfile", "text", None, "", "File for its log."),
