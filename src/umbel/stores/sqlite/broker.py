@@ -57,17 +57,24 @@ class SqliteBroker(Broker):
         fork.watch(self)
 
     def send(self, envelopes: Sequence[Envelope], *, within: float | None = None) -> None:
-        now = clock.now()
+        now, mail = clock.now(), None
         if len(envelopes) == 1 and envelopes[0].due is None:
             (envelope,) = envelopes
             values = (now, lines.encode(envelope), envelope.queue, envelope.priority, now)
-            with self._file.within(within) as connection:
-                if not connection.execute(lines.APPEND, values).rowcount:
-                    lines.put(connection, lines.sort(envelopes, now), now)
         elif envelopes:
             mail = lines.sort(envelopes, now)
-            with self._file.within(within) as connection:
+        else:
+            return
+        connection = self._file.begin(within)
+        try:
+            if mail is None and not connection.execute(lines.APPEND, values).rowcount:
+                mail = lines.sort(envelopes, now)
+            if mail is not None:
                 lines.put(connection, mail, now)
+        except BaseException as error:
+            self._file.__exit__(type(error), error, error.__traceback__)
+            raise
+        self._file.__exit__(None, None, None)
 
     def send_once(self, messages: Sequence[Once]) -> list[bool]:
         if not messages:

@@ -69,16 +69,12 @@ class File:
             if not self._users:
                 self._close()
 
-    def __enter__(self) -> sqlite3.Connection:
-        """Begin one transaction that writes: what is done until the end of the `with` is done whole, or not at all."""
-        return self.begin(self._timeout)
+    def begin(self, within: float | None = None) -> sqlite3.Connection:
+        """Begin one transaction that writes: what is done until the end of the `with` is done whole, or not at all.
 
-    def within(self, seconds: float | None) -> Hasty:
-        """The same for `with`, given up after `seconds` if that is less than the file's own patience."""
-        return Hasty(self, self._timeout if seconds is None else min(seconds, self._timeout))
-
-    def begin(self, seconds: float) -> sqlite3.Connection:
-        """Begin such a transaction within `seconds`; whoever called ends it."""
+        Who has less patience than the file begins without a `with`, within so many seconds, and must call `__exit__`.
+        """
+        seconds = self._timeout if within is None else min(within, self._timeout)
         if not self._lock.acquire(timeout=seconds):
             raise BrokerDown(f"{self.path} is busy: another thread has been using it all the time")
         try:
@@ -89,6 +85,8 @@ class File:
             return connection
         except BaseException as error:
             return self._insist(error, seconds)
+
+    __enter__ = begin
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Commit, and wake the threads of this process that wait for a change; or undo it all after an error."""
@@ -266,22 +264,6 @@ class File:
 
     def __del__(self) -> None:
         self._close()
-
-
-class Hasty:
-    """A transaction of a file that is given up when it cannot begin soon."""
-
-    __slots__ = ("_file", "_seconds")
-
-    def __init__(self, file: File, seconds: float):
-        self._file = file
-        self._seconds = seconds
-
-    def __enter__(self) -> sqlite3.Connection:
-        return self._file.begin(self._seconds)
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._file.__exit__(kind, error, trace)
 
 
 _inherited: list[sqlite3.Connection] = []
