@@ -76,7 +76,7 @@ def main() -> None:
         store = asked.store or f"sqlite:///{folder}/q.db"
         text = CODE.format(store=store, entries=asked.entries if asked.code else 0, first=FIRST)
         Path("bench.py").write_text(text)
-        app = Umbel("looking", broker=store, set_as_current=False)
+        app = Umbel("bench", broker=store, set_as_current=False)
         fill(app, asked.entries, named=asked.code)
         figures = measure(app)
         app.close()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import math
 import os
 import time
 
@@ -14,6 +14,7 @@ from umbel import Umbel, clock, signals
 from umbel.beat import BeatLazyFunc
 from umbel.errors import BrokerDown, BrokerRefused, ImproperlyConfigured
 from umbel.schedules import BaseSchedule, crontab, maybe_schedule
+from umbel.stores.schedule import Ticks
 from umbel.testing.waiting import until
 
 
@@ -66,10 +67,76 @@ def test_entries_of_the_code_are_saved_changed_and_removed(app, start):
     assert str(app.schedule["a"].entry.schedule) == "every 1 min"
 
 
-def test_entries_of_another_app_stay(app, start):
-    app.schedule_store.save([("theirs", json.dumps({"task": "t", "schedule": {"kind": "crontab"}, "origin": "other"}).encode())])
-    start(app).leads().stop()
-    assert "theirs" in app.schedule
+def test_apps_on_one_broker_have_schedules_and_leaders_of_their_own(app, start):
+    other = Umbel("other", broker=app.conf.broker_url, task_default_queue="others", set_as_current=False)
+    app.conf.beat_schedule = {"clean": {"task": "add", "schedule": 0.1, "args": (1,)}}
+    other.conf.beat_schedule = {"clean": {"task": "sweep", "schedule": 0.1, "args": (BeatLazyFunc(int),)}}
+    running = [start(app).leads(), start(other).leads()]
+    until(lambda: waiting(app) >= 3 and waiting(app, "others") >= 3)
+    for each in running:
+        each.stop()
+    assert {each["task"] for each in drain(app)} == {"add"}
+    assert {each["task"] for each in drain(app, "others")} == {"sweep"}
+    assert app.schedule["clean"].entry.task == "add"
+    other.close()
+
+
+def test_a_name_with_marks_in_it_shares_no_firings_with_another(app, start):
+    other = Umbel("proj:x", broker=app.conf.broker_url, task_default_queue="others", set_as_current=False)
+    begin = clock.now() + 0.1
+    for each, name in ((app, "x:clean"), (other, "clean")):
+        each.schedule.add(name, "add", 0.1)
+        each.schedule_store.tick([Ticks(name, begin, 0)])
+    running = [start(app), start(other)]
+    until(lambda: waiting(app) >= 3 and waiting(app, "others") >= 3)
+    for each in running:
+        each.stop()
+    for dues in ([each["due"] for each in drain(app)], [each["due"] for each in drain(other, "others")]):
+        assert dues == chain(begin + 0.1, 0.1, len(dues))
+    other.close()
+
+
+def test_the_code_of_the_beat_that_leads_counts_and_another_says_what_it_would_have(app, start, caplog, monkeypatch):
+    monkeypatch.setattr("umbel.beat.beat.CALM", 0.1)
+    caplog.set_level(logging.INFO, "umbel.beat")
+    old = {"task": "add", "schedule": 3600}
+    app.conf.beat_schedule = {"same": old, "changed": old, "left": old}
+    first = start(app).leads()
+    newer = Umbel("proj", broker=app.conf.broker_url, set_as_current=False)
+    newer.conf.beat_schedule = {"same": old, "changed": {**old, "schedule": 60}, "new": old}
+    second = start(newer)
+    until(lambda: "its code has other entries" in caplog.text)
+    (told,) = (record.getMessage() for record in caplog.records if "other entries" in record.getMessage())
+    assert f"The beat {first.beat.owner} leads, and its code has other entries than this one's: 'changed', 'left', 'new'." in told
+    assert sorted(names(app)) == ["changed", "left", "same"]
+    first.stop()
+    second.leads()
+    assert sorted(names(app)) == ["changed", "new", "same"]
+    assert str(app.schedule["changed"].entry.schedule) == "every 1 min"
+    second.stop()
+    newer.close()
+
+
+def test_a_beat_that_follows_with_the_same_code_has_nothing_to_say(app, start, caplog, monkeypatch):
+    monkeypatch.setattr("umbel.beat.beat.CALM", 0.1)
+    caplog.set_level(logging.INFO, "umbel.beat")
+    app.conf.beat_schedule = {"a": {"task": "add", "schedule": 60}, "b": {"task": "add", "schedule": 60, "args": (object,)}}
+    app.schedule.add("mine", "add", 60)
+    first = start(app).leads()
+    second = start(app)
+    until(lambda: f"beat: {first.beat.owner} leads; this one waits for its place" in caplog.text)
+    until(lambda: second.beat._compare_at == math.inf)
+    assert "other entries" not in caplog.text
+
+
+def test_what_was_sent_is_noted_before_anything_else_is_done(app, start):
+    app.add_periodic_task(0.2, app.tasks["add"].s(), name="a")
+    running = start(app).leads()
+    until(lambda: waiting(app) >= 2)
+    running.beat._duty.look = lambda: None  # what would note it half a second later
+    sent = waiting(app)
+    until(lambda: waiting(app) > sent)
+    until(lambda: app.schedule["a"].count == waiting(app), 5)
 
 
 def test_of_two_beats_one_leads_and_the_other_takes_over(app, start):
@@ -210,7 +277,7 @@ def test_a_schedule_that_cannot_be_kept_is_taken_from_the_code(app, start):
     start(app)
     until(lambda: waiting(app) >= 1)
     assert app.schedule["own"].problem is None
-    stranger = Umbel("other", broker=app.conf.broker_url, set_as_current=False)
+    stranger = Umbel("proj", broker=app.conf.broker_url, set_as_current=False)
     assert "only the code that names it" in stranger.schedule["own"].problem
     stranger.close()
 

@@ -19,7 +19,7 @@ from umbel.testing.waiting import until
 EDITOR = """
 import itertools, sys, time
 from umbel import Umbel
-app = Umbel("editor", broker=sys.argv[1], set_as_current=False)
+app = Umbel("proj", broker=sys.argv[1], set_as_current=False)
 for number in itertools.count():
     app.schedule.change("steady", args=(number,))
     if number % 3 == 0:
@@ -59,7 +59,7 @@ def chain(first: float, every: float, count: int) -> list[float]:
 
 
 def test_edits_of_another_process_lose_and_double_nothing(tmp_path, store):
-    app = Umbel("looking", broker=store, set_as_current=False)
+    app = Umbel("proj", broker=store, set_as_current=False)
     app.schedule.add("steady", "t", 0.1)
     with beating(tmp_path, store):
         until(lambda: waiting(app) >= 3, 30)
@@ -82,7 +82,7 @@ def test_edits_of_another_process_lose_and_double_nothing(tmp_path, store):
 def test_what_falls_due_while_redis_is_away_is_sent_when_it_is_back(tmp_path):
     with redis.running(tmp_path / "redis", "--appendonly", "yes") as server:
         store = f"redis://127.0.0.1:{server.port}/0"
-        app = Umbel("looking", broker=store, set_as_current=False)
+        app = Umbel("proj", broker=store, set_as_current=False)
         app.schedule.add("steady", "t", 0.5)
         with beating(tmp_path, store):
             until(lambda: waiting(app) >= 3, 30)

@@ -42,7 +42,7 @@ class Arena:
         self.folder = folder
         self.blows = blows
         self.random = random.Random(seed)
-        self.app = Umbel("looking", broker=store, set_as_current=False)
+        self.app = Umbel("proj", broker=store, set_as_current=False)
         self.beats: dict[int, subprocess.Popen[bytes]] = {}
         self.paused: list[tuple[float, int]] = []
         self.growth: list[tuple[float, int]] = []

@@ -30,7 +30,7 @@ app.conf.beat_schedule["broken"] = {"task": "add", "schedule": "0 25 * * *"}
 @pytest.fixture
 def app(project: Project):
     project.write(CODE)
-    made = Umbel("looking", broker=f"sqlite:///{project.folder}/q.db", set_as_current=False)
+    made = Umbel("proj", broker=f"sqlite:///{project.folder}/q.db", set_as_current=False)
     yield made
     made.close()
 

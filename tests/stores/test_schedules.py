@@ -84,15 +84,15 @@ def test_of_a_schedule_without_entries_nothing_is_left_for_good(redis_server, re
     store.tick([Ticks("a", 1.5, 1)])
     store.lead("me", 30)
     store.remove(["a"])
-    assert b":-1\r\n" in redis_server.ask("TTL", "umbel.schedule.versions")
+    assert b":-1\r\n" in redis_server.ask("TTL", "umbel.schedule.versions:")
     store.remove(["b"])
     keys = redis_server.ask("KEYS", "*").split(b"\r\n")[2::2]
-    assert set(keys) == {b"umbel.schedule." + name for name in (b"versions", b"gone", b"version", b"leader")}
+    assert set(keys) == {b"umbel.schedule." + name + b":" for name in (b"versions", b"gone", b"version", b"leader")}
     for key in keys:
         assert b"-" not in redis_server.ask("TTL", key)
     store.save([("c", b"1")])
     for name in ("versions", "version"):
-        assert redis_server.ask("TTL", f"umbel.schedule.{name}") == b":-1\r\n"
+        assert redis_server.ask("TTL", f"umbel.schedule.{name}:") == b":-1\r\n"
     store.close()
 
 

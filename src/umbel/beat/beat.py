@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import select
 from contextlib import suppress
@@ -26,6 +27,9 @@ LOOK = 0.5
 """Seconds after which changes of the schedule are noticed; also the longest sleep."""
 MARGIN = 0.5
 """Seconds before the end of its lease at which a leader does not send any more."""
+CALM = 10.0
+"""Seconds behind the start of a beat that follows, until it compares its code with the schedule: by then another that was started
+at the same time has saved its own."""
 JUMP = 1.0
 """Seconds by which the system's clock may move against the monotonic one before all is planned anew."""
 
@@ -38,6 +42,9 @@ class Duty(Protocol):
 
     def begin(self) -> None:
         """This beat leads now."""
+
+    def compare(self, leader: str) -> None:
+        """Another one leads, and has for a while; once."""
 
     def look(self) -> None:
         """See what has changed."""
@@ -74,6 +81,8 @@ class Beat:
         self._until = 0.0
         """Up to when it leads for sure, on the monotonic clock."""
         self._next_look = self._next_word = 0.0
+        self._follows: str | None = None
+        self._compare_at = math.inf
         self._shift = clock.now() - clock.monotonic()
         self._woken = self._wake = -1
 
@@ -134,11 +143,15 @@ class Beat:
             if not self._is_prepared:
                 self._duty.prepare()
                 self._is_prepared = True
+                self._compare_at = now + CALM
             if now >= self._next_word or (self._leads and not self._is_sure()):
                 self._next_word = now + RENEWAL
                 self._ask_to_lead()
             if self._leads:
                 self._duty.look()
+            elif now >= self._compare_at and self._follows is not None:
+                self._compare_at = math.inf
+                self._duty.compare(self._follows)
             self._away.ends()
         except BrokerError as error:
             self._away.begins(error)
@@ -149,6 +162,7 @@ class Beat:
             self._follow()
             return
         self._until = asked + LEASE
+        self._follows = None
         if not self._leads:
             self._duty.begin()
             self._leads = True
@@ -159,6 +173,10 @@ class Beat:
             self._leads = False
             log.warning("Another beat leads now: this one was not heard of for %g s", LEASE)
             self._duty.end(in_order=False)
+        leader = self._store.leader()
+        if leader is not None and leader.owner != self._follows:
+            self._follows = leader.owner
+            log.info("beat: %s leads; this one waits for its place", leader.owner)
 
     def _work(self) -> float | None:
         try:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from umbel import clock
 from umbel.beat.agenda import Agenda, Tick
@@ -15,7 +17,7 @@ from umbel.client.entry import Entry
 from umbel.client.publish import announce, is_watched
 from umbel.client.tick import call_of
 from umbel.client.timetable import Named
-from umbel.errors import BrokerDown, BrokerRefused
+from umbel.errors import BrokerDown, BrokerError, BrokerRefused
 from umbel.stores.broker import Once
 from umbel.stores.schedule import Ticks
 from umbel.wire.ids import derived
@@ -27,6 +29,8 @@ MOST = 1_000
 GATHER = 0.02
 """Seconds: it wakes at multiples of this, so that what falls due one shortly after the other is one step, and whole seconds are
 kept exactly."""
+FEW = 5
+"""Names that are listed where there may be thousands."""
 PAUSE = 1.0
 """Seconds until a broker that was away is tried again."""
 
@@ -45,7 +49,8 @@ class Dispatch:
     """Sends each firing of each entry once, however many beats there are. Belongs to the thread of its beat.
 
     `begin` when its beat comes to lead, then `look` and `work` again and again, and `end` when the lead is over.
-    What it sends is guarded by the broker (`send_once`) and noted in the store behind that: a leader that dies in between
+    The schedule is what the code of the leader says: it brings the store in line when it begins.
+    What it sends is guarded by the broker (`send_once`) and noted in the store right behind that: a leader that dies in between
     leaves a firing that its successor finds sent.
     """
 
@@ -56,31 +61,46 @@ class Dispatch:
         self._store = app.schedule_store
         self._agenda: Agenda | None = None
         self._version = 0
-        self._code: dict[str, Entry] = {}
-        """The entries of the code that no store can keep whole."""
+        self._named = Named()
+        self._stream = f"beat:{quote(self._store.name, safe='')}:"  # other apps on this broker have entries of equal names
         self._unnoted: dict[str, Ticks] = {}
         """What was sent, and is not in the store yet."""
         self._not_before = 0.0
         self._broker = Trouble("broker", "What falls due waits and is sent when it is back")
 
     def prepare(self) -> None:
-        """Bring the store in line with the code, and tell what is wrong there; raises BrokerDown while the store is away."""
-        named: Named = self._app.schedule.save_named()
-        self._code = {name: entry for name, entry in named.entries.items() if not entry.is_whole}
+        """Look at what the code names, and tell what is wrong there."""
+        named = self._named = self._app.schedule.named()
         for name, problem in named.wrong.items():
             log.error("Entry %r is not sent: %s", name, problem)
         for name, task in named.strange.items():
             log.warning("Entry %r names the task %r, which this app does not know: it is sent all the same", name, task)
 
     def begin(self) -> None:
-        """Read the whole schedule."""
+        """Read the whole schedule, and bring it in line with the code."""
         self._note()
         self._agenda = None  # the old one goes before the new one comes: both may be large
-        agenda = Agenda(self._app.timezone, self._code, deadline=self._app.conf.beat_cron_starting_deadline)
+        agenda = Agenda(self._app.timezone, self._named.unkept, deadline=self._app.conf.beat_cron_starting_deadline)
         changes = self._store.changes()
+        if self._app.schedule.save_named(self._named, changes.rows):
+            changes = self._store.changes()
         changes.whole = True
         agenda.load(changes)
         self._agenda, self._version = agenda, changes.version
+
+    def compare(self, leader: str) -> None:
+        """Tell if the code of the beat that leads names other entries than this one's."""
+        changed, left = self._app.schedule.unsaved(self._named, self._store.changes().rows)
+        names = [*(name for name, _ in changed), *left]
+        if names:
+            more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+            log.warning(
+                "The beat %s leads, and its code has other entries than this one's: %s%s. What this code says counts as soon as "
+                "a beat with this code leads. If that one is another project's, give one of the apps another name",
+                leader,
+                ", ".join(map(repr, sorted(names)[:FEW])),
+                more,
+            )
 
     def look(self) -> None:
         """Note what was sent, and read what has changed."""
@@ -134,6 +154,8 @@ class Dispatch:
         for tick in ticks:
             agenda.settle(tick)
             self._remember(tick)
+        with suppress(BrokerError):  # the next look tries again, and tells
+            self._note()
         return True
 
     def _letters(self, agenda: Agenda, tick: Tick) -> list[Letter]:
@@ -149,7 +171,7 @@ class Dispatch:
         return letters
 
     def _letter(self, entry: Entry, moment: float) -> Letter:
-        stream = f"beat:{self._app.main or ''}:{entry.name}"  # other apps on the same broker have entries of that name, too
+        stream = self._stream + entry.name
         call = call_of(self._app, entry, id=derived(f"{stream}\0{entry.task}", moment))
         then = announce(call) if is_watched() else None
         if log.isEnabledFor(logging.INFO):

@@ -149,7 +149,7 @@ for each in (add, enable, disable, remove, run):
 
 @contextmanager
 def _app(scope: Scope) -> Iterator[Umbel]:
-    app = scope.app()
+    app = scope.required_app("umbel -A proj schedule")
     try:
         yield app
     finally:

@@ -474,12 +474,14 @@ class Umbel:
 
     @property
     def schedule_store(self) -> ScheduleStore:
-        """The store of what is sent when; opened when it is first used."""
+        """The store of what is sent when, which is the app's own by its name; opened when it is first used."""
         store = self._schedule_store
         if store is None:
             self._conf.load()
             with self._lock:
-                store = self._schedule_store = self._schedule_store or places.open_schedule_store(self._conf)
+                store = self._schedule_store = self._schedule_store or places.open_schedule_store(
+                    self._conf, making.program(self.main)
+                )
         return store
 
     def reading(self) -> places.Reading:

@@ -59,6 +59,11 @@ def name_of(function: str, module: str | None, main: str | None) -> str:
     return f"{module}.{function}" if module else function
 
 
+def program(main: str | None) -> str:
+    """What tells the schedule of an app from those of others: its name, the same in all its processes."""
+    return (_main_module() if main == "__main__" else main) or "app"
+
+
 def _main_module() -> str:
     """What `__main__` is called when somebody imports it."""
     program = sys.modules.get("__main__")

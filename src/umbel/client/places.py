@@ -66,13 +66,13 @@ def open_backend(conf: Settings) -> ResultBackend | None:
     return stores.open_backend(place, expires=conf.result_expires or None, options=conf.result_backend_transport_options)
 
 
-def open_schedule_store(conf: Settings) -> ScheduleStore:
-    """The store of what is sent when; that of messages, unless another is set."""
+def open_schedule_store(conf: Settings, name: str) -> ScheduleStore:
+    """The store of what the app of that name sends when; at the place of the messages, unless another is set."""
     from umbel.stores import url as stores  # as above
 
     if conf.beat_store:
-        return stores.open_schedule(conf.beat_store)
-    return stores.open_schedule(broker_url(conf), options=conf.broker_transport_options)
+        return stores.open_schedule(conf.beat_store, name=name)
+    return stores.open_schedule(broker_url(conf), name=name, options=conf.broker_transport_options)
 
 
 def _tell(url: str) -> None:

@@ -43,10 +43,13 @@ class Home(App, Protocol):
 
 @dataclass(slots=True)
 class Named:
-    """What the code of an app names."""
+    """What the code of an app names. Beats keep it as long as they run, so it is small: there may be a hundred thousand."""
 
-    entries: dict[str, Entry] = field(default_factory=dict)
     definitions: dict[str, bytes] = field(default_factory=dict)
+    enabled: dict[str, bool] = field(default_factory=dict)
+    """What the code says of this, where it does."""
+    unkept: dict[str, Entry] = field(default_factory=dict)
+    """Those that no store can keep whole."""
     wrong: dict[str, str] = field(default_factory=dict)
     """The names of those that cannot be used, and why."""
     strange: dict[str, str] = field(default_factory=dict)
@@ -91,7 +94,7 @@ class Timetable:
         return self._line(self._row(name))
 
     def __contains__(self, name: object) -> bool:
-        return any(row.name == name for row in self._store.changes().rows)
+        return isinstance(name, str) and bool(self._store.find([name]))
 
     def leader(self) -> Leader | None:
         """The beat that sends, and until when it has said that it lives; None if none runs."""
@@ -146,7 +149,8 @@ class Timetable:
 
         If it is due at other moments from now on, only those behind this one count.
         """
-        row = self._own(name)
+        row = self._row(name)
+        _refuse_of_code(row)
         entry = self._decode(row).changed(**changes).continuing(row.definition, clock.now())
         self._store.save([(name, self._check(entry))])
         return entry
@@ -161,8 +165,8 @@ class Timetable:
 
     def remove(self, *names: str) -> None:
         """Forget these."""
-        for name in names:
-            self._own(name)
+        for row in self._rows(names):
+            _refuse_of_code(row)
         self._store.remove(names)
 
     def run_now(self, name: str) -> AsyncResult[Any]:
@@ -179,43 +183,56 @@ class Timetable:
         named = Named()
         for name, given in dict(self._app.conf.beat_schedule or {}).items():
             try:
-                entry = Entry.read(name, given, app=self._app)
-                entry.origin = self._origin
+                entry = self._named_entry(name, given)
                 named.definitions[name] = self._check(entry)
-                named.entries[name] = entry
             except (ImproperlyConfigured, EncodeError, TypeError, ValueError) as problem:
                 named.wrong[name] = str(problem)
-            else:
-                if entry.task not in self._app.tasks:
-                    named.strange[name] = entry.task
+                continue
+            if entry.enabled is not None:
+                named.enabled[name] = entry.enabled
+            if not entry.is_whole:
+                named.unkept[name] = entry
+            if entry.task not in self._app.tasks:
+                named.strange[name] = entry.task
         return named
 
-    def save_named(self) -> Named:
-        """Bring the store in line with the code: save what is new or changed, remove what the code names no more."""
-        named, store, now = self.named(), self._store, clock.now()
-        kept = {row.name: row for row in store.changes().rows}
+    def _named_entry(self, name: str, given: Any) -> Entry:
+        entry = Entry.read(name, given, app=self._app)
+        entry.origin = self._store.name
+        return entry
+
+    def unsaved(self, named: Named, rows: Iterable[Row]) -> tuple[list[tuple[str, bytes]], list[str]]:
+        """What the code says and the store does not: the definitions to save, and the names that the code names no more."""
+        now = clock.now()
+        kept = {row.name: row for row in rows}
         changed: list[tuple[str, bytes]] = []
-        for name, entry in named.entries.items():
-            definition, known = named.definitions[name], kept.get(name)
-            if known is not None and known.definition != definition:
-                definition = entry.continuing(known.definition, now).encode()
-            if known is None or known.definition != definition:
+        for name, definition in named.definitions.items():
+            known = kept.get(name)
+            if known is None:
                 changed.append((name, definition))
+            elif known.definition == definition:
+                known.definition = definition  # so that a beat keeps these bytes once
+            else:
+                entry = named.unkept.get(name) or self._named_entry(name, self._app.conf.beat_schedule[name])
+                goes_on = entry.continuing(known.definition, now).encode()
+                if goes_on != known.definition:
+                    changed.append((name, goes_on))
+        known_here = named.definitions.keys() | named.wrong.keys()
+        return changed, [name for name, row in kept.items() if name not in known_here and _origin_of(row)]
+
+    def save_named(self, named: Named | None = None, rows: Iterable[Row] | None = None) -> bool:
+        """Bring the store in line with the code: save what is new or changed, remove what the code names no more.
+
+        True if there was anything to do. `rows` are those of the store, for who has just read them.
+        """
+        named, store = self.named() if named is None else named, self._store
+        changed, left = self.unsaved(named, store.changes().rows if rows is None else rows)
         for start in range(0, len(changed), PAGE):
             store.save(changed[start : start + PAGE])
+        count = len(changed)
         for wish in (True, False):
-            names = [name for name, entry in named.entries.items() if entry.enabled is wish]
-            store.enable(names, enabled=wish)
-        store.remove([name for name, row in kept.items() if name not in named.entries and self._is_left(row, named)])
-        return named
-
-    def _is_left(self, row: Row, named: Named) -> bool:
-        """True for an entry that this app's code named once, and names no more."""
-        return row.name not in named.wrong and _origin_of(row) == self._origin
-
-    @property
-    def _origin(self) -> str:
-        return self._app.main or "app"
+            count += store.enable([name for name, enabled in named.enabled.items() if enabled is wish], enabled=wish)
+        return bool(count + store.remove(left))
 
     @property
     def _store(self) -> ScheduleStore:
@@ -242,18 +259,19 @@ class Timetable:
     def _zone(self, entry: Entry) -> tzinfo:
         return read_zone(entry.timezone) if entry.timezone else self._app.timezone
 
-    def _row(self, name: str) -> Row:
-        for row in self._store.changes().rows:
-            if row.name == name:
-                return row
-        raise ImproperlyConfigured(f"there is no entry {name!r}; app.schedule (or `umbel schedule`) lists those there are")
+    def _rows(self, names: Iterable[str]) -> list[Row]:
+        """The entries of these names; ImproperlyConfigured if one is not there."""
+        names = tuple(names)
+        found = {row.name: row for row in self._store.find(names)}
+        for name in names:
+            if name not in found:
+                raise ImproperlyConfigured(
+                    f"there is no entry {name!r}; app.schedule (or `umbel schedule`) lists those there are"
+                )
+        return list(found.values())
 
-    def _own(self, name: str) -> Row:
-        row = self._row(name)
-        origin = _origin_of(row)
-        if origin:
-            raise ImproperlyConfigured(f"entry {name!r} is named in the code of {origin}: change it there (or disable it)")
-        return row
+    def _row(self, name: str) -> Row:
+        return self._rows([name])[0]
 
     def _entry(self, row: Row) -> Entry:
         """What is kept; with what only the code knows, if this is its app."""
@@ -283,9 +301,13 @@ class Timetable:
 
     def _switch(self, names: Iterable[str], *, enabled: bool) -> None:
         names = tuple(names)
-        for name in names:
-            self._row(name)
+        self._rows(names)
         self._store.enable(names, enabled=enabled)
+
+
+def _refuse_of_code(row: Row) -> None:
+    if origin := _origin_of(row):
+        raise ImproperlyConfigured(f"entry {row.name!r} is named in the code of {origin}: change it there (or disable it)")
 
 
 def _origin_of(row: Row) -> str | None:

@@ -76,7 +76,7 @@ def first_version() -> int:
 
 
 class ScheduleStore(ABC):
-    """Keeps the entries of a schedule, and which of its beats leads.
+    """Keeps the entries of one schedule, and which of its beats leads. A place keeps as many schedules as there are names.
 
     1. Whole or not at all: each call is one transaction (thousands of entries may be several, each of whole entries); what it
        wrote survives what the store survives. Called again after `BrokerDown`, only `tick` is not the same as once: its counts.
@@ -87,6 +87,12 @@ class ScheduleStore(ABC):
 
     url: str
     """Where it is, without credentials."""
+    name: str
+    """Of the schedule: those of other names at the same place are none of its business."""
+
+    @abstractmethod
+    def find(self, names: Sequence[str]) -> list[Row]:
+        """The entries of these names, as far as there are any; in any order."""
 
     @abstractmethod
     def changes(self, after: int = 0) -> Changes:

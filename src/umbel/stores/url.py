@@ -32,10 +32,10 @@ def open_backend(url: str, *, expires: float | None, options: Mapping[str, Any] 
     return _find(_BACKENDS, place, "result backend")(place, expires)
 
 
-def open_schedule(url: str, *, options: Mapping[str, Any] | None = None) -> ScheduleStore:
-    """The schedule store that `url` names; nothing is opened before it is used."""
+def open_schedule(url: str, *, name: str = "", options: Mapping[str, Any] | None = None) -> ScheduleStore:
+    """The schedule of that name at `url`; nothing is opened before it is used."""
     place = _place(url, options)
-    return _find(_SCHEDULES, place, "schedule store")(place)
+    return _find(_SCHEDULES, place, "schedule store")(place, name)
 
 
 def _place(url: str, options: Mapping[str, Any] | None) -> Place:
@@ -87,10 +87,10 @@ def _memory_backend(place: Place, expires: float | None) -> ResultBackend:
     return MemoryBackend(_memory_name(place), expires=expires)
 
 
-def _memory_schedule(place: Place) -> ScheduleStore:
+def _memory_schedule(place: Place, name: str) -> ScheduleStore:
     from umbel.stores.memory.schedule import MemoryScheduleStore
 
-    return MemoryScheduleStore(_memory_name(place))
+    return MemoryScheduleStore(_memory_name(place), name=name)
 
 
 def _sqlite_broker(place: Place, lease: float, max_deliveries: int) -> Broker:
@@ -105,10 +105,10 @@ def _sqlite_backend(place: Place, expires: float | None) -> ResultBackend:
     return SqliteBackend(_sqlite_path(place), expires=expires, **_sqlite_options(place))
 
 
-def _sqlite_schedule(place: Place) -> ScheduleStore:
+def _sqlite_schedule(place: Place, name: str) -> ScheduleStore:
     from umbel.stores.sqlite.schedule import SqliteScheduleStore
 
-    return SqliteScheduleStore(_sqlite_path(place), **_sqlite_options(place))
+    return SqliteScheduleStore(_sqlite_path(place), name=name, **_sqlite_options(place))
 
 
 def _sqlite_path(place: Place) -> str:
@@ -150,10 +150,10 @@ def _redis_backend(place: Place, expires: float | None) -> ResultBackend:
     return open_backend(place, expires)
 
 
-def _redis_schedule(place: Place) -> ScheduleStore:
+def _redis_schedule(place: Place, name: str) -> ScheduleStore:
     from umbel.stores.redis.opening import open_schedule
 
-    return open_schedule(place)
+    return open_schedule(place, name)
 
 
 _REDIS = ("redis", "rediss", "redis+socket", "sentinel", "valkey", "valkeys", "valkey+socket")
@@ -175,7 +175,7 @@ _BACKENDS: dict[str, Callable[[Place, float | None], ResultBackend]] = {
     "sqlite": _sqlite_backend,
     **dict.fromkeys(_REDIS, _redis_backend),
 }
-_SCHEDULES: dict[str, Callable[[Place], ScheduleStore]] = {
+_SCHEDULES: dict[str, Callable[[Place, str], ScheduleStore]] = {
     "memory": _memory_schedule,
     "sqlite": _sqlite_schedule,
     **dict.fromkeys(_REDIS, _redis_schedule),

@@ -61,9 +61,9 @@ class ScheduleStoreContract:
         """Where the store of this test is; empty, and no other test's."""
         raise AssertionError("override the fixture `url`")
 
-    def make(self, url: str) -> ScheduleStore:
-        """One more on the store."""
-        return open_schedule(url)
+    def make(self, url: str, name: str = "") -> ScheduleStore:
+        """One more on the schedule of that name."""
+        return open_schedule(url, name=name)
 
     @pytest.fixture
     def another(self, url: str) -> Iterator[Another]:
@@ -104,6 +104,37 @@ class ScheduleStoreContract:
         assert (row.definition, row.enabled, row.fired, row.count) == (bytes(range(256)), True, None, 0)
         assert before - 1 <= row.since == row.after <= clock.now() + 1
         assert self.row(store, "b").definition == b""
+
+    def test_entries_are_found_by_their_names(self, store: ScheduleStore) -> None:
+        store.save([("a", b"1"), ("b", b"\0\xff2"), ("c", b"3")])
+        store.enable(["b"], enabled=False)
+        store.tick([Ticks("b", DUE, 5)])
+        assert store.find(["b"]) == [row for row in store.changes().rows if row.name == "b"]
+        assert sorted(row.name for row in store.find(["c", "none", "a", "c"])) == ["a", "c"]
+        assert store.find(["none"]) == store.find([]) == []
+
+    def test_schedules_of_other_names_are_apart(self, url: str, store: ScheduleStore) -> None:
+        other = self.make(url, "other: *{}'\"\x01ü")
+        assert (other.name, other.url) == ("other: *{}'\"\x01ü", store.url)
+        store.save([("a", b"1"), ("mine", b"1")])
+        other.save([("a", b"2")])
+        version = store.changes().version
+        other.enable(["a", "mine"], enabled=False)
+        other.tick([Ticks("a", DUE, 1)])
+        assert other.remove(["mine"]) == 0
+        (row,) = store.find(["a"])
+        assert (row.definition, row.enabled, row.fired, row.count) == (b"1", True, None, 0)
+        assert not store.changes(version).rows
+        assert names(other.changes()) == ["a"]
+        assert store.lead("me", 30)
+        assert other.lead("you", 30)
+        other.resign("you")
+        assert store.leader() is not None
+        assert other.leader() is None
+        assert other.remove(["a"]) == 1
+        assert names(store.changes()) == ["a", "mine"]
+        assert store.changes(version).gone == []
+        other.close()
 
     def test_only_what_has_changed_since_is_told(self, store: ScheduleStore) -> None:
         store.save([("a", b"1"), ("b", b"1")])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import Condition, Lock
@@ -150,7 +150,8 @@ class Room:
         self.count = itertools.count(1)
         self.revoked: dict[str, Revoked] = {}
         """By the task's id; the one that was made last stands last."""
-        self.timetable = Timetable()
+        self.timetables: defaultdict[str, Timetable] = defaultdict(Timetable)
+        """By the name of the schedule."""
         self.streams: dict[str, tuple[float, float]] = {}
         """The last number of each, and until when it is remembered; the one that was accepted last stands last."""
 

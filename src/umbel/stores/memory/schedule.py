@@ -6,20 +6,31 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from umbel import clock
-from umbel.stores.memory.room import room
+from umbel.stores.memory.room import Timetable, room
 from umbel.stores.schedule import ASTRAY, FORGOTTEN, Changes, Leader, Row, ScheduleStore, Ticks, first_version
 
 
 class MemoryScheduleStore(ScheduleStore):
-    """The schedule of the memory store `name`."""
+    """The schedule `name` of the memory store `place`."""
 
-    def __init__(self, name: str = ""):
-        self.url = f"memory://{name}"
-        self._room = room(name)
+    def __init__(self, place: str = "", *, name: str = ""):
+        self.url = f"memory://{place}"
+        self.name = name
+        self._room = room(place)
+
+    @property
+    def _timetable(self) -> Timetable:
+        """Asked for inside `with self._room.changed` only: a fork empties the room."""
+        return self._room.timetables[self.name]
+
+    def find(self, names: Sequence[str]) -> list[Row]:
+        with self._room.changed:
+            known = self._timetable.entries
+            return [replace(known[name][1]) for name in dict.fromkeys(names) if name in known]
 
     def changes(self, after: int = 0) -> Changes:
         with self._room.changed:
-            table = self._room.timetable
+            table = self._timetable
             whole = after == 0 or not table.forgotten <= after <= table.version
             since = 0 if whole else after
             rows = [replace(row) for version, row in table.entries.values() if version > since]
@@ -27,7 +38,7 @@ class MemoryScheduleStore(ScheduleStore):
             return Changes(table.version, rows, gone, whole)
 
     def _next_version(self) -> int:
-        table = self._room.timetable
+        table = self._timetable
         if not table.version:
             table.version = table.forgotten = first_version()
         table.version += 1
@@ -35,7 +46,7 @@ class MemoryScheduleStore(ScheduleStore):
 
     def save(self, entries: Sequence[tuple[str, bytes]]) -> None:
         with self._room.changed:
-            table = self._room.timetable
+            table = self._timetable
             for name, definition in entries:
                 _, row = table.entries.get(name, (0, None))
                 if row is None or row.definition != definition:
@@ -46,7 +57,7 @@ class MemoryScheduleStore(ScheduleStore):
 
     def enable(self, names: Sequence[str], *, enabled: bool) -> int:
         with self._room.changed:
-            table, count = self._room.timetable, 0
+            table, count = self._timetable, 0
             for name in names:
                 _, row = table.entries.get(name, (0, None))
                 if row is not None and row.enabled != enabled:
@@ -58,7 +69,7 @@ class MemoryScheduleStore(ScheduleStore):
 
     def remove(self, names: Sequence[str]) -> int:
         with self._room.changed:
-            table, count = self._room.timetable, 0
+            table, count = self._timetable, 0
             for name in names:
                 if table.entries.pop(name, None):
                     table.gone[name] = self._next_version(), clock.now()
@@ -68,7 +79,7 @@ class MemoryScheduleStore(ScheduleStore):
 
     def _forget(self) -> None:
         """Drop from `gone`, where the first to go stands first, what is past its time."""
-        table, now = self._room.timetable, clock.now()
+        table, now = self._timetable, clock.now()
         while table.gone:
             name, (version, at) = next(iter(table.gone.items()))
             if at > now - FORGOTTEN:
@@ -80,7 +91,7 @@ class MemoryScheduleStore(ScheduleStore):
         with self._room.changed:
             astray = clock.now() + ASTRAY
             for each in ticks:
-                _, row = self._room.timetable.entries.get(each.name, (0, None))
+                _, row = self._timetable.entries.get(each.name, (0, None))
                 if row is not None:
                     row.count += each.count
                     if row.fired is None or row.fired > astray or each.fired > row.fired:
@@ -88,21 +99,21 @@ class MemoryScheduleStore(ScheduleStore):
 
     def lead(self, owner: str, seconds: float) -> bool:
         with self._room.changed:
-            now, leader = clock.now(), self._room.timetable.leader
+            now, leader = clock.now(), self._timetable.leader
             if leader is not None and leader.owner != owner and now < leader.until <= now + 2 * seconds:
                 return False
-            self._room.timetable.leader = Leader(owner, now + seconds)
+            self._timetable.leader = Leader(owner, now + seconds)
             return True
 
     def resign(self, owner: str) -> None:
         with self._room.changed:
-            leader = self._room.timetable.leader
+            leader = self._timetable.leader
             if leader is not None and leader.owner == owner:
-                self._room.timetable.leader = None
+                self._timetable.leader = None
 
     def leader(self) -> Leader | None:
         with self._room.changed:
-            leader = self._room.timetable.leader
+            leader = self._timetable.leader
             return leader if leader is not None and leader.until > clock.now() else None
 
     def close(self) -> None:

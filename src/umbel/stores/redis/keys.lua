@@ -66,8 +66,18 @@ local function with_past(element, attempts, was_begun, parked, due)
   return '{"umbel":[' .. told .. '],' .. string.sub(element, 2)
 end
 
--- In front of what is equally urgent.
-local function give_back(queue, step, element) redis.call('RPUSH', list(queue, step), element) end
+local function bury(queue, step, element, reason, attempt, time)
+  redis.call('XADD', DEAD, '*', 'element', element, 'queue', queue, 'step', step, 'reason', reason,
+    'when', string.format('%.6f', time), 'attempt', attempt)
+  redis.call('HINCRBY', DEAD_COUNT, queue, 1)
+end
+
+-- In front of what is equally urgent; or to the dead, if meanwhile another program has put something else under the queue's name.
+local function give_back(queue, step, element)
+  if type(redis.pcall('RPUSH', list(queue, step), element)) == 'table' then
+    bury(queue, step, element, 'it could not go back to its queue: the key of that name is no list now', past(element) + 1, now())
+  end
+end
 
 -- Keep it until it is due; those who wait are woken only if it is the next.
 local function postpone(queue, step, element, due, order, time)
@@ -144,12 +154,6 @@ local function is_void(owner, handout) return redis.call('SISMEMBER', unheard(ow
 local function empty_intake(owner, queue)
   local source = intake(owner, queue)
   while redis.call('LLEN', source) > 0 do redis.call('LMOVE', source, list(queue, '0'), 'LEFT', 'RIGHT') end
-end
-
-local function bury(queue, step, element, reason, attempt, time)
-  redis.call('XADD', DEAD, '*', 'element', element, 'queue', queue, 'step', step, 'reason', reason,
-    'when', string.format('%.6f', time), 'attempt', attempt)
-  redis.call('HINCRBY', DEAD_COUNT, queue, 1)
 end
 
 local function unbury(key, queue)

@@ -42,11 +42,11 @@ def open_backend(place: Place, expires: float | None) -> RedisBackend:
     return backend
 
 
-def open_schedule(place: Place) -> RedisScheduleStore:
-    """The schedule that the URL and the options describe."""
-    for name in ("visibility_timeout", "priority_steps", "sep", "celery_workers", *(f"{name}_key" for name in UNACKED)):
-        place.take(name, None)  # the broker's, given to both
-    store = RedisScheduleStore(server_at(place), prefix=str(place.take("global_keyprefix", "") or ""))
+def open_schedule(place: Place, name: str) -> RedisScheduleStore:
+    """The schedule of that name where the URL and the options say."""
+    for option in ("visibility_timeout", "priority_steps", "sep", "celery_workers", *(f"{each}_key" for each in UNACKED)):
+        place.take(option, None)  # the broker's, given to both
+    store = RedisScheduleStore(server_at(place), name=name, prefix=str(place.take("global_keyprefix", "") or ""))
     place.done()
     return store
 

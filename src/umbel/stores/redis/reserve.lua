@@ -7,13 +7,21 @@ local owner, lease, known, handout = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4
 local limit, turn, watch = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local is_new, queues = ARGV[9] == '1', {unpack(ARGV, 10)}
 
+-- Some at a time, and not too much of it, as they may be long.
 local function wake(queue, time)
-  local due = redis.call('ZRANGEBYSCORE', later(queue), '-inf', time, 'LIMIT', 0, AT_ONCE)
-  for _, member in ipairs(due) do
-    local step, element = string.match(member, '^(%S+) %S+ (.*)$')
-    redis.call('LPUSH', list(queue, step), element)
-  end
-  if #due > 0 then redis.call('ZREMRANGEBYRANK', later(queue), 0, #due - 1) end
+  local count, bytes, due = 0, 0
+  repeat
+    due = redis.call('ZRANGEBYSCORE', later(queue), '-inf', time, 'LIMIT', 0, CHUNK)
+    if #due == 0 then return end
+    redis.call('LLEN', list(queue, '0')) -- an error before anything has moved, if another program uses the key
+    for _, member in ipairs(due) do
+      local step, element = string.match(member, '^(%S+) %S+ (.*)$')
+      redis.call('LPUSH', list(queue, step), element)
+      bytes = bytes + #element
+    end
+    redis.call('ZREMRANGEBYRANK', later(queue), 0, #due - 1)
+    count = count + #due
+  until #due < CHUNK or count >= AT_ONCE or bytes >= MOST_BYTES
 end
 
 -- Most queues know only the plain list: one command tells.

@@ -1,14 +1,14 @@
--- The keys of the schedule; P is the prefix. All but the leader's belong to the entries, and end with the last of them.
+-- The keys of the schedule NAME; P is the prefix. All but the leader's belong to the entries, and end with the last of them.
 --
---   Pumbel.schedule            hash    name -> definition
---   Pumbel.schedule.state      hash    name -> "<enabled> <since> <fired or -> <count>"
---   Pumbel.schedule.versions   zset    names by the version of their last change, the removed ones too
---   Pumbel.schedule.gone       zset    removed names by the time of that; forgotten by those who write later
---   Pumbel.schedule.version    hash    latest: of the last change; forgotten: of the last that is no longer in `gone`
---   Pumbel.schedule.leader     string  who leads; expires
-local ENTRIES, STATE = P .. 'umbel.schedule', P .. 'umbel.schedule.state'
-local VERSIONS, GONE = P .. 'umbel.schedule.versions', P .. 'umbel.schedule.gone'
-local VERSION, LEADER = P .. 'umbel.schedule.version', P .. 'umbel.schedule.leader'
+--   Pumbel.schedule.entries:NAME    hash    name -> definition
+--   Pumbel.schedule.state:NAME      hash    name -> "<enabled> <since> <fired or -> <count>"
+--   Pumbel.schedule.versions:NAME   zset    names by the version of their last change, the removed ones too
+--   Pumbel.schedule.gone:NAME       zset    removed names by the time of that; forgotten by those who write later
+--   Pumbel.schedule.version:NAME    hash    latest: of the last change; forgotten: of the last that is no longer in `gone`
+--   Pumbel.schedule.leader:NAME     string  who leads; expires
+local function key(part) return P .. 'umbel.schedule.' .. part .. ':' .. NAME end
+local ENTRIES, STATE, VERSIONS, GONE = key('entries'), key('state'), key('versions'), key('gone')
+local VERSION, LEADER = key('version'), key('leader')
 local SIDES = {VERSIONS, GONE, VERSION}
 local AT_ONCE = 1000
 

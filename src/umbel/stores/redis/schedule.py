@@ -13,19 +13,28 @@ from umbel.stores.schedule import ASTRAY, FORGOTTEN, Changes, Leader, Row, Sched
 AT_ONCE = 5_000
 """Entries in one script: more would hold up the others on the server for more than some ten milliseconds."""
 
-_VERBS = ("changes", "save", "enable", "remove", "tick", "lead", "resign", "leader")
+_VERBS = ("find", "changes", "save", "enable", "remove", "tick", "lead", "resign", "leader")
 
 
 class RedisScheduleStore(ScheduleStore):
-    """The schedule on the Redis server. Any thread may use it."""
+    """The schedule `name` on the Redis server. Any thread may use it."""
 
-    def __init__(self, server: Server, *, prefix: str = ""):
+    def __init__(self, server: Server, *, name: str = "", prefix: str = ""):
         self.url = server.url
+        self.name = name
         self._link = Link(server)
-        self._scripts = {verb: Script({"P": prefix}, "insist", "schedule", f"schedule_{verb}") for verb in _VERBS}
+        self._scripts = {verb: Script({"P": prefix, "NAME": name}, "insist", "schedule", f"schedule_{verb}") for verb in _VERBS}
 
     def _run(self, verb: str, *arguments: Any) -> Any:
         return self._link.run(self._scripts[verb], *arguments)
+
+    def find(self, names: Sequence[str]) -> list[Row]:
+        found: list[Row] = []
+        unique = list(dict.fromkeys(names))
+        for start in range(0, len(unique), AT_ONCE):
+            rows = self._run("find", *unique[start : start + AT_ONCE])
+            found += [_row(name.decode(), definition, state) for name, definition, state in rows]
+        return found
 
     def changes(self, after: int = 0) -> Changes:
         rows: dict[str, Row] = {}

@@ -10,8 +10,8 @@
     result, chord, part   what became of tasks
     revoked   tasks that are not to run
     stream    the last number that was sent of each, until when it is remembered
-    entry, gone, leader   the schedule: what is due when, what was removed of late, whose beat leads
-    version   one row: the number of the schedule's last change, and of the last that is forgotten
+    entry, gone, leader   schedules: what is due when, what was removed of late, whose beat leads
+    version   one row: the number of the last change of any schedule, and of the last that is forgotten
 
 All moments in `stream` and behind it are whole nanoseconds (see `pack`).
 
@@ -31,7 +31,7 @@ import sqlite3
 
 from umbel.errors import BrokerRefused
 
-VERSION = 1
+VERSION = 2
 APPLICATION = 0x756D626C
 """`umbl`: how a file of umbel's is told from another program's."""
 
@@ -65,12 +65,13 @@ TABLES = (
     "CREATE INDEX revoked_until ON revoked (until)",
     "CREATE TABLE stream (stream TEXT PRIMARY KEY, number INTEGER NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX stream_until ON stream (until)",
-    """CREATE TABLE entry (name TEXT PRIMARY KEY, version INTEGER NOT NULL, definition BLOB NOT NULL, enabled INTEGER NOT NULL,
-        since INTEGER NOT NULL, fired INTEGER, count INTEGER NOT NULL)""",
-    "CREATE UNIQUE INDEX entry_version ON entry (version)",
-    "CREATE TABLE gone (version INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, at INTEGER NOT NULL)",
+    """CREATE TABLE entry (schedule TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, definition BLOB NOT NULL,
+        enabled INTEGER NOT NULL, since INTEGER NOT NULL, fired INTEGER, count INTEGER NOT NULL, PRIMARY KEY (schedule, name))""",
+    "CREATE UNIQUE INDEX entry_version ON entry (schedule, version)",
+    """CREATE TABLE gone (version INTEGER PRIMARY KEY, schedule TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL,
+        UNIQUE (schedule, name))""",
     "CREATE TABLE version (latest INTEGER NOT NULL, forgotten INTEGER NOT NULL)",
-    "CREATE TABLE leader (owner TEXT NOT NULL, until INTEGER NOT NULL)",
+    "CREATE TABLE leader (schedule TEXT PRIMARY KEY, owner TEXT NOT NULL, until INTEGER NOT NULL)",
 )
 
 
