@@ -224,6 +224,20 @@ class Odd(BaseSchedule):
         return Odd, ()
 
 
+class OnTheHour(crontab):
+    """One that would not be asked if it had no `is_due` of its own."""
+
+    def is_due(self, last_run_at):
+        return super().is_due(last_run_at)
+
+
+def test_the_deadline_counts_for_crontabs_with_an_is_due_of_their_own_too(monkeypatch):
+    made = agenda(row("a", OnTheHour(minute=0)), deadline=600)
+    for now, found in ((START + HOUR + 700, []), (START + 2 * HOUR + 300, [("a", 2 * HOUR)])):
+        monkeypatch.setattr("umbel.clock.now", lambda now=now: now)
+        assert sent(made, now) == found
+
+
 def test_a_schedule_that_fails_is_told_and_the_others_go_on(caplog):
     made = agenda(row("bad", Failing()), row("a", 10))
     assert sent(made, START + 10) == [("a", 10)]

@@ -6,6 +6,7 @@ import itertools
 import json
 import pickle
 import struct
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from zoneinfo import TZPATH, ZoneInfo, available_timezones
 
 import pytest
 
-from umbel import clock
+from umbel import Umbel, clock
 from umbel.errors import ImproperlyConfigured, ScheduleError
 from umbel.schedules import BaseSchedule, Schedule, clocked, crontab, from_data, maybe_schedule, schedstate, schedule, solar, zone
 
@@ -306,6 +307,23 @@ def test_is_due_goes_by_the_clock_and_takes_times_without_a_zone_as_utc(monkeypa
     assert once.is_due(last) == (False, 86_400.0)
     assert once.remaining_estimate(last) == timedelta.max
     assert schedule(10, nowfun=lambda: datetime(2026, 1, 1)).now() == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_a_crontab_missed_longer_ago_than_the_deadline_of_its_app_is_not_due(monkeypatch):
+    noon = datetime(2026, 6, 1, 12, tzinfo=UTC)
+    app = Umbel(broker="memory://", timezone="UTC", beat_cron_starting_deadline=600, set_as_current=False)
+    hourly = crontab(minute=0, app=app)
+    for passed, is_due in ((599, True), (601, False)):
+        monkeypatch.setattr(clock, "now", lambda passed=passed: noon.timestamp() + passed)
+        assert hourly.is_due(noon - timedelta(seconds=1)) == (is_due, 3600 - passed)
+    assert schedule(60, app=app).is_due(noon - timedelta(days=1)).is_due, "an interval knows no deadline"
+
+
+def test_a_machine_without_time_zones_is_told_what_it_lacks():
+    code = "import zoneinfo; zoneinfo.reset_tzpath([]); import umbel.schedules as s; s.read_zone('Europe/Paris')"
+    command = [sys.executable, "-c", f"import sys; sys.modules['tzdata'] = None; {code}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "timezone 'Europe/Paris': this machine has no list of time zones (pip install tzdata)" in done.stderr
 
 
 def test_a_schedule_says_what_it_is_in_one_line():

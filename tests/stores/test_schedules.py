@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 
 import pytest
 
 from umbel.stores.schedule import Changes, Ticks
+from umbel.stores.sqlite import schedule, schema
 from umbel.stores.url import open_schedule
 from umbel.testing.contracts import ScheduleStoreContract
 
@@ -64,6 +66,17 @@ def test_who_has_not_asked_for_too_long_is_told_the_whole_schedule(store):
     store.enable(["b"], enabled=False)
     after = store.changes(found.version)
     assert ([row.name for row in after.rows], after.whole) == (["b"], False)
+
+
+def test_sqlite_goes_from_name_to_name_and_through_no_whole_schedule(tmp_path):
+    connection = sqlite3.connect(":memory:")
+    for table in schema.TABLES:
+        connection.execute(table)
+    these = f"DELETE FROM entry WHERE {schedule._THESE}"
+    for sql in (schedule._TICK, schedule._ENABLE, schedule._LEAVE, schedule._FOUND, these):
+        values = ["[]"] * sql.count("?")
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+        assert any("SEARCH entry" in step and "(name=?" in step for step in plan), plan
 
 
 def test_a_schedule_that_was_lost_is_told_whole(redis_server, redis_url, monkeypatch):

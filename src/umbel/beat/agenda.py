@@ -193,7 +193,7 @@ class Agenda:
             log.exception("Entry %r: its schedule failed; it is asked again in %g s", planned.name, AGAIN)
             is_due, wait = False, AGAIN
         if is_due:
-            return Tick(planned, [planned.due], planned.due)
+            return Tick(planned, self._in_time(planned, [planned.due], now), planned.due)
         planned.due = now + max(float(wait), 0.05)
         self._push(planned)
         return None
@@ -235,10 +235,13 @@ class Agenda:
         """Those to send: all that are merely late; and if these are fewer than may be caught up, missed ones too, the newest."""
         late = sum(moment >= now - GRACE for moment in moments)
         count = max(late, planned.catch_up)
-        chosen = moments[-count:] if count else []
-        if self._deadline is not None and isinstance(planned.schedule, crontab):
-            chosen = [moment for moment in chosen if moment >= now - self._deadline]
-        return chosen
+        return self._in_time(planned, moments[-count:] if count else [], now)
+
+    def _in_time(self, planned: Planned, moments: list[float], now: float) -> list[float]:
+        """Without those that lie beyond the deadline."""
+        if self._deadline is None or not isinstance(planned.schedule, crontab):
+            return moments
+        return [moment for moment in moments if moment >= now - self._deadline]
 
     def _plan_next(self, planned: Planned) -> None:
         try:

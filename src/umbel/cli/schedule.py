@@ -16,14 +16,13 @@ from umbel.cli.failure import Failure
 from umbel.cli.scope import Scope, shared_options
 from umbel.cli.screen import print_json, table
 from umbel.client.app import Umbel
-from umbel.client.timetable import Line
+from umbel.client.timetable import Line, iso
 from umbel.schedules import Schedule, clocked, crontab
 from umbel.schedules import schedule as interval
-from umbel.wire.brief import brief
 
 COLUMNS = ("name", "task", "when", "last", "next", "sent")
-
-
+FEW = 5
+"""Names that are listed in a sentence."""
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -69,7 +68,7 @@ def schedule(context: click.Context, /, upcoming: tuple[int, str] | None, as_jso
         if upcoming is not None:
             _show_upcoming(app, *upcoming, as_json=as_json)
         elif as_json:
-            print_json(_as_dict(app))
+            print_json(app.schedule.as_dict())
         else:
             _show(scope, app)
 
@@ -174,17 +173,25 @@ def _when(given: dict[str, Any]) -> Schedule:
 
 
 def _show(scope: Scope, app: Umbel) -> None:
-    lines, wrong = list(app.schedule), app.schedule.named().wrong
+    lines, named = list(app.schedule), app.schedule.named()
     if lines:
         table(COLUMNS, [_row(line) for line in lines], right=1, color=scope.color)
     else:
         click.echo(f"nothing is scheduled at {app.schedule_store.url}")
-    for name, problem in wrong.items():
+    if unsaved := sorted(named.definitions.keys() - {line.name for line in lines}):
+        click.echo(f"named in the code, not yet saved: {_list(unsaved)}; the next beat that leads does that")
+    for name, problem in named.wrong.items():
         click.echo(f"not sent: {name}: {problem}")
     for line in lines:
         if line.problem is not None:
             click.echo(f"cannot be read here: {line.name}: {line.problem}")
     click.echo(_leader(scope, app))
+
+
+def _list(names: list[str]) -> str:
+    """The first of them, and how many more."""
+    more = len(names) - FEW
+    return ", ".join(names[:FEW]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _leader(scope: Scope, app: Umbel) -> str:
@@ -221,36 +228,12 @@ def _local(seconds: float) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).astimezone()
 
 
-def _iso(seconds: float | None) -> str | None:
-    return None if seconds is None else _local(seconds).isoformat()
-
-
 def _show_upcoming(app: Umbel, count: int, name: str, *, as_json: bool) -> None:
     moments = app.schedule.upcoming(name, count)
     if as_json:
-        print_json([_iso(each) for each in moments])
+        print_json([iso(each) for each in moments])
         return
     for each in moments:
         click.echo(f"{_local(each):%a %Y-%m-%d %H:%M:%S %Z}")
     if len(moments) < count:
         click.echo("never again" if moments else "never")
-
-
-def _as_dict(app: Umbel) -> dict[str, Any]:
-    leader = app.schedule.leader()
-    return {
-        "leader": None if leader is None else leader.owner,
-        "timezone": str(app.timezone),
-        "entries": [_entry(line) for line in app.schedule],
-        "wrong": app.schedule.named().wrong,
-    }
-
-
-def _entry(line: Line) -> dict[str, Any]:
-    told: dict[str, Any] = {"name": line.name, "enabled": line.enabled, "last": _iso(line.last), "next": _iso(line.next)}
-    told |= {"sent": line.count, "problem": line.problem}
-    if line.entry is not None:
-        entry = line.entry
-        told |= {"task": entry.task, "when": str(entry.schedule), "timezone": entry.timezone, "catch_up": entry.catch_up}
-        told |= {"args": brief(entry.args), "kwargs": brief(entry.kwargs), "options": entry.options, "origin": entry.origin}
-    return told

@@ -17,6 +17,7 @@ from umbel.client.tick import call_of
 from umbel.errors import DecodeError, EncodeError, ImproperlyConfigured, ScheduleError
 from umbel.schedules import read_zone
 from umbel.stores.schedule import Leader, Row, ScheduleStore
+from umbel.wire.brief import brief
 
 PAGE = 10_000
 """Entries saved at once: so many keep the store for themselves for a moment only."""
@@ -73,6 +74,20 @@ class Line:
     problem: str | None = None
     """Why it cannot be read."""
 
+    def as_dict(self) -> dict[str, Any]:
+        """All of it in words, for programs; times in ISO 8601."""
+        told: dict[str, Any] = {"name": self.name, "enabled": self.enabled, "last": iso(self.last), "next": iso(self.next)}
+        told |= {"sent": self.count, "problem": self.problem}
+        if (entry := self.entry) is not None:
+            told |= {"task": entry.task, "when": str(entry.schedule), "timezone": entry.timezone, "catch_up": entry.catch_up}
+            told |= {"args": brief(entry.args), "kwargs": brief(entry.kwargs), "options": entry.options, "origin": entry.origin}
+        return told
+
+
+def iso(seconds: float | None) -> str | None:
+    """A moment by the clock on this machine's wall, and how far that is from UTC."""
+    return None if seconds is None else clock.utc(seconds).astimezone().isoformat()
+
 
 class Timetable:
     """The schedule of an app, as `app.schedule`: add, change, enable, disable, remove and run entries while beats are running.
@@ -99,6 +114,16 @@ class Timetable:
     def leader(self) -> Leader | None:
         """The beat that sends, and until when it has said that it lives; None if none runs."""
         return self._store.leader()
+
+    def as_dict(self) -> dict[str, Any]:
+        """All that there is to know, for programs: who leads, the zone, the entries, and what is wrong in the code."""
+        leader = self.leader()
+        return {
+            "leader": None if leader is None else leader.owner,
+            "timezone": str(self._app.timezone),
+            "entries": [line.as_dict() for line in self],
+            "wrong": self.named().wrong,
+        }
 
     def upcoming(self, name: str, count: int = 10) -> list[float]:
         """When an entry fires the next `count` times (seconds since the epoch), were it enabled."""

@@ -112,6 +112,10 @@ class crontab(Schedule):  # noqa: N801  Celery's name
                 return float(max(stretch.start, found - stretch.offset))
         return None
 
+    def _horizon(self, now: float) -> float:
+        deadline = getattr(getattr(self.app, "conf", None), "beat_cron_starting_deadline", None)
+        return super()._horizon(now) if deadline is None else now - float(deadline)
+
     def _first(self, wall: int) -> int | None:
         """The first wall time that matches, at or after `wall`."""
         day, second = divmod(wall, DAY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -113,10 +114,14 @@ class Schedule(ABC):
         due = self.next(self.maybe_make_aware(last_run_at).timestamp(), self.tz)
         return timedelta.max if due is None else timedelta(seconds=due - self.now().timestamp())
 
+    def _horizon(self, now: float) -> float:
+        """Firings up to this moment are not due any more, whoever has not seen them."""
+        return -math.inf
+
     def is_due(self, last_run_at: datetime) -> schedstate:
         """Whether the first firing after `last_run_at` has come, and in how many seconds the next one will."""
         now = self.now().timestamp()
-        due = self.next(self.maybe_make_aware(last_run_at).timestamp(), self.tz)
+        due = self.next(max(self.maybe_make_aware(last_run_at).timestamp(), self._horizon(now)), self.tz)
         if due is not None and due > now:
             return schedstate(is_due=False, next=due - now)
         following = self.next(now, self.tz)

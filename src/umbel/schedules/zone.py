@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from umbel.errors import ScheduleError
 
@@ -69,6 +69,8 @@ def read_zone(zone: str | tzinfo) -> tzinfo:
     try:
         return datetime.strptime(zone, "UTC%z").tzinfo or UTC
     except ValueError:
+        if not available_timezones():
+            raise ScheduleError(f"timezone {zone!r}: this machine has no list of time zones (pip install tzdata)") from None
         raise ScheduleError(f"timezone {zone!r}: no such time zone (try 'Europe/Berlin', or 'UTC')") from None
 
 

@@ -17,18 +17,19 @@ PAGE = 10_000
 """Entries read by one statement, so that not all of them are in memory twice."""
 
 _NAME, _SECOND, _THIRD = (f"json_extract(value, '$[{place}]')" for place in range(3))
+# `+schedule`: else SQLite would rather look through the whole schedule than go from name to name.
 _SAVE = f"""INSERT INTO entry (schedule, version, name, definition, enabled, since, fired, count)
     SELECT ?, ? + key, {_NAME}, {pack.BLOB.format(_SECOND)}, 1, ?, NULL, 0 FROM json_each(?) WHERE true
-    ON CONFLICT (schedule, name) DO UPDATE SET definition = excluded.definition, version = excluded.version
+    ON CONFLICT (name, schedule) DO UPDATE SET definition = excluded.definition, version = excluded.version
     WHERE definition <> excluded.definition"""
 _ENABLE = """UPDATE entry SET enabled = ?, since = iif(?, ?, since), version = ? + key FROM json_each(?)
-    WHERE schedule = ? AND name = value AND enabled <> ?"""
+    WHERE +schedule = ? AND name = value AND enabled <> ?"""
 _LEAVE = """INSERT INTO gone SELECT ? + key, schedule, name, ? FROM json_each(?)
     CROSS JOIN entry ON schedule = ? AND name = value"""
 _THESE = "schedule = ? AND name IN (SELECT value FROM json_each(?))"
 _TICK = f"""UPDATE entry SET count = entry.count + {_THIRD},
     fired = iif(fired IS NULL OR fired > ? OR {_SECOND} > fired, {_SECOND}, fired) FROM json_each(?)
-    WHERE schedule = ? AND name = {_NAME}"""
+    WHERE +schedule = ? AND name = {_NAME}"""
 _ROWS = f"""SELECT json_group_array(json_array(version, name, length(definition), enabled, since, fired, count)),
     {pack.GLUE.format("definition")} FROM"""
 _SOME = f"{_ROWS} (SELECT * FROM entry WHERE schedule = ? AND version > ? ORDER BY version LIMIT {PAGE})"

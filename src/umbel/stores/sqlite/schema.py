@@ -66,7 +66,7 @@ TABLES = (
     "CREATE TABLE stream (stream TEXT PRIMARY KEY, number INTEGER NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX stream_until ON stream (until)",
     """CREATE TABLE entry (schedule TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, definition BLOB NOT NULL,
-        enabled INTEGER NOT NULL, since INTEGER NOT NULL, fired INTEGER, count INTEGER NOT NULL, PRIMARY KEY (schedule, name))""",
+        enabled INTEGER NOT NULL, since INTEGER NOT NULL, fired INTEGER, count INTEGER NOT NULL, PRIMARY KEY (name, schedule))""",
     "CREATE UNIQUE INDEX entry_version ON entry (schedule, version)",
     """CREATE TABLE gone (version INTEGER PRIMARY KEY, schedule TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL,
         UNIQUE (schedule, name))""",
