@@ -12,10 +12,10 @@ import pytest
 from tests.servers.redis import running
 
 from umbel.errors import BrokerDown, BrokerRefused
-from umbel.stores.broker import Conclusion
+from umbel.stores.broker import Conclusion, Depth, Recovered
 from umbel.stores.redis.trouble import refusal
 from umbel.stores.url import open_backend, open_broker
-from umbel.testing.given import drain, envelope, envelopes, ids
+from umbel.testing.given import LEASE, drain, envelope, envelopes, ids
 from umbel.testing.waiting import until
 from umbel.wire.result import Result
 
@@ -195,10 +195,88 @@ def test_a_replica_is_down_not_refusing(server, broker):
 
 def test_a_key_that_is_no_list_is_refused(server, broker):
     server.ask("SET", "q", "something else")
-    with pytest.raises(BrokerRefused, match="no queue"):
+    with pytest.raises(BrokerRefused, match="is no queue"):
         broker.send([envelope("a")])
     broker.send([envelope("a", "other")])
     assert ids(drain(broker, "other")) == ["a"]
+
+
+def done(delivery, **parts) -> Conclusion:
+    """Ends with a result."""
+    return Conclusion(delivery, [Result(delivery.envelope.id, "SUCCESS", b'{"status": "SUCCESS"}')], **parts)
+
+
+@pytest.mark.parametrize("db", ["0", "1"])
+def test_an_outcome_that_cannot_be_written_ends_nothing_and_takes_no_other_with_it(server, broker, url, db):
+    """Its follow-up is for a queue under whose name another program keeps something."""
+    backend = open_backend(url.replace("/0", f"/{db}"), expires=60)
+    assert broker.keeps(backend)
+    server.ask("SET", "cache", "of another program")
+    broker.send(envelopes("a", "b", "c"))
+    a, b, c = broker.reserve(["q"], 3, 1)
+    outcomes = [done(a), done(b, envelopes=envelopes("x", "y", queue="cache")), done(c, envelopes=envelopes("z", queue="after"))]
+    with pytest.raises(BrokerRefused, match="is no queue"):
+        broker.conclude(outcomes)
+    assert broker.depth(["q", "after"]) == {"q": Depth(held=3), "after": Depth()}
+    assert broker.conclude([outcomes[0]]) == broker.conclude([outcomes[2]]) == []
+    assert set(backend.fetch(["a", "b", "c"])) == {"a", "c"}
+    assert ids(drain(broker, "after")) == ["z"]
+    assert broker.conclude([Conclusion(b, buried="its outcome could not be stored")]) == []
+    assert [letter.envelope.id for letter in broker.buried()] == ["b"]
+    backend.close()
+
+
+def test_a_user_that_may_not_write_results_loses_no_task(server, url):
+    server.ask("ACL", "SETUSER", "narrow", "on", ">secret", "+@all", "~q*", "~umbel*", "~_kombu*", "&*")
+    narrow = url.replace("redis://", "redis://narrow:secret@")
+    broker, backend = open_broker(narrow), open_backend(narrow.replace("/0", "/1"), expires=60)
+    assert broker.keeps(backend)
+    broker.send(envelopes("a", "b"))
+    a, b = broker.reserve(["q"], 2, 1)
+    with pytest.raises(BrokerRefused, match="does not allow this user"):
+        broker.conclude([done(a), done(b)])
+    assert broker.depth(["q"])["q"].held == 2
+    assert broker.conclude([Conclusion(a, buried="its outcome could not be stored"), Conclusion(b)]) == []
+    assert broker.depth(["q"]) == {"q": Depth(dead=1)}
+    for store in (broker, backend):
+        store.close()
+
+
+def test_results_of_another_user_are_written_by_that_user(url):
+    broker, backend = open_broker(url), open_backend(url.replace("redis://", "redis://other:secret@"), expires=60)
+    assert not broker.keeps(backend)
+
+
+def test_what_cannot_go_back_to_its_queue_is_buried(server, broker, url):
+    dying = open_broker(url, lease=LEASE)
+    dying.send([*envelopes("held", "released"), *envelopes("other", queue="other")])
+    assert len(dying.reserve(["q", "other"], 1, 1)) == 1
+    held = dying.reserve(["q", "other"], 5, 1)
+    server.ask("SET", "q", "of another program")
+    assert dying.release([each for each in held if each.envelope.id == "released"]) == []
+    until(lambda: broker.recover().returned)
+    assert ids(drain(broker, "other")) == ["other"]
+    assert broker.recover() == Recovered()
+    assert sorted(letter.envelope.id for letter in broker.buried("q")) == ["held", "released"]
+    assert "no list now" in broker.buried()[0].reason
+    with pytest.raises(BrokerRefused, match="is no queue"):
+        broker.revive([letter.key for letter in broker.buried()])
+    server.ask("DEL", "q")
+    assert broker.revive([letter.key for letter in broker.buried()]) == 2
+    assert sorted(ids(drain(broker))) == ["held", "released"]
+    dying.close()
+
+
+def test_what_is_due_and_cannot_go_to_its_queue_waits(server, broker):
+    due = time.time() + 0.05
+    broker.send([envelope("urgent", priority=9, due=due), envelope("plain", due=due)])
+    server.ask("SET", "q", "of another program")
+    until(lambda: time.time() > due)
+    for _ in range(2):
+        with pytest.raises(BrokerRefused, match="is no queue"):
+            broker.reserve(["q"], 5, 0)
+    server.ask("DEL", "q")
+    assert ids(drain(broker)) == ["urgent", "plain"]
 
 
 def test_a_message_beyond_what_redis_takes_is_refused(broker, monkeypatch):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from umbel import clock
 from umbel.stores.broker import Conclusion, Depth
-from umbel.stores.redis import element
+from umbel.stores.redis import bindings, cemetery, element, leftovers
 from umbel.stores.url import open_broker
 from umbel.testing.given import LEASE, drain, envelope, ids, recovered
 from umbel.wire import protocol
@@ -105,6 +106,28 @@ def test_queues_that_only_celery_has_used_are_known(redis_server, redis_url, pre
     assert broker.queues() == ["bills", "letters", "mail"]
     assert broker.depth(["bills"]) == {"bills": Depth(ready=1)}
     broker.close()
+
+
+def scans(server) -> int:
+    """How many steps of walks through all keys there were."""
+    found = re.search(rb"cmdstat_scan:calls=(\d+)", server.ask("INFO", "commandstats"))
+    return int(found[1]) if found else 0
+
+
+def test_a_long_walk_through_all_keys_is_not_made_again_at_once(redis_server, broker, monkeypatch):
+    monkeypatch.setattr(bindings, "AT_ONCE", 10)
+    redis_server.ask("MSET", *[word for number in range(100) for word in (f"celery-task-meta-{number}", "x")])
+    broker.send([envelope("mine", "mine")])
+    redis_server.ask("SADD", "_kombu.binding.theirs", b"theirs" + SEP * 2 + b"theirs")
+    assert broker.queues() == ["mine"]
+    walked = scans(redis_server)
+    redis_server.ask("LPUSH", "theirs", json.dumps(celery_like("a")))
+    for _ in range(5):
+        assert broker.queues() == ["mine", "theirs"]
+    assert scans(redis_server) == walked > 0
+    monkeypatch.setattr(broker._bindings, "_walk_again", 0.0)
+    broker.queues()
+    assert scans(redis_server) > walked
 
 
 def test_the_age_of_a_queue_is_that_of_its_oldest_message_that_tells_it(redis_server, broker):
@@ -204,6 +227,22 @@ def test_what_is_no_message_is_buried_with_the_reason_and_the_next_is_served(red
     assert len(broker.buried()) == 1
 
 
+def test_long_letters_are_read_some_at_a_time(broker, monkeypatch):
+    """Those of 6 MB go into several replies, and a list of them ends where it gets too long for its reader."""
+    bodies = [bytes([number]) * (6 << 20) for number in range(5)]
+    broker.send([envelope(str(number), body=body) for number, body in enumerate(bodies)])
+    broker.conclude([Conclusion(each, buried="too long") for each in drain(broker)])
+    assert [letter.envelope.body for letter in broker.buried()] == bodies
+    monkeypatch.setattr(cemetery, "MOST_BYTES", 10 << 20)
+    read: list[bytes] = []
+    page = broker.buried(limit=100)
+    while page:
+        assert len(page) < 5
+        read += [letter.envelope.body for letter in page]
+        page = broker.buried(limit=100, after=page[-1].key)
+    assert read == bodies
+
+
 def test_what_is_no_message_is_buried_even_if_its_finder_dies(redis_server, redis_url, broker, monkeypatch):
     dying = open_broker(redis_url, lease=LEASE)
     redis_server.ask("LPUSH", "q", "{strange", "strange")
@@ -216,9 +255,9 @@ def test_what_is_no_message_is_buried_even_if_its_finder_dies(redis_server, redi
     dying.close()
 
 
-def unacked(server, id: str, age: float, prefix: str = "", exchange: str = "", routing_key: str = "q") -> None:
+def unacked(server, id: str, age: float, prefix: str = "", exchange: str = "", routing_key: str = "q", **properties) -> None:
     """Leave behind what a worker of Celery's held when it died."""
-    server.ask("HSET", f"{prefix}unacked", f"tag-{id}", json.dumps([celery_like(id), exchange, routing_key]))
+    server.ask("HSET", f"{prefix}unacked", f"tag-{id}", json.dumps([celery_like(id, **properties), exchange, routing_key]))
     server.ask("ZADD", f"{prefix}unacked_index", str(clock.now() - age), f"tag-{id}")
 
 
@@ -237,6 +276,55 @@ def test_what_dead_workers_of_celerys_held_comes_back(redis_server, redis_url):
     assert redis_server.ask("HLEN", "p:unacked") == b":1\r\n"
     assert redis_server.ask("EXISTS", "p:unacked_mutex") == b":0\r\n"
     broker.close()
+
+
+def test_what_comes_back_goes_where_kombu_would_send_it(redis_server, broker):
+    """Checked against kombu 5.7: the list of its priority, and each queue that is bound by the key or by a pattern."""
+    unacked(redis_server, "low", 99_999, priority=9)
+    unacked(redis_server, "odd", 99_999, priority="high")
+    pattern = rb"^a\.[^\.]+$"
+    bound = [b"a.#" + SEP + pattern + SEP + b"one", b"a.*" + SEP + pattern + SEP + b"two", b"b" + SEP + b"*bad" + SEP + b"three"]
+    redis_server.ask("SADD", "_kombu.binding.topic", *bound)
+    unacked(redis_server, "many", 99_999, exchange="topic", routing_key="a.b")
+    unacked(redis_server, "astray", 99_999, exchange="nowhere", routing_key="bills")
+    assert broker.recover().returned == 5
+    assert [each["headers"]["id"] for each in elements(redis_server, b"q" + SEP + b"9")] == ["low"]
+    assert [ids(drain(broker, queue)) for queue in ("q", "one", "two", "bills")] == [
+        ["odd", "low"],
+        ["many"],
+        ["many"],
+        ["astray"],
+    ]
+
+
+UNREADABLE = [
+    b"",
+    b"\xff",
+    b"[" * 100_000,
+    b"5",
+    b'[{"headers": {}}, ""]',
+    json.dumps([{}, "", "q"]).encode(),
+    json.dumps([{"headers": {}, "properties": {"delivery_info": {}}}, "", ""]).encode(),
+    json.dumps([{"headers": {}, "properties": {"delivery_info": {}}}, None, 5]).encode(),
+]
+
+
+def test_what_nobody_can_read_of_celerys_leftovers_is_buried_and_hinders_none(redis_server, broker, monkeypatch):
+    monkeypatch.setattr(leftovers, "AT_ONCE", 3)
+    for number, packed in enumerate(UNREADABLE):
+        redis_server.ask("HSET", "unacked", f"bad{number}", packed)
+        redis_server.ask("ZADD", "unacked_index", str(number), f"bad{number}")
+    redis_server.ask("ZADD", "unacked_index", "20", "the hash knows no such tag")
+    unacked(redis_server, "good", 99_999)
+    while redis_server.ask("ZCARD", "unacked_index") != b":0\r\n":
+        broker.recover()
+    assert redis_server.ask("EXISTS", "unacked") == b":0\r\n"
+    assert ids(drain(broker)) == ["good"]
+    letters = broker.buried()
+    assert sorted(letter.envelope.body for letter in letters) == sorted(UNREADABLE)
+    assert all(letter.queue == "unacked.unreadable" and "no message" in letter.reason for letter in letters)
+    assert max(len(letter.reason) for letter in letters) < 300
+    assert broker.queues() == ["q", "unacked.unreadable"]
 
 
 def test_kombus_mutex_is_respected(redis_server, broker):

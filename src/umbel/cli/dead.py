@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import click
@@ -43,15 +44,11 @@ def list_(scope: Scope, /, queue: str | None, limit: int, as_json: bool) -> None
     """List what was given up, the oldest first."""
     accept = accept_types(scope.app().conf.accept_content)
     with broker_of(scope) as broker:
-        letters = broker.buried(queue, limit=limit)
+        letters = islice(_all(broker, queue, min(limit, PAGE)), limit)
         if as_json:
             print_json([_as_dict(letter, accept) for letter in letters])
-        elif letters:
-            table(
-                ("key", "queue", "task", "id", "when", "attempts", "reason"),
-                [_row(letter, accept) for letter in letters],
-                color=scope.color,
-            )
+        elif rows := [_row(letter, accept) for letter in letters]:
+            table(("key", "queue", "task", "id", "when", "attempts", "reason"), rows, color=scope.color)
         else:
             click.echo(f"no dead tasks {f'in queue {queue!r} ' if queue else ''}at {broker.url}")
 
@@ -116,11 +113,12 @@ def _chosen(broker: Broker, keys: Sequence[str], *, every: bool, queue: str | No
     return [letter.key for letter in _find(broker, keys)]
 
 
-def _all(broker: Broker, queue: str | None = None) -> Iterator[Buried]:
-    page = broker.buried(queue, limit=PAGE)
+def _all(broker: Broker, queue: str | None = None, step: int = PAGE) -> Iterator[Buried]:
+    """Page by page, `step` letters or less at once."""
+    page = broker.buried(queue, limit=step)
     while page:
         yield from page
-        page = broker.buried(queue, limit=PAGE, after=page[-1].key)
+        page = broker.buried(queue, limit=step, after=page[-1].key)
 
 
 def _find(broker: Broker, wanted: Sequence[str]) -> list[Buried]:

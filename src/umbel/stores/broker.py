@@ -215,7 +215,10 @@ class Broker(ABC):
 
     @abstractmethod
     def buried(self, queue: str | None = None, *, limit: int = 100, after: str = "") -> list[Buried]:
-        """Dead letters of one queue or all, oldest first, from behind the key `after`."""
+        """Dead letters of one queue or all, oldest first, from behind the key `after`.
+
+        At most `limit`, and fewer if they are long: only when none come there are no more.
+        """
 
     @abstractmethod
     def revive(self, keys: Sequence[str]) -> int:

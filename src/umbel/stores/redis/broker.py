@@ -62,6 +62,7 @@ _SCRIPTS = (
     "revoked",
     "survey",
     "purge",
+    "letters",
     "dig",
     "restore",
 )
@@ -104,13 +105,21 @@ class RedisBroker(Broker):
         self._visibility_timeout = visibility_timeout
         self._celery_workers = celery_workers
         self._bindings = Bindings(self._link, prefix, sep)
-        self._leftovers = Leftovers(self._link, self._bindings, prefix, unacked, visibility_timeout)
         self._order = (*URGENT, PLAIN, *(str(step) for step in sorted(steps) if step))
         constants: dict[str, str | Sequence[str]] = {"P": prefix, "SEP": sep, "ORDER": self._order}
         constants |= {"UNACKED": unacked[0], "UNACKED_INDEX": unacked[1]}
         self._constants = constants
         self._scripts = {name: Script(constants, "insist", "keys", name) for name in _SCRIPTS}
-        self._cemetery = Cemetery(self._link, self._scripts["dig"], prefix)
+        self._cemetery = Cemetery(self._link, self._scripts["letters"], self._scripts["dig"])
+        self._leftovers = Leftovers(
+            self._link,
+            self._bindings,
+            self._scripts["restore"],
+            unacked,
+            prefix=prefix,
+            steps=self._steps,
+            timeout=visibility_timeout,
+        )
         self._results: RedisBackend | None = None
         self._turns = itertools.count()
         self._lock = Lock()
@@ -392,7 +401,7 @@ class RedisBroker(Broker):
                 _, step, queue = field.split(" ", 2)
                 taken.append((packed, queue, step, field))
             if stale:
-                returned += self._leftovers.restore(self._scripts["restore"])
+                returned += self._leftovers.restore()
             found = self._deliveries(taken)
             self._revoked.look_up(found)
             return Recovered(returned, found)

@@ -12,26 +12,32 @@ from umbel.stores.redis.link import Link
 from umbel.stores.redis.script import Script
 
 KEY = re.compile(r"\d+-\d+\Z")
+AT_ONCE = 1000
+MOST_BYTES = 64 << 20
+"""In one list of letters, which ends with the letter that goes beyond."""
 
 
 class Cemetery:
     """Tells of dead letters, and digs them out. Any thread may use it."""
 
-    def __init__(self, link: Link, dig: Script, prefix: str):
+    def __init__(self, link: Link, letters: Script, dig: Script):
         self._link = link
+        self._letters = letters
         self._dig = dig
-        self._stream = f"{prefix}umbel.dead"
 
     def buried(self, queue: str | None, limit: int, after: str) -> list[Buried]:
         """As in the broker's contract."""
         found: list[Buried] = []
         start = f"({after}" if KEY.match(after) else "-"
-        while len(found) < limit:
-            rows = self._link.ask("XRANGE", self._stream, start, "+", "COUNT", min(limit, 1000))
-            letters = [_letter(key.decode(), fields) for key, fields in rows]
-            found += [letter for letter in letters if queue is None or letter.queue == queue][: limit - len(found)]
+        size = 0
+        while len(found) < limit and size < MOST_BYTES:
+            rows = self._link.run(self._letters, start, min(limit, AT_ONCE))
             if not rows:
                 break
+            letters = [_letter(key.decode(), fields) for key, fields in rows]
+            chosen = [letter for letter in letters if queue is None or letter.queue == queue][: limit - len(found)]
+            found += chosen
+            size += sum(len(letter.envelope.body) for letter in chosen)
             start = f"({letters[-1].key}"
         return found
 

@@ -154,7 +154,14 @@ def _step(priority: int, wire: int, steps: Sequence[int], celery_workers: bool) 
         return f"+{min(priority, 9)}", 0
     if priority > 0 or wire <= 0:
         return PLAIN, 0
-    return str(max((step for step in steps if step <= wire), default=0)), wire
+    return celery_step(wire, steps), wire
+
+
+def celery_step(priority: Any, steps: Sequence[int]) -> str:
+    """Where kombu puts a message that Celery gave this priority."""
+    if type(priority) is not int or priority <= 0:
+        return PLAIN
+    return str(max((step for step in steps if step <= priority), default=0))
 
 
 class Read(NamedTuple):

@@ -66,6 +66,8 @@ class Leftovers:
             return int(self._link.run(self._script, tag, "", ""))
         try:
             envelope, exchange, routing_key = json.loads(packed)
+            if not isinstance(exchange, str) or not isinstance(routing_key, str) or not exchange + routing_key:
+                raise ValueError("it names no queue")
             envelope["headers"]["redelivered"] = True
             envelope["properties"]["delivery_info"]["redelivered"] = True
             step = element.celery_step(envelope["properties"].get("priority"), self._steps)

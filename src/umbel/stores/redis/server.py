@@ -44,8 +44,11 @@ class Server:
     connect_timeout: float = CONNECT_TIMEOUT
 
     def is_same(self, other: Server) -> bool:
-        """True if both are one server, whatever the database."""
-        return (self.hosts, self.path, self.master) == (other.hosts, other.path, other.master)
+        """True if both are one server and its same user, whatever the database: what one may write the other may, too."""
+        return self._whose() == other._whose()
+
+    def _whose(self) -> tuple[object, ...]:
+        return self.hosts, self.path, self.master, self.user, self.password
 
 
 def server_at(place: Place) -> Server:
