@@ -1,4 +1,4 @@
-"""For all tests: each begins without an app, and asserts inside the shipped suites explain themselves."""
+"""For all tests: each begins without an app or ids of another, and asserts inside the shipped suites explain themselves."""
 
 import pytest
 
@@ -14,3 +14,11 @@ def no_app_of_another_test(monkeypatch):
     token = current._here.set(None)
     yield
     current._here.reset(token)
+
+
+@pytest.fixture(autouse=True)
+def no_ids_of_another_test(monkeypatch):
+    """A test that puts the clock forward would leave ids that lie ahead of it to those behind it."""
+    from umbel.wire import ids
+
+    monkeypatch.setattr(ids, "_newest", 0)

@@ -7,13 +7,7 @@ import uuid
 import pytest
 
 from umbel import clock
-from umbel.wire import ids
 from umbel.wire.ids import derived, new_id, new_ids
-
-
-@pytest.fixture(autouse=True)
-def _as_new(monkeypatch):
-    monkeypatch.setattr(ids, "_newest", 0)
 
 
 def test_an_id_is_a_version_7_uuid_of_now():
@@ -32,9 +26,18 @@ def test_ids_ascend_also_across_calls_within_one_instant(monkeypatch):
 
 
 def test_ids_go_on_when_the_clock_goes_back(monkeypatch):
-    first = new_id()
-    monkeypatch.setattr(clock, "now", lambda: 1.0)
-    assert new_id() > first
+    first, start = new_id(), clock.now()
+    monkeypatch.setattr(clock, "now", lambda: start - 30)
+    assert first < new_id() < new_ids(2)[1] < new_id()
+
+
+def test_ids_follow_a_clock_that_had_been_wrong(monkeypatch):
+    wrong, right = clock.now() + 365 * 86400, clock.now()
+    monkeypatch.setattr(clock, "now", lambda: wrong)
+    new_ids(10)
+    monkeypatch.setattr(clock, "now", lambda: right)
+    for name in (new_id(), *new_ids(2), new_id()):
+        assert abs((uuid.UUID(name).int >> 80) / 1000 - right) < 1
 
 
 def test_no_ids_are_no_ids():

@@ -16,13 +16,18 @@ _MIDDLES = [f"-7{step:03x}-" for step in range(_STEPS)]
 _NOISE, _VARIANT_BIT = 2**62 - 1, 2**63
 _VARIANT = bytes(0x80 | (byte & 0x3F) for byte in range(256))
 
+_ASTRAY = 60_000 * _STEPS
+"""A clock that was put back by more than a minute had been wrong, and ids follow it: they also tell when something was made."""
+
 _newest = 0  # In steps since the epoch. An update lost between threads costs order within one step, never uniqueness.
 
 
 def new_ids(count: int) -> list[str]:
     """`count` fresh ids, ascending."""
     global _newest
-    first = max(int(clock.now() * 1000 * _STEPS), _newest + 1)
+    first = int(clock.now() * 1000 * _STEPS)
+    if first <= _newest < first + _ASTRAY:
+        first = _newest + 1
     _newest = first + count - 1
     tails = _tails(count)
     ids: list[str] = []
@@ -38,7 +43,10 @@ def new_ids(count: int) -> list[str]:
 def new_id() -> str:
     """One fresh id."""
     global _newest
-    step = _newest = max(int(clock.now() * 1000 * _STEPS), _newest + 1)
+    step = int(clock.now() * 1000 * _STEPS)
+    if step <= _newest < step + _ASTRAY:
+        step = _newest + 1
+    _newest = step
     noise = int.from_bytes(os.urandom(8)) & _NOISE | _VARIANT_BIT
     text = f"{step >> 12:012x}7{step & 0xFFF:03x}{noise:016x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
