@@ -384,6 +384,23 @@ def test_a_store_that_is_away_is_waited_for(app, start, caplog, monkeypatch):
     assert "The schedule store is back" in caplog.text
 
 
+def test_a_store_that_stays_away_is_told_once_by_who_waits_for_the_lead_too(app, start, caplog, monkeypatch):
+    monkeypatch.setattr("umbel.beat.beat.RENEWAL", 0.2)
+    monkeypatch.setattr("umbel.beat.beat.LOOK", 0.05)  # several looks for each word with the store
+    asked = []
+
+    def lead(owner, seconds):
+        asked.append(owner)
+        raise BrokerDown("nobody answers")
+
+    monkeypatch.setattr(app.schedule_store, "lead", lead)
+    running = start(app)
+    until(lambda: len(asked) >= 4)
+    running.stop()
+    assert caplog.text.count("is away") == 1
+    assert "is back" not in caplog.text
+
+
 @pytest.fixture
 def moved(monkeypatch):
     """Moves the wall clock of this process."""

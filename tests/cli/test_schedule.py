@@ -35,6 +35,11 @@ def app(project: Project):
     made.close()
 
 
+def test_it_needs_an_app_to_know_whose_schedule_it_is(project: Project) -> None:
+    done = project.bare("schedule")
+    assert (done.code, done.err) == (64, "umbel: which app? Name it with -A (umbel -A proj schedule) or in UMBEL_APP\n")
+
+
 def test_an_empty_schedule_says_so(project: Project) -> None:
     done = project.umbel("schedule")
     assert done.code == 0
@@ -75,8 +80,19 @@ def test_what_was_sent_and_who_sends_is_told(project: Project, app: Umbel) -> No
     assert "sent by box-1-abc; zone Europe/Paris where an entry has none of its own\n" in out
 
 
+@pytest.mark.parametrize("name", ["[/odd]", "[bold]x[/]", "nö", "two\nlines", "\x1b[31mred"])
+def test_any_name_is_shown_as_it_is(project: Project, app: Umbel, name: str) -> None:
+    app.schedule.add(name, "add", 3600)
+    done = project.umbel("schedule")
+    shown = name.replace("\n", "\\n").replace("\x1b", "\\x1b")
+    assert (done.code, done.err) == (0, "")
+    assert re.search(rf"^{re.escape(shown)} +add +every 1 h ", done.out, re.MULTILINE)
+    assert project.umbel("schedule", "remove", name).code == 0
+
+
 def test_what_is_wrong_in_the_code_is_told(project: Project, app: Umbel) -> None:
     out = project.umbel("schedule").out
+    assert "named in the code and not saved yet: report; a beat does that when it leads\n" in out
     assert "not sent: broken: crontab field hour = '25': 25 is not in 0-23" in out
 
 

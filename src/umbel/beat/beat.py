@@ -139,12 +139,13 @@ class Beat:
 
     def _look(self, now: float) -> None:
         """Lead or follow, as the store says, and see what has changed there."""
+        asks = now >= self._next_word or (self._leads and not self._is_sure())
         try:
             if not self._is_prepared:
                 self._duty.prepare()
                 self._is_prepared = True
                 self._compare_at = now + CALM
-            if now >= self._next_word or (self._leads and not self._is_sure()):
+            if asks:
                 self._next_word = now + RENEWAL
                 self._ask_to_lead()
             if self._leads:
@@ -152,7 +153,8 @@ class Beat:
             elif now >= self._compare_at and self._follows is not None:
                 self._compare_at = math.inf
                 self._duty.compare(self._follows)
-            self._away.ends()
+            if asks or self._leads:  # else nothing was heard of the store
+                self._away.ends()
         except BrokerError as error:
             self._away.begins(error)
 
@@ -211,4 +213,5 @@ class Beat:
                 self._duty.end(in_order=True)
             self._store.resign(self.owner)
         except BrokerError as error:
-            log.error("The schedule store is away: %s. Another beat leads when the lease ends", error)
+            if not self._away.lasts:
+                log.error("The schedule store is away: %s. Another beat leads when the lease ends", error)

@@ -17,13 +17,13 @@ from umbel.cli.command import command, option
 from umbel.cli.failure import note
 from umbel.cli.node import fill_path, node_name
 from umbel.cli.scope import Scope
-from umbel.cli.service import level, octal, set_up_log, settle_down, take_schedule
+from umbel.cli.service import level, octal, seconds, set_up_log, settle_down, take_schedule
 
 
 @command("beat")
 @option("-s", "--schedule", metavar="URL", help="Store of the schedule, in place of the setting beat_store.")
 @option("-S", "--scheduler", metavar="CLASS", help="A scheduler of your own: module:Class, or an entry point's name.")
-@option("--max-interval", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Longest sleep of that scheduler.")
+@option("--max-interval", type=seconds, metavar="SECONDS", help="Longest sleep of that scheduler.")
 @option("-n", "--hostname", metavar="NAME", help="Its name in paths: beat@%h.")
 @option("-l", "--loglevel", type=level, default="WARNING", metavar="LEVEL", help="DEBUG, INFO, WARNING, ERROR or CRITICAL.")
 @option("-f", "--logfile", metavar="FILE", help="Log there.")

@@ -180,14 +180,17 @@ def become(uid: str | None, gid: str | None) -> None:
         raise Failure("--uid and --gid need root; start it as the wanted user instead")
     user, name, home_group = _user(uid) if uid is not None else (None, None, None)
     group = _group(gid) if gid is not None else home_group
-    if group is not None:
-        if name is not None:
-            os.initgroups(name, group)
-        else:
-            os.setgroups([group])
-        os.setgid(group)
-    if user is not None:
-        os.setuid(user)
+    try:
+        if group is not None:
+            if name is not None:
+                os.initgroups(name, group)
+            else:
+                os.setgroups([group])
+            os.setgid(group)
+        if user is not None:
+            os.setuid(user)
+    except OverflowError:
+        raise Failure(f"there is no such user or group here (--uid {uid}, --gid {gid}): the number is too large") from None
 
 
 def _user(wish: str) -> tuple[int, str | None, int]:

@@ -14,7 +14,7 @@ from umbel.cli.call import arguments, moment, named_arguments
 from umbel.cli.command import command, option
 from umbel.cli.failure import Failure
 from umbel.cli.scope import Scope, shared_options
-from umbel.cli.screen import print_json, table
+from umbel.cli.screen import plain, print_json, table
 from umbel.client.app import Umbel
 from umbel.client.timetable import Line, iso
 from umbel.schedules import Schedule, clocked, crontab
@@ -179,19 +179,19 @@ def _show(scope: Scope, app: Umbel) -> None:
     else:
         click.echo(f"nothing is scheduled at {app.schedule_store.url}")
     if unsaved := sorted(named.definitions.keys() - {line.name for line in lines}):
-        click.echo(f"named in the code, not yet saved: {_list(unsaved)}; the next beat that leads does that")
+        click.echo(f"named in the code and not saved yet: {_list(unsaved)}; a beat does that when it leads")
     for name, problem in named.wrong.items():
-        click.echo(f"not sent: {name}: {problem}")
+        click.echo(f"not sent: {plain(str(name))}: {problem}")
     for line in lines:
         if line.problem is not None:
-            click.echo(f"cannot be read here: {line.name}: {line.problem}")
+            click.echo(f"cannot be read here: {plain(line.name)}: {line.problem}")
     click.echo(_leader(scope, app))
 
 
 def _list(names: list[str]) -> str:
     """The first of them, and how many more."""
     more = len(names) - FEW
-    return ", ".join(names[:FEW]) + (f" and {more:,} more" if more > 0 else "")
+    return ", ".join(map(plain, names[:FEW])) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _leader(scope: Scope, app: Umbel) -> str:

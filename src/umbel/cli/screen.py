@@ -31,14 +31,20 @@ def drawn(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: int =
     """The table, to be printed or redrawn."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
+    from rich.text import Text
 
     result = Table(box=SIMPLE_HEAD if is_tty else None, pad_edge=False, header_style="bold")
     for index, column in enumerate(columns):
         is_number = index >= len(columns) - right
         result.add_column(column, justify="right" if is_number else "left", overflow="fold", no_wrap=is_number)
     for row in rows:
-        result.add_row(*row)
+        result.add_row(*(Text(plain(cell)) for cell in row))  # names are shown as they are, whatever rich would read in them
     return result
+
+
+def plain(text: str) -> str:
+    """The text with what would move the cursor or change colours written out: `\\n`, `\\x1b`."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def print_json(value: Any) -> None:

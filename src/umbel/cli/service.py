@@ -27,9 +27,23 @@ def level(text: str) -> int:
 def octal(text: str) -> int:
     """File rights as octal digits."""
     try:
-        return int(text, 8)
-    except ValueError as problem:
-        raise click.BadParameter(f"{text!r} is no octal number such as 022") from problem
+        mask = int(text, 8)
+    except ValueError:
+        mask = -1
+    if not 0 <= mask <= 0o777:
+        raise click.BadParameter(f"{text!r} is no octal number such as 022")
+    return mask
+
+
+def seconds(text: str) -> float:
+    """A time to sleep, which has an end."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise click.BadParameter(f"{text!r} is no number of seconds, more than 0")
+    return found
 
 
 def settle_down(app: Umbel, given: dict[str, Any], node: str, *, what: str, quiet: bool) -> None:
