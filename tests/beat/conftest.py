@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from umbel import Umbel
+from umbel import Umbel, clock
 from umbel.beat import Beat
 from umbel.testing.waiting import until
 
@@ -57,6 +58,18 @@ def app(tmp_path: Path) -> Iterator[Umbel]:
 
     yield made
     made.close()
+
+
+@pytest.fixture
+def moved(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Moves the wall clock of this process by so many seconds."""
+    offset, real = [0.0], time.time
+    monkeypatch.setattr(clock, "now", lambda: real() + offset[0])
+
+    def move(seconds: float) -> None:
+        offset[0] += seconds
+
+    return move
 
 
 @pytest.fixture

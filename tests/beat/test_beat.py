@@ -401,18 +401,6 @@ def test_a_store_that_stays_away_is_told_once_by_who_waits_for_the_lead_too(app,
     assert "is back" not in caplog.text
 
 
-@pytest.fixture
-def moved(monkeypatch):
-    """Moves the wall clock of this process."""
-    offset, real = [0.0], time.time
-    monkeypatch.setattr(clock, "now", lambda: real() + offset[0])
-
-    def move(seconds):
-        offset[0] += seconds
-
-    return move
-
-
 def test_after_a_pause_the_newest_of_what_was_missed_is_sent(app, start, moved):
     app.add_periodic_task(crontab(minute=0), app.tasks["add"].s("once"), name="once")
     app.add_periodic_task(crontab(minute=0), app.tasks["add"].s("skip"), name="skip", catch_up="skip")

@@ -70,6 +70,17 @@ def test_a_living_pid_that_another_program_wrote_is_refused(tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only /proc tells when a process began")
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="only Linux tells")
+def test_a_process_that_has_ended_unnoticed_does_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "w.pid"
+    with subprocess.Popen(["true"]) as process:
+        until(lambda: b") Z " in Path(f"/proc/{process.pid}/stat").read_bytes())
+        path.write_text(f"{process.pid}\n")
+        pidfile = Pidfile(str(path))
+        pidfile.take()
+        pidfile.drop()
+
+
 def test_a_pid_that_was_given_to_a_later_process_does_not_count(tmp_path: Path) -> None:
     path = tmp_path / "w.pid"
     path.write_text(str(os.getppid()))

@@ -198,7 +198,10 @@ class Beat:
         jump = shift - self._shift
         self._shift = shift
         if abs(jump) > JUMP:
-            log.warning("The system's clock went %s by %.1f s", "forward" if jump > 0 else "back", abs(jump))
+            if jump > 0:
+                log.warning("The system's clock went forward by %.1f s", jump)
+            else:
+                log.warning("The system's clock went back by %.1f s: what was sent in that time is not sent again", -jump)
             self._until = self._next_look = self._next_word = 0.0
             self._leads = False
 
