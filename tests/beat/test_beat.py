@@ -105,9 +105,9 @@ def test_the_code_of_the_beat_that_leads_counts_and_another_says_what_it_would_h
     newer = Umbel("proj", broker=app.conf.broker_url, set_as_current=False)
     newer.conf.beat_schedule = {"same": old, "changed": {**old, "schedule": 60}, "new": old}
     second = start(newer)
-    until(lambda: "its code has other entries" in caplog.text)
-    (told,) = (record.getMessage() for record in caplog.records if "other entries" in record.getMessage())
-    assert f"The beat {first.beat.owner} leads, and its code has other entries than this one's: 'changed', 'left', 'new'." in told
+    until(lambda: "its code differs" in caplog.text)
+    (told,) = (record.getMessage() for record in caplog.records if "its code differs" in record.getMessage())
+    assert f"The beat {first.beat.owner} leads, and its code differs from this one's in entries 'changed', 'left', 'new'." in told
     assert sorted(names(app)) == ["changed", "left", "same"]
     first.stop()
     second.leads()
@@ -126,7 +126,7 @@ def test_a_beat_that_follows_with_the_same_code_has_nothing_to_say(app, start, c
     second = start(app)
     until(lambda: f"beat: {first.beat.owner} leads; this one waits for its place" in caplog.text)
     until(lambda: second.beat._compare_at == math.inf)
-    assert "other entries" not in caplog.text
+    assert "its code differs" not in caplog.text
 
 
 def test_what_was_sent_is_noted_before_anything_else_is_done(app, start):
@@ -228,17 +228,20 @@ def test_wrong_entries_are_told_and_the_others_run(app, start, caplog):
         "args": {"task": "add", "schedule": 10, "args": (1, 2, 3)},
         "object": {"task": "add", "schedule": 10, "args": (object(),)},
         "zone": {"task": "add", "schedule": 10, "timezone": "Nowhere"},
-        "strange": {"task": "elsewhere.task", "schedule": 0.1, "options": {"queue": "strange"}},
+        **{f"strange{n}": {"task": "elsewhere.task", "schedule": 0.1, "options": {"queue": "strange"}} for n in range(1002)},
         "good": {"task": "add", "schedule": 0.1},
     }
     caplog.set_level(logging.WARNING, "umbel")
     start(app)
     until(lambda: waiting(app) and waiting(app, "strange"))
     told = {record.args[0]: record.getMessage() for record in caplog.records if record.name == "umbel.beat"}
-    assert sorted(told) == ["args", "cron", "empty", "object", "strange", "typo", "zone"]
+    assert sorted(told) == ["args", "cron", "elsewhere.task", "empty", "object", "typo", "zone"]
     assert "'shedule'; did you mean 'schedule'?" in told["typo"]
     assert "it has no 'task'" in told["empty"]
-    assert "which this app does not know: it is sent all the same" in told["strange"]
+    assert told["elsewhere.task"] == (
+        "The task 'elsewhere.task' of entries 'strange0', 'strange1', 'strange2', 'strange3', 'strange4' and 997 more "
+        "is not known to this app: it is sent all the same"
+    )
     assert "object" in told["object"]
 
 

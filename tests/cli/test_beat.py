@@ -121,6 +121,19 @@ def test_a_file_for_the_schedule_is_not_needed_and_that_is_told(project: Project
     )
 
 
+def test_a_store_in_memory_reaches_no_worker_and_that_is_told(project: Project) -> None:
+    project.write(CODE.replace("sqlite:///q.db", "memory://"))
+    beat = project.start("beat")
+    try:
+        assert beat.stderr is not None
+        assert beat.stderr.readline() == (
+            "umbel: memory:// is in this process alone, so nobody gets what it sends; `umbel worker -B` sends and works\n"
+        )
+    finally:
+        beat.terminate()
+        beat.communicate(timeout=20)
+
+
 def test_the_schedule_may_be_kept_elsewhere(project: Project) -> None:
     with beating(project, "-s", "sqlite:///elsewhere.db"):
         until(lambda: sent(project) >= 1)

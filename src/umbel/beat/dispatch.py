@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -75,8 +76,11 @@ class Dispatch:
         named = self._named = self._app.schedule.named()
         for name, problem in named.wrong.items():
             log.error("Entry %r is not sent: %s", name, problem)
+        strange: defaultdict[str, list[str]] = defaultdict(list)
         for name, task in named.strange.items():
-            log.warning("Entry %r names the task %r, which this app does not know: it is sent all the same", name, task)
+            strange[task].append(name)
+        for task, names in strange.items():
+            log.warning("The task %r of %s is not known to this app: it is sent all the same", task, _few(names))
 
     def begin(self) -> None:
         """Read the whole schedule, and bring it in line with the code."""
@@ -95,13 +99,11 @@ class Dispatch:
         changed, left = self._app.schedule.unsaved(self._named, self._store.changes().rows)
         names = [*(name for name, _ in changed), *left]
         if names:
-            more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
             log.warning(
-                "The beat %s leads, and its code has other entries than this one's: %s%s. What this code says counts as soon as "
+                "The beat %s leads, and its code differs from this one's in %s. What this code says counts as soon as "
                 "a beat with this code leads. If that one is another project's, give one of the apps another name",
                 leader,
-                ", ".join(map(repr, sorted(names)[:FEW])),
-                more,
+                _few(sorted(names)),
             )
 
     def look(self) -> None:
@@ -206,3 +208,9 @@ class Dispatch:
             self._next_note = clock.monotonic() + NOTED
             self._store.tick(list(self._unnoted.values()))
             self._unnoted.clear()
+
+
+def _few(names: Sequence[str]) -> str:
+    """The first of these entries, and how many more."""
+    more = f" and {len(names) - FEW:,} more" if len(names) > FEW else ""
+    return f"{'entry' if len(names) == 1 else 'entries'} {', '.join(map(repr, names[:FEW]))}{more}"

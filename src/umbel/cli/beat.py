@@ -53,6 +53,8 @@ def beat(scope: Scope, /, **given: Any) -> int:
     take_schedule(app, given["schedule"])
     if given["remote"] and not scope.quiet:
         note("--enable-remote-control has no effect: a beat answers nobody; `umbel schedule` tells which one leads")
+    if app.broker_url.startswith("memory:") and not scope.quiet:
+        note("memory:// is in this process alone, so nobody gets what it sends; `umbel worker -B` sends and works")
     kind = find_scheduler(given["scheduler"] or app.conf.beat_scheduler)
     made = Beat(app, max_interval=given["max_interval"], scheduler=kind)
     logfile = fill_path(given["logfile"], node) if given["logfile"] else None
