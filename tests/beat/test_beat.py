@@ -220,6 +220,11 @@ def test_the_code_may_say_that_an_entry_is_off(app):
     assert not app.schedule["a"].enabled
 
 
+class Untold(BaseSchedule):
+    def __reduce__(self):
+        raise RuntimeError("nobody is told")
+
+
 def test_wrong_entries_are_told_and_the_others_run(app, start, caplog):
     app.conf.beat_schedule = {
         "cron": {"task": "add", "schedule": "0 25 * * *"},
@@ -228,6 +233,12 @@ def test_wrong_entries_are_told_and_the_others_run(app, start, caplog):
         "args": {"task": "add", "schedule": 10, "args": (1, 2, 3)},
         "object": {"task": "add", "schedule": 10, "args": (object(),)},
         "zone": {"task": "add", "schedule": 10, "timezone": "Nowhere"},
+        "number": 5,
+        "options": {"task": "add", "schedule": 10, "options": ["queue"]},
+        "expires": {"task": "add", "schedule": 10, "options": {"expires": "soon"}},
+        "queue": {"task": "add", "schedule": 10, "options": {"queue": object()}},
+        "unkept": {"task": "add", "schedule": Untold()},
+        "lone\ud800": {"task": "add", "schedule": 10},
         **{f"strange{n}": {"task": "elsewhere.task", "schedule": 0.1, "options": {"queue": "strange"}} for n in range(1002)},
         "good": {"task": "add", "schedule": 0.1},
     }
@@ -235,7 +246,11 @@ def test_wrong_entries_are_told_and_the_others_run(app, start, caplog):
     start(app)
     until(lambda: waiting(app) and waiting(app, "strange"))
     told = {record.args[0]: record.getMessage() for record in caplog.records if record.name == "umbel.beat"}
-    assert sorted(told) == ["args", "cron", "elsewhere.task", "empty", "object", "typo", "zone"]
+    wrong = ["args", "cron", "empty", "expires", "lone\ud800", "number", "object", "options", "queue", "typo", "unkept", "zone"]
+    assert sorted(told) == sorted([*wrong, "elsewhere.task"])
+    assert "its options are ['queue']; they should be a dict" in told["options"]
+    assert "'soon' is no time" in told["expires"]
+    assert "RuntimeError: nobody is told" in told["unkept"]
     assert "'shedule'; did you mean 'schedule'?" in told["typo"]
     assert "it has no 'task'" in told["empty"]
     assert told["elsewhere.task"] == (
@@ -265,6 +280,8 @@ def test_an_argument_that_fails_is_told_and_the_others_run(app, start, caplog):
     start(app)
     until(lambda: waiting(app) >= 3)
     assert "Entry 'bad': its message of" in caplog.text
+    until(lambda: caplog.text.count("Entry 'bad': its message of") >= 3)
+    assert caplog.text.count("Traceback") == 1, "each firing that is lost is told, but where it fails only once"
     assert "ZeroDivisionError" in caplog.text
 
 

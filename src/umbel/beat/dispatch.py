@@ -68,6 +68,8 @@ class Dispatch:
         self._stream = f"beat:{quote(self._store.name, safe='')}:"  # other apps on this broker have entries of equal names
         self._unnoted: dict[str, Ticks] = {}
         """What was sent, and is not in the store yet."""
+        self._failing: set[str] = set()
+        """Entries whose last message could not be made."""
         self._not_before = self._next_note = 0.0
         self._broker = Trouble("broker", "What falls due waits and is sent when it is back")
 
@@ -171,8 +173,12 @@ class Dispatch:
         for moment in tick.moments:
             try:
                 letters.append(self._letter(agenda.entry(tick.planned), moment))
-            except Exception:  # whatever lazy arguments, routers and options of users raise
-                log.exception("Entry %r: its message of %s cannot be made", name, clock.utc(moment))
+                self._failing.discard(name)
+            except Exception as problem:  # whatever lazy arguments, routers and options of users raise
+                again = name in self._failing  # its traceback was told
+                self._failing.add(name)
+                text = "Entry %r: its message of %s cannot be made: %r"
+                log.error(text, name, clock.utc(moment), problem, exc_info=not again)
         return letters
 
     def _letter(self, entry: Entry, moment: float) -> Letter:

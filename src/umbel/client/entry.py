@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from umbel.errors import DecodeError, EncodeError, ImproperlyConfigured, ScheduleError
 from umbel.schedules import Schedule, from_data, maybe_schedule, read_zone
 from umbel.wire.typed_json import from_json, to_json
+
+Made = TypeVar("Made")
 
 CatchUp = int | str
 """What becomes of missed firings: "once", "skip", or a number, up to which all of them are made up for."""
@@ -62,6 +64,8 @@ class Entry:
         """
         words: dict[str, Any]
         words = dict(given) if isinstance(given, Mapping) else {key: getattr(given, key, None) for key in _WORDS}
+        if not isinstance(given, Mapping) and not any(words.values()):
+            raise ImproperlyConfigured(f"an entry is a dict with 'task' and 'schedule', not {given!r}")
         unknown = words.keys() - _WORDS - _PASSED_OVER
         if unknown:
             word = min(unknown, key=str)
@@ -74,9 +78,9 @@ class Entry:
             name,
             getattr(words["task"], "name", words["task"]),
             _schedule(words["schedule"], relative=bool(words.get("relative")), app=app),
-            tuple(words.get("args") or ()),
-            dict(words.get("kwargs") or {}),
-            dict(words.get("options") or {}),
+            _made(tuple, words, "args", "a list or tuple"),
+            _made(dict, words, "kwargs", "a dict"),
+            _made(dict, words, "options", "a dict, those of apply_async"),
             str(words["timezone"]) if words.get("timezone") is not None else None,
             "once" if words.get("catch_up") is None else words["catch_up"],
             words.get("enabled"),
@@ -92,6 +96,8 @@ class Entry:
             raise ImproperlyConfigured(f"its task must be a name, not {self.task!r}")
         if not all(isinstance(key, str) for key in self.kwargs):
             raise ImproperlyConfigured("the names of its kwargs must be text")
+        if self.enabled not in (True, False, None):
+            raise ImproperlyConfigured(f"its enabled is {self.enabled!r}; it should be True or False")
         if self.timezone is not None:
             read_zone(self.timezone)
         allowed(self.catch_up)
@@ -161,7 +167,19 @@ _PASSED_OVER = frozenset({"name", "app", "last_run_at", "total_run_count"})
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value)
+    """True if it is, and can be written down: a lone surrogate (`'\\ud800'`) cannot."""
+    try:
+        return isinstance(value, str) and bool(value.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _made(kind: Callable[[Any], Made], words: Mapping[str, Any], word: str, should: str) -> Made:
+    given = words.get(word)
+    try:
+        return kind(() if given is None else given)
+    except (TypeError, ValueError):
+        raise ImproperlyConfigured(f"its {word} are {given!r}; they should be {should}") from None
 
 
 def allowed(catch_up: CatchUp) -> int:

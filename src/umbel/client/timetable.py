@@ -14,7 +14,7 @@ from umbel.client.publish import publish
 from umbel.client.result import AsyncResult
 from umbel.client.signature import maybe_signature
 from umbel.client.tick import call_of
-from umbel.errors import DecodeError, EncodeError, ImproperlyConfigured, ScheduleError
+from umbel.errors import DecodeError, ImproperlyConfigured, ScheduleError, UmbelError
 from umbel.schedules import read_zone
 from umbel.stores.schedule import Leader, Row, ScheduleStore
 from umbel.wire.brief import brief
@@ -162,6 +162,7 @@ class Timetable:
         if name in self:
             raise ImproperlyConfigured(f"there is an entry {name!r} already; change it, or remove it first")
         definition = self._check(entry)
+        self._try(entry)
         if entry.schedule.next(clock.now(), self._zone(entry)) is None:
             raise ScheduleError(f"entry {name!r} would never fire: {entry.schedule} is over")
         self._store.save([(name, definition)])
@@ -177,7 +178,9 @@ class Timetable:
         row = self._row(name)
         _refuse_of_code(row)
         entry = self._decode(row).changed(**changes).continuing(row.definition, clock.now())
-        self._store.save([(name, self._check(entry))])
+        definition = self._check(entry)
+        self._try(entry)
+        self._store.save([(name, definition)])
         return entry
 
     def enable(self, *names: str) -> None:
@@ -206,13 +209,18 @@ class Timetable:
     def named(self) -> Named:
         """The entries of `beat_schedule`, `add_periodic_task` and `@app.periodic`, each looked at."""
         named = Named()
+        tried: set[str] = set()
         for name, given in dict(self._app.conf.beat_schedule or {}).items():
             try:
                 entry = self._named_entry(name, given)
-                named.definitions[name] = self._check(entry)
-            except (ImproperlyConfigured, EncodeError, TypeError, ValueError) as problem:
-                named.wrong[name] = str(problem)
+                definition = self._check(entry)
+                if entry.options and (options := f"{entry.task} {entry.options}") not in tried:
+                    self._try(entry)  # once for all that differ in their arguments only: there may be thousands
+                    tried.add(options)
+            except Exception as problem:  # whatever schedules, routers and arguments of users raise, the others are to run
+                named.wrong[name] = _told(problem)
                 continue
+            named.definitions[name] = definition
             if entry.enabled is not None:
                 named.enabled[name] = entry.enabled
             if not entry.is_whole:
@@ -273,13 +281,17 @@ class Timetable:
         definition = entry.encode()
         if b'"in_code":true' in definition:  # JSON cannot carry it: perhaps the task's own serializer can
             entry.is_whole = False
-            sample = replace(
-                entry,
-                args=tuple(None if isinstance(each, BeatLazyFunc) else each for each in entry.args),
-                kwargs={key: None if isinstance(each, BeatLazyFunc) else each for key, each in entry.kwargs.items()},
-            )
-            call_of(self._app, sample).encode()
+            self._try(entry)
         return definition
+
+    def _try(self, entry: Entry) -> None:
+        """Make a message of the entry, and raise what is wrong with it."""
+        sample = replace(
+            entry,
+            args=tuple(None if isinstance(each, BeatLazyFunc) else each for each in entry.args),
+            kwargs={key: None if isinstance(each, BeatLazyFunc) else each for key, each in entry.kwargs.items()},
+        )
+        call_of(self._app, sample).encode()
 
     def _zone(self, entry: Entry) -> tzinfo:
         return read_zone(entry.timezone) if entry.timezone else self._app.timezone
@@ -328,6 +340,11 @@ class Timetable:
         names = tuple(names)
         self._rows(names)
         self._store.enable(names, enabled=enabled)
+
+
+def _told(problem: Exception) -> str:
+    is_plain = isinstance(problem, (UmbelError, TypeError, ValueError)) and str(problem)
+    return str(problem) if is_plain else f"{type(problem).__name__}: {problem}"
 
 
 def _refuse_of_code(row: Row) -> None:
