@@ -319,6 +319,19 @@ def test_a_crontab_missed_longer_ago_than_the_deadline_of_its_app_is_not_due(mon
     assert schedule(60, app=app).is_due(noon - timedelta(days=1)).is_due, "an interval knows no deadline"
 
 
+def test_the_zone_of_the_machine_has_its_changes_of_the_clock(monkeypatch):
+    app = Umbel(broker="memory://", enable_utc=False, set_as_current=False)
+    for name in ("Europe/Berlin", ":Europe/Berlin"):
+        monkeypatch.setenv("TZ", name)
+        assert app.timezone == BERLIN
+    monkeypatch.setenv("TZ", "")
+    monkeypatch.setattr("os.path.realpath", lambda path: "/usr/share/zoneinfo/Europe/Berlin")
+    assert app.timezone == BERLIN
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")  # words that no list of zones has
+    assert app.timezone.utcoffset(None) is not None
+    assert Umbel(broker="memory://", timezone="Asia/Tokyo", enable_utc=False).timezone == ZoneInfo("Asia/Tokyo")
+
+
 def test_a_machine_without_time_zones_is_told_what_it_lacks():
     code = "import zoneinfo; zoneinfo.reset_tzpath([]); import umbel.schedules as s; s.read_zone('Europe/Paris')"
     command = [sys.executable, "-c", f"import sys; sys.modules['tzdata'] = None; {code}"]

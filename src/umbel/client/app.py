@@ -151,11 +151,9 @@ class Umbel:
 
         zone = self._conf.timezone
         if zone is None and not self._conf.enable_utc:
-            from datetime import datetime
+            from umbel.schedules import local_zone  # most programs have no schedule
 
-            local = datetime.now().astimezone().tzinfo
-            assert local is not None, "an aware time has a zone"
-            return local
+            return local_zone()
         return ZoneInfo(zone or "UTC") if zone is None or isinstance(zone, str) else zone
 
     def now(self) -> datetime:

@@ -7,7 +7,7 @@ from umbel.schedules.interval import schedule
 from umbel.schedules.reading import from_data, maybe_schedule
 from umbel.schedules.schedule import BaseSchedule, Schedule, schedstate
 from umbel.schedules.solar import solar
-from umbel.schedules.zone import read_zone
+from umbel.schedules.zone import local_zone, read_zone
 
 __all__ = [
     "BaseSchedule",
@@ -16,6 +16,7 @@ __all__ = [
     "clocked",
     "crontab",
     "from_data",
+    "local_zone",
     "maybe_schedule",
     "read_zone",
     "schedstate",

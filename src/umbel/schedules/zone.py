@@ -8,6 +8,7 @@ wall   03:00 ┤          gap ╱        fold  ╱╲  ╱         A wall time i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
@@ -72,6 +73,17 @@ def read_zone(zone: str | tzinfo) -> tzinfo:
         if not available_timezones():
             raise ScheduleError(f"timezone {zone!r}: this machine has no list of time zones (pip install tzdata)") from None
         raise ScheduleError(f"timezone {zone!r}: no such time zone (try 'Europe/Berlin', or 'UTC')") from None
+
+
+def local_zone() -> tzinfo:
+    """The zone of this machine, with its changes of the clock as far as the machine tells them."""
+    name = os.environ.get("TZ", "").removeprefix(":") or os.path.realpath("/etc/localtime").partition("zoneinfo/")[2]
+    try:
+        return read_zone(name)
+    except ScheduleError:
+        local = datetime.now().astimezone().tzinfo
+        assert local is not None, "an aware time has a zone"
+        return local
 
 
 def _span(zone: tzinfo, number: int) -> tuple[Stretch, ...]:
