@@ -13,7 +13,7 @@ import pytest
 from tests.beat.messages import drain, waiting
 from tests.servers import redis
 
-from umbel import Umbel
+from umbel import Umbel, clock
 from umbel.testing.waiting import until
 
 EDITOR = """
@@ -76,6 +76,38 @@ def test_edits_of_another_process_lose_and_double_nothing(tmp_path, store):
     assert dues == chain(dues[0], 0.1, len(dues))
     assert found[-1]["args"][0] >= edits, "the last edit acts within a second"
     assert drain(app, "extra"), "what was there for a moment was sent, too"
+    app.close()
+
+
+def test_edits_act_within_a_second_while_hundreds_are_sent(tmp_path, store):
+    app = Umbel("proj", broker=store, set_as_current=False)
+    load = {f"load{number}": 0.1 + number * 0.001 for number in range(20)}
+    for name, every in load.items():
+        app.schedule.add(name, "t", every, queue="load")
+    with beating(tmp_path, store):
+        until(lambda: waiting(app, "load") >= 100, 30)
+
+        edited = clock.now()
+        app.schedule.add("new", "t", 0.1, queue="new")
+        until(lambda: waiting(app, "new"), 10)
+        acted = [clock.now() - edited]
+
+        edited = clock.now()
+        app.schedule.change("new", kwargs={"changed": True})
+        until(lambda: any(each["kwargs"] for each in drain(app, "new")), 10)
+        acted.append(clock.now() - edited)
+
+        edited = clock.now()
+        app.schedule.disable("new")
+        until(lambda: clock.now() > edited + 2, 10)
+        acted.append(max(each["due"] for each in drain(app, "new")) - edited)
+        until(lambda: clock.now() > edited + 2.5, 10)
+        assert drain(app, "new") == []
+    assert max(acted) < 1.5, f"{acted}: the promise is a second; the rest is for a busy machine"
+    found = drain(app, "load")
+    for name, every in load.items():
+        dues = [each["due"] for each in found if each["periodic_task_name"] == name]
+        assert dues == chain(dues[0], every, len(dues))
     app.close()
 
 
