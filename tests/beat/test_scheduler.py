@@ -91,6 +91,18 @@ def test_what_cannot_be_sent_is_told_and_the_others_are(app, now, caplog):
         scheduler.apply_async(scheduler.schedule["bad"])
 
 
+def test_an_entry_of_the_code_that_is_wrong_stops_no_other(app, now, caplog):
+    app.conf.beat_schedule = {
+        "wrong": {"task": "add", "schedule": "0 25 * * *"},
+        "none": None,
+        "good": {"task": "add", "schedule": 5},
+    }
+    scheduler = Scheduler(app)
+    assert sorted(scheduler.schedule) == ["good"]
+    assert "Entry 'wrong' is not sent: crontab field hour = '25': 25 is not in 0-23" in caplog.text
+    assert "Entry 'none' is not sent: " in caplog.text
+
+
 def test_it_syncs_as_often_as_it_is_told(app, now):
     calls = []
 

@@ -205,17 +205,26 @@ class Scheduler:
         words = {key: value for key, value in dict(entry).items() if key in known}
         return self.Entry(**{**words, "name": name, "app": self.app})
 
+    def _usable(self, given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """The entries of these words; one that cannot be is told, and the others are."""
+        for name, words in given.items():
+            try:
+                entry = self._maybe_entry(name, words)
+            except Exception as problem:
+                logger.error("Entry %r is not sent: %s", name, problem)
+            else:
+                yield name, entry
+
     def update_from_dict(self, dict_: Mapping[str, Any]) -> None:
         """Add these entries, or put them in the place of those of their names."""
-        self.schedule.update({name: self._maybe_entry(name, entry) for name, entry in dict_.items()})
+        self.schedule.update(self._usable(dict_))
 
     def merge_inplace(self, b: Mapping[str, Any]) -> None:
         """Make the entries those of `b`; what is known of when they ran stays."""
         schedule = self.schedule
         for name in set(schedule) - set(b):
             schedule.pop(name, None)
-        for name, given in b.items():
-            entry = self._maybe_entry(name, given)
+        for name, entry in self._usable(b):
             if name in schedule:
                 schedule[name].update(entry)
             else:
