@@ -89,6 +89,42 @@ def test_to_a_server_that_is_absent():
     all_end_in_time(f"redis://127.0.0.1:{free_port()}/1", BrokerDown, "Connection refused")
 
 
+def test_to_a_server_that_has_gone(tmp_path):
+    with running(tmp_path) as server:
+        task = sender(url_of(server))
+        for _ in range(1000):
+            task.delay(1, 2)
+        server.stop(kill=True)
+        all_end_in_time(url_of(server), BrokerDown, "cannot be reached", task)
+        server.start()
+        until(lambda: is_accepted(task), 30)
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss"])
+def test_to_a_host_whose_name_the_system_looks_up_for_ever(server, monkeypatch, scheme):
+    """Its resolver asks again and again, for half a minute with many systems' settings, and cannot be interrupted."""
+    found, lookup = threading.Event(), socket.getaddrinfo
+
+    def slow(host, *arguments, **options):
+        if host == "redis.example":
+            if options["flags"] & socket.AI_NUMERICHOST:
+                raise socket.gaierror(socket.EAI_NONAME, "it is a name")
+            found.wait(60)
+            host = "127.0.0.1"
+        return lookup(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    url = f"{scheme}://redis.example:{server.port}/1"
+    try:
+        all_end_in_time(url, BrokerDown, "looking up the name 'redis.example' takes too long")
+        lookups = [thread for thread in threading.enumerate() if thread.name.startswith("umbel-lookup")]
+        assert len(lookups) <= 33  # as many as began at once: who tries again waits for the same
+    finally:
+        found.set()
+    if scheme == "redis":
+        until(lambda: is_accepted(sender(url)), 30)
+
+
 @pytest.mark.parametrize("is_first", [True, False])
 @pytest.mark.parametrize("mode", [Mode.HOLD, Mode.MUTE])
 def test_to_a_host_behind_a_network_that_swallows_all(server, mode, is_first):
@@ -178,6 +214,22 @@ def test_without_tls_to_a_server_that_speaks_nothing_else(tmp_path):
         assert is_accepted(sender(f"rediss://localhost:{port}/1?ssl_ca_certs={tmp_path}/cert.pem"))
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_in_tls_to_a_server_that_is_frozen(tmp_path, is_first):
+    port = free_port()
+    url = f"rediss://localhost:{port}/1?ssl_ca_certs={tmp_path}/cert.pem"
+    with running(tmp_path, *make_certificate(tmp_path, port)) as server:
+        task = sender(url)
+        if not is_first:
+            task.delay(1, 2)
+        server.send(signal.SIGSTOP)
+        try:
+            all_end_in_time(url, BrokerDown, "cannot be reached", task)
+        finally:
+            server.send(signal.SIGCONT)
+        until(lambda: is_accepted(task), 30)
+
+
 def test_to_sentinels_that_know_no_such_master(server, tmp_path):
     with running_sentinel(tmp_path, server.port) as sentinel:
         here = f"sentinel://127.0.0.1:{sentinel.port}"
@@ -193,11 +245,38 @@ def test_to_sentinels_that_are_frozen(server, tmp_path):
         all_end_in_time(f"{here};{here};{here}/1", BrokerDown, "no sentinel knows the master 'mymaster' now")
 
 
-def test_a_long_batch_has_the_time_for_each_part(server):
+@contextlib.contextmanager
+def sluggish(server: RedisServer, seconds: float):
+    """The server takes writes only now and then: `seconds` after the last time."""
+    over = threading.Event()
+
+    def hinder() -> None:
+        while not over.is_set():
+            server.ask("CLIENT", "PAUSE", str(int(seconds * 1000)), "WRITE")
+            server.ask("SET", "of another database", "")  # comes when the pause is over
+
+    thread = threading.Thread(target=hinder)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_long_batch_has_the_time_for_each_part(server, monkeypatch):
     """What takes longer than the limit, but goes on, is no outage."""
+    monkeypatch.setattr("umbel.stores.redis.broker.MOST_SENT", 10)
     task = sender(url_of(server))
-    task.app.conf.broker_publish_timeout = 0.2
+    task.app.conf.broker_publish_timeout = limit = 2.0
     server.ask("FLUSHALL")
-    batch_of(task, 40_000)
-    assert server.ask("SELECT", "1") == b"+OK\r\n"
-    assert task.app.broker.depth(["celery"])["celery"].ready == 40_000
+    sent = 0
+    with sluggish(server, 0.3):
+        while sent < 1000:
+            sent += 200
+            error, seconds = error_of(lambda: batch_of(task, 200))
+            assert error is None
+            if seconds > limit:
+                break
+    assert seconds > limit
+    assert task.app.broker.depth(["celery"])["celery"].ready == sent

@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import inspect
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 try:
@@ -24,6 +25,7 @@ except ImportError as missing:
 from umbel import clock
 from umbel.errors import BrokerDown, BrokerError, BrokerRefused
 from umbel.stores import fork
+from umbel.stores.redis.reach import connected
 from umbel.stores.redis.script import Script
 from umbel.stores.redis.server import Server
 from umbel.stores.redis.trouble import refusal
@@ -324,32 +326,35 @@ class Link:
         self._idle = []
 
 
+class _ToHost(_Connection):  # type: ignore[misc]  # half of redis-py has no types
+    """Connects to a host by our own means, which come to their end in time."""
+
+    reach: Callable[[], socket.socket]
+
+    def _connect(self) -> socket.socket:
+        return self.reach()
+
+
+class _ToHostInTls(_SecureConnection, _ToHost):  # type: ignore[misc]  # the same
+    """The same, and speaks TLS on what is connected."""
+
+
 def _open(server: Server, end: float) -> Wire:
     """A connection to the first of its hosts, or its socket; all that follows on it has to be over at `end`, too."""
     left = max(end - clock.monotonic(), 0.001)
-    connecting = min(server.connect_timeout, left / 2)
-    options: dict[str, Any] = {"socket_timeout": left - connecting, "protocol": 2, **_QUIET}
+    options: dict[str, Any] = {"socket_timeout": left, "protocol": 2, **_QUIET}
     if server.path:
+        connecting = min(server.connect_timeout, left / 2)
         connection = _SocketConnection(path=server.path, socket_connect_timeout=connecting, **options)
     else:
         host, port = server.hosts[0]
-        options |= {"host": host, "port": port, "socket_keepalive": True}
-        # A name may have several addresses, which are tried one after the other.
-        options["socket_connect_timeout"] = connecting / _addresses(server)
-        connection = _Connection(**options) if server.tls is None else _SecureConnection(**options, **server.tls)
+        options |= {"host": host, "port": port}
+        connection = _ToHost(**options) if server.tls is None else _ToHostInTls(**options, **server.tls)
+        connection.reach = partial(connected, host, port, end, server.connect_timeout)
     wire = Wire(connection, server.url)
     wire.until(end)
     wire.open(*_greeting(server))
     return wire
-
-
-def _addresses(server: Server) -> int:
-    """How many the host has."""
-    host, port = server.hosts[0]
-    try:
-        return len(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-    except OSError as error:
-        raise BrokerDown(f"{server.url} cannot be reached: the name {host!r} is not known: {error.strerror}") from error
 
 
 def _greeting(server: Server) -> Iterator[Command]:
