@@ -158,7 +158,7 @@ def play(folder: Path, seed: int, blows: int) -> None:
             count, wrong = arena.judge()
             gap = arena.longest_gap()
             arena.app.close()
-            print(f"{name}: {blows} blows, {count} firings sent, {len(wrong)} wrong; longest gap {gap:.2f} s")
+            print(f"{name}, seed {seed}: {blows} blows, {count} firings sent, {len(wrong)} wrong; longest gap {gap:.2f} s")
             assert not wrong, wrong[:10]
             assert "Traceback" not in said, said
             assert count > blows * len(EVERY) / 5

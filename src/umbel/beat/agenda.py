@@ -124,8 +124,8 @@ class Agenda:
         schedule = self._schedules.get(text)
         if schedule is None:
             schedule = self._schedules[text] = from_data(found["schedule"])
-        entry = with_schedule(row.name, found, schedule)
-        return Planned(row.name, row.definition, schedule, self._zone_of(entry.timezone), allowed(entry.catch_up), after)
+        zone, catch_up = self._zone_of(found.get("timezone")), allowed(found.get("catch_up", "once"))
+        return Planned(row.name, row.definition, schedule, zone, catch_up, after)
 
     def _zone_of(self, name: str | None) -> tzinfo:
         if name is None:

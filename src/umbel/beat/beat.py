@@ -23,6 +23,8 @@ LEASE = 3.0
 """Seconds for which a leader leads without being heard of."""
 RENEWAL = 1.0
 """Seconds between two words of a leader; the others ask as often whether they may lead."""
+SOON = 0.25
+"""Least seconds from one word to the next of a beat that waits for the end of a lease."""
 LOOK = 0.5
 """Seconds after which changes of the schedule are noticed; also the longest sleep."""
 MARGIN = 0.5
@@ -176,6 +178,9 @@ class Beat:
             log.warning("Another beat leads now: this one was not heard of for %g s", LEASE)
             self._duty.end(in_order=False)
         leader = self._store.leader()
+        left = 0.0 if leader is None else leader.until - clock.now()
+        self._next_word = min(self._next_word, clock.monotonic() + max(left, SOON))
+        self._next_look = min(self._next_look, self._next_word)
         if leader is not None and leader.owner != self._follows:
             self._follows = leader.owner
             log.info("beat: %s leads; this one waits for its place", leader.owner)
