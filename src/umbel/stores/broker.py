@@ -9,13 +9,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from umbel.stores.backend import ResultBackend
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
 
 
-@dataclass(slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, gc=False):
     """One envelope in the hands of one owner, until its lease ends."""
 
     envelope: Envelope
@@ -32,8 +33,7 @@ class Delivery:
     """True if its task was revoked: it must not run. To conclude it ends the revocation, which is met."""
 
 
-@dataclass(slots=True)
-class Conclusion:
+class Conclusion(msgspec.Struct, gc=False):
     """How one delivery ends: its results, the messages that follow, and whether it is done or buried."""
 
     delivery: Delivery

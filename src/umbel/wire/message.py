@@ -11,7 +11,7 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, le=2**31 - 1)]
 """Bounds hold when a message is read: what a stranger sends must fit into timers and exponents."""
 
 
-class Headers(msgspec.Struct, gc=False, kw_only=True):
+class Headers(msgspec.Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
     """The headers of message protocol 2, in Celery's order; keys not named here are `Message.extra`."""
 
     lang: str = "py"

@@ -31,8 +31,15 @@ _FIELDS = frozenset(Headers.__struct_fields__)
 _EMBED_FIELDS = Embed.__struct_fields__
 _NO_EMBED = Embed()
 _T = TypeVar("_T")
+
+
+class _Among(Headers, forbid_unknown_fields=False):
+    """The known headers, among others that nobody asks for."""
+
+
 _encode = msgspec.json.Encoder().encode
 _decode_headers = msgspec.json.Decoder(Headers).decode
+_decode_among = msgspec.json.Decoder(_Among).decode
 _decode_fields: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_call = msgspec.json.Decoder(tuple[list[Any], dict[str, Any], Embed]).decode
 _ATOMS = frozenset({str, int, bool, NoneType})
@@ -288,7 +295,10 @@ def headers(envelope: Envelope, accept: frozenset[str]) -> Headers:
     raw = envelope.headers
     if MARK not in raw:
         try:
-            return _decode_headers(raw)
+            try:
+                return _decode_headers(raw)
+            except msgspec.ValidationError:  # most likely there are custom ones
+                return _decode_among(raw)
         except (msgspec.DecodeError, ValueError, RecursionError):
             pass  # protocol 1, or bytes that only the patient way below can read or name
     found = _header_dict(raw)
@@ -305,16 +315,23 @@ def decode(envelope: Envelope, accept: frozenset[str]) -> Message:
         and not (MARK in head or MARK in body or ESCAPED_MARK in head or ESCAPED_MARK in body)
     ):
         try:
-            found = _decode_fields(head)
-            known = msgspec.convert(found, Headers)
+            known, extra = _headers_and_extra(head)
             args, kwargs, embed = _decode_call(body)
         except (msgspec.DecodeError, ValueError, RecursionError):
             pass  # something is unusual, or wrong: the patient way reads it, or names it
         else:
             if not known.compression:
-                extra = {} if _FIELDS.issuperset(found) else {name: found[name] for name in found.keys() - _FIELDS}
                 return Message(known, args, kwargs, embed, extra)
     return _decode_patiently(envelope, accept)
+
+
+def _headers_and_extra(raw: bytes) -> tuple[Headers, dict[str, Any]]:
+    try:
+        return _decode_headers(raw), {}
+    except msgspec.ValidationError:  # most likely there are custom ones
+        found = _decode_fields(raw)
+        extra = {name: found.pop(name) for name in found.keys() - _FIELDS}
+        return msgspec.convert(found, Headers), extra
 
 
 def _decode_patiently(envelope: Envelope, accept: frozenset[str]) -> Message:

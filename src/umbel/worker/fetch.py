@@ -124,8 +124,7 @@ class Fetch:
         jobs: list[Job] = []
         early: list[Ticket] = []
         told = log.isEnabledFor(logging.INFO) or bool(signals.task_received.receivers)
-        for delivery in deliveries:
-            ticket = self._judge.judge(delivery)
+        for ticket in self._judge.judge_all(deliveries):
             if isinstance(ticket, Judgement):
                 self._put_aside(ticket)
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,7 +16,7 @@ from umbel.pools.pool import Abilities
 from umbel.stores.broker import Delivery
 from umbel.wire import protocol
 from umbel.wire.message import Headers
-from umbel.worker.ratelimit import RateLimits
+from umbel.worker.ratelimit import Bucket, RateLimits
 from umbel.worker.ticket import Ticket
 
 EARLY = 0.01
@@ -71,6 +71,20 @@ class Rules:
     """Seconds for which a message of an unknown task is parked before it is buried."""
 
 
+@dataclass(slots=True, frozen=True)
+class _Options:
+    """What a task says of all its calls."""
+
+    task: Task[..., Any]
+    name: str
+    soft: float | None
+    hard: float | None
+    tell: bool
+    is_async: bool
+    early: bool
+    bucket: Bucket | None
+
+
 class Judge:
     """Judges deliveries for one worker. Belongs to the event loop's thread."""
 
@@ -81,34 +95,55 @@ class Judge:
         self._abilities = abilities
         self._number = itertools.count(1)
 
-    def judge(self, delivery: Delivery) -> Ticket | Judgement:
+    def judge_all(self, deliveries: Sequence[Delivery]) -> list[Ticket | Judgement]:
+        """What `judge` says of each; the options of their tasks are looked up once."""
+        known: dict[str, _Options] = {}
+        return [self.judge(delivery, known) for delivery in deliveries]
+
+    def judge(self, delivery: Delivery, known: dict[str, _Options] | None = None) -> Ticket | Judgement:
         """A ticket for one that is to run, else what is to become of it; never raises, whatever its bytes are."""
         try:
             headers = protocol.headers(delivery.envelope, self._rules.accept)
         except DecodeError as error:
             return Judgement(Verdict.UNREADABLE, delivery, reason=str(error))
-        task = self._tasks.get(headers.task)
+        options = known.get(headers.task) if known else None
+        if options is None and (options := self._options(headers.task)) and known is not None:
+            known[headers.task] = options
         if delivery.revoked:
-            return Judgement(Verdict.REVOKED, delivery, headers, task)
+            return Judgement(Verdict.REVOKED, delivery, headers, options.task if options else None)
         if delivery.begun:
             return Judgement(Verdict.STRANDED, delivery, headers)
-        if task is None:
+        if options is None:
             return self._parked(delivery, headers, f"no worker knows the task {headers.task!r}")
+        task = options.task
         if headers.expires is not None or headers.eta is not None:
             verdict = self._by_time(delivery, headers, task)
             if verdict is not None:
                 return verdict
         hard, soft = headers.timelimit
-        soft = soft or task.soft_time_limit or self._rules.soft
-        hard = hard or task.time_limit or self._rules.hard
-        is_async = task.is_async
+        soft, hard = soft or options.soft, hard or options.hard
         if (soft or hard) and (reason := self._beyond(task, soft=soft, hard=hard)):
             return self._parked(delivery, headers, reason)
-        if (bucket := self._buckets.get(task.name)) and (wait := bucket.take(clock.monotonic())):
+        if (bucket := options.bucket) and (wait := bucket.take(clock.monotonic())):
             return Judgement(Verdict.THROTTLED, delivery, headers, when=wait, turn=bucket.turn(clock.monotonic()))
-        number = next(self._number)
-        job = Job(number, task.name, delivery.envelope, delivery.attempt, soft, hard, bool(task.track_started), is_async)
-        return Ticket(delivery, headers, task, job, not task.acks_late)
+        number, envelope = next(self._number), delivery.envelope
+        job = Job(number, options.name, envelope, delivery.attempt, soft, hard, options.tell, options.is_async)
+        return Ticket(delivery, headers, task, job, options.early)
+
+    def _options(self, name: str) -> _Options | None:
+        task = self._tasks.get(name)
+        if task is None:
+            return None
+        return _Options(
+            task,
+            task.name,
+            task.soft_time_limit or self._rules.soft,
+            task.time_limit or self._rules.hard,
+            tell=bool(task.track_started),
+            is_async=task.is_async,
+            early=not task.acks_late,
+            bucket=self._buckets.get(task.name),
+        )
 
     def _by_time(self, delivery: Delivery, headers: Headers, task: Task[..., Any]) -> Judgement | None:
         """What follows from `expires` and `eta`; None if it may run now."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from umbel.client.task import Task
 from umbel.execution.outcome import Job
@@ -11,8 +12,7 @@ from umbel.stores.broker import Delivery
 from umbel.wire.message import Headers
 
 
-@dataclass(slots=True)
-class Ticket:
+class Ticket(msgspec.Struct, gc=False):
     """One delivery on its way through this worker; also the `request` that worker signals hand to their receivers."""
 
     delivery: Delivery

@@ -9,7 +9,9 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from umbel import clock
 from umbel.errors import BrokerDown, BrokerError, BrokerRefused, DecodeError
@@ -68,7 +70,7 @@ _SCRIPTS = (
 )
 
 
-class Receipt(NamedTuple):
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """Names one hand-out of one message: no other has the same."""
 
     owner: str
@@ -302,15 +304,17 @@ class RedisBroker(Broker):
         """Those of (element, queue, step, field) that are messages; the others are buried."""
         found: list[Delivery] = []
         strange: list[Conclusion] = []
+        owner = self.owner
         for packed, queue, step, field in taken:
             try:
-                envelope, attempts, begun, parked = element.read(packed, queue, step)
+                read = element.read(packed, queue, step)
             except DecodeError as error:
-                stray = Delivery(element.strange(packed, queue), queue, Receipt(self.owner, field), 1)
+                stray = Delivery(element.strange(packed, queue), queue, Receipt(owner, field), 1)
                 strange.append(Conclusion(stray, buried=str(error)))
                 log.error("An element of the queue %r is buried: %s", queue, error)
             else:
-                found.append(Delivery(envelope, queue, Receipt(self.owner, field), attempts + 1, begun, parked))
+                receipt = Receipt(owner, field)
+                found.append(Delivery(read.envelope, queue, receipt, read.attempts + 1, read.begun, read.parked))
         if strange:
             self.conclude(strange)
         return found

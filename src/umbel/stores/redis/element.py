@@ -164,7 +164,7 @@ def celery_step(priority: Any, steps: Sequence[int]) -> str:
     return str(max((step for step in steps if step <= priority), default=0))
 
 
-class Read(NamedTuple):
+class Read(msgspec.Struct, gc=False):
     """An envelope, and its past."""
 
     envelope: Envelope
