@@ -6,6 +6,7 @@ Celery's own pair says that an expectation is Celery's, umbel's that it is kept 
 from __future__ import annotations
 
 import itertools
+import signal
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -371,6 +372,18 @@ ran = [each.get(timeout=60) for each in results]
     assert order
     assert min(early) > 0.9
     assert max(early) < 30
+
+
+def test_what_celery_sends_for_later_waits_in_the_store_not_in_the_worker(parts: Any) -> None:
+    """Celery's clients put it into the queue itself, however far off it is."""
+    fleet, _, agents = parts
+    worker = fleet.start("umbel", "-Q", "far off", "-c", "1")
+    agents["celery"].ask("[shop.add.apply_async((1, 1), countdown=86400, queue='far off') for _ in range(3000)] and None")
+    until(lambda: agents["umbel"].ask("app.broker.depth(['far off'])['far off'].later") == 3000, deadline=60)
+    assert agents["umbel"].ask("app.broker.depth(['far off'])['far off'].held") == 0
+    worker.signal(signal.SIGTERM)
+    assert worker.wait(60) == 0
+    assert agents["umbel"].ask("app.broker.purge('far off')") == 3000
 
 
 @SLOW
