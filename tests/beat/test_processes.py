@@ -32,9 +32,9 @@ for number in itertools.count():
 
 
 @contextmanager
-def beating(folder: Path, store: str) -> Iterator[subprocess.Popen[str]]:
-    """A beat without entries of its own, until the end of the block."""
-    (folder / "proj.py").write_text(f"from umbel import Umbel\napp = Umbel('proj', broker={store!r})\n")
+def beating(folder: Path, store: str, code: str = "") -> Iterator[subprocess.Popen[str]]:
+    """A beat, with no entries but those of the code, until the end of the block."""
+    (folder / "proj.py").write_text(f"from umbel import Umbel\napp = Umbel('proj', broker={store!r})\n{code}\n")
     log = (folder / "beat.log").open("wb")
     command = [sys.executable, "-m", "umbel", "-A", "proj", "beat", "-q", "-l", "INFO"]
     with log, subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, text=True) as process:
@@ -109,6 +109,19 @@ def test_edits_act_within_a_second_while_hundreds_are_sent(tmp_path, store):
         dues = [each["due"] for each in found if each["periodic_task_name"] == name]
         assert dues == chain(dues[0], every, len(dues))
     app.close()
+
+
+def test_what_the_code_names_goes_on_when_the_store_has_lost_everything(tmp_path):
+    with redis.running(tmp_path / "redis") as server:
+        store = f"redis://127.0.0.1:{server.port}/0"
+        app = Umbel("proj", broker=store, set_as_current=False)
+        with beating(tmp_path, store, 'app.conf.beat_schedule = {"often": {"task": "t", "schedule": 0.2}}'):
+            until(lambda: waiting(app) >= 3, 30)
+            server.ask("FLUSHALL")
+            until(lambda: waiting(app) >= 3, 30)
+        assert app.schedule["often"].count <= waiting(app), "what was sent before is not counted any more"
+        assert (tmp_path / "beat.log").read_text().count("has lost what it had") == 1
+        app.close()
 
 
 def test_what_falls_due_while_redis_is_away_is_sent_when_it_is_back(tmp_path):

@@ -113,6 +113,10 @@ class Dispatch:
         self._note()
         assert self._agenda is not None, "it began"
         changes = self._store.changes(self._version)
+        if changes.whole and self._version:
+            log.warning("The schedule store has lost what it had, or was not heard of for long: the schedule is read anew")
+            self.begin()
+            return
         self._version = changes.version
         if changes.rows or changes.gone or changes.whole:
             self._agenda.load(changes)
