@@ -22,6 +22,9 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_transport_options={"celery_workers": True, "visibility_timeout": float(os.environ.get("VISIBILITY", "3600"))},
 )
+if prefix := os.environ.get("PREFIX"):
+    app.conf.broker_transport_options["global_keyprefix"] = prefix
+    app.conf.result_backend_transport_options = {"global_keyprefix": prefix}
 if os.environ["SYSTEM"] == "umbel":
     app.conf.update(broker_lease=3.0, task_unknown_ttl=0.5)
 
