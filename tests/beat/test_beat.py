@@ -404,6 +404,26 @@ def test_a_store_that_is_away_is_waited_for(app, start, caplog, monkeypatch):
     assert "The schedule store is back" in caplog.text
 
 
+def test_a_failure_that_nobody_thought_of_does_not_end_a_beat_that_has_led(app, start, caplog, monkeypatch):
+    app.schedule.add("a", "add", 0.1)
+    running = start(app).leads()
+    real, fails = app.schedule_store.changes, [True]
+
+    def changes(after=0):
+        if fails[0]:
+            raise RuntimeError("out of the blue")
+        return real(after)
+
+    monkeypatch.setattr(app.schedule_store, "changes", changes)
+    until(lambda: "out of the blue" in caplog.text)
+    sent = waiting(app)
+    until(lambda: waiting(app) > sent + 3)
+    fails[0] = False
+    app.schedule.add("b", "add", 0.1, queue="other")
+    until(lambda: waiting(app, "other"))
+    running.stop()
+
+
 def test_a_store_that_stays_away_is_told_once_by_who_waits_for_the_lead_too(app, start, caplog, monkeypatch):
     monkeypatch.setattr("umbel.beat.beat.RENEWAL", 0.2)
     monkeypatch.setattr("umbel.beat.beat.LOOK", 0.05)  # several looks for each word with the store

@@ -79,7 +79,7 @@ class Beat:
         else:
             self._duty = Custom(app, scheduler, max_interval=max_interval, may_send=self._is_sure)
         self._away = Trouble("schedule store", "This beat does not lead meanwhile")
-        self._is_prepared = self._leads = self._stopping = False
+        self._is_prepared = self._leads = self._has_led = self._stopping = False
         self._until = 0.0
         """Up to when it leads for sure, on the monotonic clock."""
         self._next_look = self._next_word = 0.0
@@ -159,6 +159,10 @@ class Beat:
                 self._away.ends()
         except BrokerError as error:
             self._away.begins(error)
+        except Exception:
+            if not self._has_led:  # who starts it is to see at once that it cannot work
+                raise
+            log.exception("The beat could not look after the schedule; it tries again")
 
     def _ask_to_lead(self) -> None:
         asked = clock.monotonic()
@@ -169,7 +173,7 @@ class Beat:
         self._follows = None
         if not self._leads:
             self._duty.begin()
-            self._leads = True
+            self._leads = self._has_led = True
             log.info("beat: this one leads now")
 
     def _follow(self) -> None:

@@ -245,8 +245,8 @@ class Timetable:
                 changed.append((name, definition))
             elif known.definition == definition:
                 known.definition = definition  # so that a beat keeps these bytes once
-            else:
-                entry = named.unkept.get(name) or self._named_entry(name, self._app.conf.beat_schedule[name])
+            elif (given := (self._app.conf.beat_schedule or {}).get(name)) is not None:  # None: taken out since it was read
+                entry = named.unkept.get(name) or self._named_entry(name, given)
                 goes_on = entry.continuing(known.definition, now).encode()
                 if goes_on != known.definition:
                     changed.append((name, goes_on))
