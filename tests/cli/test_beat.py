@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -112,13 +113,16 @@ def test_what_cannot_work_is_one_line(project: Project, words: tuple[str, ...], 
     assert done.err.count("\n") == 1
 
 
-def test_a_file_for_the_schedule_is_not_needed_and_that_is_told(project: Project) -> None:
-    with beating(project, "-s", "celerybeat-schedule") as beat:
+def test_options_of_celery_that_change_nothing_are_told_and_taken(project: Project) -> None:
+    words = ("-s", "celerybeat-schedule", "--enable-remote-control", "--executable", sys.executable)
+    with beating(project, *words) as beat:
         beat.terminate()
         _, err = beat.communicate(timeout=20)
-    assert err == (
-        f"umbel: --schedule celerybeat-schedule has no effect: the schedule is kept in sqlite:///{project.folder}/q.db\n"
-    )
+    assert err.splitlines() == [
+        f"umbel: --schedule celerybeat-schedule has no effect: the schedule is kept in sqlite:///{project.folder}/q.db",
+        "umbel: --enable-remote-control has no effect: a beat answers nobody; `umbel schedule` tells which one leads",
+        "umbel: --executable has no effect: it runs with the Python that umbel was started with",
+    ]
 
 
 def test_a_store_in_memory_reaches_no_worker_and_that_is_told(project: Project) -> None:

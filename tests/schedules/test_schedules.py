@@ -290,6 +290,7 @@ def test_what_people_write_becomes_a_schedule():
     assert maybe_schedule("0 4 * * mon") == crontab("0 4 * * mon")
     assert maybe_schedule("@daily") == crontab(0, 0)
     assert maybe_schedule(once) is once
+    assert maybe_schedule(datetime(2026, 5, 5, 8)) == once
     assert maybe_schedule(once, app=app).tz is BERLIN
     with pytest.raises(ScheduleError):
         maybe_schedule("10")

@@ -19,6 +19,12 @@ from umbel.cli.node import fill_path, node_name
 from umbel.cli.scope import Scope
 from umbel.cli.service import level, octal, seconds, set_up_log, settle_down, take_schedule
 
+WITHOUT_EFFECT = {
+    "enable_remote_control": "a beat answers nobody; `umbel schedule` tells which one leads",
+    "executable": "it runs with the Python that umbel was started with",
+}
+"""What Celery's options would change, and why nothing needs to: each is told, and the beat starts all the same."""
+
 
 @command("beat")
 @option("-s", "--schedule", metavar="URL", help="Store of the schedule, in place of the setting beat_store.")
@@ -32,7 +38,8 @@ from umbel.cli.service import level, octal, seconds, set_up_log, settle_down, ta
 @option("--uid", metavar="USER", help="Run as this user (root only).")
 @option("--gid", metavar="GROUP", help="Run as this group (root only).")
 @option("--umask", type=octal, metavar="OCTAL", help="Rights that files it makes do not get.")
-@option("--enable-remote-control/--no-enable-remote-control", "remote", hidden=True)
+@option("--enable-remote-control/--no-enable-remote-control", hidden=True)
+@option("--executable", hidden=True)
 @click.pass_obj
 def beat(scope: Scope, /, **given: Any) -> int:
     """Send periodic work when it is due, until told to stop.
@@ -51,8 +58,9 @@ def beat(scope: Scope, /, **given: Any) -> int:
     app = scope.required_app("umbel -A proj beat")
     settle_down(app, given, node, what="beat", quiet=scope.quiet)
     take_schedule(app, given["schedule"])
-    if given["remote"] and not scope.quiet:
-        note("--enable-remote-control has no effect: a beat answers nobody; `umbel schedule` tells which one leads")
+    for name, reason in WITHOUT_EFFECT.items():
+        if given[name] and not scope.quiet:
+            note(f"--{name.replace('_', '-')} has no effect: {reason}")
     if app.broker_url.startswith("memory:") and not scope.quiet:
         note("memory:// is in this process alone, so nobody gets what it sends; `umbel worker -B` sends and works")
     kind = find_scheduler(given["scheduler"] or app.conf.beat_scheduler)

@@ -37,6 +37,7 @@ WITHOUT_EFFECT = {
     "statedb": "there is no state to keep between runs yet",
     "autoscale": "the pool keeps its size; see --concurrency",
     "pool_start_method": "processes are always forked from a small nursery",
+    "executable": "it runs with the Python that umbel was started with",
     "optimization": "jobs always go to whichever process is free, which is what `fair` means",
 }
 """What Celery's options would change, and why nothing needs to: each is told, and the worker starts all the same."""
@@ -80,6 +81,7 @@ COUNT, SECONDS = click.IntRange(1), click.FloatRange(0, min_open=True)
 @option("-E", "--task-events", "--events", is_flag=True, hidden=True)
 @option("-s", "--schedule", metavar="URL", hidden=True)
 @option("-S", "--statedb", hidden=True)
+@option("--executable", hidden=True)
 @option("--autoscale", hidden=True)
 @option("--disable-prefetch", is_flag=True, hidden=True)
 @option("--pool-start-method", hidden=True)

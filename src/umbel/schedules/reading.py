@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from umbel.errors import ScheduleError
+from umbel.schedules.clocked import clocked
 from umbel.schedules.crontab import crontab
 from umbel.schedules.interval import schedule
 from umbel.schedules.schedule import HasZone, Schedule
@@ -28,12 +29,19 @@ def from_data(data: dict[str, Any]) -> Schedule:
         raise ScheduleError(f"the data of a schedule of kind {kind!r} do not fit it: {error}") from error
 
 
-def maybe_schedule(words: Schedule | float | timedelta | str, relative: bool = False, app: HasZone | None = None) -> Schedule:
-    """The schedule that the words mean: seconds or a timedelta an interval, text a crontab's line; a schedule is itself."""
+def maybe_schedule(
+    words: Schedule | float | timedelta | datetime | str, relative: bool = False, app: HasZone | None = None
+) -> Schedule:
+    """The schedule that the words mean; one is itself.
+
+    Seconds or a timedelta are an interval, text is a crontab's line, and a datetime comes once.
+    """
     if isinstance(words, Schedule):
         if app is not None:
             words.app = app
         return words
     if isinstance(words, str):
         return crontab.from_string(words, app=app)
+    if isinstance(words, datetime):
+        return clocked(words, app=app)
     return schedule(words, relative, app=app)
