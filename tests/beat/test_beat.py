@@ -260,6 +260,25 @@ def test_wrong_entries_are_told_and_the_others_run(app, start, caplog):
     assert "object" in told["object"]
 
 
+def test_an_entry_that_has_become_wrong_is_not_sent_as_it_was_and_goes_on_once_it_is_right(app, start, caplog):
+    right, wrong = {"task": "add", "schedule": 0.1}, {"task": "add", "schedule": 0.1, "args": (1, 2, 3)}
+    for entry in (right, wrong):
+        app.conf.beat_schedule = {"a": entry, "b": {**right, "options": {"queue": "other"}}}
+        running = start(app).leads()
+        found = waiting(app, "other")
+        until(lambda found=found: waiting(app, "other") >= found + 3)
+        running.stop()
+        sent = app.schedule["a"].count
+        if entry is right:
+            assert drain(app)
+    assert "Entry 'a' is not sent: add: too many" in caplog.text
+    assert drain(app) == []
+    app.conf.beat_schedule = {"a": right}
+    running = start(app).leads()
+    until(lambda: app.schedule["a"].count > sent)
+    running.stop()
+
+
 def test_lazy_arguments_are_made_for_each_message(app, start):
     count = iter(range(1000))
     lazy = {"task": "add", "schedule": 0.1, "args": (BeatLazyFunc(lambda: next(count)),), "kwargs": {"y": BeatLazyFunc(int, "5")}}

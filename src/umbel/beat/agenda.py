@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
@@ -61,10 +61,12 @@ class Agenda:
     same. They are whole microseconds, as all stores keep them.
     """
 
-    def __init__(self, zone: tzinfo, code: Mapping[str, Entry], *, deadline: float | None = None):
+    def __init__(self, zone: tzinfo, code: Mapping[str, Entry], *, wrong: Collection[str] = (), deadline: float | None = None):
         self._zone = zone
         self._code = code
         """Entries of the code that know more than their definitions can tell."""
+        self._wrong = wrong
+        """Entries that cannot be as the code has them now; what the store has of these is older."""
         self._deadline = deadline
         """Age in seconds beyond which nobody makes up for a missed crontab."""
         self._entries: dict[str, Planned] = {}
@@ -95,7 +97,7 @@ class Agenda:
 
     def _plan(self, row: Row) -> Planned | None:
         self._entries.pop(row.name, None)
-        if not row.enabled:
+        if not row.enabled or row.name in self._wrong:
             return None
         try:
             planned = self._read(row)

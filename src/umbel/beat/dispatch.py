@@ -15,9 +15,9 @@ from umbel.beat.agenda import Agenda, Tick
 from umbel.beat.trouble import Trouble
 from umbel.client.app import Umbel
 from umbel.client.entry import Entry
+from umbel.client.named import Named
 from umbel.client.publish import announce, is_watched
 from umbel.client.tick import call_of
-from umbel.client.timetable import Named
 from umbel.errors import BrokerDown, BrokerError, BrokerRefused
 from umbel.stores.broker import Once
 from umbel.stores.schedule import Ticks
@@ -88,9 +88,10 @@ class Dispatch:
         """Read the whole schedule, and bring it in line with the code."""
         self._note()
         self._agenda = None  # the old one goes before the new one comes: both may be large
-        agenda = Agenda(self._app.timezone, self._named.unkept, deadline=self._app.conf.beat_cron_starting_deadline)
+        named, deadline = self._named, self._app.conf.beat_cron_starting_deadline
+        agenda = Agenda(self._app.timezone, named.unkept, wrong=named.wrong, deadline=deadline)
         changes = self._store.changes()
-        if self._app.schedule.save_named(self._named, changes.rows):
+        if self._app.schedule.save_named(named, changes.rows):
             changes = self._store.changes()
         changes.whole = True
         agenda.load(changes)
@@ -98,14 +99,13 @@ class Dispatch:
 
     def compare(self, leader: str) -> None:
         """Tell if the code of the beat that leads names other entries than this one's."""
-        changed, left = self._app.schedule.unsaved(self._named, self._store.changes().rows)
-        names = [*(name for name, _ in changed), *left]
+        names = self._app.schedule.unsaved(self._named)
         if names:
             log.warning(
                 "The beat %s leads, and its code differs from this one's in %s. What this code says counts as soon as "
                 "a beat with this code leads. If that one is another project's, give one of the apps another name",
                 leader,
-                _few(sorted(names)),
+                _few(names),
             )
 
     def look(self) -> None:

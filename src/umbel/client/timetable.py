@@ -3,58 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import tzinfo
-from typing import Any, Protocol
+from typing import Any
 
 from umbel import clock
-from umbel.client.current import App
-from umbel.client.entry import BeatLazyFunc, Entry, decode, opened
+from umbel.client.entry import Entry, decode, opened
+from umbel.client.named import Home, Named, check, origin_of, read_named, try_out, unsaved
 from umbel.client.publish import publish
 from umbel.client.result import AsyncResult
 from umbel.client.signature import maybe_signature
 from umbel.client.tick import call_of
-from umbel.errors import DecodeError, ImproperlyConfigured, ScheduleError, UmbelError
+from umbel.errors import DecodeError, ImproperlyConfigured, ScheduleError
 from umbel.schedules import read_zone
 from umbel.stores.schedule import Leader, Row, ScheduleStore
 from umbel.wire.brief import brief
 
 PAGE = 10_000
 """Entries saved at once: so many keep the store for themselves for a moment only."""
-
-
-class Home(App, Protocol):
-    """What a timetable needs of its app."""
-
-    @property
-    def main(self) -> str | None:
-        """Its name."""
-        ...
-
-    @property
-    def timezone(self) -> tzinfo:
-        """The zone whose wall clock counts where an entry names none."""
-        ...
-
-    @property
-    def schedule_store(self) -> ScheduleStore:
-        """Where the entries are kept."""
-        ...
-
-
-@dataclass(slots=True)
-class Named:
-    """What the code of an app names. Beats keep it as long as they run, so it is small: there may be a hundred thousand."""
-
-    definitions: dict[str, bytes] = field(default_factory=dict)
-    enabled: dict[str, bool] = field(default_factory=dict)
-    """What the code says of this, where it does."""
-    unkept: dict[str, Entry] = field(default_factory=dict)
-    """Those that no store can keep whole."""
-    wrong: dict[str, str] = field(default_factory=dict)
-    """The names of those that cannot be used, and why."""
-    strange: dict[str, str] = field(default_factory=dict)
-    """The names of those whose task this app does not know, and that task. They are sent all the same."""
 
 
 @dataclass(slots=True)
@@ -161,8 +127,8 @@ class Timetable:
         entry = Entry.read(name, {**given, "timezone": timezone, "catch_up": catch_up})
         if name in self:
             raise ImproperlyConfigured(f"there is an entry {name!r} already; change it, or remove it first")
-        definition = self._check(entry)
-        self._try(entry)
+        definition = check(self._app, entry)
+        try_out(self._app, entry)
         if entry.schedule.next(clock.now(), self._zone(entry)) is None:
             raise ScheduleError(f"entry {name!r} would never fire: {entry.schedule} is over")
         self._store.save([(name, definition)])
@@ -178,8 +144,8 @@ class Timetable:
         row = self._row(name)
         _refuse_of_code(row)
         entry = self._decode(row).changed(**changes).continuing(row.definition, clock.now())
-        definition = self._check(entry)
-        self._try(entry)
+        definition = check(self._app, entry)
+        try_out(self._app, entry)
         self._store.save([(name, definition)])
         return entry
 
@@ -208,50 +174,7 @@ class Timetable:
 
     def named(self) -> Named:
         """The entries of `beat_schedule`, `add_periodic_task` and `@app.periodic`, each looked at."""
-        named = Named()
-        tried: set[str] = set()
-        for name, given in dict(self._app.conf.beat_schedule or {}).items():
-            try:
-                entry = self._named_entry(name, given)
-                definition = self._check(entry)
-                if entry.options and (options := f"{entry.task} {entry.options}") not in tried:
-                    self._try(entry)  # once for all that differ in their arguments only: there may be thousands
-                    tried.add(options)
-            except Exception as problem:  # whatever schedules, routers and arguments of users raise, the others are to run
-                named.wrong[name] = _told(problem)
-                continue
-            named.definitions[name] = definition
-            if entry.enabled is not None:
-                named.enabled[name] = entry.enabled
-            if not entry.is_whole:
-                named.unkept[name] = entry
-            if entry.task not in self._app.tasks:
-                named.strange[name] = entry.task
-        return named
-
-    def _named_entry(self, name: str, given: Any) -> Entry:
-        entry = Entry.read(name, given, app=self._app)
-        entry.origin = self._store.name
-        return entry
-
-    def unsaved(self, named: Named, rows: Iterable[Row]) -> tuple[list[tuple[str, bytes]], list[str]]:
-        """What the code says and the store does not: the definitions to save, and the names that the code names no more."""
-        now = clock.now()
-        kept = {row.name: row for row in rows}
-        changed: list[tuple[str, bytes]] = []
-        for name, definition in named.definitions.items():
-            known = kept.get(name)
-            if known is None:
-                changed.append((name, definition))
-            elif known.definition == definition:
-                known.definition = definition  # so that a beat keeps these bytes once
-            elif (given := (self._app.conf.beat_schedule or {}).get(name)) is not None:  # None: taken out since it was read
-                entry = named.unkept.get(name) or self._named_entry(name, given)
-                goes_on = entry.continuing(known.definition, now).encode()
-                if goes_on != known.definition:
-                    changed.append((name, goes_on))
-        known_here = named.definitions.keys() | named.wrong.keys()
-        return changed, [name for name, row in kept.items() if name not in known_here and _origin_of(row)]
+        return read_named(self._app)
 
     def save_named(self, named: Named | None = None, rows: Iterable[Row] | None = None) -> bool:
         """Bring the store in line with the code: save what is new or changed, remove what the code names no more.
@@ -259,7 +182,7 @@ class Timetable:
         True if there was anything to do. `rows` are those of the store, for who has just read them.
         """
         named, store = self.named() if named is None else named, self._store
-        changed, left = self.unsaved(named, store.changes().rows if rows is None else rows)
+        changed, left = unsaved(self._app, named, store.changes().rows if rows is None else rows)
         for start in range(0, len(changed), PAGE):
             store.save(changed[start : start + PAGE])
         count = len(changed)
@@ -267,31 +190,14 @@ class Timetable:
             count += store.enable([name for name, enabled in named.enabled.items() if enabled is wish], enabled=wish)
         return bool(count + store.remove(left))
 
+    def unsaved(self, named: Named) -> list[str]:
+        """The names of the entries that the store has otherwise than the code says, in order."""
+        changed, left = unsaved(self._app, named, self._store.changes().rows)
+        return sorted([*(name for name, _ in changed), *left])
+
     @property
     def _store(self) -> ScheduleStore:
         return self._app.schedule_store
-
-    def _check(self, entry: Entry) -> bytes:
-        """Its definition; raises what would be wrong with its messages, as far as that is known before there is one."""
-        task = self._app.tasks.get(entry.task)
-        if task is not None and task.typing:
-            plan = task._plan or task._make_plan()
-            if not plan.arguments.fit(entry.args, entry.kwargs):
-                plan.arguments.check(entry.args, entry.kwargs)
-        definition = entry.encode()
-        if b'"in_code":true' in definition:  # JSON cannot carry it: perhaps the task's own serializer can
-            entry.is_whole = False
-            self._try(entry)
-        return definition
-
-    def _try(self, entry: Entry) -> None:
-        """Make a message of the entry, and raise what is wrong with it."""
-        sample = replace(
-            entry,
-            args=tuple(None if isinstance(each, BeatLazyFunc) else each for each in entry.args),
-            kwargs={key: None if isinstance(each, BeatLazyFunc) else each for key, each in entry.kwargs.items()},
-        )
-        call_of(self._app, sample).encode()
 
     def _zone(self, entry: Entry) -> tzinfo:
         return read_zone(entry.timezone) if entry.timezone else self._app.timezone
@@ -342,23 +248,9 @@ class Timetable:
         self._store.enable(names, enabled=enabled)
 
 
-def _told(problem: Exception) -> str:
-    is_plain = isinstance(problem, (UmbelError, TypeError, ValueError)) and str(problem)
-    return str(problem) if is_plain else f"{type(problem).__name__}: {problem}"
-
-
 def _refuse_of_code(row: Row) -> None:
-    if origin := _origin_of(row):
+    if origin := origin_of(row):
         raise ImproperlyConfigured(f"entry {row.name!r} is named in the code of {origin}: change it there (or disable it)")
-
-
-def _origin_of(row: Row) -> str | None:
-    if b'"origin"' not in row.definition:  # as with a hundred thousand entries that were made at run time
-        return None
-    try:
-        return opened(row.definition).get("origin")
-    except DecodeError:
-        return None
 
 
 def periodic(
