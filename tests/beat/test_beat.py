@@ -526,6 +526,21 @@ def test_a_decorated_function_becomes_a_task_that_is_sent(app, start):
     assert app.schedule[tell.name].entry.catch_up == "skip"
 
 
+@pytest.mark.parametrize("is_configured", [False, True])
+def test_an_entry_that_takes_the_place_of_another_is_told(is_configured):
+    app = Umbel("twice", broker="memory://", set_as_current=False)
+    if is_configured:
+        assert app.tasks is not None
+    call = app.signature("t", (1,))
+    for _ in range(2):
+        app.add_periodic_task(5, call)  # the same again is no other
+    with pytest.warns(UserWarning, match=r"there is an entry 't\(1\)' already, and this one takes its place"):
+        app.add_periodic_task(10, call)
+    app.add_periodic_task(5, call, name="own")
+    assert {name: words["schedule"] for name, words in app.conf.beat_schedule.items()} == {"t(1)": 10, "own": 5}
+    app.close()
+
+
 def test_entries_may_be_added_when_the_app_is_configured_or_complete(tmp_path):
     app = Umbel("late", broker=f"sqlite:///{tmp_path}/q.db", set_as_current=False)
     app.add_periodic_task(5, app.signature("early"), name="before")

@@ -333,6 +333,9 @@ class Umbel:
         from umbel.client.timetable import periodic  # all that schedules need is loaded where there is one
 
         name, words = periodic(schedule, sig, args, kwargs, name, options)
+        known = self._conf.beat_schedule if self._is_configured else self._periodic
+        if known and known.get(name, words) != words:
+            warnings.warn(f"there is an entry {name!r} already, and this one takes its place: give each a name", stacklevel=2)
         if self._is_configured:
             self._add_entry(name, words)
         else:
