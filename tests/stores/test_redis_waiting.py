@@ -118,6 +118,43 @@ def test_one_message_wakes_one_of_many(redis_server, open_one):
     assert calls(redis_server)["evalsha"] <= 8
 
 
+@pytest.mark.parametrize("kind", ["urgent", "less urgent", "due"])
+def test_what_all_who_wait_are_told_of_is_not_run_for_by_all(redis_server, open_one, kind):
+    """A script that looks, and one for the wait that it has broken off, by a few of thirty; once, all of them ran both."""
+    brokers = [open_one() for _ in range(30)]
+    for _ in range(2):  # the second look knows that others wait, too
+        assert not any(waiting.end() for waiting in [Waiting(broker, wait=0.3) for broker in brokers])
+    waiting = [Waiting(broker) for broker in brokers]
+    sender = open_one()
+    until(lambda: blocked(redis_server) == 30)
+    redis_server.ask("CONFIG", "RESETSTAT")
+    for number in range(10):
+        of_kind = {"urgent": {"priority": 9}, "less urgent": {"properties": {"priority": 7}}, "due": {"due": clock.now() + 0.05}}
+        sender.send([envelope(str(number), **of_kind[kind])])
+        until(lambda number=number: sum(bool(each.found) for each in waiting) == number + 1)
+    scripts = calls(redis_server)["evalsha"]
+    sender.send(envelopes(*(f"rest{number}" for number in range(20))))
+    assert len([id for each in waiting for id in each.end()]) == 30
+    print(f"{scripts} scripts for 10 messages")
+    assert scripts < 10 * 30
+
+
+@pytest.mark.parametrize("kind", ["sooner", "later"])
+def test_who_waits_hears_when_the_next_time_is_another_one(redis_server, open_one, kind):
+    """A purge takes away the next time, a sooner one comes before it: each is known at once, and nothing runs late."""
+    broker, sender = open_one(), open_one()
+    sender.send([envelope("far", due=clock.now() + 20)])
+    waiting = Waiting(broker)
+    until(lambda: blocked(redis_server) == 1)
+    if kind == "later":
+        assert sender.purge("q") == 1
+    due = clock.now() + 0.2
+    sender.send([envelope("near", due=due)])
+    assert waiting.end() == ["near"]
+    assert due <= clock.now() < due + 1
+    assert redis_server.ask("EXISTS", "umbel.soonest.q") == (b":0\r\n" if kind == "later" else b":1\r\n")
+
+
 @pytest.mark.parametrize("priority", [0, 4, 9])
 @pytest.mark.parametrize("queue", ["q", "other"])
 def test_every_kind_of_message_wakes_at_once(open_one, redis_server, priority, queue):

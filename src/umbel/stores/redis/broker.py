@@ -205,12 +205,12 @@ class RedisBroker(Broker):
                 if watch.booked:
                     return self._caught(watch, limit)
             while not self._closed and names and limit > 0:
-                taken, soon = self._take(names, limit, watch)
+                taken, soon, waits = self._take(names, limit, watch)
                 if taken:
                     return taken
                 if clock.monotonic() >= until or watch is None:
                     break
-                watch.looked(soon)
+                watch.looked(soon, waits)
                 if not self._wait(watch, until):
                     break
                 if watch.booked:
@@ -276,14 +276,14 @@ class RedisBroker(Broker):
                 return
         watch.close()
 
-    def _take(self, names: Sequence[str], limit: int, watch: Watch | None) -> tuple[list[Delivery], float | None]:
-        """What is taken, and in how many seconds the next is due."""
+    def _take(self, names: Sequence[str], limit: int, watch: Watch | None) -> tuple[list[Delivery], float | None, int]:
+        """What is taken; if it is nothing, also in how many seconds the next is due, and how many owners wait."""
         if watch:
             watch.will_look()
         is_new = not self._declared.issuperset(names)
         with self._handouts.asking() as handout:
             with self._handouts.telling() as unheard:
-                lost, soon, mark, *groups = self._run(
+                lost, soon, waits, mark, *groups = self._run(
                     "reserve",
                     *(self.owner, self._lease, int(self._known), handout, unheard),
                     *(limit, next(self._turns), INTAKE if watch else 0, int(is_new), *names),
@@ -298,7 +298,7 @@ class RedisBroker(Broker):
                 for packed in elements:
                     number += 1
                     taken.append((packed, queue, step, f"{handout}.{number} {step} {queue}"))
-            return self._revoked.mark(self._deliveries(taken), mark), None if soon is None else float(soon)
+            return self._revoked.mark(self._deliveries(taken), mark), None if soon is None else float(soon), waits
 
     def _deliveries(self, taken: Sequence[tuple[bytes, str, str, str]]) -> list[Delivery]:
         """Those of (element, queue, step, field) that are messages; the others are buried."""

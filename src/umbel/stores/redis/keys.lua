@@ -4,7 +4,7 @@
 --   P<queue>SEP<3 6 9>             list    kombu's: less urgent ones, sent by Celery
 --   P<queue>SEP<+1 to +9>          list    more urgent ones, sent by umbel
 --   Pumbel.later.<queue>           zset    "<step> <order> <element>" by the time when it is due
---   Pumbel.soonest.<queue>         string  the next due time that those who wait know of; expires soon after it
+--   Pumbel.soonest.<queue>         string  when the next of them is due; expires soon after it
 --   Pumbel.owners                  zset    owners by the end of their lease
 --   Pumbel.held.<owner>            hash    "<handout>.<number> <step> <queue>" -> element; given back when the lease ends
 --   Pumbel.begun.<owner>           set     those of them that run with early acknowledgement
@@ -79,15 +79,20 @@ local function give_back(queue, step, element)
   end
 end
 
--- Keep it until it is due; those who wait are woken only if it is the next.
+-- Lets those who wait know of the next due time: `due`, or none.
+local function tell_soonest(queue, due, time)
+  if not due then return redis.call('DEL', soonest(queue)) end
+  local life = math.min(math.max(due - time, 0) + 10, 1000000000)
+  redis.call('SET', soonest(queue), string.format('%.6f', due), 'EX', string.format('%d', life))
+end
+
+local function next_due(queue) return tonumber(redis.call('ZRANGE', later(queue), 0, 0, 'WITHSCORES')[2]) end
+
+-- Keep it until it is due; those who wait hear of it only if it is the next.
 local function postpone(queue, step, element, due, order, time)
   redis.call('ZADD', later(queue), due, step .. ' ' .. order .. ' ' .. element)
-  local known = tonumber(redis.call('GET', soonest(queue)) or 'inf')
   due = tonumber(due)
-  if due < known or known <= time then
-    local life = math.min(math.max(due - time, 0) + 10, 1000000000)
-    redis.call('SET', soonest(queue), string.format('%.6f', due), 'EX', string.format('%d', life))
-  end
+  if due < tonumber(redis.call('GET', soonest(queue)) or 'inf') then tell_soonest(queue, due, time) end
 end
 
 local function put(queue, step, element, due, order, time)

@@ -1,7 +1,8 @@
 -- Makes ready what is due, takes up to `limit` messages fairly from the queues, and books them to the owner.
--- Keys: the lists, later, owners, held, unheard, intakes, intake and revoked.mark of keys.lua.
+-- Keys: the lists, later, soonest, owners, held, unheard, intakes, intake and revoked.mark of keys.lua.
 -- owner lease known handout unheard limit turn watch is_new queue...
--- Gives {1 if the lease was lost, the next due time or false, revoked.mark or false, {queue, step, element...}...}
+-- Gives {1 if the lease was lost, seconds until the next is due or false, how many waits are on, revoked.mark or false,
+-- {queue, step, element...}...}
 local AT_ONCE, MOST_BYTES, CHUNK = 1000, 16777216, 100
 local owner, lease, known, handout = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local limit, turn, watch = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -12,7 +13,7 @@ local function wake(queue, time)
   local count, bytes, due = 0, 0
   repeat
     due = redis.call('ZRANGEBYSCORE', later(queue), '-inf', time, 'LIMIT', 0, CHUNK)
-    if #due == 0 then return end
+    if #due == 0 then break end
     redis.call('LLEN', list(queue, '0')) -- an error before anything has moved, if another program uses the key
     for _, member in ipairs(due) do
       local step, element = string.match(member, '^(%S+) %S+ (.*)$')
@@ -22,6 +23,7 @@ local function wake(queue, time)
     redis.call('ZREMRANGEBYRANK', later(queue), 0, #due - 1)
     count = count + #due
   until #due < CHUNK or count >= AT_ONCE or bytes >= MOST_BYTES
+  if count > 0 then tell_soonest(queue, next_due(queue), time) end
 end
 
 -- Most queues know only the plain list: one command tells.
@@ -65,7 +67,7 @@ local function share(available)
 end
 
 insist()
-if is_void(owner, handout) then return {0, false, false} end
+if is_void(owner, handout) then return {0, false, 1, false} end
 local time = now()
 local lost = register(owner, lease, known, time)
 take_back(owner, ARGV[5])
@@ -79,7 +81,7 @@ for i, queue in ipairs(queues) do
   wake(queue, time)
   lens[i], totals[i] = lengths(queue)
 end
-local reply = {lost and 1 or 0, false, redis.call('GET', REVOKED_MARK)}
+local reply = {lost and 1 or 0, false, 1, redis.call('GET', REVOKED_MARK)}
 
 local function take(group, key, queue, step, count)
   while count > 0 and bytes < MOST_BYTES do
@@ -109,10 +111,12 @@ end
 if number == 0 then
   local first
   for _, queue in ipairs(queues) do
-    local soon = redis.call('ZRANGE', later(queue), 0, 0, 'WITHSCORES')[2]
-    if soon and (not first or tonumber(soon) < first) then first = tonumber(soon) end
+    local due, told = next_due(queue), redis.call('GET', soonest(queue))
+    if told ~= (due and string.format('%.6f', due) or false) then tell_soonest(queue, due, time) end
+    if due and (not first or due < first) then first = due end
     if watch > 0 then redis.call('ZADD', INTAKES, time + watch, owner .. ' ' .. queue) end
   end
   if first then reply[2] = string.format('%.6f', first - time) end
+  reply[3] = math.ceil(redis.call('ZCOUNT', INTAKES, time, '+inf') / #queues)
 end
 return reply

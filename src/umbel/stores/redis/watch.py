@@ -4,13 +4,15 @@ For each queue a connection waits in BLMOVE on the plain list, where nearly all 
 the owner's intake, which every `recover` knows, and wakes this one waiter and no other. The script that books it to the owner
 is sent along and waits behind the move, so that a message is in hand after one way, not three. What may come into the lists of
 other priorities, or falls due sooner than what is known, is rarer: of that the server tells on one more connection for all
-queues (CLIENT TRACKING), and then whoever waits looks.
+queues (CLIENT TRACKING), and it tells all who wait. So that they do not all run for one message, each looks a chance moment
+later, the more of them the longer, and only at whether there is anything: those who are late see that it is gone.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import random
 import select
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -28,16 +30,17 @@ UNUSED = 60.0
 """Seconds after which connections that did not wait are opened anew: the server may have closed them."""
 SLACK = 1.0
 """How much later than asked for the server may end a wait before it is given up for dead."""
+SPREAD, WIDEST = 0.0005, 0.05
+"""Seconds over which looks are spread for each who waits, and at most: a look and what follows take the server some 0.1 ms."""
 
 
 class Tracker:
     """Is told by the server when one of these keys changes, once for each look at them."""
 
     def __init__(self, link: Link, keys: Sequence[str], times: Sequence[str]):
-        """`keys` are of interest if they exist, `times` if they are new."""
+        """`keys` are of interest if they exist; `times` tell when the next messages are due."""
         self._keys = keys
         self._times = times
-        self._seen: list[bytes | None] = [None] * len(times)
         self._armed = False
         self._asked = 0.0
         self.ear = link.open()
@@ -48,20 +51,23 @@ class Tracker:
         self._mouth.say(("CLIENT", TRACK, "ON", "REDIRECT", number))
         self._mouth.hear()
 
-    def arm(self) -> bool:
-        """Look at the keys, unless nothing has changed since the last look; True if there is anything new."""
-        now = clock.monotonic()
-        if self._armed and now - self._asked < FRESH:
-            return False
-        self._asked = now
-        self._mouth.say(("EXISTS", *self._keys), ("MGET", *self._times))
-        found, seen = self._mouth.hear(), self._mouth.hear()
-        is_new, self._seen = seen != self._seen, seen
-        self._armed = not found and not is_new
-        return not self._armed
+    @property
+    def is_armed(self) -> bool:
+        """True if it will be told of what changes after the last look, which saw nothing."""
+        return self._armed and clock.monotonic() - self._asked < FRESH
+
+    def look(self) -> float:
+        """In how many seconds there is something to take; not more than 0 if there is now."""
+        self._asked = clock.monotonic()
+        self._mouth.say(("EXISTS", *self._keys), ("MGET", *self._times), ("TIME",))
+        found, times, (seconds, microseconds) = self._mouth.hear(), self._mouth.hear(), self._mouth.hear()
+        now = int(seconds) + int(microseconds) / 1e6
+        soonest = 0.0 if found else min((float(due) - now for due in times if due is not None), default=float("inf"))
+        self._armed = soonest > 0
+        return soonest
 
     def read(self) -> None:
-        """Take note of what the server tells: it is to be looked at again."""
+        """Take note that the server tells of a change: it is to be looked at again."""
         while self.ear.has_more():
             self.ear.hear()
         self._armed = False
@@ -104,6 +110,7 @@ class Watch:
         self._bell = os.pipe()
         self._stopped = False
         self._looked = self._due = self._waited = 0.0
+        self._waits = 1
         self.is_quiet = False
         """True if the last look was vain, and nothing has been heard of since."""
         self.booked: list[tuple[str, Any]] = []
@@ -126,10 +133,16 @@ class Watch:
         self._looked = clock.monotonic()
         self.is_quiet = False
 
-    def looked(self, soon: float | None) -> None:
-        """Note that the look was vain, and that the next message known is due in `soon` seconds."""
-        self._due = float("inf") if soon is None else clock.monotonic() + soon + 0.0005
+    def looked(self, soon: float | None, waits: int) -> None:
+        """Note that the look was vain, that the next message known is due in `soon` seconds, and how many wait for it."""
+        self._waits = waits
+        self._due = float("inf") if soon is None else self._soon(soon)
         self.is_quiet = True
+
+    def _soon(self, seconds: float) -> float:
+        """A moment soon after so many seconds (monotonic), another for each who waits."""
+        spread = min(SPREAD * (self._waits - 1), WIDEST)
+        return clock.monotonic() + max(seconds, 0.0) + random.uniform(0.0, spread)
 
     def wait(self, seconds: float) -> bool:
         """True if it is time to look; False after `seconds`, or earlier."""
@@ -137,9 +150,9 @@ class Watch:
         if now - self._waited > UNUSED:
             self.close()
         self._waited = now
-        seconds = min(seconds, LONGEST, self._due - now)
+        seconds = min(seconds, LONGEST)
         is_over = seconds <= 0 or now + LONGEST + SLACK > self._looked + self._life
-        if is_over or self._stopped or not self._is_open() or (self._tracker is not None and self._tracker.arm()):
+        if is_over or self._stopped or not self._is_open() or self._has_more():
             self.is_quiet = False
             return True
         self._handouts = []
@@ -147,6 +160,15 @@ class Watch:
             wire.say(("BLMOVE", source, intake, "RIGHT", "LEFT", f"{max(seconds, 0.001):.3f}"), spelled(self._booking(queue)))
         self.is_quiet = not self._listen(seconds) and self._can_track
         return not self.is_quiet
+
+    def _has_more(self) -> bool:
+        """True if there is something to take that no wait would bring; asks only if that may be."""
+        is_due = clock.monotonic() >= self._due
+        if self._tracker is None or (self._tracker.is_armed and not is_due):
+            return is_due
+        soon = self._tracker.look()
+        self._due = self._soon(soon)
+        return soon <= 0
 
     def _is_open(self) -> bool:
         """False if it had to be opened: something may have come before."""
@@ -174,8 +196,8 @@ class Watch:
             poll.register(number, select.POLLIN)
         moved = told = False
         while waiting and not moved and not told:
-            heard = poll.poll(max(end - clock.monotonic(), 0) * 1000)
-            if not heard:
+            heard = poll.poll(max(min(end, self._due) - clock.monotonic(), 0) * 1000)
+            if not heard and clock.monotonic() >= end:
                 raise BrokerDown(f"{self._link.server.url} does not answer")
             for number, _ in heard:
                 if number in waiting:
@@ -184,9 +206,10 @@ class Watch:
                     moved |= self._hear(wire, queue)
                 elif number == ear and self._tracker:
                     self._tracker.read()
-                    told = True
+                    self._due = min(self._due, self._soon(0.0))
                 else:
                     told = True
+            told |= clock.monotonic() >= self._due and self._has_more()
         return self._end(list(waiting.values())) or moved or told
 
     def _end(self, waiting: list[tuple[Wire, int, str]]) -> bool:
