@@ -71,11 +71,18 @@ class Reap:
         """Reap until the pool has ended. Raises WorkerError when it cannot go on."""
         book, ends = self._book, self._ends
         while news := await self._pool.news():
+            is_told = trace.isEnabledFor(logging.INFO)
+            done: list[Conclusion] = []
             for item in news:
                 if isinstance(item, Outcome):
-                    ends[item.kind](book.pop(item.number), item)
+                    ticket = book.pop(item.number)
+                    if item.kind is Kind.SUCCESS and not is_told:  # `_succeeded`, written out: this is done for most tasks
+                        done.append(Conclusion(ticket.delivery, item.results, item.envelopes))
+                    else:
+                        ends[item.kind](ticket, item)
                 else:
                     self._begun(item)
+            self._settle.conclude(*done)
             book.changed.set()
 
     async def mourn(self) -> None:

@@ -64,11 +64,12 @@ class Settle:
         self._loop = asyncio.get_running_loop()
         self._abandoned = False
 
-    def conclude(self, conclusion: Conclusion) -> None:
-        """Leave a delivery that is at its end."""
-        self._inbox.conclusions.append(conclusion)
-        self.waiting += 1
-        self._wake.set()
+    def conclude(self, *conclusions: Conclusion) -> None:
+        """Leave deliveries that are at their end."""
+        if conclusions:
+            self._inbox.conclusions.extend(conclusions)
+            self.waiting += len(conclusions)
+            self._wake.set()
 
     def release(self, delivery: Delivery, way: Way = Way()) -> None:
         """Leave a delivery that goes back to its queue."""

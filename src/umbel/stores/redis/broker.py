@@ -293,11 +293,12 @@ class RedisBroker(Broker):
             if is_new:
                 self._declared |= set(names)
             taken, number = [], 0
-            for index, packed_step, *elements in groups:
+            for index, packed_step, *chunks in groups:
                 queue, step = names[index], packed_step.decode()
-                for packed in elements:
-                    number += 1
-                    taken.append((packed, queue, step, f"{handout}.{number} {step} {queue}"))
+                elements = [*itertools.chain.from_iterable(chunks)]
+                for place, packed in enumerate(elements, number + 1):
+                    taken.append((packed, queue, step, f"{handout}.{place} {step} {queue}"))
+                number += len(elements)
             return self._revoked.mark(self._deliveries(taken), mark), None if soon is None else float(soon), waits
 
     def _deliveries(self, taken: Sequence[tuple[bytes, str, str, str]]) -> list[Delivery]:
@@ -342,26 +343,36 @@ class RedisBroker(Broker):
         if not conclusions:
             return []
         lost: list[Delivery] = []
+        plain: list[Delivery] = []
         batch: list[Delivery] = []
         arguments: list[Any] = []
         for each in conclusions:
+            if not each.results and not each.envelopes and each.buried is None:
+                plain.append(each.delivery)
+                continue
             mine = self._ending(each)
             if len(arguments) + len(mine) > MOST_ARGUMENTS:
-                lost += self._conclude(batch, arguments)
+                lost += self._conclude((), batch, arguments)
                 batch, arguments = [], []
             batch.append(each.delivery)
             arguments += mine
-        return lost + self._conclude(batch, arguments)
+        while len(plain) > MOST_ARGUMENTS:
+            lost += self._conclude(plain[:MOST_ARGUMENTS], (), ())
+            plain = plain[MOST_ARGUMENTS:]
+        return lost + self._conclude(plain, batch, arguments)
 
-    def _conclude(self, batch: Sequence[Delivery], arguments: Sequence[Any]) -> list[Delivery]:
+    def _conclude(self, plain: Sequence[Delivery], others: Sequence[Delivery], arguments: Sequence[Any]) -> list[Delivery]:
+        """The same for deliveries of which nothing else is to be told, and for others, of which it is."""
         if len(arguments) > MOST_FOR_ONE:
             raise BrokerRefused(
-                f"task {batch[0].envelope.id} leads to more messages at once than Redis takes: send them in parts"
+                f"task {others[0].envelope.id} leads to more messages at once than Redis takes: send them in parts"
             )
         name = "conclude" if self._results is None else "conclude+"
         life = results.life(self._results.expires if self._results else None)
+        batch = [*plain, *others]
         met = [text for each in batch if each.revoked for text in (self._field(each), each.envelope.id)]
-        lost = self._run(name, self.owner, life, len(met) // 2, *met, *arguments) if batch else ()
+        fields = [self._field(each) for each in plain]
+        lost = self._run(name, self.owner, life, len(met) // 2, *met, len(fields), *fields, *arguments) if batch else ()
         return [batch[index] for index in lost]
 
     def _ending(self, each: Conclusion) -> list[Any]:

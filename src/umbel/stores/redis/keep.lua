@@ -13,8 +13,10 @@ local function set_new(key, value, life)
   return redis.call('SET', key, value, 'PX', life, 'NX')
 end
 
-local function state_of(key, side)
-  local told = redis.call('GET', side)
+local function side_of(id) return R .. 'umbel-state-' .. id end
+
+local function state_of(key, id)
+  local told = redis.call('GET', side_of(id))
   if told then return told end
   local found = string.match(redis.call('GETRANGE', key, 0, 79), 'status[^%w_]+([%u_]+)')
   return found or string.match(redis.call('GET', key), '\nstatus: ([%u_]+)\n')
@@ -22,13 +24,13 @@ end
 
 -- The rule of states.may_replace.
 local function keep(id, state, document, is_clear, life)
-  local key, side = R .. 'celery-task-meta-' .. id, R .. 'umbel-state-' .. id
+  local key = R .. 'celery-task-meta-' .. id
   if not set_new(key, document, life) then
-    local old = state_of(key, side)
+    local old = state_of(key, id)
     if old == 'SUCCESS' or (READY[old or ''] and not READY[state]) then return end
     set(key, document, life)
-    if is_clear == '1' then redis.call('DEL', side) end
+    if is_clear == '1' then redis.call('DEL', side_of(id)) end
   end
-  if is_clear ~= '1' then set(side, state, life) end
+  if is_clear ~= '1' then set(side_of(id), state, life) end
   redis.call('PUBLISH', key, document)
 end

@@ -2,7 +2,7 @@
 -- Keys: the lists, later, soonest, owners, held, unheard, intakes, intake and revoked.mark of keys.lua.
 -- owner lease known handout unheard limit turn watch is_new queue...
 -- Gives {1 if the lease was lost, seconds until the next is due or false, how many waits are on, revoked.mark or false,
--- {queue, step, element...}...}
+-- {queue, step, {element...}...}...}
 local AT_ONCE, MOST_BYTES, CHUNK = 1000, 16777216, 100
 local owner, lease, known, handout = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local limit, turn, watch = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -83,18 +83,20 @@ for i, queue in ipairs(queues) do
 end
 local reply = {lost and 1 or 0, false, 1, redis.call('GET', REVOKED_MARK)}
 
+local mine = held(owner)
 local function take(group, key, queue, step, count)
+  local behind = ' ' .. step .. ' ' .. queue
   while count > 0 and bytes < MOST_BYTES do
     local elements = redis.call('RPOP', key, math.min(count, CHUNK))
     local pairs = {}
-    for _, element in ipairs(elements) do
-      number, bytes = number + 1, bytes + #element
-      pairs[#pairs + 1] = handout .. '.' .. number .. ' ' .. step .. ' ' .. queue
-      pairs[#pairs + 1] = element
-      group[#group + 1] = element
+    for i, element in ipairs(elements) do
+      bytes = bytes + #element
+      pairs[2 * i - 1] = handout .. '.' .. number + i .. behind
+      pairs[2 * i] = element
     end
-    redis.call('HSET', held(owner), unpack(pairs))
-    count = count - #elements
+    redis.call('HSET', mine, unpack(pairs))
+    group[#group + 1] = elements
+    count, number = count - #elements, number + #elements
   end
 end
 

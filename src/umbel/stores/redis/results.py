@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 
+from umbel import states
 from umbel.wire.result import Result
 
 _STATE = re.compile(rb"status[^A-Za-z0-9_]+([A-Z_]+)")
 _YAML_STATE = re.compile(rb"\nstatus: ([A-Z_]+)\n")
+_OURS = {state: b'{"status":"%b"' % state.encode() for state in states.READY_STATES}
+"""How nearly all documents begin."""
+_NONE = b"no document"
 CLEAR = 80
 """A state is told in so many first bytes of a document that JSON, pickle or msgpack wrote: it begins with it. YAML sorts the
 keys, and tells it in a line of its own."""
@@ -21,7 +25,8 @@ def state_in(document: bytes) -> str | None:
 
 def as_arguments(result: Result) -> tuple[str, str, bytes, int]:
     """Id, state, document, and whether the document tells the state in the clear."""
-    return result.id, result.state, result.document, int(state_in(result.document) == result.state)
+    state, document = result.state, result.document
+    return result.id, state, document, int(document.startswith(_OURS.get(state, _NONE)) or state_in(document) == state)
 
 
 def life(expires: float | None) -> str:
