@@ -42,6 +42,9 @@ AT_ONCE = 1000
 """Elements in one LPUSH: more would hold up the others on the server."""
 MOST_SENT = 10_000
 """Messages in one exchange: more would fill the memory of both sides."""
+PUSHED = 100
+"""Elements of one LPUSH: what is packed in one piece of more than 256 KB gets its memory from the system, and takes six times as
+long; and the server begins with the first while the next are packed."""
 MOST_ARGUMENTS = 50_000
 """Of one script; a longer list of conclusions takes several."""
 MOST_FOR_ONE = 1_000_000
@@ -145,8 +148,11 @@ class RedisBroker(Broker):
             until = None if within is None else clock.monotonic() + within
             written = element.write(envelopes[start : start + MOST_SENT], self._steps, celery_workers=self._celery_workers)
             queues = {each.queue for each in written}
-            self._ask_all([*self._declare(queues), *self._pushes(written)], until)
-            self._declared |= queues
+            if len(written) == 1 and written[0].due is None and queues <= self._declared:  # as nearly all are
+                self._ask_all([("LPUSH", self._list(*written[0][:2]), written[0].element)], until)
+            else:
+                self._ask_all([*self._declare(queues), *self._pushes(written)], until)
+                self._declared |= queues
 
     def send_once(self, messages: Sequence[Once]) -> list[bool]:
         if not messages:
@@ -185,8 +191,8 @@ class RedisBroker(Broker):
             else:
                 later += _as_arguments(each)
         for (queue, step), elements in ready.items():
-            for start in range(0, len(elements), AT_ONCE):
-                yield "LPUSH", self._list(queue, step), *elements[start : start + AT_ONCE]
+            for start in range(0, len(elements), PUSHED):
+                yield "LPUSH", self._list(queue, step), *elements[start : start + PUSHED]
         for start in range(0, len(later), 5 * AT_ONCE):
             yield self._scripts["later"], *later[start : start + 5 * AT_ONCE]
 

@@ -24,7 +24,7 @@ import msgspec
 
 from umbel.errors import BrokerRefused, DecodeError
 from umbel.wire.envelope import Envelope
-from umbel.wire.ids import new_ids
+from umbel.wire.ids import new_id, new_ids
 
 PLAIN = "0"
 """The step of the list that bears the queue's name alone."""
@@ -118,7 +118,7 @@ class Written(NamedTuple):
 
 def write(envelopes: Sequence[Envelope], steps: Sequence[int], *, celery_workers: bool = False) -> list[Written]:
     """An element for each of the envelopes; `steps` are kombu's priority steps."""
-    tags = new_ids(len(envelopes))
+    tags = new_ids(len(envelopes)) if len(envelopes) > 1 else [new_id()]
     return [_write(envelope, tag, steps, celery_workers) for envelope, tag in zip(envelopes, tags, strict=True)]
 
 

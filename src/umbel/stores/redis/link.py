@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from types import TracebackType
 from typing import Any
 
 try:
@@ -21,6 +22,10 @@ except ImportError as missing:
     from umbel.errors import ImproperlyConfigured
 
     raise ImproperlyConfigured('redis:// needs the package redis: pip install "umbel[redis]"') from missing
+try:
+    import hiredis
+except ImportError:  # redis-py does without, and so do we
+    hiredis = None  # type: ignore[assignment]
 
 from umbel import clock
 from umbel.errors import BrokerDown, BrokerError, BrokerRefused
@@ -40,6 +45,8 @@ STALE = 1.0
 LONGEST = 512 << 20
 """The server takes no string of this length or more."""
 
+_pack: Callable[[tuple[Any, ...]], bytes] | None = getattr(hiredis, "pack_command", None)
+
 _NATIVE = (exceptions.RedisError, OSError, UnicodeEncodeError)
 _Connection: Any = connections.Connection  # half of redis-py has no types
 _SecureConnection: Any = connections.SSLConnection
@@ -58,6 +65,7 @@ class Wire:
         self._url = url
         self._used: float | None = None
         self._until: float | None = None
+        self._timeout = 0.0
 
     def open(self, *greeting: Command) -> None:
         """Connect, and say this first: who it is, and which database it wants."""
@@ -89,7 +97,7 @@ class Wire:
         """Send these; their replies are to be read."""
         connection = self._connection
         try:
-            packed = connection.pack_command(*commands[0]) if len(commands) == 1 else connection.pack_commands(commands)
+            packed = [_pack(tuple(command)) for command in commands] if _pack else connection.pack_commands(commands)
             for part in [packed] if self._until is None else ([each] for each in packed):
                 self._hurry()
                 connection.send_packed_command(part, check_health=False)
@@ -131,7 +139,8 @@ class Wire:
     def within(self, seconds: float) -> None:
         """Let each step of what follows take so long: all that is sent at once, or one reply."""
         self._until = None
-        self._socket().settimeout(max(seconds, 0.001))
+        self._timeout = max(seconds, 0.001)
+        self._socket().settimeout(self._timeout)
 
     def until(self, end: float) -> None:
         """Let all of what follows take until `end` (monotonic) together."""
@@ -145,12 +154,15 @@ class Wire:
         if left <= 0:
             self.close()
             raise BrokerDown(f"{self._url} does not answer in time")
-        self._socket().settimeout(left)
+        if not left * 0.98 <= self._timeout <= left * 1.02:  # to set it takes longer than to send and to read a short answer
+            self._timeout = left
+            self._socket().settimeout(left)
 
     def rest(self, timeout: float) -> None:
         """Note that it is idle from now on; each step later may take `timeout`."""
-        if self._used is None or self._until is not None:
+        if self._used is None or self._timeout != timeout:
             self.within(timeout)
+        self._until = None
         self._used = clock.monotonic()
 
     def is_stale(self) -> bool:
@@ -241,26 +253,20 @@ class Link:
         with self._borrowed() as wire:
             return run_on(wire, script, arguments)
 
-    @contextlib.contextmanager
-    def _borrowed(self, until: float | None = None) -> Iterator[Wire]:
-        wire = self._take(until)
-        if until is not None:
-            wire.until(until)
-        try:
-            yield wire
-        except BrokerError:
+    def _borrowed(self, until: float | None = None) -> _Loan:
+        return _Loan(self, until)
+
+    def _give_back(self, wire: Wire, error: BaseException | None) -> None:
+        if isinstance(error, BrokerError):
             if not wire.is_open:
                 self._forget()  # most likely the others are as dead
-            raise
-        except BaseException:
+        elif error is not None:
             wire.close()  # it was left in the middle of an exchange
-            raise
-        finally:
-            if wire.is_open and len(self._idle) < KEPT:
-                wire.rest(self.server.timeout)
-                self._idle.append(wire)
-            else:
-                wire.close()
+        if wire.is_open and len(self._idle) < KEPT:
+            wire.rest(self.server.timeout)
+            self._idle.append(wire)
+        else:
+            wire.close()
 
     def _take(self, until: float | None) -> Wire:
         while True:
@@ -337,6 +343,25 @@ class _ToHost(_Connection):  # type: ignore[misc]  # half of redis-py has no typ
 
 class _ToHostInTls(_SecureConnection, _ToHost):  # type: ignore[misc]  # the same
     """The same, and speaks TLS on what is connected."""
+
+
+class _Loan:
+    """A connection for the time of a `with`; as a class, which takes less time than a generator."""
+
+    __slots__ = ("_link", "_until", "_wire")
+
+    def __init__(self, link: Link, until: float | None):
+        self._link = link
+        self._until = until
+
+    def __enter__(self) -> Wire:
+        self._wire = wire = self._link._take(self._until)
+        if self._until is not None:
+            wire.until(self._until)
+        return wire
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._link._give_back(self._wire, error)
 
 
 def _open(server: Server, end: float) -> Wire:
