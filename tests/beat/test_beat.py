@@ -12,6 +12,7 @@ from tests.beat.messages import drain, waiting
 
 from umbel import Umbel, clock, signals
 from umbel.beat import BeatLazyFunc
+from umbel.beat.agenda import Agenda
 from umbel.errors import BrokerDown, BrokerRefused, ImproperlyConfigured
 from umbel.schedules import BaseSchedule, crontab, maybe_schedule
 from umbel.stores.schedule import Ticks
@@ -154,6 +155,24 @@ def test_of_two_beats_one_leads_and_the_other_takes_over(app, start):
     assert app.schedule.leader() is None
     dues = [each["due"] for each in drain(app)]
     assert dues == chain(dues[0], 0.2, len(dues))
+
+
+def test_a_schedule_that_takes_longer_to_read_than_a_lease_lasts_is_led_all_the_same(app, start, monkeypatch):
+    monkeypatch.setattr("umbel.beat.beat.LEASE", 1.0)
+    monkeypatch.setattr("umbel.beat.beat.RENEWAL", 0.2)
+    for place in ("umbel.beat.agenda", "umbel.client.timetable"):
+        monkeypatch.setattr(f"{place}.PAGE", 1)
+    real = Agenda._plan
+
+    def slowly(agenda, row):
+        time.sleep(0.15)
+        return real(agenda, row)
+
+    monkeypatch.setattr(Agenda, "_plan", slowly)
+    app.conf.beat_schedule = {f"e{n}": {"task": "add", "schedule": 0.1} for n in range(15)}
+    running = [start(app) for _ in range(2)]
+    until(lambda: waiting(app) >= 15, 20)
+    assert sum(each.beat._has_led for each in running) == 1
 
 
 def test_edits_act_within_a_second(app, start):
@@ -441,6 +460,29 @@ def test_a_failure_that_nobody_thought_of_does_not_end_a_beat_that_has_led(app, 
     app.schedule.add("b", "add", 0.1, queue="other")
     until(lambda: waiting(app, "other"))
     running.stop()
+
+
+def test_a_store_that_goes_away_while_it_is_read_anew_is_read_when_it_is_back(app, start, caplog, monkeypatch):
+    app.add_periodic_task(0.1, app.tasks["add"].s(), name="a")
+    store = app.schedule_store
+    start(app).leads()
+    until(lambda: waiting(app))
+    real, down = store.changes, [3]
+
+    def changes(after=0):
+        if down[0] == 3:
+            store.remove(["a"])
+        down[0] -= 1
+        if 0 <= down[0] < 2:
+            raise BrokerDown("nobody answers")
+        return real(0) if down[0] == 2 else real(after)  # the whole schedule, as from a store that has lost it
+
+    monkeypatch.setattr(store, "changes", changes)
+    until(lambda: "is away" in caplog.text)
+    sent = waiting(app)
+    until(lambda: waiting(app) > sent + 3)
+    until(lambda: "is back" in caplog.text)
+    assert "Traceback" not in caplog.text
 
 
 def test_a_store_that_stays_away_is_told_once_by_who_waits_for_the_lead_too(app, start, caplog, monkeypatch):

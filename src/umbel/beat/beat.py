@@ -75,7 +75,7 @@ class Beat:
         self._embedded = embedded
         self._duty: Duty
         if scheduler is None:
-            self._duty = Dispatch(app, may_send=self._is_sure)
+            self._duty = Dispatch(app, may_send=self._is_sure, stay=self._stay)
         else:
             self._duty = Custom(app, scheduler, max_interval=max_interval, may_send=self._is_sure)
         self._away = Trouble("schedule store", "This beat does not lead meanwhile")
@@ -175,6 +175,12 @@ class Beat:
             self._duty.begin()
             self._leads = self._has_led = True
             log.info("beat: this one leads now")
+
+    def _stay(self) -> None:
+        """Renew the lease while something long is done."""
+        now = clock.monotonic()
+        if now >= self._next_word and self._store.lead(self.owner, LEASE):
+            self._next_word, self._until = now + RENEWAL, now + LEASE
 
     def _follow(self) -> None:
         if self._leads:

@@ -57,10 +57,12 @@ class Dispatch:
     leaves a firing that its successor finds sent.
     """
 
-    def __init__(self, app: Umbel, *, may_send: Callable[[], bool]):
+    def __init__(self, app: Umbel, *, may_send: Callable[[], bool], stay: Callable[[], None]):
         self._app = app
         self._may_send = may_send
         """Asked before each step: what was a leader may have slept."""
+        self._stay = stay
+        """Called in the midst of what may take longer than a lease: else large schedules would go from beat to beat for ever."""
         self._store = app.schedule_store
         self._agenda: Agenda | None = None
         self._version = 0
@@ -91,10 +93,12 @@ class Dispatch:
         named, deadline = self._named, self._app.conf.beat_cron_starting_deadline
         agenda = Agenda(self._app.timezone, named.unkept, wrong=named.wrong, deadline=deadline)
         changes = self._store.changes()
-        if self._app.schedule.save_named(named, changes.rows):
+        self._stay()
+        if self._app.schedule.save_named(named, changes.rows, between=self._stay):
             changes = self._store.changes()
+            self._stay()
         changes.whole = True
-        agenda.load(changes)
+        agenda.load(changes, between=self._stay)
         self._agenda, self._version = agenda, changes.version
 
     def compare(self, leader: str) -> None:
@@ -111,10 +115,11 @@ class Dispatch:
     def look(self) -> None:
         """Note what was sent, and read what has changed."""
         self._note()
-        assert self._agenda is not None, "it began"
         changes = self._store.changes(self._version)
         if changes.whole and self._version:
             log.warning("The schedule store has lost what it had, or was not heard of for long: the schedule is read anew")
+            self._agenda = None
+        if self._agenda is None:  # or the store went away in the midst of reading it
             self.begin()
             return
         self._version = changes.version

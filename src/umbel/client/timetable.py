@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
@@ -176,15 +176,20 @@ class Timetable:
         """The entries of `beat_schedule`, `add_periodic_task` and `@app.periodic`, each looked at."""
         return read_named(self._app)
 
-    def save_named(self, named: Named | None = None, rows: Iterable[Row] | None = None) -> bool:
+    def save_named(
+        self, named: Named | None = None, rows: Iterable[Row] | None = None, *, between: Callable[[], None] | None = None
+    ) -> bool:
         """Bring the store in line with the code: save what is new or changed, remove what the code names no more.
 
-        True if there was anything to do. `rows` are those of the store, for who has just read them.
+        True if there was anything to do. `rows` are those of the store, for who has just read them; `between` is called now and
+        then, as this may take a while.
         """
         named, store = self.named() if named is None else named, self._store
         changed, left = unsaved(self._app, named, store.changes().rows if rows is None else rows)
         for start in range(0, len(changed), PAGE):
             store.save(changed[start : start + PAGE])
+            if between is not None:
+                between()
         count = len(changed)
         for wish in (True, False):
             count += store.enable([name for name, enabled in named.enabled.items() if enabled is wish], enabled=wish)
