@@ -13,7 +13,7 @@ from umbel.execution.outcome import Job
 from umbel.pools.pool import Pool
 from umbel.stores.broker import Broker, Delivery
 from umbel.worker.book import Book
-from umbel.worker.judge import Judge, Judgement, Verdict
+from umbel.worker.judge import Judge, Judgement, Options, Verdict
 from umbel.worker.later import Later, wait_for
 from umbel.worker.settle import FULL, Settle, Way
 from umbel.worker.ticket import Ticket
@@ -124,7 +124,9 @@ class Fetch:
         jobs: list[Job] = []
         early: list[Ticket] = []
         told = log.isEnabledFor(logging.INFO) or bool(signals.task_received.receivers)
-        for ticket in self._judge.judge_all(deliveries):
+        known: dict[str, Options] = {}
+        for delivery in deliveries:
+            ticket = self._judge.judge(delivery, known)
             if isinstance(ticket, Judgement):
                 self._put_aside(ticket)
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -72,7 +72,7 @@ class Rules:
 
 
 @dataclass(slots=True, frozen=True)
-class _Options:
+class Options:
     """What a task says of all its calls."""
 
     task: Task[..., Any]
@@ -95,13 +95,11 @@ class Judge:
         self._abilities = abilities
         self._number = itertools.count(1)
 
-    def judge_all(self, deliveries: Sequence[Delivery]) -> list[Ticket | Judgement]:
-        """What `judge` says of each; the options of their tasks are looked up once."""
-        known: dict[str, _Options] = {}
-        return [self.judge(delivery, known) for delivery in deliveries]
+    def judge(self, delivery: Delivery, known: dict[str, Options] | None = None) -> Ticket | Judgement:
+        """A ticket for one that is to run, else what is to become of it; never raises, whatever its bytes are.
 
-    def judge(self, delivery: Delivery, known: dict[str, _Options] | None = None) -> Ticket | Judgement:
-        """A ticket for one that is to run, else what is to become of it; never raises, whatever its bytes are."""
+        `known`: options by task, looked up for others of the same batch; this adds to them.
+        """
         try:
             headers = protocol.headers(delivery.envelope, self._rules.accept)
         except DecodeError as error:
@@ -130,11 +128,11 @@ class Judge:
         job = Job(number, options.name, envelope, delivery.attempt, soft, hard, options.tell, options.is_async)
         return Ticket(delivery, headers, task, job, options.early)
 
-    def _options(self, name: str) -> _Options | None:
+    def _options(self, name: str) -> Options | None:
         task = self._tasks.get(name)
         if task is None:
             return None
-        return _Options(
+        return Options(
             task,
             task.name,
             task.soft_time_limit or self._rules.soft,
