@@ -29,7 +29,7 @@ _REFUSED = {
 }
 
 
-_IN_SCRIPT = re.compile(r"@user_script.*?: -([A-Z]+ .*)")
+_IN_SCRIPT = re.compile(r"@user_script.*?: -?([A-Z]+ .*)")
 """How servers before Redis 7 tell that a command in a script failed."""
 
 
