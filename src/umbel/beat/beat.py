@@ -71,7 +71,6 @@ class Beat:
         self.app = app
         self.owner = new_owner()
         self._store = app.schedule_store
-        self._longest = min(max_interval or app.conf.beat_max_loop_interval or LOOK, LOOK)
         self._embedded = embedded
         self._duty: Duty
         if scheduler is None:
@@ -133,7 +132,7 @@ class Beat:
         self._mind_jumps()
         now = clock.monotonic()
         if now >= self._next_look:
-            self._next_look = now + self._longest
+            self._next_look = now + LOOK
             self._look(now)
         wait = self._work() if self._leads else None
         left = self._next_look - clock.monotonic()
