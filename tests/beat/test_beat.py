@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import time
 
 import pytest
@@ -522,7 +523,7 @@ def test_a_clock_that_is_put_forward_makes_up_for_what_it_passed_over(app, start
     start(app).leads()
     moved(3600 + 60)
     until(lambda: waiting(app) == 1)
-    assert "The system's clock went forward by 3660" in caplog.text
+    until(lambda: re.search(r"The system's clock went forward by 36(59|60)\.\d s", caplog.text))
 
 
 def test_a_clock_that_is_put_back_sends_nothing_twice(app, start, moved, caplog):
@@ -530,7 +531,7 @@ def test_a_clock_that_is_put_back_sends_nothing_twice(app, start, moved, caplog)
     start(app)
     until(lambda: waiting(app) >= 3)
     moved(-2.5)
-    until(lambda: "The system's clock went back by 2.5" in caplog.text)
+    until(lambda: re.search(r"The system's clock went back by 2\.[45] s", caplog.text))
     sent = waiting(app)
     until(lambda: waiting(app) > sent + 2, 30)
     dues = [each["due"] for each in drain(app)]
