@@ -87,8 +87,8 @@ def _program() -> str:
 def running(directory: Path, *options: str) -> Iterator[RedisServer]:
     """A server that runs as long as the block does."""
     server = RedisServer(directory, *options)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.stop()
@@ -134,8 +134,8 @@ class Sentinel(RedisServer):
 def running_sentinel(directory: Path, master: int) -> Iterator[Sentinel]:
     """One sentinel for one master, without replicas."""
     sentinel = Sentinel(directory, master, quorum=1)
-    sentinel.start()
     try:
+        sentinel.start()
         yield sentinel
     finally:
         sentinel.stop(kill=True)
