@@ -16,12 +16,14 @@ import pytest
 from umbel.testing.waiting import until
 
 
-def free_port() -> int:
+def free_port(*, below: int = 1 << 16) -> int:
     """A port that nobody listens on."""
-    with socket.socket() as finder:
-        finder.bind(("127.0.0.1", 0))
-        port: int = finder.getsockname()[1]
-        return port
+    while True:
+        with socket.socket() as finder:
+            finder.bind(("127.0.0.1", 0))
+            port: int = finder.getsockname()[1]
+        if port < below:
+            return port
 
 
 class RedisServer:
@@ -84,9 +86,9 @@ def _program() -> str:
 
 
 @contextlib.contextmanager
-def running(directory: Path, *options: str) -> Iterator[RedisServer]:
+def running(directory: Path, *options: str, port: int | None = None) -> Iterator[RedisServer]:
     """A server that runs as long as the block does."""
-    server = RedisServer(directory, *options)
+    server = RedisServer(directory, *options, port=port)
     try:
         server.start()
         yield server
