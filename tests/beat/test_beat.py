@@ -395,15 +395,18 @@ def test_what_is_due_while_the_broker_is_away_is_sent_when_it_is_back(app, start
 
     monkeypatch.setattr(app.broker, "send_once", send_once)
     app.add_periodic_task(0.2, app.tasks["add"].s(), name="a")
+    caplog.set_level(logging.INFO, "umbel.beat")
     start(app)
     until(lambda: "The broker is away: nobody answers" in caplog.text)
     time.sleep(0.5)
+    assert "Sending due task" not in caplog.text
     away[0] = False
     until(lambda: waiting(app) >= 4)
     until(lambda: "The broker is back" in caplog.text)
     dues = [each["due"] for each in drain(app)]
     assert dues == chain(dues[0], 0.2, len(dues))
     assert caplog.text.count("is away") == 1
+    assert caplog.text.count("Sending due task a (add)") >= len(dues)
 
 
 def test_a_message_that_the_broker_refuses_stops_no_other(app, start, caplog, monkeypatch):

@@ -43,6 +43,7 @@ class Letter:
     """The message of one tick, ready to be sent."""
 
     name: str
+    task: str
     once: Once
     then: Callable[[], None] | None
     """Tells those who listen that it was sent."""
@@ -194,9 +195,7 @@ class Dispatch:
         stream = self._stream + entry.name
         call = call_of(self._app, entry, id=derived(f"{stream}\0{entry.task}", moment))
         then = announce(call) if is_watched() else None
-        if log.isEnabledFor(logging.INFO):
-            log.info("Scheduler: Sending due task %s (%s)", entry.name, entry.task)
-        return Letter(entry.name, Once(call.encode(), stream, moment), then)
+        return Letter(entry.name, entry.task, Once(call.encode(), stream, moment), then)
 
     def _hand_in(self, letters: Sequence[Letter]) -> None:
         try:
@@ -209,7 +208,10 @@ class Dispatch:
                 log.error("Entry %r: the broker refuses its message: %s", letters[0].name, error)
             return
         for letter, is_new in zip(letters, accepted, strict=True):
-            if is_new and letter.then is not None:
+            if not is_new:
+                continue
+            log.info("Scheduler: Sending due task %s (%s)", letter.name, letter.task)  # not before: the broker may be away
+            if letter.then is not None:
                 letter.then()
 
     def _remember(self, tick: Tick) -> None:
