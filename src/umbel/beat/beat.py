@@ -31,7 +31,7 @@ MARGIN = 0.5
 """Seconds before the end of its lease at which a leader does not send any more."""
 CALM = 10.0
 """Seconds behind the start of a beat that follows, until it compares its code with the schedule: by then another that was started
-at the same time has saved its own."""
+at the same time has saved its own. Who leads for so long leads in peace."""
 JUMP = 1.0
 """Seconds by which the system's clock may move against the monotonic one before all is planned anew."""
 
@@ -79,6 +79,7 @@ class Beat:
             self._duty = Custom(app, scheduler, max_interval=max_interval, may_send=self._is_sure)
         self._away = Trouble("schedule store", "This beat does not lead meanwhile")
         self._is_prepared = self._leads = self._has_led = self._stopping = False
+        self._led_from = 0.0
         self._until = 0.0
         """Up to when it leads for sure, on the monotonic clock."""
         self._next_look = self._next_word = 0.0
@@ -173,6 +174,7 @@ class Beat:
         if not self._leads:
             self._duty.begin()
             self._leads = self._has_led = True
+            self._led_from = asked
             log.info("beat: this one leads now")
 
     def _stay(self) -> None:
@@ -184,7 +186,9 @@ class Beat:
     def _follow(self) -> None:
         if self._leads:
             self._leads = False
-            log.warning("Another beat leads now: this one was not heard of for %g s", LEASE)
+            # Beats that all hang on one broker that does not answer lead by turns: that is told once as a warning.
+            level = logging.WARNING if clock.monotonic() > self._led_from + CALM else logging.INFO
+            log.log(level, "Another beat leads now: this one was not heard of for %g s", LEASE)
             self._duty.end(in_order=False)
         leader = self._store.leader()
         left = 0.0 if leader is None else leader.until - clock.now()
