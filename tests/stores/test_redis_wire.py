@@ -87,6 +87,17 @@ def test_celerys_tools_see_the_queue(redis_server, broker):
     assert b"mail" + SEP + SEP + b"mail" in reply
 
 
+def test_a_queue_is_known_again_after_the_server_was_emptied(redis_server, redis_url, broker):
+    sender = open_broker(redis_url)
+    sender.send([envelope("a")])
+    drain(broker)
+    redis_server.ask("FLUSHALL")
+    assert drain(broker) == []
+    sender.send([envelope("b")])
+    assert sender.queues() == ["q"]
+    sender.close()
+
+
 @pytest.mark.parametrize("prefix", ["", "p*[x]:"])
 def test_queues_that_only_celery_has_used_are_known(redis_server, redis_url, prefix):
     broker = open_broker(redis_url, options={"global_keyprefix": prefix, "sep": "::"})

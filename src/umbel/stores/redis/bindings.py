@@ -11,7 +11,7 @@ from umbel.stores.redis.link import Link
 AT_ONCE = 10_000
 """Keys in one step of a walk through all keys of the database."""
 FRESH = 60.0
-"""Seconds after which a walk of several steps is worth its cost again: about 0.3 s for the server with a million keys."""
+"""Seconds after which a walk of several steps is worth its cost again: about half a second with a million keys."""
 
 
 class Bindings:

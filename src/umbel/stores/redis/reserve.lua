@@ -1,5 +1,5 @@
 -- Makes ready what is due, takes up to `limit` messages fairly from the queues, and books them to the owner.
--- Keys: the lists, later, soonest, owners, held, unheard, intakes, intake and revoked.mark of keys.lua.
+-- Keys: the lists, later, soonest, owners, held, unheard, intakes, intake, queues, bindings and revoked.mark of keys.lua.
 -- owner lease known handout unheard limit turn watch is_new queue...
 -- Gives {1 if the lease was lost, seconds until the next is due or false, how many waits are on, revoked.mark or false,
 -- {queue, step, {element...}...}...}
@@ -66,6 +66,11 @@ local function share(available)
   return taken
 end
 
+local function declare(queue)
+  redis.call('SADD', QUEUES, queue)
+  redis.call('SADD', P .. '_kombu.binding.' .. queue, queue .. SEP .. SEP .. queue)
+end
+
 insist()
 if is_void(owner, handout) then return {0, false, 1, false} end
 local time = now()
@@ -73,10 +78,7 @@ local lost = register(owner, lease, known, time)
 take_back(owner, ARGV[5])
 local lens, totals, number, bytes = {}, {}, 0, 0
 for i, queue in ipairs(queues) do
-  if is_new then
-    redis.call('SADD', QUEUES, queue)
-    redis.call('SADD', P .. '_kombu.binding.' .. queue, queue .. SEP .. SEP .. queue)
-  end
+  if is_new then declare(queue) end
   empty_intake(owner, queue)
   wake(queue, time)
   lens[i], totals[i] = lengths(queue)
@@ -113,6 +115,7 @@ end
 if number == 0 then
   local first
   for _, queue in ipairs(queues) do
+    declare(queue) -- again, as there is time: somebody may have emptied the server
     local due, told = next_due(queue), redis.call('GET', soonest(queue))
     if told ~= (due and string.format('%.6f', due) or false) then tell_soonest(queue, due, time) end
     if due and (not first or due < first) then first = due end

@@ -42,7 +42,7 @@ def refusal(url: str, text: str) -> BrokerError:
         return BrokerDown(f"{url} {_DOWN[code]} ({text})")
     if code in _REFUSED:
         return BrokerRefused(f"{url} {_REFUSED[code]} ({text})")
-    if "user executing the script can't" in text:
+    if "user executing the script can't" in text or "ACL failure in script" in text:
         return BrokerRefused(f"{url} {_REFUSED['NOPERM']} ({text})")
     if "same slot" in text or "non local key" in text:
         return BrokerRefused(f"{url} {_CLUSTER} ({text})")
