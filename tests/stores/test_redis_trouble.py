@@ -226,6 +226,17 @@ def test_an_outcome_that_cannot_be_written_ends_nothing_and_takes_no_other_with_
     backend.close()
 
 
+def test_a_second_outcome_of_the_same_delivery_writes_nothing(broker, url):
+    backend = open_backend(url, expires=60)
+    assert broker.keeps(backend)
+    broker.send(envelopes("a"))
+    (a,) = broker.reserve(["q"], 1, 1)
+    failed = Conclusion(a, [Result("a", "FAILURE", b'{"status": "FAILURE"}')])
+    assert broker.conclude([failed, done(a)]) == [a]
+    assert backend.fetch(["a"])["a"].state == "FAILURE"
+    backend.close()
+
+
 def test_a_user_that_may_not_write_results_loses_no_task(server, url):
     server.ask("ACL", "SETUSER", "narrow", "on", ">secret", "+@all", "~q*", "~umbel*", "~_kombu*", "&*")
     narrow = url.replace("redis://", "redis://narrow:secret@")

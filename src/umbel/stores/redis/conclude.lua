@@ -35,11 +35,11 @@ while ARGV[at] do
   if seen[field] or redis.call('HEXISTS', mine, field) == 0 then
     lost[#lost + 1] = place_of
   else
+    seen[field] = true
     for i = at + 4, envelopes - 1, 4 do told[#told + 1] = i end
     if behind == envelopes and fate == '-' then
       ends[#ends + 1], ends[#ends + 2] = field, place_of
     else
-      seen[field] = true
       rest[#rest + 1] = {field = field, fate = fate, envelopes = envelopes, behind = behind}
       for i = envelopes, behind - 1, 5 do check(list(ARGV[i], ARGV[i + 1])) end
     end
