@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -40,12 +41,14 @@ def main() -> int:
     table = Table()
     failed = 0
     for play in rounds(asked, table):
-        with tempfile.TemporaryDirectory(prefix="umbel-chaos-") as folder:
-            try:
-                play(Path(folder))
-            except AssertionError as error:
-                failed += 1
-                print("FAILED:", error, flush=True)
+        folder = Path(tempfile.mkdtemp(prefix="umbel-chaos-"))
+        try:
+            play(folder)
+        except AssertionError as error:
+            failed += 1
+            print(f"FAILED: {error}; what everybody wrote is in {folder}", flush=True)
+        else:
+            shutil.rmtree(folder)
     print(table)
     print("all is well" if not failed else f"{failed} rounds failed: UMBEL_CHAOS_SEED=… plays the same faults again")
     return int(failed > 0)

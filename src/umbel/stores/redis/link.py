@@ -126,6 +126,7 @@ class Wire:
 
     def has_more(self) -> bool:
         """True if there is something to read: a reply, or the end."""
+        self._timeout = 0.0  # redis-py sets it to what it thinks it was
         try:
             return bool(self._connection.can_read(0))
         except _NATIVE as error:
