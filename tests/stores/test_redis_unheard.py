@@ -105,6 +105,20 @@ def test_a_wait_whose_end_was_not_heard_loses_nothing(proxy, sender, broker):
     assert [(each.envelope.id, each.attempt) for each in again] == [("a", 1)]
 
 
+def test_what_a_wait_has_found_stays_when_the_next_request_fails(proxy, sender, broker):
+    assert broker.reserve(["q"], 1, 0.05) == []
+    found = []
+    waiting = threading.Thread(target=lambda: found.extend(broker.reserve(["q"], 1, 10)))
+    waiting.start()
+    until(lambda: b"cmd=blmove" in sender._link.ask("CLIENT", "LIST"))
+    sender.send(envelopes("a", "b"))
+    waiting.join()
+    assert ids(found) == ["a"]
+    in_vain(proxy, Mode.MUTE, lambda: broker.reserve(["q"], 1, 1))
+    assert ids(broker.reserve(["q"], 10, 0)) == ["b"]
+    assert broker.conclude([Conclusion(each) for each in found]) == []
+
+
 def test_the_stranded_of_a_lost_reply_are_stranded_again(proxy, server, sender, broker):
     dying = open_broker(f"redis://127.0.0.1:{server.port}/0", lease=0.1)
     dying.send(envelopes("a"))

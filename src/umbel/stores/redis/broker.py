@@ -267,11 +267,11 @@ class RedisBroker(Broker):
 
     def _caught(self, watch: Watch, limit: int) -> list[Delivery]:
         """What a wait has booked: one message, and seldom one of another queue."""
-        booked, watch.booked = watch.booked, []
         found: list[Delivery] = []
-        for queue, (field, packed, mark) in booked:
+        for queue, (field, packed, mark) in watch.booked:
             found += self._revoked.mark(self._deliveries([(packed, queue, PLAIN, field.decode())]), mark)
         self.release(found[limit:])
+        watch.taken()
         return found[:limit]
 
     def _put_back(self, watch: Watch) -> None:

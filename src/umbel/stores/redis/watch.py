@@ -114,11 +114,15 @@ class Watch:
         self.is_quiet = False
         """True if the last look was vain, and nothing has been heard of since."""
         self.booked: list[tuple[str, Any]] = []
-        """Queues and what waits have booked of them, until somebody takes it."""
+        """Queues and what the last wait has booked of them, until it is `taken`."""
         self._handouts: list[int] = []
 
+    def taken(self) -> None:
+        """Note that what is booked was handed on: whatever fails from now on, it must not be given back."""
+        self.booked, self._handouts = [], []
+
     def asked(self) -> list[int]:
-        """The hand-outs of the last waits, which are in vain from now on, as is what they have booked."""
+        """The hand-outs of the last wait, which are in vain from now on, as is what it has booked."""
         numbers, self._handouts = self._handouts, []
         self.booked = []
         return numbers
