@@ -293,14 +293,15 @@ def _packed(args: Any, kwargs: dict[str, Any], tail: bytes) -> bytes | None:
 def headers(envelope: Envelope, accept: frozenset[str]) -> Headers:
     """The headers alone: cheap, as the body stays closed unless it is protocol 1's, which has them inside."""
     raw = envelope.headers
-    if MARK not in raw:
+    try:
         try:
-            try:
-                return _decode_headers(raw)
-            except msgspec.ValidationError:  # most likely there are custom ones
-                return _decode_among(raw)
-        except (msgspec.DecodeError, ValueError, RecursionError):
-            pass  # protocol 1, or bytes that only the patient way below can read or name
+            known = _decode_headers(raw)
+        except msgspec.ValidationError:  # most likely there are custom ones
+            known = _decode_among(raw)
+        if not known.stamps or MARK not in raw:
+            return known
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        pass  # protocol 1, or bytes that only the patient way below can read or name
     found = _header_dict(raw)
     return _headers(found if "task" in found else _protocol_1(_payload(envelope, found, accept)))
 
@@ -312,7 +313,7 @@ def decode(envelope: Envelope, accept: frozenset[str]) -> Message:
         encoding.by_type.get(envelope.content_type) is encoding.JSON
         and encoding.JSON.content_type in accept
         and envelope.content_encoding == "utf-8"
-        and not (MARK in head or MARK in body or ESCAPED_MARK in head or ESCAPED_MARK in body)
+        and not (MARK in body or ESCAPED_MARK in body)
     ):
         try:
             known, extra = _headers_and_extra(head)
@@ -326,12 +327,18 @@ def decode(envelope: Envelope, accept: frozenset[str]) -> Message:
 
 
 def _headers_and_extra(raw: bytes) -> tuple[Headers, dict[str, Any]]:
+    """The known headers and the custom ones; ValueError, or what msgspec raises, where that is not all."""
     try:
-        return _decode_headers(raw), {}
-    except msgspec.ValidationError:  # most likely there are custom ones
-        found = _decode_fields(raw)
-        extra = {name: found.pop(name) for name in found.keys() - _FIELDS}
-        return msgspec.convert(found, Headers), extra
+        known = _decode_headers(raw)
+        if not known.stamps:
+            return known, {}
+    except msgspec.ValidationError:
+        pass  # most likely there are custom ones
+    if MARK in raw or ESCAPED_MARK in raw:
+        raise ValueError("typed values, in custom headers or stamps")
+    found = _decode_fields(raw)
+    extra = {name: found.pop(name) for name in found.keys() - _FIELDS}
+    return msgspec.convert(found, Headers), extra
 
 
 def _decode_patiently(envelope: Envelope, accept: frozenset[str]) -> Message:
