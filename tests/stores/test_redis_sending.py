@@ -293,3 +293,13 @@ def test_a_long_batch_has_the_time_for_each_part(server, monkeypatch):
                 break
     assert seconds > limit
     assert task.app.broker.depth(["celery"])["celery"].ready == sent
+
+
+def test_a_sender_sleeps_while_a_slow_server_makes_it_wait(server):
+    task = sender(url_of(server))
+    task.delay(1, 2)
+    server.ask("CLIENT", "PAUSE", "500")
+    begun, spent = time.monotonic(), time.thread_time()
+    task.delay(1, 2)
+    assert time.monotonic() - begun > 0.3
+    assert time.thread_time() - spent < 0.1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import select
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -44,6 +45,11 @@ STALE = 1.0
 """Seconds after which an idle connection is looked at before it is used: the server may have closed it."""
 LONGEST = 512 << 20
 """The server takes no string of this length or more."""
+AWAKE = 100e-6
+"""Seconds for which one that waits for a single short answer stays awake. A server nearby answers sooner than the system wakes a
+sleeper: on an idle virtual machine sending took 120 µs with sleep, and takes 65 without."""
+DOUBT, MOST_DOUBT = 0.001, 1.0
+"""Seconds for which it sleeps at once after an answer that took longer, doubled each time: the server is far away, or busy."""
 
 _pack: Callable[[tuple[Any, ...]], bytes] | None = getattr(hiredis, "pack_command", None)
 
@@ -66,6 +72,8 @@ class Wire:
         self._used: float | None = None
         self._until: float | None = None
         self._timeout = 0.0
+        self._sleeps_until = 0.0
+        self._doubt = DOUBT
 
     def open(self, *greeting: Command) -> None:
         """Connect, and say this first: who it is, and which database it wants."""
@@ -111,6 +119,20 @@ class Wire:
             return self._connection.read_response(disable_decoding=True)
         except _NATIVE as error:
             raise self._translated(error) from error
+
+    def stay_awake(self) -> None:
+        """Wait a moment for an answer without sleeping."""
+        begin = clock.monotonic()
+        if begin < self._sleeps_until or not hasattr(select, "poll"):
+            return
+        poll = select.poll()
+        poll.register(self._socket(), select.POLLIN)
+        while not poll.poll(0):
+            if clock.monotonic() - begin > AWAKE:
+                self._sleeps_until = begin + self._doubt
+                self._doubt = min(2 * self._doubt, MOST_DOUBT)
+                return
+        self._doubt = DOUBT
 
     def hear_all(self, count: int) -> list[Any]:
         """The next replies; an error of the server's is one of them."""
@@ -239,6 +261,8 @@ class Link:
         """
         with self._borrowed(until) as wire:
             wire.say(*[spelled(command) for command in commands])
+            if len(commands) == 1:
+                wire.stay_awake()
             replies = wire.hear_all(len(commands))
             for place, reply in enumerate(replies):
                 if isinstance(reply, BrokerError) and is_no_script(reply):  # nothing of it was done
