@@ -147,12 +147,20 @@ class RedisBroker(Broker):
         for start in range(0, len(envelopes), MOST_SENT):
             until = None if within is None else clock.monotonic() + within
             written = element.write(envelopes[start : start + MOST_SENT], self._steps, celery_workers=self._celery_workers)
-            queues = {each.queue for each in written}
-            if len(written) == 1 and written[0].due is None and queues <= self._declared:  # as nearly all are
-                self._ask_all([("LPUSH", self._list(*written[0][:2]), written[0].element)], until)
-            else:
-                self._ask_all([*self._declare(queues), *self._pushes(written)], until)
-                self._declared |= queues
+            try:
+                self._push(written, until)
+            except BrokerDown:
+                self._declared = set()  # the server may come back empty
+                raise
+
+    def _push(self, written: Sequence[Written], until: float | None) -> None:
+        first = written[0]
+        if len(written) == 1 and first.due is None and first.queue in self._declared:  # as nearly all are
+            self._link.ask("LPUSH", self._list(first.queue, first.step), first.element, until=until)
+            return
+        queues = {each.queue for each in written}
+        self._link.ask_all([*self._declare(queues), *self._pushes(written)], until)
+        self._declared |= queues
 
     def send_once(self, messages: Sequence[Once]) -> list[bool]:
         if not messages:
@@ -165,13 +173,6 @@ class RedisBroker(Broker):
             batch = itertools.chain.from_iterable(arguments[start : start + AT_ONCE])
             accepted += map(bool, self._run("once", REMEMBERED, ASTRAY, *batch))
         return accepted
-
-    def _ask_all(self, commands: Sequence[Command], until: float | None) -> None:
-        try:
-            self._link.ask_all(commands, until)
-        except BrokerDown:
-            self._declared = set()  # the server may come back empty
-            raise
 
     def _declare(self, queues: Iterable[str]) -> Iterator[Command]:
         """Let Celery's tools, and umbel's own, know of the queues."""

@@ -74,6 +74,7 @@ class Wire:
         self._timeout = 0.0
         self._sleeps_until = 0.0
         self._doubt = DOUBT
+        self._poll: select.poll | None = None
 
     def open(self, *greeting: Command) -> None:
         """Connect, and say this first: who it is, and which database it wants."""
@@ -125,9 +126,10 @@ class Wire:
         begin = clock.monotonic()
         if begin < self._sleeps_until or not hasattr(select, "poll"):
             return
-        poll = select.poll()
-        poll.register(self._socket(), select.POLLIN)
-        while not poll.poll(0):
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self._socket(), select.POLLIN)
+        while not self._poll.poll(0):
             if clock.monotonic() - begin > AWAKE:
                 self._sleeps_until = begin + self._doubt
                 self._doubt = min(2 * self._doubt, MOST_DOUBT)
@@ -199,6 +201,7 @@ class Wire:
 
     def close(self) -> None:
         """Drop the connection."""
+        self._poll = None
         with contextlib.suppress(*_NATIVE):
             self._connection.disconnect()
 
@@ -248,10 +251,12 @@ class Link:
         self._idle: list[Wire] = []  # appended and popped only: both are atomic
         fork.watch(self)
 
-    def ask(self, *command: Any) -> Any:
-        """The reply to one command."""
-        with self._borrowed() as wire:
+    def ask(self, *command: Any, until: float | None = None) -> Any:
+        """The reply to one command; `until` as below, for one that is answered at once."""
+        with self._borrowed(until) as wire:
             wire.say(command)
+            if until is not None:
+                wire.stay_awake()
             return wire.hear()
 
     def ask_all(self, commands: Sequence[Command], until: float | None = None) -> list[Any]:
@@ -261,8 +266,6 @@ class Link:
         """
         with self._borrowed(until) as wire:
             wire.say(*[spelled(command) for command in commands])
-            if len(commands) == 1:
-                wire.stay_awake()
             replies = wire.hear_all(len(commands))
             for place, reply in enumerate(replies):
                 if isinstance(reply, BrokerError) and is_no_script(reply):  # nothing of it was done
