@@ -167,14 +167,16 @@ class Arena:
             return
         worker, family = self.random.choice(families)
         victim = family[place] if place < 2 else self.random.choice(family[2:])
-        self.killed.add(victim)
-        if place < 2:  # all that hangs on it goes with it
-            self.killed.update(worker.seen)
-        self.faults.append(Fault(PLACES[place]))
         try:
+            if place < 2:  # all that hangs on it goes with it, also what it has forked since it was asked
+                os.kill(victim, signal.SIGSTOP)
+                worker.family()
+                self.killed.update(worker.seen)
+            self.killed.add(victim)
             os.kill(victim, signal.SIGKILL)
         except ProcessLookupError:
-            self.faults.pop()
+            return
+        self.faults.append(Fault(PLACES[place]))
 
     def kill_sender(self) -> None:
         """Kill a sender in the middle of whatever it does, and start another."""
