@@ -109,19 +109,24 @@ def make_certificate(directory: Path, port: int) -> list[str]:
 
 
 class Sentinel(RedisServer):
-    """One sentinel that watches the server on the port `master` as `mymaster`; so many must agree that it is down."""
+    """One sentinel that watches the server on the port `master` as `mymaster`.
 
-    def __init__(self, directory: Path, master: int, *, quorum: int, options: Sequence[str] = ()):
+    So many must agree that it is down, after `patience` seconds in which each has not heard of it.
+    """
+
+    def __init__(self, directory: Path, master: int, *, quorum: int, patience: float = 0.5, options: Sequence[str] = ()):
         super().__init__(directory, *options)
         self.master = master
         self.quorum = quorum
+        self.patience = patience
 
     def launch(self) -> None:
         config = self.directory / "sentinel.conf"
         config.write_text(
             f"port {self.port}\nbind 127.0.0.1\ndir {self.directory}\n"
             f"sentinel monitor mymaster 127.0.0.1 {self.master} {self.quorum}\n"
-            "sentinel down-after-milliseconds mymaster 500\nsentinel failover-timeout mymaster 3000\n"
+            f"sentinel down-after-milliseconds mymaster {int(self.patience * 1000)}\n"
+            "sentinel failover-timeout mymaster 3000\n"
         )
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen([_program(), str(config), "--sentinel", *self.options], stdout=log, stderr=log)
@@ -146,11 +151,13 @@ def running_sentinel(directory: Path, master: int) -> Iterator[Sentinel]:
 class Sentinels:
     """A master, a replica, and three sentinels that watch them as `mymaster`."""
 
-    def __init__(self, directory: Path, *options: str):
-        """`options` are of the master and of its replica."""
+    def __init__(self, directory: Path, *options: str, patience: float):
+        """`options` are of the master and of its replica, `patience` of the sentinels."""
         self.master = RedisServer(directory / "master", *options)
         self.replica = RedisServer(directory / "replica", *options, "--replicaof", "127.0.0.1", str(self.master.port))
-        self.watchers = [Sentinel(directory / f"sentinel{number}", self.master.port, quorum=2) for number in range(3)]
+        self.watchers = [
+            Sentinel(directory / f"sentinel{number}", self.master.port, quorum=2, patience=patience) for number in range(3)
+        ]
 
     def start(self) -> None:
         """Start all, and wait until the sentinels know each other and the replica."""
@@ -174,9 +181,9 @@ class Sentinels:
 
 
 @contextlib.contextmanager
-def running_sentinels(directory: Path, *options: str) -> Iterator[Sentinels]:
+def running_sentinels(directory: Path, *options: str, patience: float = 0.5) -> Iterator[Sentinels]:
     """All five as long as the block runs."""
-    sentinels = Sentinels(directory, *options)
+    sentinels = Sentinels(directory, *options, patience=patience)
     try:
         sentinels.start()
         yield sentinels
