@@ -47,7 +47,9 @@ def new_id() -> str:
     if step <= _newest < step + _ASTRAY:
         step = _newest + 1
     _newest = step
-    return _id(step, os.urandom(8))
+    front = step >> 12 << 16 | 0x7000 | step & 0xFFF
+    text = (front << 64 | _VARIANT_BIT | int.from_bytes(os.urandom(8)) & _NOISE).to_bytes(16).hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def derived(name: str, moment: float) -> str:
@@ -56,12 +58,9 @@ def derived(name: str, moment: float) -> str:
 
     step = int(moment * 1000 * _STEPS)
     known = f"{name}\0{round(moment * 1_000_000)}".encode()
-    return _id(step, blake2b(known, digest_size=8).digest())
-
-
-def _id(step: int, noise: bytes) -> str:
+    noise = int.from_bytes(blake2b(known, digest_size=8).digest()) & _NOISE
     front = step >> 12 << 16 | 0x7000 | step & 0xFFF
-    text = (front << 64 | _VARIANT_BIT | int.from_bytes(noise) & _NOISE).to_bytes(16).hex()
+    text = (front << 64 | _VARIANT_BIT | noise).to_bytes(16).hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 

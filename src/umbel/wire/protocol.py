@@ -315,27 +315,25 @@ def decode(envelope: Envelope, accept: frozenset[str]) -> Message:
         and envelope.content_encoding == "utf-8"
         and not (MARK in body or ESCAPED_MARK in body)
     ):
+        extra: dict[str, Any] = {}
         try:
-            known, extra = _headers_and_extra(head)
+            try:
+                known = _decode_headers(head)
+            except msgspec.ValidationError:  # most likely there are custom ones
+                known, extra = _headers_and_custom(head)
             args, kwargs, embed = _decode_call(body)
         except (msgspec.DecodeError, ValueError, RecursionError):
             pass  # something is unusual, or wrong: the patient way reads it, or names it
         else:
-            if not known.compression:
+            if not (known.compression or (known.stamps and (MARK in head or ESCAPED_MARK in head))):
                 return Message(known, args, kwargs, embed, extra)
     return _decode_patiently(envelope, accept)
 
 
-def _headers_and_extra(raw: bytes) -> tuple[Headers, dict[str, Any]]:
-    """The known headers and the custom ones; ValueError, or what msgspec raises, where that is not all."""
-    try:
-        known = _decode_headers(raw)
-        if not known.stamps:
-            return known, {}
-    except msgspec.ValidationError:
-        pass  # most likely there are custom ones
+def _headers_and_custom(raw: bytes) -> tuple[Headers, dict[str, Any]]:
+    """The known headers and the others; ValueError if there may be typed values among these."""
     if MARK in raw or ESCAPED_MARK in raw:
-        raise ValueError("typed values, in custom headers or stamps")
+        raise ValueError("typed values")
     found = _decode_fields(raw)
     extra = {name: found.pop(name) for name in found.keys() - _FIELDS}
     return msgspec.convert(found, Headers), extra
