@@ -1,4 +1,4 @@
-"""What can be done to tasks that were sent: `app.control`."""
+"""What can be done to tasks that were sent, and seen of those that will be, from anywhere: `app.control`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from umbel.client import current
+    from umbel.client.named import Home
 
 
 class Control:
-    """Acts on tasks by way of their store, which reaches every worker: those that run now, and those that are started later."""
+    """Acts by way of the stores, which reach every worker and beat: those that run now, and those that are started later."""
 
-    def __init__(self, app: current.App):
+    def __init__(self, app: Home):
         self._app = app
 
     def revoke(
@@ -42,6 +42,17 @@ class Control:
     ) -> None:
         """The same with `terminate=True`."""
         self.revoke(task_id, destination, terminate=True, signal=signal, **kwargs)
+
+    def schedule(self) -> dict[str, Any]:
+        """What is sent when, and by which beat; as `umbel schedule --json` prints it.
+
+        Keys: `leader` (None if no beat runs), `timezone`, `entries` (each with `name`, `task`, `when`, `last`, `next`, `sent`,
+        `enabled` and more; times in ISO 8601), and `wrong`: what the code names and cannot be sent, with the reason.
+        Raises BrokerDown if the store of the schedule is away.
+        """
+        from umbel.client.timetable import Timetable  # here, as above
+
+        return Timetable(self._app).as_dict()
 
 
 def signal_name(signal: str | int) -> str:
