@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
-import pytest
+from tests.servers.missing import lacks
 
 ROOT = Path(__file__).parent.parent.parent
 BESIDE = ROOT / "benchmarks" / "beside" / "main.py"
@@ -60,8 +59,7 @@ def test_what_a_store_costs_is_told(capsys, tmp_path):
 
 def test_umbel_is_measured_beside_all_peers_that_are_installed(tmp_path):
     if not (shutil.which("redis-server") or shutil.which("valkey-server")):
-        missing = "redis-server (or valkey-server) is not on the PATH"
-        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+        lacks("redis-server (or valkey-server) is not on the PATH")
     peers = [peer for peer in PEERS if (ROOT / ".bench" / peer / f".ready-bench-{peer}").exists()]
     file = tmp_path / "json"
     command = [sys.executable, BESIDE, "--rounds", "1", "--scale", "0.0005", "--only", "drain_kept", "crowd"]

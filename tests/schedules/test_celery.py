@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.servers.missing import lacks
 
 from umbel.errors import ScheduleError
 from umbel.schedules import crontab, fields, schedule
@@ -37,8 +38,7 @@ def choice() -> random.Random:
 def celery(**questions: list[Any]) -> dict[str, list[Any]]:
     """Celery's answers; without it the test fails on CI, and is skipped at home."""
     if not CELERY.exists():
-        missing = "Celery is not in .bench/celery: run scripts/setup celery .bench/celery"
-        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+        lacks("Celery is not in .bench/celery: run scripts/setup celery .bench/celery")
     script = Path(__file__).with_name("celery_answers.py")
     done = subprocess.run([CELERY, script], input=json.dumps(questions), capture_output=True, text=True, check=True)
     answers: dict[str, list[Any]] = json.loads(done.stdout)

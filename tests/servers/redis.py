@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from tests.servers.missing import lacks
 
 from umbel.testing.waiting import until
 
@@ -80,8 +81,7 @@ def _program() -> str:
     """The server's program, `UMBEL_REDIS_SERVER` before all others; without one the test fails on CI, and is skipped at home."""
     found = os.environ.get("UMBEL_REDIS_SERVER") or shutil.which("redis-server") or shutil.which("valkey-server")
     if found is None:
-        missing = "redis-server (or valkey-server) is not on the PATH"
-        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+        lacks("redis-server (or valkey-server) is not on the PATH")
     return found
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
-import sys
+from functools import partial
 from typing import Any
 
 import click
@@ -17,7 +16,7 @@ from umbel.cli.command import command, option
 from umbel.cli.failure import note
 from umbel.cli.node import fill_path, node_name
 from umbel.cli.scope import Scope
-from umbel.cli.service import level, octal, seconds, set_up_log, settle_down, take_schedule
+from umbel.cli.service import level, octal, seconds, set_up_log, settle_down, show, take_schedule
 
 WITHOUT_EFFECT = {
     "enable_remote_control": "a beat answers nobody; `umbel schedule` tells which one leads",
@@ -67,7 +66,8 @@ def beat(scope: Scope, /, **given: Any) -> int:
     made = Beat(app, max_interval=given["max_interval"], scheduler=kind)
     logfile = fill_path(given["logfile"], node) if given["logfile"] else None
     if not birth and not scope.quiet:
-        _show_banner(scope, made, "umbel" if kind is None else f"{kind.__module__}.{kind.__qualname__}")
+        sends = "umbel" if kind is None else f"{kind.__module__}.{kind.__qualname__}"
+        show(scope, partial(beat_banner, app, sends), "Ctrl-C stops; another beat, if there is one, leads then.")
     set_up_log(scope, given["loglevel"], logfile)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: made.stop())
@@ -79,18 +79,3 @@ def beat(scope: Scope, /, **given: Any) -> int:
         log.restore()
         app.close()
     return 0
-
-
-def _show_banner(scope: Scope, made: Beat, scheduler: str) -> None:
-    is_tty = sys.stdout.isatty()
-    text = beat_banner(
-        made.app,
-        scheduler,
-        app_name=scope.app_name or "",
-        width=shutil.get_terminal_size().columns if is_tty else 100,
-        color=log.has_color(sys.stdout, scope.color),
-        picture=sys.stdout.encoding if is_tty else "",
-    )
-    click.echo(text)
-    if is_tty:
-        click.echo("  Ctrl-C stops; another beat, if there is one, leads then.\n")

@@ -1,9 +1,12 @@
-"""What programs that keep running share: the rights they run with, their pidfile, and where they log."""
+"""What programs that keep running share: their rights, their pidfile, where they log, and what they say when they start."""
 
 from __future__ import annotations
 
 import atexit
 import os
+import shutil
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -44,6 +47,20 @@ def seconds(text: str) -> float:
     if not 0 < found < float("inf"):
         raise click.BadParameter(f"{text!r} is no number of seconds, more than 0")
     return found
+
+
+def show(scope: Scope, banner: Callable[..., str], hint: str) -> None:
+    """Print a banner as this terminal can show it; who sits there also gets the hint."""
+    is_tty = sys.stdout.isatty()
+    text = banner(
+        app_name=scope.app_name or "",
+        width=shutil.get_terminal_size().columns if is_tty else 100,
+        color=log.has_color(sys.stdout, scope.color),
+        picture=sys.stdout.encoding if is_tty else "",
+    )
+    click.echo(text)
+    if is_tty:
+        click.echo(f"  {hint}\n")
 
 
 def settle_down(app: Umbel, given: dict[str, Any], node: str, *, what: str, quiet: bool) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +16,7 @@ from umbel.cli.command import command, names, option
 from umbel.cli.failure import Failure, note
 from umbel.cli.node import fill_path, node_name
 from umbel.cli.scope import Scope
-from umbel.cli.service import level, octal, set_up_log, settle_down, take_schedule
+from umbel.cli.service import level, octal, set_up_log, settle_down, show, take_schedule
 from umbel.client.app import Umbel
 from umbel.pools import child
 from umbel.worker.worker import Worker
@@ -113,7 +112,8 @@ def worker(scope: Scope, /, **given: Any) -> int:
     logfile = fill_path(given["logfile"], node, keep_index=True) if given["logfile"] else None
     made = _make(scope, given, node, birth, logfile, beat)
     if not birth and not scope.quiet:
-        _show_banner(scope, made, given["loglevel"])
+        told = partial(banner, made, tasks=given["loglevel"] <= 20)
+        show(scope, told, "Ctrl-C finishes what runs, twice stops at once.")
     set_up_log(scope, given["loglevel"], logfile)
     signals.worker_process_init.connect(_name_child)
     try:
@@ -175,18 +175,3 @@ def _name_child(**_: Any) -> None:
     """In a new child process: its lines bear its number, and go to a file of its own if the path asks for that."""
     if child.index:
         log.enter_child(f"Child-{child.index}", child.index)
-
-
-def _show_banner(scope: Scope, made: Worker, level: int) -> None:
-    is_tty = sys.stdout.isatty()
-    text = banner(
-        made,
-        app_name=scope.app_name or "",
-        tasks=level <= 20,
-        width=shutil.get_terminal_size().columns if is_tty else 100,
-        color=log.has_color(sys.stdout, scope.color),
-        picture=sys.stdout.encoding if is_tty else "",
-    )
-    click.echo(text)
-    if is_tty:
-        click.echo("  Ctrl-C finishes what runs, twice stops at once.\n")

@@ -173,6 +173,14 @@ class Trial:
         self.pool.submit(jobs)
         return await self.end_of(jobs, within)
 
+    async def occupied(self, gate: Path, marks: Path) -> tuple[list[Job], Job]:
+        """Jobs that run in all slots until there is a gate, and one behind them, which leaves a mark when it runs."""
+        running, waiting = jobs(self.pool.slots, "wait", str(gate), tell=True), job("mark", str(marks))
+        self.pool.submit(running)
+        await self.until(lambda: all(each.number in self.begun for each in running))
+        self.pool.submit([waiting])
+        return running, waiting
+
     async def end_of(self, jobs: Sequence[Job], within: float = 20.0) -> list[Outcome]:
         """The final outcomes of submitted jobs."""
         await self.until(lambda: self._again(jobs) and all(job.number in self.outcomes for job in jobs), within)
@@ -417,11 +425,7 @@ class PoolContract:
     @trial()
     async def test_cancelling_a_job_that_has_not_begun_ends_it(self, it: Trial, tmp_path: Path) -> None:
         gate, marks = tmp_path / "gate", tmp_path / "marks"
-        running = jobs(it.pool.slots, "wait", str(gate), tell=True)
-        it.pool.submit(running)
-        await it.until(lambda: all(each.number in it.begun for each in running))
-        waiting = job("mark", str(marks))
-        it.pool.submit([waiting])
+        running, waiting = await it.occupied(gate, marks)
         assert it.pool.cancel(waiting.number, Stop.SOFT)
         await it.until(lambda: waiting.number in it.outcomes, within=2)
         assert it.outcomes[waiting.number].kind is Kind.TERMINATED
@@ -432,11 +436,7 @@ class PoolContract:
     @trial()
     async def test_a_job_can_be_cancelled_unless_it_has_begun(self, it: Trial, tmp_path: Path) -> None:
         gate, marks = tmp_path / "gate", tmp_path / "marks"
-        running = jobs(it.pool.slots, "wait", str(gate), tell=True)
-        it.pool.submit(running)
-        await it.until(lambda: all(each.number in it.begun for each in running))
-        waiting = job("mark", str(marks))
-        it.pool.submit([waiting])
+        running, waiting = await it.occupied(gate, marks)
         assert it.pool.cancel(waiting.number, Stop.UNLESS_BEGUN)
         if it.pool.slots > 1:
             running += [native := job("async_sleep", 0.2, tell=True)]

@@ -104,9 +104,7 @@ class Judge:
             headers = protocol.headers(delivery.envelope, self._rules.accept)
         except DecodeError as error:
             return Judgement(Verdict.UNREADABLE, delivery, reason=str(error))
-        options = known.get(headers.task) if known else None
-        if options is None and (options := self._options(headers.task)) and known is not None:
-            known[headers.task] = options
+        options = (known and known.get(headers.task)) or self._options(headers.task, known)
         if delivery.revoked:
             return Judgement(Verdict.REVOKED, delivery, headers, options.task if options else None)
         if delivery.begun:
@@ -128,11 +126,11 @@ class Judge:
         job = Job(number, options.name, envelope, delivery.attempt, soft, hard, options.tell, options.is_async)
         return Ticket(delivery, headers, task, job, options.early)
 
-    def _options(self, name: str) -> Options | None:
+    def _options(self, name: str, known: dict[str, Options] | None) -> Options | None:
         task = self._tasks.get(name)
         if task is None:
             return None
-        return Options(
+        options = Options(
             task,
             task.name,
             task.soft_time_limit or self._rules.soft,
@@ -142,6 +140,9 @@ class Judge:
             early=not task.acks_late,
             bucket=self._buckets.get(task.name),
         )
+        if known is not None:
+            known[name] = options
+        return options
 
     def _by_time(self, delivery: Delivery, headers: Headers, task: Task[..., Any]) -> Judgement | None:
         """What follows from `expires` and `eta`; None if it may run now."""

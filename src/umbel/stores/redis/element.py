@@ -40,11 +40,16 @@ _STANDARD = frozenset(
 _Past = tuple[int, int, float | None, float | None] | None
 
 
-class _Element(msgspec.Struct, gc=False):
+class _Parts(msgspec.Struct, gc=False):
+    """What stands in front of the properties in each element."""
+
     body: bytes
     content_encoding: str = msgspec.field(name="content-encoding")
     content_type: str = msgspec.field(name="content-type")
     headers: msgspec.Raw
+
+
+class _Element(_Parts, gc=False):
     properties: dict[str, Any]
     umbel: _Past = None
 
@@ -66,11 +71,7 @@ class _Usual(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     reply_to: str = ""
 
 
-class _UsualElement(msgspec.Struct, gc=False):
-    body: bytes
-    content_encoding: str = msgspec.field(name="content-encoding")
-    content_type: str = msgspec.field(name="content-type")
-    headers: msgspec.Raw
+class _UsualElement(_Parts, gc=False):
     properties: _Usual
     umbel: _Past = None
 
@@ -87,11 +88,7 @@ class _Properties(msgspec.Struct, gc=False, omit_defaults=True):
     reply_to: str = ""
 
 
-class _Written(msgspec.Struct, gc=False):
-    body: bytes
-    content_encoding: str = msgspec.field(name="content-encoding")
-    content_type: str = msgspec.field(name="content-type")
-    headers: msgspec.Raw
+class _Written(_Parts, gc=False):
     properties: _Properties | dict[str, Any]
 
 

@@ -123,8 +123,8 @@ class Watch:
 
     def asked(self) -> list[int]:
         """The hand-outs of the last wait, which are in vain from now on, as is what it has booked."""
-        numbers, self._handouts = self._handouts, []
-        self.booked = []
+        numbers = self._handouts
+        self.taken()
         return numbers
 
     def _booking(self, queue: str) -> Command:
