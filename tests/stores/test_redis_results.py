@@ -62,11 +62,23 @@ def test_what_was_told_between_two_waits_is_found(open_one):
 
 def test_channels_that_nobody_waits_for_are_left_soon(redis_server, open_one):
     waiting = open_one()
-    assert waiting.wait([f"task-{number}" for number in range(100)], 0.1) == {}
-    assert redis_server.ask("PUBSUB", "CHANNELS", "celery*").startswith(b"*100\r\n")
-    until(lambda: redis_server.ask("PUBSUB", "CHANNELS", "celery*") == b"*0\r\n")
+    names = [f"left-{number}" for number in range(100)]
+    one = threading.Thread(target=waiting.wait, args=(names, 30))
+    one.start()
+    until(lambda: redis_server.ask("PUBSUB", "CHANNELS", "celery-task-meta-left-*").startswith(b"*100\r\n"))
+    waiting.store([encode("left-7", "SUCCESS", 1)])
+    one.join(30)
+    until(lambda: redis_server.ask("PUBSUB", "CHANNELS", "celery-task-meta-left-*") == b"*0\r\n")
     waiting.store([encode("task-1", "SUCCESS", 1)])
     assert set(waiting.wait(["task-1", "task-2"], 10)) == {"task-1"}
+
+
+def test_a_closed_backend_leaves_its_channels_at_once(redis_server, open_one):
+    waiting, others = open_one(), set(threading.enumerate())
+    assert waiting.wait([f"closed-{number}" for number in range(100)], 0.1) == {}
+    waiting.close()
+    assert not any(thread.name == "umbel-results" for thread in set(threading.enumerate()) - others)
+    until(lambda: redis_server.ask("PUBSUB", "CHANNELS", "celery-task-meta-closed-*") == b"*0\r\n")
 
 
 def test_a_forked_or_ended_listener_begins_anew(open_one, monkeypatch):

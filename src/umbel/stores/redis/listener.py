@@ -204,7 +204,7 @@ class Listener:
         while True:
             self._change(wire)
             now = clock.monotonic()
-            if self._channels:
+            if self._channels and not self._closed:
                 idle_since = now
             elif self._closed or now - idle_since >= IDLE:
                 if self._is_over():
