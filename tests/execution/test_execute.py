@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import json
 import logging
@@ -29,7 +30,7 @@ from umbel.errors import (
 )
 from umbel.execution.execute import Executor
 from umbel.execution.outcome import Job, Kind
-from umbel.execution.request import Request, current
+from umbel.execution.request import Request, current, served
 from umbel.wire.encoding import accept_types
 from umbel.wire.envelope import Envelope
 from umbel.wire.message import Embed
@@ -251,17 +252,38 @@ class TestRequest:
 
         @house.task(bind=True, name="look")
         def look(self):
-            seen.update(vars(self.request), me=self.request, current=current.get())
+            seen.update(vars(self.request), me=self.request, served=served())
 
         extra = {"x-tenant": "a", "get": "hidden"}
         house.run(look, extra=extra, root_id="r", retries=2, attempt=2, to={"queue": "q", "priority": 4, "reply_to": "me"})
-        assert seen["me"] is seen["current"]
+        assert seen["me"] is seen["served"]
         assert (seen["id"], seen["task"], seen["root_id"], seen["retries"]) == ("id-1", "look", "r", 2)
         assert (seen["hostname"], seen["called_directly"], seen["reply_to"]) == ("w1@host", False, "me")
         assert seen["delivery_info"] == {"exchange": "", "routing_key": "q", "priority": 4, "redelivered": True}
         assert seen["headers"] == extra
         assert seen["x-tenant"] == "a"
         assert seen["me"].get("x-tenant") == "a"
+
+    def test_a_run_ends_alike_whether_its_request_was_looked_at_or_not(self, house, document):
+        @house.task(bind=True, name="add")
+        def add(self, look):
+            return self.request.retries if look else 0
+
+        (plain,), (looked,) = (house.run(add, look, parent_id="p", group="g").results for look in (False, True))
+        found, other = document(plain), document(looked)
+        assert (found.status, found.result, found.parent_id, found.group_id) == ("SUCCESS", 0, "p", "g")
+        assert (other.status, other.result, other.parent_id, other.group_id) == ("SUCCESS", 0, "p", "g")
+
+    def test_what_a_thread_of_the_task_looks_at_is_the_same_request(self, house):
+        @house.task(bind=True, name="look")
+        def look(self):
+            context, seen = contextvars.copy_context(), []
+            thread = threading.Thread(target=lambda: seen.append(context.run(served)))
+            thread.start()
+            thread.join()
+            return seen[0] is self.request and seen[0].id
+
+        assert house.run(look).text == "'id-1'"
 
     def test_nothing_is_current_after_the_run(self, house):
         @house.task

@@ -33,8 +33,8 @@ class Plan:
     """What is known of a task's calls before there is one, and the unusual ways to send them."""
 
     __slots__ = (
-        *("app", "arguments", "conf", "current", "is_eager", "is_ignored", "new_id", "outbox", "router", "task", "template"),
-        "version",
+        *("app", "arguments", "conf", "current", "is_eager", "is_ignored", "new_id", "outbox", "parent", "router", "task"),
+        *("template", "version"),
     )
 
     def __init__(self, task: Any, app: App):
@@ -47,6 +47,8 @@ class Plan:
         self.outbox = app.outbox
         self.router = app.router
         self.current = requests.current.get
+        """Tells whether a call is made in a run: None if not."""
+        self.parent = requests.served
         """Gives the request in whose run a call is made, if any."""
         self.new_id = new_id
         self.arguments = _arguments(task)
@@ -59,7 +61,7 @@ class Plan:
             self.template = self._usual(options)
 
     def _call(self, id_: str, args: Any, kwargs: Any, options: Options, *, in_run: bool = True) -> Call:
-        parent = requests.current.get() if in_run else None
+        parent = self.parent() if in_run else None
         parent = parent if parent is not None and parent.id else None
         name = self.task.name
         return prepare(name, id_, args, kwargs, options, conf=self.conf, router=self.router, parent=parent, task=self.task)
@@ -110,7 +112,7 @@ class Plan:
         """What many calls share; None if each may be different, or someone is told of each."""
         if is_watched() or self.task.shadows or not self.router.is_fixed:
             return None
-        parent = requests.current.get()
+        parent = self.parent()
         if not options and parent is None:
             return self.template
         if (parent is not None and parent.id) or "task_id" in options:

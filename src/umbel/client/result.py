@@ -51,10 +51,13 @@ def denied_join_result() -> Iterator[None]:
 
 def assert_will_not_block() -> None:
     """Raise RuntimeError inside a task that a worker runs, unless waiting was allowed."""
-    from umbel.execution.request import current as current_request  # here, as all that messages need is loaded late
+    from umbel.execution.request import current, opened  # here, as all that messages need is loaded late
 
-    request = current_request.get()
-    if request is not None and not request.called_directly and not request.is_eager and not _may_join.get():
+    here = current.get()
+    if here is None or _may_join.get():
+        return
+    request = opened(here)
+    if not (request.called_directly or request.is_eager):
         raise RuntimeError(
             f"task {request.task} waits for a result inside a task: its process would idle, and if all do, nothing moves. "
             "Send a callback (link=…), await a task from an async def, or use allow_join_result()"

@@ -144,7 +144,7 @@ class Task(Hooks, Generic[P, R]):
         """Run it here and now, like a function."""
         from umbel.execution import request as requests  # here, as all that messages need is loaded late
 
-        if self._was_begun(requests.current.get()) or self.is_async:
+        if self._was_begun(requests.served()) or self.is_async:
             return self.run(*args, **kwargs)
         token = requests.push(requests.Request(task=self.name, args=args, kwargs=kwargs, owner=self))
         try:
@@ -246,7 +246,7 @@ class Task(Hooks, Generic[P, R]):
         ignored = options.get("ignore_result")
         ids = plan.send_many(calls, options)
         results: Results[R] = Results(ids, app=plan.app, ignored=plan.is_ignored if ignored is None else ignored)
-        parent = plan.current()
+        parent = plan.parent()
         if parent is not None:
             parent.children.extend(result.as_tuple() for result in results)
         return results
@@ -265,7 +265,7 @@ class Task(Hooks, Generic[P, R]):
         options = {**self.options_of_calls(), **given}
         id_ = plan.send(args, kwargs, options)
         result: ResultOf[R] = ResultOf(id_, app=plan.app, ignored=bool(options["ignore_result"]))
-        parent = plan.current()
+        parent = plan.parent()
         if parent is not None and options.get("add_to_parent", True):
             parent.children.append(result.as_tuple())
         return result

@@ -29,7 +29,7 @@ from umbel.execution.einfo import OWN_CODE, ExceptionInfo, strip
 from umbel.execution.ending import STATE_OF, Ending, tell
 from umbel.execution.hooks import Hooks
 from umbel.execution.outcome import Job, Kind, Outcome
-from umbel.execution.request import Request, current, push
+from umbel.execution.request import Request, Sealed, current, opened, push
 from umbel.execution.runnable import Runnable
 from umbel.wire import protocol, result
 from umbel.wire.brief import brief
@@ -82,12 +82,12 @@ class Executor:
         """Run it to its end, whatever happens; an `async def` task on a loop of its own."""
         began = clock.monotonic()
         try:
-            opened = self._open(job)
-            if not isinstance(opened, Request):
-                outcome = opened
+            call = self._open(job)
+            if not isinstance(call, Sealed):
+                outcome = call
             else:
-                task = opened.owner
-                ending = self.perform(task, opened, is_async=job.is_async, soft=job.soft, hard=job.hard)
+                task = call.owner
+                ending = self.perform(task, call, is_async=job.is_async, soft=job.soft, hard=job.hard)
                 if ending.kind is Kind.SUCCESS:
                     text = brief(ending.value, task.resultrepr_maxsize)
                     outcome = Outcome(job.number, ending.kind, ending.results, ending.envelopes, 0.0, text)
@@ -105,12 +105,12 @@ class Executor:
         """
         began = clock.monotonic()
         try:
-            opened = self._open(job)
-            if isinstance(opened, Request):
-                ending = await self.perform_async(opened.owner, opened, soft=job.soft, hard=job.hard)
-                outcome = _outcome(job, opened.owner, ending)
+            call = self._open(job)
+            if isinstance(call, Sealed):
+                ending = await self.perform_async(call.owner, call.open(), soft=job.soft, hard=job.hard)
+                outcome = _outcome(job, call.owner, ending)
             else:
-                outcome = opened
+                outcome = call
         except BaseException as error:
             outcome = self._internal_error(job, error)
         outcome.runtime = clock.monotonic() - began
@@ -122,23 +122,24 @@ class Executor:
         A failure is told to the task's hooks, receivers and errbacks here, in whatever process this is called.
         """
         error = _end_of(job, kind, text)
-        opened = self._open(job)
-        if not isinstance(opened, Request):
+        call = self._open(job)
+        if not isinstance(call, Sealed):
             return self._unopened(job, error, kind)
-        token = push(opened)
+        task, request = call.owner, call.open()
+        token = push(request)
         try:
-            ending = self._failed(opened.owner, opened, error, kind)
-            tell(opened.owner, opened, ending, 0.0)
+            ending = self._failed(task, request, error, kind)
+            tell(task, request, ending, 0.0)
         finally:
             current.reset(token)
-        return _outcome(job, opened.owner, ending)
+        return _outcome(job, task, ending)
 
     # -- one run, as objects: for the methods above, and for calls that are to run eagerly ------------------------------
 
     def perform(
         self,
         task: Runnable,
-        request: Request,
+        request: Request | Sealed,
         *,
         is_async: bool | None = None,
         soft: float | None = None,
@@ -151,7 +152,7 @@ class Executor:
         if task.is_async if is_async is None else is_async:
             from umbel.execution import drive  # brings asyncio, which programs that only send do not need
 
-            return drive.alone(lambda: self.perform_async(task, request, soft=soft, hard=hard))
+            return drive.alone(lambda: self.perform_async(task, opened(request), soft=soft, hard=hard))
         try:
             is_plain = not task.pydantic and _hooks_of(task) == _NO_HOOKS
         except AttributeError:  # a hook that is no method of its class, but was put into the task itself
@@ -162,16 +163,17 @@ class Executor:
         try:
             try:
                 if is_plain and soft is None and not signals.task_prerun.receivers:
-                    value = task.entry(*request.args, **request.kwargs)
+                    call = request.message if isinstance(request, Sealed) else request
+                    value = task.entry(*call.args, **call.kwargs)
                 else:
-                    value = _call(task, request, soft)
+                    value = _call(task, opened(request), soft)
             except BaseException as error:
-                ending = self._raised(task, request, error)
+                ending = self._raised(task, opened(request), error)
             else:
                 ending = self._returned(task, request, value)
             is_plain = is_plain and ending.kind is Kind.SUCCESS
             if not is_plain or signals.task_success.receivers or signals.task_postrun.receivers:
-                tell(task, request, ending, clock.monotonic() - began)
+                tell(task, opened(request), ending, clock.monotonic() - began)
         finally:
             current.reset(token)
         return ending
@@ -200,7 +202,7 @@ class Executor:
 
     # -- before the run -----------------------------------------------------------------------------------------------
 
-    def _open(self, job: Job) -> Request | Outcome:
+    def _open(self, job: Job) -> Sealed | Outcome:
         envelope = job.envelope
         try:
             message = protocol.decode(envelope, self.accept)
@@ -212,7 +214,7 @@ class Executor:
                 links.check(embed)
         except (DecodeError, InvalidTaskError) as error:
             return self._unopened(job, error, Kind.UNREADABLE)
-        return Request.from_message(message, envelope, task, hostname=self.hostname, attempt=job.attempt)
+        return Sealed(message, envelope, task, self.hostname, job.attempt)
 
     def _unopened(self, job: Job, error: Exception, kind: Kind) -> Outcome:
         """The outcome of a message that cannot be read here; its sender is told as far as the headers go."""
@@ -230,8 +232,20 @@ class Executor:
 
     # -- after the run ------------------------------------------------------------------------------------------------
 
-    def _returned(self, task: Runnable, request: Request, value: Any) -> Ending:
+    def _returned(self, task: Runnable, request: Request | Sealed, value: Any) -> Ending:
+        documents = self._documents
         try:
+            if isinstance(request, Sealed):
+                headers, embed = request.message.headers, request.message.embed
+                if not (request.opened or embed.callbacks or embed.chain or documents.extended):  # as nearly all are
+                    if task.ignore_result if headers.ignore_result is None else headers.ignore_result:
+                        return Ending(Kind.SUCCESS, value)
+                    parent, group, serializer = headers.parent_id, headers.group, documents.serializer
+                    kept = result.encode(
+                        headers.id, states.SUCCESS, value, serializer=serializer, parent_id=parent, group_id=group
+                    )
+                    return Ending(Kind.SUCCESS, value, None, [], [kept])
+                request = request.open()
             steps = links.after_success(request, value) if request.callbacks or request.chain else []
             if request.is_eager:
                 return Ending(Kind.SUCCESS, value, None, steps)
@@ -239,25 +253,9 @@ class Executor:
             if steps:
                 envelopes = envelopes + [self._envelope(step, request) for step in steps]
                 request.children.extend([[step.id, None], None] for step in steps)
-            ignored = task.ignore_result if request.ignore_result is None else request.ignore_result
-            results = []
-            if not ignored:
-                documents = self._documents
-                results.append(
-                    documents.of_run(task, request, states.SUCCESS, value)
-                    if documents.extended
-                    else result.encode(
-                        str(request.id),
-                        states.SUCCESS,
-                        value,
-                        children=request.children if task.trail else (),
-                        serializer=documents.serializer,
-                        parent_id=request.parent_id,
-                        group_id=request.group,
-                    )
-                )
+            results = [] if _ignored(task, request) else [documents.of_run(task, request, states.SUCCESS, value)]
         except Exception as error:  # what cannot be serialised
-            return self._failed(task, request, error)
+            return self._failed(task, opened(request), error)
         return Ending(Kind.SUCCESS, value, None, steps, results, envelopes)
 
     def _raised(self, task: Runnable, request: Request, error: BaseException) -> Ending:

@@ -74,8 +74,8 @@ class Request:
     """The message as it came; None for a call that none stands behind."""
     owner: Any = None
     """The task itself."""
-    outer: Request | None = None
-    """The request that was served when this one began: a task that calls another like a function."""
+    outer: Request | Sealed | None = None
+    """What was served when this one began: a task that calls another like a function."""
 
     def __init__(self, **fields: Any):
         self.children = []
@@ -164,14 +164,48 @@ class Request:
 
 _OWN = frozenset(dir(Request))
 
-current: ContextVar[Request | None] = ContextVar("umbel_request", default=None)
-"""The request that is served in this thread or asyncio task; those around it hang on its `outer`."""
+
+class Sealed(msgspec.Struct):
+    """The request of a message as long as nobody looks at it, as most tasks never do: to fill it takes as long as to run them."""
+
+    message: Message
+    envelope: Envelope
+    owner: Any
+    hostname: str
+    attempt: int
+    outer: Request | Sealed | None = None
+    opened: Request | None = None
+
+    def open(self) -> Request:
+        """The request; the same each time."""
+        request = self.opened
+        if request is None:
+            message, envelope, owner = self.message, self.envelope, self.owner
+            request = Request.from_message(message, envelope, owner, hostname=self.hostname, attempt=self.attempt)
+            request.outer = self.outer
+            self.opened = request
+        return request
 
 
-def push(request: Request) -> Token[Request | None]:
+current: ContextVar[Request | Sealed | None] = ContextVar("umbel_request", default=None)
+"""What is served in this thread or asyncio task; what is around it hangs on its `outer`."""
+
+
+def push(request: Request | Sealed) -> Token[Request | Sealed | None]:
     """Make `request` the current one, inside what is current now; undone by `current.reset`."""
     request.outer = current.get()
     return current.set(request)
+
+
+def opened(request: Request | Sealed) -> Request:
+    """The request itself."""
+    return request.open() if isinstance(request, Sealed) else request
+
+
+def served() -> Request | None:
+    """The request that is served here and now, if any."""
+    request = current.get()
+    return None if request is None else opened(request)
 
 
 def find(owner: object) -> Request | None:
@@ -179,11 +213,11 @@ def find(owner: object) -> Request | None:
     request = current.get()
     while request is not None and request.owner is not owner:
         request = request.outer
-    return request
+    return None if request is None else opened(request)
 
 
 def _running() -> tuple[str, str] | None:
-    request = current.get()
+    request = served()
     if request is None or request.id is None:
         return None
     return request.task or "???", request.id
