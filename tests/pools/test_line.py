@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from umbel.execution.outcome import Begun, Kind, Outcome
-from umbel.pools.line import Line, Post, open_line
+from umbel.pools.line import Line, Post, open_line, token
 from umbel.testing.pools import jobs
 
 
@@ -24,13 +24,13 @@ def line_and_post():
 def test_each_token_goes_to_the_child_or_back_to_the_pool(line_and_post):
     line, post = line_and_post
     line.send(jobs(10, "noop"))
-    assert [post.claim() for _ in range(4)] == [0] * 4
+    assert [post.claim() for _ in range(4)] == [token(0)] * 4
     assert line.unbegun() == 6
     assert line.take_back() == 6
-    assert post.claim() is None
+    assert post.claim() == b""
     line.send(jobs(2, "noop"))
     assert post.receive().generation == 0
-    assert post.receive().generation == post.claim() == 1
+    assert token(post.receive().generation) == post.claim() == token(1)
 
 
 def test_two_that_grab_tokens_at_once_get_each_of_them_once(line_and_post):
@@ -39,7 +39,7 @@ def test_two_that_grab_tokens_at_once_get_each_of_them_once(line_and_post):
 
     def claim() -> None:
         while len(claimed) + taken < 20_000:
-            if post.claim() is not None:
+            if post.claim():
                 claimed.append(1)
 
     thread = threading.Thread(target=claim)

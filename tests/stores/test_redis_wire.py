@@ -74,7 +74,7 @@ def test_what_celery_sent_and_umbel_sends_on_is_the_same_but_for_the_tag(redis_s
 
 
 def test_a_message_of_umbels_has_the_shape_of_celerys(redis_server, broker):
-    decoded = protocol.decode(element.read(json.dumps(MESSAGES["chain"][0]).encode(), "celery", "0").envelope, ALL)
+    decoded = protocol.decode(element.read(json.dumps(MESSAGES["chain"][0]).encode(), "celery", "0")[0], ALL)
     broker.send([protocol.encode(decoded, queue="celery", reply_to="me")])
     (ours,) = elements(redis_server, b"celery")
     assert kinds(ours) == kinds(MESSAGES["chain"][0])

@@ -5,9 +5,12 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
 
 import psutil
 import pytest
+from tests.servers.redis import running
 from tests.trips.project import Project, until
 
 from umbel.errors import WorkerLostError
@@ -40,6 +43,33 @@ def test_a_warm_stop_finishes_what_runs_and_gives_back_the_rest(project: Make, h
     assert (depth.ready, depth.held) == (5, 0)
     with made.worker("-c", "1"):
         assert [result.get(timeout=20) for result in rest] == ["finished"] * 5
+
+
+@pytest.mark.parametrize("on_redis", [False, True])
+def test_stops_in_the_middle_of_many_lose_and_repeat_nothing(project: Make, tmp_path: Path, on_redis: bool) -> None:
+    """What was fetched is more than what runs: a batch that is judged, and one that is on its way."""
+    count = 20_000
+    with running(tmp_path / "server") if on_redis else nullcontext() as server:
+        made = project("@app.task\ndef mark(number): tell(number)", store=server and f"redis://127.0.0.1:{server.port}/0")
+        broker = made.app.broker
+        with made.app.batch():
+            for number in range(count):
+                made.app.send_task("proj.mark", (number,))
+        for part in range(1, 4):
+            with made.worker("-c", "2") as worker:
+                until(lambda part=part: len(made.effects()) > count * part // 4)
+                worker.signal(signal.SIGTERM)
+                assert worker.wait() == 0
+            depth = broker.depth(["celery"])["celery"]
+            assert (depth.ready, depth.held) == (count - len(made.effects()), 0)
+        (delivery,) = broker.reserve(["celery"], 1, 1.0)
+        assert delivery.attempt == 1
+        broker.release([delivery])
+        with made.worker("-c", "2"):
+            until(lambda: len(made.effects()) >= count)
+            until(lambda: broker.depth(["celery"])["celery"].held == 0)
+        assert sorted(int(number) for (number,) in made.effects()) == list(range(count))
+        made.app.close()
 
 
 def test_a_second_signal_gives_back_at_once_what_runs(project: Make) -> None:

@@ -15,7 +15,7 @@ from umbel import clock
 from umbel.errors import SoftTimeLimitExceeded
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.juggler import Juggler
-from umbel.pools.line import LEAVING, READY, ChildEnds, Frame, Post
+from umbel.pools.line import LEAVING, READY, ChildEnds, Frame, Post, token
 from umbel.pools.pool import Runner, Stop
 
 log = logging.getLogger("umbel.pools")
@@ -102,7 +102,7 @@ class Child:
         self._runner = runner
         self._limits = limits
         self._pid = os.getpid()
-        self._token: int | None = None
+        self._token = b""
         self._running: int | None = None
         self._asked: set[int] = set()
         self._spent: dict[str, float] = {}
@@ -124,13 +124,13 @@ class Child:
         Rings unless more news are likely within a moment. Where that is a mistake the pool comes to look by itself, except at a
         child that has one job only.
         """
-        post, last = self._post, len(frame.jobs)
+        post, last, mine = self._post, len(frame.jobs), token(frame.generation)
         for place, job in enumerate(frame.jobs, 1):
-            token = post.claim() if self._token is None else self._token
-            if token != frame.generation:  # the pool has taken back the rest; a newer token is for a later frame
-                self._token = token
+            found = self._token or post.claim()
+            if found != mine:  # the pool has taken back the rest; a newer token is for a later frame
+                self._token = found
                 break
-            self._token = None
+            self._token = b""
             if job.tell:
                 post.report(Begun(job.number, self._pid, clock.now()), -1.0)
             if post.silent and (self._spent.get(job.task, 1.0) > _PROMPT or (job.tell and place == last)):
@@ -175,7 +175,7 @@ class AsyncChild:
         self._limits = limits
         self._juggler = Juggler(runner, self._tell)
         self._stopped = asyncio.Event()
-        self._token: int | None = None
+        self._token = b""
         self._ringing = False
 
     async def serve(self) -> None:
@@ -198,14 +198,14 @@ class AsyncChild:
     def _obey(self, frame: Frame) -> None:
         for number, how in frame.cancel:
             self._juggler.cancel(number, Stop(how))
+        mine = token(frame.generation)
         for job in frame.jobs:
             if self._stopped.is_set():
                 return
-            if self._token is None:
-                self._token = self._post.claim()
-            if self._token != frame.generation:
+            self._token = self._token or self._post.claim()
+            if self._token != mine:
                 break
-            self._token = None
+            self._token = b""
             self._begin(job)
         if frame.stop:
             self._stopped.set()

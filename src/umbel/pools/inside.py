@@ -16,7 +16,7 @@ from umbel.pools.juggler import Tell
 from umbel.pools.lane import DEAF
 from umbel.pools.looper import Looper
 from umbel.pools.mix import FORGET, SPARE, Mix
-from umbel.pools.pace import DEEPEST, LEAST, STOCK, WEIGHT
+from umbel.pools.pace import DEEPEST, LEAST, STOCK, WEIGHT, WHOLE
 from umbel.pools.pool import Abilities, Pool, Runner, Stop
 
 PATIENCE = 1.0
@@ -67,7 +67,8 @@ class InsidePool(Pool):
             if held >= self.slots and now - self._heard > DEAF:
                 room = 0
             else:
-                room = self.slots * max(1, min(DEEPEST, int(STOCK / max(self._typical, LEAST)))) - held
+                deepest = min(DEEPEST, WHOLE // self.slots)
+                room = self.slots * max(1, min(deepest, int(STOCK / max(self._typical, LEAST)))) - held
             if now - self._mix.async_came <= FORGET:
                 room = self._mixed_room(now, room)
             if room > 0:

@@ -52,6 +52,11 @@ class Frame(msgspec.Struct, array_like=True, gc=False):
     """(number, how) of async jobs that are to end."""
 
 
+def token(generation: int) -> bytes:
+    """What stands for a job of this generation."""
+    return generation.to_bytes(_TOKEN, "little")
+
+
 @dataclass(slots=True, frozen=True)
 class PoolEnds:
     """The pool's descriptors of a line, in the order in which they are handed over."""
@@ -114,7 +119,7 @@ class Line:
     def send(self, jobs: Sequence[Job] = (), *, cancel: Sequence[tuple[int, str]] = (), stop: bool = False) -> bool:
         """Give the child these jobs behind all it has, or tell it something; True if a part of the frame waits for `flush`."""
         if jobs:  # tokens first: a child that has the frame must find them, or it would think that the jobs were taken back
-            os.write(self._ends.tokens_out, self.generation.to_bytes(_TOKEN, "little") * len(jobs))
+            os.write(self._ends.tokens_out, token(self.generation) * len(jobs))
         buffer = self._unsent
         start = len(buffer)
         body = start + _LENGTH.size
@@ -253,13 +258,12 @@ class Post:
         del received[:end]
         return frame
 
-    def claim(self) -> int | None:
-        """The generation of the next job that is this child's to begin; None if it has none."""
+    def claim(self) -> bytes:
+        """The token of the next job that is this child's to begin; empty if it has none."""
         try:
-            token = os.read(self._ends.tokens, _TOKEN)
+            return os.read(self._ends.tokens, _TOKEN)
         except BlockingIOError:
-            return None
-        return int.from_bytes(token, "little") if token else None
+            return b""
 
     def report(self, news: Begun | Outcome, spent: float) -> None:
         """Tell how a job ended and the seconds it took, or, with a negative number, that it has just begun."""

@@ -16,8 +16,11 @@ MOST = 256
 """Jobs in one batch, however short: from here on larger frames bring nothing (measured: 64 → 158k/s, 256 → 293k/s raw)."""
 STOCK = 0.02
 """Seconds of work for each slot that the pool accepts: a round trip to the store while its children go on."""
-DEEPEST = 4 * MOST
-"""Jobs for each slot that the pool accepts at most, however short (a whole worker's no-ops: 512 → 127k/s, 1024 → 148k/s)."""
+DEEPEST = 6 * MOST
+"""Jobs for each slot that the pool accepts at most, however short."""
+WHOLE = 12 * MOST
+"""Jobs that a pool accepts at most, unless it has more slots: some 40 ms of what one worker can fetch and settle. That leaves
+room for a second fetch while the first is handed on; more would be out of the processor's cache when its turn comes."""
 BATCH_BYTES = 1 << 18
 """A batch of large bodies ends here, whatever it costs in time."""
 

@@ -20,7 +20,7 @@ from umbel.pools.lane import DEAF, QUIET, Lane
 from umbel.pools.line import LEAVING, READY, PoolEnds
 from umbel.pools.mix import FORGET, SPARE, Mix
 from umbel.pools.nursery import Nursery, describe
-from umbel.pools.pace import MOST, Pace
+from umbel.pools.pace import MOST, WHOLE, Pace
 from umbel.pools.pool import Abilities, Pool, Runner, Stop
 from umbel.pools.storm import PERIOD, Storm
 from umbel.pools.ward import Ward, open_ward
@@ -86,7 +86,7 @@ class ProcessPool(Pool):
     async def room(self) -> int:
         # A few large fetches cost less than many small ones, so while nobody idles it answers when half of the stock is free.
         while True:
-            now, stock, idle = clock.monotonic(), self._pace.stock, False
+            now, stock, idle = clock.monotonic(), min(self._pace.stock, max(1, WHOLE // self.slots)), False
             whole = self.slots * stock
             room = whole - len(self._sync.waiting)
             for ward in self._sync.wards:

@@ -24,8 +24,9 @@ WAIT = 0.5
 """Seconds for which one `reserve` waits for work; also how long a stop may wait for it."""
 WAY = 0.05
 """Seconds for which a worker that left a message to others stands back when it is due again: it would know of it first."""
-MOST = 1024
-"""Deliveries asked for at once: beyond that, batches no longer get cheaper, but hold up the others."""
+MOST = 512
+"""Deliveries asked for at once: beyond that, batches no longer get cheaper, but hold up the others. (No-ops on Redis: two fetches
+of 512, the second on its way while the first is judged, are a tenth faster than one of 1024, and a fifth with results.)"""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 """Seconds between attempts to reach a store that is away: it is to be found again well within 5 s of its return."""
 
@@ -67,20 +68,26 @@ class Fetch:
         while not self._stopping:
             self._interruptible = True
             wait = WAIT if self._left_until is None else await self._make_way(self._left_until)
-            room = min(await self._pool.room(), MOST)
+            room = await self._pool.room()
             if self._most_held is not None or self._settle.waiting >= FULL:
                 room = await self._less(room)
             self._interruptible = False
             try:
-                deliveries = await loop.run_in_executor(self._thread, self._broker.reserve, self._queues, room, wait)
+                reserving = loop.run_in_executor(self._thread, self._broker.reserve, self._queues, min(room, MOST), wait)
+                while deliveries := await reserving:
+                    room -= len(deliveries)
+                    if len(deliveries) < MOST or room < MOST or self._stopping:
+                        await self._hand_on(deliveries)
+                        break
+                    # There are more, and room for them: they come while these are judged.
+                    reserving = loop.run_in_executor(self._thread, self._broker.reserve, self._queues, MOST, 0)
+                    await self._hand_on(deliveries)
             except BrokerDown as error:
                 pause = await self._rest(pause, error)
             else:
                 if pause > FIRST_PAUSE:
                     log.warning("The store is back: fetching again")
                 pause = FIRST_PAUSE
-                if deliveries:
-                    await self._hand_on(deliveries)
 
     def stop(self, running: asyncio.Task[None]) -> None:
         """End `running`, the task of `run`: at once if it only waits for room, else when its reserve is back."""
@@ -105,7 +112,7 @@ class Fetch:
             if room > 0 and self._settle.waiting < FULL:
                 return room
             await wait_for(self._book.shorter(), WAIT)
-            room = min(await self._pool.room(), MOST)
+            room = await self._pool.room()
 
     async def _rest(self, pause: float, error: BrokerDown) -> float:
         """Leave a store that is away alone for `pause` seconds; gives the next pause."""
@@ -125,12 +132,13 @@ class Fetch:
         early: list[Ticket] = []
         told = log.isEnabledFor(logging.INFO) or bool(signals.task_received.receivers)
         known: dict[str, Options] = {}
+        judge, book = self._judge.judge, self._book
         for delivery in deliveries:
-            ticket = self._judge.judge(delivery, known)
+            ticket = judge(delivery, known)
             if isinstance(ticket, Judgement):
                 self._put_aside(ticket)
                 continue
-            self._book[ticket.job.number] = ticket
+            book[ticket.job.number] = ticket
             jobs.append(ticket.job)
             if ticket.early:
                 early.append(ticket)

@@ -315,26 +315,26 @@ class RedisBroker(Broker):
         owner = self.owner
         for packed, queue, step, field in taken:
             try:
-                read = element.read(packed, queue, step)
+                envelope, past = element.read(packed, queue, step)
             except DecodeError as error:
                 stray = Delivery(element.strange(packed, queue), queue, Receipt(owner, field), 1)
                 strange.append(Conclusion(stray, buried=str(error)))
                 log.error("An element of the queue %r is buried: %s", queue, error)
             else:
-                receipt = Receipt(owner, field)
-                found.append(Delivery(read.envelope, queue, receipt, read.attempts + 1, read.begun, read.parked))
+                attempts, begun, parked, _ = past or element.NO_PAST
+                found.append(Delivery(envelope, queue, Receipt(owner, field), attempts + 1, bool(begun), parked))
         if strange:
             self.conclude(strange)
         return found
 
     def _lost_of(self, deliveries: Sequence[Delivery], name: str, *arguments: Any) -> list[Delivery]:
         """Run a script on these deliveries; gives those that were not held."""
-        return [deliveries[index] for index in self._run(name, self.owner, *arguments, *map(self._field, deliveries))]
+        return [deliveries[index] for index in self._run(name, self.owner, *arguments, *self._fields(deliveries))]
 
-    def _field(self, delivery: Delivery) -> str:
-        """Where it stands in what this owner holds; empty if it never did."""
-        receipt = delivery.receipt
-        return receipt.field if isinstance(receipt, Receipt) and receipt.owner == self.owner else ""
+    def _fields(self, deliveries: Iterable[Delivery]) -> list[str]:
+        """Where each stands in what this owner holds; empty if it never did."""
+        receipts = [delivery.receipt for delivery in deliveries]
+        return [each.field if isinstance(each, Receipt) and each.owner == self.owner else "" for each in receipts]
 
     def started(self, early: Sequence[Delivery]) -> list[Delivery]:
         return self._lost_of(early, "started") if early else []
@@ -377,16 +377,17 @@ class RedisBroker(Broker):
         name = "conclude" if self._results is None else "conclude+"
         life = results.life(self._results.expires if self._results else None)
         batch = [*plain, *others]
-        met = [text for each in batch if each.revoked for text in (self._field(each), each.envelope.id)]
-        fields = [self._field(each) for each in plain]
-        lost = self._run(name, self.owner, life, len(met) // 2, *met, len(fields), *fields, *arguments) if batch else ()
+        revoked = [each for each in batch if each.revoked]
+        met = [text for field, each in zip(self._fields(revoked), revoked, strict=True) for text in (field, each.envelope.id)]
+        fields = self._fields(plain)
+        lost = self._run(name, self.owner, life, len(revoked), *met, len(fields), *fields, *arguments) if batch else ()
         return [batch[index] for index in lost]
 
     def _ending(self, each: Conclusion) -> list[Any]:
         """One conclusion as the script reads it."""
         written = element.write(each.envelopes, self._steps, celery_workers=self._celery_workers) if each.envelopes else ()
         fate = "-" if each.buried is None else f"+{each.buried}"
-        arguments: list[Any] = [self._field(each.delivery), fate, len(each.results), len(written)]
+        arguments: list[Any] = [*self._fields([each.delivery]), fate, len(each.results), len(written)]
         for result in each.results:
             arguments += results.as_arguments(result)
         for one in written:

@@ -52,7 +52,7 @@ def _letter(key: str, fields: Sequence[bytes]) -> Buried:
     told = dict(zip(fields[::2], fields[1::2], strict=True))
     queue, packed = told[b"queue"].decode(), told[b"element"]
     try:
-        envelope = element.read(packed, queue, told[b"step"].decode()).envelope
+        envelope, _ = element.read(packed, queue, told[b"step"].decode())
     except DecodeError:
         envelope = element.strange(packed, queue)
     return Buried(key, envelope, queue, told[b"reason"].decode(), float(told[b"when"]), int(told[b"attempt"]))

@@ -37,7 +37,9 @@ _STANDARD = frozenset(
 )
 
 
-_Past = tuple[int, int, float | None, float | None] | None
+Past = tuple[int, int, float | None, float | None]
+"""How often it was handed out, whether it was begun (1), since when it is parked, and when it was due."""
+NO_PAST: Past = (0, 0, None, None)
 
 
 class _Parts(msgspec.Struct, gc=False):
@@ -51,7 +53,7 @@ class _Parts(msgspec.Struct, gc=False):
 
 class _Element(_Parts, gc=False):
     properties: dict[str, Any]
-    umbel: _Past = None
+    umbel: Past | None = None
 
 
 class _Info(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -71,9 +73,17 @@ class _Usual(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     reply_to: str = ""
 
 
-class _UsualElement(_Parts, gc=False):
+class _UsualElement(msgspec.Struct, gc=False):
+    """An element in one of the usual languages: text that is one of a few needs no memory of its own."""
+
+    body: bytes
+    content_encoding: Literal["utf-8", "binary"] = msgspec.field(name="content-encoding")
+    content_type: Literal["application/json", "application/x-python-serialize", "application/x-msgpack"] = msgspec.field(
+        name="content-type"
+    )
+    headers: msgspec.Raw
     properties: _Usual
-    umbel: _Past = None
+    umbel: Past | None = None
 
 
 class _Properties(msgspec.Struct, gc=False, omit_defaults=True):
@@ -161,17 +171,8 @@ def celery_step(priority: Any, steps: Sequence[int]) -> str:
     return str(max((step for step in steps if step <= priority), default=0))
 
 
-class Read(msgspec.Struct, gc=False):
-    """An envelope, and its past."""
-
-    envelope: Envelope
-    attempts: int
-    begun: bool
-    parked: float | None
-
-
-def read(element: bytes, queue: str, step: str) -> Read:
-    """The envelope in an element; raises DecodeError if there is none."""
+def read(element: bytes, queue: str, step: str) -> tuple[Envelope, Past | None]:
+    """The envelope in an element, and its past if it has one; raises DecodeError if there is none."""
     try:
         usual = _decode_usual(element)
         if (headers := bytes(usual.headers))[:1] == b"{":
@@ -197,7 +198,7 @@ def _python(element: bytes) -> _Element:
         properties, headers = parts["properties"], json.dumps(parts["headers"]).encode()
         body = base64.b64decode(parts["body"], validate=True) if _is_base64(properties) else parts["body"].encode()
         kind, codec, past = parts["content-type"], parts["content-encoding"], parts.get("umbel")
-        return _Element(body, _text(codec), _text(kind), msgspec.Raw(headers), properties, msgspec.convert(past, _Past))
+        return _Element(body, _text(codec), _text(kind), msgspec.Raw(headers), properties, msgspec.convert(past, Past | None))
     except KeyError as error:
         raise DecodeError(f"no message: it has no {error}") from error
     except (TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -208,15 +209,29 @@ def _is_base64(properties: dict[str, Any]) -> bool:
     return properties.get("body_encoding") == "base64"
 
 
-def _read_usual(found: _UsualElement, headers: bytes, queue: str, step: str) -> Read:
-    properties, info = found.properties, found.properties.delivery_info
-    id = _decode_name(headers).id or properties.correlation_id or properties.delivery_tag
-    further = {} if properties.correlation_id in (id, "") else {"correlation_id": properties.correlation_id}
-    return _with_past(found, id, headers, queue, step, properties.reply_to, info.exchange, info.routing_key, further)
+def _read_usual(found: _UsualElement, headers: bytes, queue: str, step: str) -> tuple[Envelope, Past | None]:
+    properties, past = found.properties, found.umbel
+    correlation, info = properties.correlation_id, properties.delivery_info
+    id, routing_key = _decode_name(headers).id or correlation or properties.delivery_tag, info.routing_key
+    envelope = Envelope(
+        id,
+        queue,
+        headers,
+        found.body,
+        found.content_type,
+        found.content_encoding,
+        int(step) if step[0] == "+" else 0,
+        None if past is None else past[3],
+        properties.reply_to,
+        info.exchange,
+        "" if routing_key == queue else routing_key,
+        {} if correlation == id or not correlation else {"correlation_id": correlation},
+    )
+    return envelope, past
 
 
-def _read(found: _Element, queue: str, step: str) -> Read:
-    headers, properties = bytes(found.headers), found.properties
+def _read(found: _Element, queue: str, step: str) -> tuple[Envelope, Past | None]:
+    headers, properties, past = bytes(found.headers), found.properties, found.umbel
     if headers[:1] != b"{":
         raise TypeError("its headers are no object")
     correlation = properties.get("correlation_id") or ""
@@ -231,37 +246,21 @@ def _read(found: _Element, queue: str, step: str) -> Read:
         further["delivery_mode"] = properties["delivery_mode"]
     if wire:
         further["priority"] = wire
-    reply_to = _text(properties.get("reply_to") or "")
-    return _with_past(found, _text(id), headers, queue, step, reply_to, _text(exchange), _text(routing_key), further)
-
-
-def _with_past(
-    found: _UsualElement | _Element,
-    id: str,
-    headers: bytes,
-    queue: str,
-    step: str,
-    reply_to: str,
-    exchange: str,
-    routing_key: str,
-    further: dict[str, Any],
-) -> Read:
-    attempts, begun, parked, due = found.umbel or (0, 0, None, None)
     envelope = Envelope(
-        id,
+        _text(id),
         queue,
         headers,
         found.body,
         found.content_type,
         found.content_encoding,
         int(step) if step[0] == "+" else 0,
-        due,
-        reply_to,
-        exchange,
-        "" if routing_key == queue else routing_key,
+        None if past is None else past[3],
+        _text(properties.get("reply_to") or ""),
+        _text(exchange),
+        "" if _text(routing_key) == queue else routing_key,
         further,
     )
-    return Read(envelope, attempts, bool(begun), parked)
+    return envelope, past
 
 
 def _name(headers: bytes) -> str | None:
