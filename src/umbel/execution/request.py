@@ -181,9 +181,9 @@ class Sealed(msgspec.Struct):
         request = self.opened
         if request is None:
             message, envelope, owner = self.message, self.envelope, self.owner
-            request = Request.from_message(message, envelope, owner, hostname=self.hostname, attempt=self.attempt)
-            request.outer = self.outer
-            self.opened = request
+            made = Request.from_message(message, envelope, owner, hostname=self.hostname, attempt=self.attempt)
+            made.outer = self.outer
+            request = self.opened = self.opened or made  # a thread of the task may have looked meanwhile
         return request
 
 
