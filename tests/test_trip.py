@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -25,11 +26,13 @@ def trip(call: Callable[[], object]) -> set[tuple[str, str]]:
         if event == "call" and frame.f_globals.get("__name__", "").partition(".")[0] == "umbel":
             entered.add((code.co_filename, code.co_qualname))
 
+    gc.disable()  # what other tests have left is cleared away at another time
     sys.setprofile(look)
     try:
         call()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return entered
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Callable
@@ -26,11 +27,13 @@ class Way:
     def walk(self, work: Callable[[], object]) -> set[tuple[str, str]]:
         """The functions of the store that `work` enters; comprehensions are no functions."""
         before, self.steps = self.steps, set()
+        gc.disable()  # what other tests have left is cleared away at another time
         sys.setprofile(self._look)
         try:
             work()
         finally:
             sys.setprofile(None)
+            gc.enable()
             walked, self.steps = self.steps, self.steps | before
         return walked
 

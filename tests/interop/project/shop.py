@@ -28,6 +28,9 @@ if prefix := os.environ.get("PREFIX"):
 if os.environ["SYSTEM"] == "umbel":
     app.conf.update(broker_lease=3.0, task_unknown_ttl=0.5)
 
+SOON = 0.2
+"""Seconds until a retry. Celery tells RETRY after the retry is sent: one that has failed by then would never be seen to end."""
+
 
 class Refused(Exception):
     """What a customer is told."""
@@ -149,10 +152,10 @@ def hop(self, queues, seen=()):
     seen = [*seen, [os.environ["SYSTEM"], self.request.retries, self.request.parent_id == self.request.id]]
     if not queues:
         return seen
-    raise self.retry(args=(queues[1:], seen), queue=queues[0], countdown=0)
+    raise self.retry(args=(queues[1:], seen), queue=queues[0], countdown=SOON)
 
 
-@app.task(bind=True, autoretry_for=(Refused,), retry_kwargs={"max_retries": 2, "countdown": 0})
+@app.task(bind=True, autoretry_for=(Refused,), retry_kwargs={"max_retries": 2, "countdown": SOON})
 def stubborn(self):
     note("stubborn", self.request.id, self.request.retries)
     raise Refused("never", self.request.retries)
