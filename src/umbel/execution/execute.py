@@ -40,6 +40,7 @@ __all__ = ["Ending", "Executor", "Runnable"]
 
 log = logging.getLogger("umbel.trace")
 
+_SUCCESS = Kind.SUCCESS  # to look it up in the enum takes as long as a call
 _hooks_of = attrgetter("before_start.__func__", "on_success.__func__", "after_return.__func__")
 _NO_HOOKS = (Hooks.before_start, Hooks.on_success, Hooks.after_return)
 
@@ -88,7 +89,7 @@ class Executor:
             else:
                 task = call.owner
                 ending = self.perform(task, call, is_async=job.is_async, soft=job.soft, hard=job.hard)
-                if ending.kind is Kind.SUCCESS:
+                if ending.kind is _SUCCESS:
                     text = brief(ending.value, task.resultrepr_maxsize)
                     outcome = Outcome(job.number, ending.kind, ending.results, ending.envelopes, 0.0, text)
                 else:
@@ -171,7 +172,7 @@ class Executor:
                 ending = self._raised(task, opened(request), error)
             else:
                 ending = self._returned(task, request, value)
-            is_plain = is_plain and ending.kind is Kind.SUCCESS
+            is_plain = is_plain and ending.kind is _SUCCESS
             if not is_plain or signals.task_success.receivers or signals.task_postrun.receivers:
                 tell(task, opened(request), ending, clock.monotonic() - began)
         finally:
@@ -239,16 +240,16 @@ class Executor:
                 headers, embed = request.message.headers, request.message.embed
                 if not (request.opened or embed.callbacks or embed.chain or documents.extended):  # as nearly all are
                     if task.ignore_result if headers.ignore_result is None else headers.ignore_result:
-                        return Ending(Kind.SUCCESS, value)
+                        return Ending(_SUCCESS, value)
                     parent, group, serializer = headers.parent_id, headers.group, documents.serializer
                     kept = result.encode(
                         headers.id, states.SUCCESS, value, serializer=serializer, parent_id=parent, group_id=group
                     )
-                    return Ending(Kind.SUCCESS, value, None, [], [kept])
+                    return Ending(_SUCCESS, value, None, [], [kept])
                 request = request.open()
             steps = links.after_success(request, value) if request.callbacks or request.chain else []
             if request.is_eager:
-                return Ending(Kind.SUCCESS, value, None, steps)
+                return Ending(_SUCCESS, value, None, steps)
             envelopes = request.follow_ups
             if steps:
                 envelopes = envelopes + [self._envelope(step, request) for step in steps]
@@ -256,7 +257,7 @@ class Executor:
             results = [] if _ignored(task, request) else [documents.of_run(task, request, states.SUCCESS, value)]
         except Exception as error:  # what cannot be serialised
             return self._failed(task, opened(request), error)
-        return Ending(Kind.SUCCESS, value, None, steps, results, envelopes)
+        return Ending(_SUCCESS, value, None, steps, results, envelopes)
 
     def _raised(self, task: Runnable, request: Request, error: BaseException) -> Ending:
         """The ending of a run that raised: told to do something else, to be tried again, or failed."""
@@ -369,7 +370,7 @@ def _outcome(job: Job, task: Runnable, ending: Ending) -> Outcome:
     # The frames of a failed task hold ours, ours hold the ending, and that held the failure: cut here, nothing waits for the
     # garbage collector, least of all what the task had in its variables.
     ending.value = ending.einfo = None
-    if ending.kind is Kind.SUCCESS:
+    if ending.kind is _SUCCESS:
         return Outcome(job.number, ending.kind, ending.results, ending.envelopes, 0.0, brief(value, task.resultrepr_maxsize))
     if ending.kind is Kind.RETRY:
         text = brief_text(value)

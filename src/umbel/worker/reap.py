@@ -69,14 +69,14 @@ class Reap:
 
     async def run(self) -> None:
         """Reap until the pool has ended. Raises WorkerError when it cannot go on."""
-        book, ends = self._book, self._ends
+        book, ends, success = self._book, self._ends, Kind.SUCCESS
         while news := await self._pool.news():
             is_told = trace.isEnabledFor(logging.INFO)
             done: list[Conclusion] = []
             for item in news:
                 if isinstance(item, Outcome):
                     ticket = book.pop(item.number)
-                    if item.kind is Kind.SUCCESS and not is_told:  # `_succeeded`, written out: this is done for most tasks
+                    if item.kind is success and not is_told:  # `_succeeded`, written out: this is done for most tasks
                         done.append(Conclusion(ticket.delivery, item.results, item.envelopes))
                     else:
                         ends[item.kind](ticket, item)
