@@ -57,14 +57,14 @@ def test_stops_in_the_middle_of_many_lose_and_repeat_nothing(project: Make, tmp_
                 made.app.send_task("proj.mark", (number,))
         for part in range(1, 4):
             with made.worker("-c", "2") as worker:
-                until(lambda part=part: len(made.effects()) > count * part // 4)
+                until(lambda part=part: len(made.effects()) > count * part // 8)
                 worker.signal(signal.SIGTERM)
                 assert worker.wait() == 0
             depth = broker.depth(["celery"])["celery"]
             assert (depth.ready, depth.held) == (count - len(made.effects()), 0)
-        (delivery,) = broker.reserve(["celery"], 1, 1.0)
-        assert delivery.attempt == 1
-        broker.release([delivery])
+        for delivery in broker.reserve(["celery"], 1, 0):  # none if this machine stood still while the workers went on
+            assert delivery.attempt == 1
+            broker.release([delivery])
         with made.worker("-c", "2"):
             until(lambda: len(made.effects()) >= count)
             until(lambda: broker.depth(["celery"])["celery"].held == 0)
