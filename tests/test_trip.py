@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.profiled import profiled
 
 from umbel import Umbel
 from umbel.execution.execute import Executor
@@ -26,13 +25,8 @@ def trip(call: Callable[[], object]) -> set[tuple[str, str]]:
         if event == "call" and frame.f_globals.get("__name__", "").partition(".")[0] == "umbel":
             entered.add((code.co_filename, code.co_qualname))
 
-    gc.disable()  # what other tests have left is cleared away at another time
-    sys.setprofile(look)
-    try:
+    with profiled(look):
         call()
-    finally:
-        sys.setprofile(None)
-        gc.enable()
     return entered
 
 

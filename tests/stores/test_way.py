@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 import threading
 from collections.abc import Callable
 
 import pytest
+from tests.profiled import profiled
 
 from umbel.stores import sqlite
 from umbel.stores.broker import Conclusion, Delivery
@@ -27,13 +26,10 @@ class Way:
     def walk(self, work: Callable[[], object]) -> set[tuple[str, str]]:
         """The functions of the store that `work` enters; comprehensions are no functions."""
         before, self.steps = self.steps, set()
-        gc.disable()  # what other tests have left is cleared away at another time
-        sys.setprofile(self._look)
         try:
-            work()
+            with profiled(self._look):
+                work()
         finally:
-            sys.setprofile(None)
-            gc.enable()
             walked, self.steps = self.steps, self.steps | before
         return walked
 

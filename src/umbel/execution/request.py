@@ -191,7 +191,7 @@ current: ContextVar[Request | Sealed | None] = ContextVar("umbel_request", defau
 """What is served in this thread or asyncio task; what is around it hangs on its `outer`."""
 
 
-def push(request: Request | Sealed) -> Token[Request | Sealed | None]:
+def push(request: Request) -> Token[Request | Sealed | None]:
     """Make `request` the current one, inside what is current now; undone by `current.reset`."""
     request.outer = current.get()
     return current.set(request)

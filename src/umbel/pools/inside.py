@@ -16,7 +16,7 @@ from umbel.pools.juggler import Tell
 from umbel.pools.lane import DEAF
 from umbel.pools.looper import Looper
 from umbel.pools.mix import FORGET, SPARE, Mix
-from umbel.pools.pace import DEEPEST, LEAST, STOCK, WEIGHT, WHOLE
+from umbel.pools.pace import WEIGHT, stock
 from umbel.pools.pool import Abilities, Pool, Runner, Stop
 
 PATIENCE = 1.0
@@ -64,11 +64,8 @@ class InsidePool(Pool):
     async def room(self) -> int:
         while True:
             now, held = clock.monotonic(), len(self._sync)
-            if held >= self.slots and now - self._heard > DEAF:
-                room = 0
-            else:
-                deepest = min(DEEPEST, WHOLE // self.slots)
-                room = self.slots * max(1, min(deepest, int(STOCK / max(self._typical, LEAST)))) - held
+            is_deaf = held >= self.slots and now - self._heard > DEAF
+            room = 0 if is_deaf else self.slots * stock(self._typical, self.slots) - held
             if now - self._mix.async_came <= FORGET:
                 room = self._mixed_room(now, room)
             if room > 0:

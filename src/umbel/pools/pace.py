@@ -30,6 +30,11 @@ LEAST = 5e-6
 """Seconds: no job is cheaper than handing it over."""
 
 
+def stock(typical: float, slots: int = 1) -> int:
+    """How many jobs a pool accepts for each of its slots, if they take `typical` seconds."""
+    return max(1, min(DEEPEST, WHOLE // slots, int(STOCK / max(typical, LEAST))))
+
+
 class Pace:
     """The running mean of each task's duration."""
 
@@ -50,7 +55,7 @@ class Pace:
         mean = total / len(runs)
         weight = 1.0 if self.typical == math.inf else 1 - (1 - WEIGHT) ** len(runs)
         self.typical = mean if weight == 1.0 else self.typical + (mean - self.typical) * weight
-        self.stock = max(1, min(DEEPEST, int(STOCK / max(self.typical, LEAST))))
+        self.stock = stock(self.typical)
 
     def batch(self, waiting: deque[Job], *, load: float, count: int, most: int) -> list[tuple[Job, float]]:
         """Take from `waiting` what a child that has `count` jobs of `load` seconds gets now, each with its cost."""

@@ -64,6 +64,10 @@ class Fetch:
     async def run(self) -> None:
         """Fetch until `stop`; what a last reserve brings is given back."""
         loop = asyncio.get_running_loop()
+
+        def reserve(limit: int, wait: float) -> asyncio.Future[list[Delivery]]:
+            return loop.run_in_executor(self._thread, self._broker.reserve, self._queues, limit, wait)
+
         pause = FIRST_PAUSE
         while not self._stopping:
             self._interruptible = True
@@ -73,14 +77,12 @@ class Fetch:
                 room = await self._less(room)
             self._interruptible = False
             try:
-                reserving = loop.run_in_executor(self._thread, self._broker.reserve, self._queues, min(room, MOST), wait)
-                while deliveries := await reserving:
+                reserving: asyncio.Future[list[Delivery]] | None = reserve(min(room, MOST), wait)
+                while reserving and (deliveries := await reserving):
                     room -= len(deliveries)
-                    if len(deliveries) < MOST or room < MOST or self._stopping:
-                        await self._hand_on(deliveries)
-                        break
-                    # There are more, and room for them: they come while these are judged.
-                    reserving = loop.run_in_executor(self._thread, self._broker.reserve, self._queues, MOST, 0)
+                    # If there are more, and room for them, they come while these are judged.
+                    go_on = len(deliveries) == MOST and room >= MOST and not self._stopping
+                    reserving = reserve(MOST, 0) if go_on else None
                     await self._hand_on(deliveries)
             except BrokerDown as error:
                 pause = await self._rest(pause, error)

@@ -41,6 +41,9 @@ Past = tuple[int, int, float | None, float | None]
 """How often it was handed out, whether it was begun (1), since when it is parked, and when it was due."""
 NO_PAST: Past = (0, 0, None, None)
 
+_Facts = tuple[str, str, str, str, dict[str, Any]]
+"""Id, reply_to, exchange, routing key, and further properties."""
+
 
 class _Parts(msgspec.Struct, gc=False):
     """What stands in front of the properties in each element."""
@@ -73,15 +76,13 @@ class _Usual(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     reply_to: str = ""
 
 
-class _UsualElement(msgspec.Struct, gc=False):
+class _UsualElement(_Parts, gc=False):
     """An element in one of the usual languages: text that is one of a few needs no memory of its own."""
 
-    body: bytes
     content_encoding: Literal["utf-8", "binary"] = msgspec.field(name="content-encoding")
     content_type: Literal["application/json", "application/x-python-serialize", "application/x-msgpack"] = msgspec.field(
         name="content-type"
     )
-    headers: msgspec.Raw
     properties: _Usual
     umbel: Past | None = None
 
@@ -173,22 +174,48 @@ def celery_step(priority: Any, steps: Sequence[int]) -> str:
 
 def read(element: bytes, queue: str, step: str) -> tuple[Envelope, Past | None]:
     """The envelope in an element, and its past if it has one; raises DecodeError if there is none."""
+    found: _UsualElement | _Element
     try:
-        usual = _decode_usual(element)
-        if (headers := bytes(usual.headers))[:1] == b"{":
-            return _read_usual(usual, headers, queue, step)
+        found = _decode_usual(element)
+        headers = bytes(found.headers)
+        told = _usual_facts(found.properties, headers) if headers[:1] == b"{" else None
     except (msgspec.DecodeError, UnicodeError):
-        pass
+        told = None
+    if told is None:
+        found = _patiently(element)
+        headers = bytes(found.headers)
+        try:
+            told = _facts(found.properties, headers)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise DecodeError(f"no message: {error}") from error
+    id, reply_to, exchange, routing_key, further = told
+    past = found.umbel
+    envelope = Envelope(
+        id,
+        queue,
+        headers,
+        found.body,
+        found.content_type,
+        found.content_encoding,
+        int(step) if step[0] == "+" else 0,
+        None if past is None else past[3],
+        reply_to,
+        exchange,
+        "" if routing_key == queue else routing_key,
+        further,
+    )
+    return envelope, past
+
+
+def _patiently(element: bytes) -> _Element:
+    """An element with anything unusual about it."""
     try:
         found = _decode(element)
-        if found.properties.get("body_encoding") != "base64":
-            found = _python(element)
+        if _is_base64(found.properties):
+            return found
     except (msgspec.DecodeError, UnicodeError):
-        found = _python(element)
-    try:
-        return _read(found, queue, step)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise DecodeError(f"no message: {error}") from error
+        pass
+    return _python(element)
 
 
 def _python(element: bytes) -> _Element:
@@ -209,29 +236,14 @@ def _is_base64(properties: dict[str, Any]) -> bool:
     return properties.get("body_encoding") == "base64"
 
 
-def _read_usual(found: _UsualElement, headers: bytes, queue: str, step: str) -> tuple[Envelope, Past | None]:
-    properties, past = found.properties, found.umbel
+def _usual_facts(properties: _Usual, headers: bytes) -> _Facts:
     correlation, info = properties.correlation_id, properties.delivery_info
-    id, routing_key = _decode_name(headers).id or correlation or properties.delivery_tag, info.routing_key
-    envelope = Envelope(
-        id,
-        queue,
-        headers,
-        found.body,
-        found.content_type,
-        found.content_encoding,
-        int(step) if step[0] == "+" else 0,
-        None if past is None else past[3],
-        properties.reply_to,
-        info.exchange,
-        "" if routing_key == queue else routing_key,
-        {} if correlation == id or not correlation else {"correlation_id": correlation},
-    )
-    return envelope, past
+    id = _decode_name(headers).id or correlation or properties.delivery_tag
+    further = {} if correlation == id or not correlation else {"correlation_id": correlation}
+    return id, properties.reply_to, info.exchange, info.routing_key, further
 
 
-def _read(found: _Element, queue: str, step: str) -> tuple[Envelope, Past | None]:
-    headers, properties, past = bytes(found.headers), found.properties, found.umbel
+def _facts(properties: dict[str, Any], headers: bytes) -> _Facts:
     if headers[:1] != b"{":
         raise TypeError("its headers are no object")
     correlation = properties.get("correlation_id") or ""
@@ -246,21 +258,7 @@ def _read(found: _Element, queue: str, step: str) -> tuple[Envelope, Past | None
         further["delivery_mode"] = properties["delivery_mode"]
     if wire:
         further["priority"] = wire
-    envelope = Envelope(
-        _text(id),
-        queue,
-        headers,
-        found.body,
-        found.content_type,
-        found.content_encoding,
-        int(step) if step[0] == "+" else 0,
-        None if past is None else past[3],
-        _text(properties.get("reply_to") or ""),
-        _text(exchange),
-        "" if _text(routing_key) == queue else routing_key,
-        further,
-    )
-    return envelope, past
+    return _text(id), _text(properties.get("reply_to") or ""), _text(exchange), _text(routing_key), further
 
 
 def _name(headers: bytes) -> str | None:
