@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from tests.chaos.oracle import Verdicts, classify
 from tests.chaos.table import Fault, Sent
@@ -77,6 +78,8 @@ TAKEN = "was taken for dead"
 """What a worker says whose lease had run out."""
 GIVEN = "Gave back"
 """What a worker says that gave back what another held."""
+MOMENT = 1.0
+"""Seconds in which a worker that has heard that it was taken for dead may still begin what it had in hand."""
 PLACES = ("worker", "nursery", "child")
 SENDERS = 2
 LATE = {"late", "kept", "slow", "probe"}
@@ -217,7 +220,8 @@ class Arena:
             effects=self.effects(),
             failures=failures,
             late=[id for id, one in sent.items() if one.kind in LATE],
-            killed=self.killed | self.stalled(),
+            killed=self.killed,
+            stalled=self.stalled(),
             unanswered=[id for id, one in sent.items() if one.kind in ANSWERED and id not in final],
         )
 
@@ -247,14 +251,21 @@ class Arena:
                         final.add(id)
         return told, final
 
-    def stalled(self) -> set[int]:
-        """The processes of workers that were stopped, or had no processor, for so long that their lease ran out."""
-        late = [worker for worker in [*self.old, *self.workers] if TAKEN in worker.log]
-        return {pid for worker in late for pid in worker.seen}
+    def stalled(self) -> dict[int, float]:
+        """The processes of workers that were stopped, or had no processor, for so long that their lease ran out.
+
+        Each with the time until which it may have begun what others had: when it heard of that, and a moment more.
+        """
+        return {pid: when for worker in [*self.old, *self.workers] if (when := _heard(worker)) for pid in worker.seen}
 
     def count(self, words: str) -> int:
         """How many lines in the logs of workers have these words."""
         return sum(path.read_text(errors="replace").count(words) for path in self.project.folder.glob("worker*.log"))
+
+    def last_words(self) -> str:
+        """How workers have ended, and the last that they said."""
+        ends = ["\n".join(worker.log.split("\n")[-10:]) for worker in self.old]
+        return "\n\n".join([str(dict(self.exits)), *ends])
 
     def close(self) -> None:
         """End all processes."""
@@ -262,6 +273,15 @@ class Arena:
         for worker in self.workers:
             worker.signal(signal.SIGCONT)
             worker.kill_all()
+
+
+def _heard(worker: Worker) -> float | None:
+    """When this worker heard last that it was taken for dead, by the clock of the effects, and a moment more."""
+    told = [line for line in worker.log.split("\n") if TAKEN in line]
+    if not told:
+        return None
+    when = datetime.strptime(told[-1][1:24], "%Y-%m-%d %H:%M:%S,%f").astimezone(UTC).timestamp()
+    return when - time.time() + time.monotonic() + MOMENT
 
 
 @contextmanager

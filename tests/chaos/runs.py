@@ -31,7 +31,7 @@ def kills(arena: Arena, count: int, table: Table) -> None:
             arena.kill_one()
     arena.settle()
     judge(arena, table)
-    assert set(arena.exits) <= {-signal.SIGKILL, 1}, arena.exits
+    assert set(arena.exits) <= {-signal.SIGKILL, 1}, arena.last_words()
 
 
 def outages(arena: Arena, stage: Stage, kinds: Sequence[str], table: Table) -> None:
@@ -51,7 +51,7 @@ def outages(arena: Arena, stage: Stage, kinds: Sequence[str], table: Table) -> N
             assert backend is not None
             until(lambda slow=slow, backend=backend: len(backend.fetch(slow)) == len(slow), deadline=30)
     assert arena.works()
-    assert not arena.exits, arena.exits
+    assert not arena.exits, arena.last_words()
     arena.settle()
     judge(arena, table)
     assert arena.count(TAKEN) == 0
@@ -74,7 +74,7 @@ def stalls(arena: Arena, count: int, table: Table) -> None:
             os.kill(pid, signal.SIGCONT)
         until(lambda worker=worker, before=before, taken=taken: worker.log.count(TAKEN) > before or not taken, deadline=60)
     assert arena.works()
-    assert not arena.exits, arena.exits
+    assert not arena.exits, arena.last_words()
     arena.settle()
     judge(arena, table)
 
@@ -123,5 +123,9 @@ def judge(arena: Arena, table: Table) -> None:
     accepted = sum(one.is_accepted for one in sent.values())
     print(f"seed {arena.seed}: {len(arena.faults)} faults, {accepted} accepted: {verdicts}")
     print(f"{arena.count(GIVEN)} recoveries, {arena.count(TAKEN)} leases lost, exits {dict(arena.exits)}")
-    assert not verdicts.faults(), verdicts.faults()
+    faults = verdicts.faults()
+    for line in arena.effects():
+        if any(line[1] in ids for ids in faults.values()):
+            print(*line)
+    assert not faults, faults
     assert accepted > len(arena.faults)

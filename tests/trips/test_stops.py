@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -70,6 +71,29 @@ def test_stops_in_the_middle_of_many_lose_and_repeat_nothing(project: Make, tmp_
             until(lambda: broker.depth(["celery"])["celery"].held == 0)
         assert sorted(int(number) for (number,) in made.effects()) == list(range(count))
         made.app.close()
+
+
+def test_a_worker_that_was_taken_for_dead_stops_what_it_had_kept_for_later(project: Make) -> None:
+    tasks = """
+    app.conf.worker_disable_rate_limits = "UNLIMITED" in os.environ
+
+    @app.task(rate_limit="6/m")
+    def mark(number): tell(number)
+    """
+    made = project(tasks, lease=0.5)
+    with made.worker("-c", "1") as sleeper:
+        for number in range(5):
+            made.app.send_task("proj.mark", (number,))
+        until(lambda: made.app.broker.depth(["celery"])["celery"].held == 4 and made.effects())
+        for pid in sleeper.family():
+            os.kill(pid, signal.SIGSTOP)
+        with made.worker("-c", "1", env={"UNLIMITED": "1"}):
+            until(lambda: len(made.effects()) == 5)
+        for pid in sleeper.family():
+            os.kill(pid, signal.SIGCONT)
+        until(lambda: "4 messages could not be given back" in sleeper.log, saying=lambda: sleeper.log)
+        assert "taken for dead" in sleeper.log
+    assert sorted(made.effects()) == [[str(number)] for number in range(5)]
 
 
 def test_a_second_signal_gives_back_at_once_what_runs(project: Make) -> None:

@@ -63,12 +63,12 @@ async def until(fact: Callable[[], object]) -> None:
             await asyncio.sleep(0.001)
 
 
-def keep(worker: Troubled, story: Callable[[list[Delivery]], object]) -> None:
+def keep(worker: Troubled, story: Callable[[list[Delivery]], object], lost: Callable[[], None] = lambda: None) -> None:
     """Run the service as long as the story goes, which is handed what was stranded."""
 
     async def run() -> None:
         stranded: list[Delivery] = []
-        service = asyncio.ensure_future(Lease(worker, SECONDS, stranded.extend).run())
+        service = asyncio.ensure_future(Lease(worker, SECONDS, stranded=stranded.extend, lost=lost).run())
         await story(stranded)
         service.cancel()
         with suppress(asyncio.CancelledError):
@@ -88,6 +88,22 @@ def test_what_a_dead_worker_held_comes_back_and_what_it_had_begun_is_told(worker
         assert ids(worker.reserve(["q"], 2, 0)) == ["b"]
 
     keep(worker, story)
+
+
+def test_a_worker_whose_lease_was_lost_hears_of_it_once(worker, other, later):
+    losses = []
+
+    async def story(stranded):
+        await until(lambda: worker.renewed > 3)
+        assert losses == []
+        later()
+        other.recover()
+        renewed = worker.renewed
+        await until(lambda: worker.renewed > renewed + 3)
+
+    worker.renew(SECONDS)
+    keep(worker, story, lambda: losses.append(worker.renewed))
+    assert len(losses) == 1
 
 
 def test_after_the_store_was_away_others_get_the_time_to_renew(worker, other, later):

@@ -99,7 +99,7 @@ class Pool(ABC):
 
     @abstractmethod
     def take_back(self) -> None:
-        """Ask for everything that has not begun: it comes as `RETURNED` outcomes. Used at a warm stop."""
+        """Ask for everything that has not begun: it comes as `RETURNED` outcomes."""
 
     @abstractmethod
     def cancel(self, number: int, how: Stop) -> bool:

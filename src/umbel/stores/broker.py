@@ -178,9 +178,9 @@ class Broker(ABC):
 
     @abstractmethod
     def renew(self, seconds: float) -> bool:
-        """Keep this owner's lease for `seconds` more; False if it had been lost (what it held is no longer its own).
+        """Keep this owner's lease for `seconds` more; False if it had been lost since the last time.
 
-        After False the owner is registered anew, with nothing held.
+        What it held then is no longer its own. What it has reserved after that, being registered anew, is.
         """
 
     @abstractmethod

@@ -160,16 +160,19 @@ class BrokerContract(Carrying, Holding, Revoking, SendingOnce):
         assert broker.recover() == Recovered()
         assert dying.conclude([Conclusion(again[0])]) == []
 
-    def test_after_it_was_told_an_owner_holds_nothing(self, broker: Broker, another: Another) -> None:
+    def test_what_an_owner_reserved_after_its_lease_was_lost_is_its_own(self, broker: Broker, another: Another) -> None:
         dying = another(lease=LEASE)
         dying.send(envelopes("a", "b"))
-        dying.reserve(["q"], 1, 1)
+        before = dying.reserve(["q"], 1, 1)
         recovered(broker)
-        between = dying.reserve(["q"], 1, 1)
+        after = dying.reserve(["q"], 2, 1)
+        assert ids(after) == ["a", "b"]
         assert not dying.renew(30)
-        assert dying.conclude([Conclusion(each) for each in between]) == between
-        assert broker.depth(["q"])["q"].held == 0
-        assert sorted(ids(drain(broker))) == ["a", "b"]
+        assert dying.conclude([Conclusion(before[0])]) == before
+        assert dying.conclude([Conclusion(after[0])]) == []
+        assert broker.depth(["q"])["q"].held == 1
+        dying.close()
+        assert ids(drain(broker)) == ["b"]
 
     def test_what_was_begun_with_early_ack_is_stranded_not_run_again(self, broker: Broker, another: Another) -> None:
         dying = another(lease=LEASE)

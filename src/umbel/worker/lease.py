@@ -25,10 +25,19 @@ class Lease:
     not renew, the others may not have been able to either: before it takes them for dead, they get the time to renew.
     """
 
-    def __init__(self, broker: Broker, seconds: float, stranded: Callable[[Sequence[Delivery]], None]):
+    def __init__(
+        self,
+        broker: Broker,
+        seconds: float,
+        *,
+        stranded: Callable[[Sequence[Delivery]], None],
+        lost: Callable[[], None],
+    ):
+        """`stranded` settles what dead workers had begun; `lost` stops what this one holds and others have now."""
         self._broker = broker
         self._seconds = seconds
         self._stranded = stranded
+        self._lost = lost
         self._thread = ThreadPoolExecutor(1, "umbel-lease")
         self._renewed = self._steady = clock.monotonic()
 
@@ -64,6 +73,7 @@ class Lease:
                 "It goes on with new work; what it still runs of the old is void",
                 self._seconds,
             )
+            self._lost()
 
     async def _recover(self) -> None:
         loop = asyncio.get_running_loop()

@@ -164,7 +164,7 @@ class Worker:
             most_held=self._prefetch * self.concurrency if self._prefetch else None,
             other=self.reap.refuse,
         )
-        self.lease = Lease(self.broker, conf.broker_lease, self.reap.stranded)
+        self.lease = Lease(self.broker, conf.broker_lease, stranded=self.reap.stranded, lost=self._take_back)
         self.revoked = Revoked(self.broker, self.pool, self.book, self.fetch.later)
 
     def _make_pool(self, executor: Executor) -> Pool:
@@ -273,9 +273,7 @@ class Worker:
         """Stop fetching, finish what runs, settle all, give back the rest."""
         self.fetch.stop(fetching)
         await asyncio.wait([fetching])
-        for delivery in self.fetch.later.take_back():
-            self.settle.release(delivery)
-        self.pool.take_back()
+        self._take_back()
         await self._finish()
         if self.book:
             await self._break_off()
@@ -286,6 +284,12 @@ class Worker:
     async def _settled(self) -> None:
         await self.reap.mourned()
         await self.settle.settled()
+
+    def _take_back(self) -> None:
+        """Let all that has not begun go back to the store."""
+        for delivery in self.fetch.later.take_back():
+            self.settle.release(delivery)
+        self.pool.take_back()
 
     async def _finish(self) -> None:
         """Wait until all that runs has ended, the time for it is over, or a cold stop is asked for."""

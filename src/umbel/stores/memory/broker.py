@@ -150,15 +150,8 @@ class MemoryBroker(Broker):
         with self._room.changed:
             self._register()
             lost, self._lost = self._lost, False
-            if lost:
-                self._give_back()
             self._room.owners[self.owner] = clock.now() + seconds
             return not lost
-
-    def _give_back(self) -> None:
-        for hold in [hold for hold in reversed(self._room.held) if hold.owner == self.owner]:
-            self._room.free(hold, begun=hold.begun)
-        self._room.changed.notify_all()
 
     def recover(self) -> Recovered:
         done = Recovered()
@@ -251,7 +244,8 @@ class MemoryBroker(Broker):
     def close(self) -> None:
         with self._room.changed:
             self._closed = True
-            self._give_back()
+            for hold in [hold for hold in reversed(self._room.held) if hold.owner == self.owner]:
+                self._room.free(hold, begun=hold.begun)
             self._room.owners.pop(self.owner, None)
             self._registered = False
             self._room.changed.notify_all()

@@ -295,7 +295,8 @@ class RedisBroker(Broker):
                     *(self.owner, self._lease, int(self._known), handout, unheard),
                     *(limit, next(self._turns), INTAKE if watch else 0, int(is_new), *names),
                 )
-            self._lost |= bool(lost)
+            if lost:
+                self._lost = True
             self._known = True
             if is_new:
                 self._declared |= set(names)
@@ -397,11 +398,11 @@ class RedisBroker(Broker):
     def renew(self, seconds: float) -> bool:
         was_lost = self._lost
         with self._handouts.telling() as unheard:
-            kept = bool(self._run("renew", self.owner, seconds, int(self._known), int(was_lost), unheard))
+            kept = bool(self._run("renew", self.owner, seconds, int(self._known), unheard))
         self._known = True
         if was_lost:  # what a `reserve` in another thread was told meanwhile is for the next time
             self._lost = False
-        return kept
+        return kept and not was_lost
 
     def revoke(self, revocations: Sequence[Revocation], seconds: float) -> None:
         self._revoked.keep(revocations, seconds)
@@ -416,7 +417,8 @@ class RedisBroker(Broker):
                 *(self.owner, self._lease, int(self._known), handout),
                 *(self._max_deliveries, self._visibility_timeout),
             )
-            self._lost |= bool(lost)
+            if lost:
+                self._lost = True
             self._known |= bool(stranded)
             taken = []
             for packed_field, packed in zip(stranded[::2], stranded[1::2], strict=True):

@@ -118,20 +118,6 @@ local function all_held(owner)
   return found
 end
 
-local function give_back_all(owner)
-  local found = all_held(owner)
-  for i = #found, 1, -1 do
-    local field, element = found[i][1], found[i][2]
-    local step, queue = place(field)
-    if redis.call('SISMEMBER', begun(owner), field) == 1 then
-      local attempts, _, parked, due, bare = past(element)
-      element = with_past(bare, attempts, '1', parked, due)
-    end
-    give_back(queue, step, element)
-  end
-  redis.call('DEL', held(owner), begun(owner))
-end
-
 -- What went out under these numbers goes back, as the owner never heard of it.
 local function take_back(owner, numbers)
   local void = {}

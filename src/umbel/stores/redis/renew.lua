@@ -1,9 +1,8 @@
--- Keeps the owner's lease. Keys: owners, held, begun, unheard, the lists.  owner seconds known was_lost unheard
+-- Keeps the owner's lease. Keys: owners, held, begun, unheard, the lists.  owner seconds known unheard
 -- Gives 0 if it had been lost.
 insist()
 local time, owner = now(), ARGV[1]
-local lost = register(owner, tonumber(ARGV[2]), ARGV[3], time) or ARGV[4] == '1'
-if lost then give_back_all(owner) end
-take_back(owner, ARGV[5])
+local lost = register(owner, tonumber(ARGV[2]), ARGV[3], time)
+take_back(owner, ARGV[4])
 redis.call('ZADD', OWNERS, time + tonumber(ARGV[2]), owner)
 return lost and 0 or 1

@@ -187,15 +187,8 @@ class SqliteBroker(Broker):
         with self._file as connection:
             self._register(connection)
             lost, self._lost = self._lost, False
-            if lost:
-                self._give_back(connection)
             connection.execute("UPDATE owner SET until = ? WHERE number = ?", (clock.now() + seconds, self._number))
             return not lost
-
-    def _give_back(self, connection: sqlite3.Connection) -> None:
-        """Release all that is held; what runs was begun, as far as anybody knows."""
-        places = holds.held_by(connection, self._number)
-        holds.give_back(connection, places, clock.now(), due=None, counted=False, parked=False, begun=True)
 
     def recover(self) -> Recovered:
         now, done = clock.now(), Recovered()
@@ -272,7 +265,8 @@ class SqliteBroker(Broker):
         with self._file as connection:
             gone = connection.execute("DELETE FROM owner WHERE number = ? AND name = ?", (self._number, self.owner))
             if gone.rowcount:  # else its lease was lost, and with it what it held
-                self._give_back(connection)
+                places = holds.held_by(connection, self._number)
+                holds.give_back(connection, places, clock.now(), due=None, counted=False, parked=False, begun=True)
         self._number = NOBODY
 
     def before_fork(self) -> None:
