@@ -104,6 +104,23 @@ def test_sending_never_takes_longer_than_the_publish_timeout(app, add):
     assert time.monotonic() - started < 2
 
 
+def test_an_attempt_cut_short_by_the_end_does_not_hide_the_reason(app, add):
+    app.conf.broker_publish_timeout = 0.5
+    attempts = []
+
+    def broken(envelopes, *, within):
+        attempts.append(within)
+        if within > 0.3:
+            raise BrokerDown("it is a replica now")
+        time.sleep(within)
+        raise BrokerDown("it does not answer in time")
+
+    app.broker.send = broken
+    with pytest.raises(BrokerDown, match="replica"):
+        add.apply_async((1, 2), retry_policy={"max_retries": None, "interval_start": 0.3, "interval_step": 0})
+    assert len(attempts) == 2
+
+
 @pytest.mark.parametrize("off", ["call", "settings"])
 def test_retrying_can_be_switched_off(app, add, off):
     attempts = fail(app, 1)

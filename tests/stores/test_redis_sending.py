@@ -19,7 +19,7 @@ from umbel.stores.redis.broker import PUSHED
 from umbel.testing.given import in_a_child
 from umbel.testing.waiting import until
 
-LIMIT = 1.0
+LIMIT = 2.0
 ALLOWANCE = 1.5
 """Seconds more that a loaded machine may take to run 34 senders at once."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from tests.servers.redis import RedisServer, running
+from tests.servers.redis import RedisServer, free_port, running
 from tests.trips.conftest import project as project
 from tests.trips.project import until
 
@@ -123,6 +124,44 @@ def test_after_a_kill_of_everything_there_are_no_more_keys_than_before(project, 
     with made.worker(*options):
         until(lambda: keys() == before, deadline=40, saying=lambda: keys() ^ before)
         assert server.ask("PUBSUB", "CHANNELS", "celery-task-meta*") == b"*0\r\n"
+
+
+def test_a_worker_that_starts_before_its_server_waits_for_it(project, tmp_path):
+    port = free_port()
+    made = project(TASKS, store=f"redis://127.0.0.1:{port}/0")
+    worker = made.start("-c", "1")
+    try:
+        until(lambda: "cannot be reached" in worker.log)
+        with running(tmp_path / "late", port=port):
+            made.app.send_task("proj.nap", (7,))
+            until(made.effects)
+            made.app.close()
+            worker.signal(signal.SIGTERM)
+            assert worker.wait() == 0
+        assert worker.log.count("Cannot begin") == worker.log.count("The store is there") == 1
+    finally:
+        worker.kill_all()
+
+
+def test_a_worker_that_waits_for_its_server_can_be_stopped(project):
+    worker = project(TASKS, store=f"redis://127.0.0.1:{free_port()}/0").start("-c", "1")
+    try:
+        until(lambda: "Cannot begin" in worker.log)
+        worker.signal(signal.SIGTERM)
+        assert worker.wait() == 0
+    finally:
+        worker.kill_all()
+
+
+def test_a_worker_that_is_not_to_wait_at_its_start_says_what_is_away(project):
+    tasks = "app.conf.broker_connection_retry_on_startup = False\n" + TASKS
+    worker = project(tasks, store=f"redis://127.0.0.1:{free_port()}/0").start("-c", "1")
+    try:
+        assert worker.wait() == 1
+        assert re.search(r"^umbel: redis://127.0.0.1:\d+/0 cannot be reached: .*refused$", worker.log, re.MULTILINE), worker.log
+        assert "Traceback" not in worker.log
+    finally:
+        worker.kill_all()
 
 
 def test_workers_share_what_comes_and_no_queue_waits_for_another(project, server, url):

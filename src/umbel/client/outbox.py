@@ -87,7 +87,8 @@ class Outbox:
                 broker.send(envelopes, within=left)
                 return
             except BrokerDown as again:
-                error = again
+                if clock.monotonic() < end or left > self._patience / 2:  # a short last attempt knows only that its time was up
+                    error = again
 
     def batch(self) -> Batch:
         """A context in which messages are collected, to be sent in one step at its end."""

@@ -65,6 +65,14 @@ _KEPT: tuple[_Row, ...] = (
     # Broker
     ("broker_url", "text", None, "", "Where messages wait; unset: the file umbel.db in the current directory."),
     ("broker_transport_options", "mapping", {}, "", "Options of the store that broker_url names."),
+    (
+        "broker_connection_retry",
+        "flag",
+        True,
+        "",
+        "Whether the next is so if it is unset; after a loss a worker always connects again.",
+    ),
+    ("broker_connection_retry_on_startup", "flag", None, "", "Whether a worker waits for a store that is away when it starts."),
     ("broker_lease", "seconds", 30.0, "", "How long a worker that shows no sign of life keeps what it holds."),
     ("broker_publish_timeout", "seconds", 5.0, "", "Longest time that sending may take, all attempts together."),
     # Tasks
@@ -163,8 +171,6 @@ _ACCEPTED: tuple[_Row, ...] = (
     ("broker_password", "text", None, "", "Part of a URL."),
     ("broker_vhost", "text", None, "", "Part of a URL."),
     ("broker_connection_timeout", "seconds", 4.0, "", "Patience when connecting."),
-    ("broker_connection_retry", "flag", True, "", "Connect again after a loss (always so)."),
-    ("broker_connection_retry_on_startup", "flag", None, "", "Connect again at the start (always so)."),
     ("broker_connection_max_retries", "whole", 100, "", "So often."),
     ("broker_channel_error_retry", "flag", False, "", "Try again after channel errors."),
     ("broker_failover_strategy", "any", None, "", "Order of several URLs."),

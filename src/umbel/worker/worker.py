@@ -16,7 +16,7 @@ from typing import Any
 from umbel import signals
 from umbel.client.app import Umbel
 from umbel.client.task import Task
-from umbel.errors import BrokerError, ImproperlyConfigured, WorkerError
+from umbel.errors import BrokerDown, BrokerError, ImproperlyConfigured, WorkerError
 from umbel.execution.execute import Executor
 from umbel.pools.pool import Pool
 from umbel.stores.backend import ResultBackend
@@ -34,6 +34,8 @@ from umbel.worker.settle import Settle
 
 log = logging.getLogger("umbel.worker")
 
+RETRY = 1.0
+"""Seconds between attempts to reach a store that is away at the start."""
 LAST_WORDS = 5.0
 """Seconds that a stop waits for a store that does not answer, or for processes that were killed."""
 SWITCH = 0.0005
@@ -119,8 +121,8 @@ class Worker:
         await self.pool.start()
         sys.setswitchinterval(SWITCH)
         try:
-            await self._open()
-            await self._work()
+            if await self._open():
+                await self._work()
         finally:
             await self.pool.stop(at_once=self.exitcode != 0)
             self._close()
@@ -228,13 +230,37 @@ class Worker:
 
     # -- working --------------------------------------------------------------------------------------------------
 
-    async def _open(self) -> None:
-        """Touch the store once, so that what cannot work is said now; purge if that was asked for."""
+    async def _open(self) -> bool:
+        """Touch the store, so that what cannot work is said now; wait for one that is away. False if told to stop meanwhile."""
+        is_away = False
+        while not self._stopping.is_set():
+            try:
+                await self._touch()
+            except BrokerDown as error:
+                if not self._waits_at_start():
+                    raise
+                if not is_away:
+                    log.error("Cannot begin: %s. Trying again until it works", error)
+                is_away = True
+                await wait_for(self._stopping.wait(), RETRY)
+            else:
+                if is_away:
+                    log.warning("The store is there: beginning")
+                return True
+        return False
+
+    async def _touch(self) -> None:
+        """Register with the store; purge if that was asked for."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self.broker.renew, self.app.conf.broker_lease)
         if self._purge:
             counts = [await loop.run_in_executor(None, self.broker.purge, queue) for queue in self.queues]
             log.warning("Purged %d messages", sum(counts))
+
+    def _waits_at_start(self) -> bool:
+        conf = self.app.conf
+        asked = conf.broker_connection_retry_on_startup
+        return bool(conf.broker_connection_retry if asked is None else asked)
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as house:

@@ -218,7 +218,7 @@ class Wire:
             return BrokerDown(f"{self._url} is loading its data")
         if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError):
             self.close()
-            return BrokerDown(f"{self._url} cannot be reached: {error}")
+            return BrokerDown(f"{self._url} cannot be reached: {str(error).rstrip('.')}")
         if isinstance(error, exceptions.ReadOnlyError) or "READONLY" in str(error):
             self.close()  # the next connection looks for the master anew
         return refusal(self._url, _code(error))
