@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 import pickle
+import re
 import time
 
 import pytest
@@ -357,6 +359,29 @@ def test_attributes_changed_between_two_calls_count_for_the_second(add, sent):
 def test_a_soft_limit_longer_than_the_hard_one_is_refused(add, sent):
     with pytest.raises(ValueError, match="soft_time_limit = 10 is longer than time_limit = 5"):
         add.apply_async((1, 2), time_limit=5, soft_time_limit=10)
+    assert sent() == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "wanted"),
+    [
+        ("countdown", "soon", "a number of seconds"),
+        ("countdown", math.inf, "a number of seconds"),
+        ("eta", 5, "a datetime or a time in ISO 8601"),
+        ("eta", "2026-13-45", "a datetime or a time in ISO 8601"),
+        ("expires", "never", "a number of seconds, a datetime or a time in ISO 8601"),
+        ("time_limit", "long", "a number of seconds"),
+        ("soft_time_limit", -1, "a number of seconds"),
+        ("priority", "high", "a whole number, 0 to 9"),
+        ("retries", 1.5, "a whole number"),
+        ("queue", 5, "the name of a queue"),
+        ("headers", ["a"], "a mapping"),
+        ("link", "proj.add", "a signature, or a list of them"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_refused(add, sent, option, value, wanted):
+    with pytest.raises(ValueError, match=re.escape(f"{add.name}: {option} must be {wanted}, not {value!r}")):
+        add.apply_async((1, 2), **{option: value})
     assert sent() == []
 
 

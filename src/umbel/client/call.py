@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from umbel.client.options import check
 from umbel.client.routing import Destination, Router
 from umbel.errors import EncodeError
 from umbel.execution import when
@@ -69,7 +70,8 @@ def prepare(
     parent: Request | None,
     task: Any = None,
 ) -> Call:
-    """The call of the task `name`, with `options` as `Task.apply_async` takes them."""
+    """The call of the task `name`, with `options` as `Task.apply_async` takes them; ValueError if they make no sense."""
+    check(name, options)
     destination = router.route(name, args, kwargs, options, task)
     if destination.options:
         options = {**destination.options, **{key: value for key, value in options.items() if value is not None}}
@@ -80,8 +82,6 @@ def prepare(
 
 def _headers(name: str, id_: str, options: Options, eta: str | None, parent: Request | None) -> Headers:
     hard, soft = options.get("time_limit"), options.get("soft_time_limit")
-    if hard is not None and soft is not None and soft > hard:
-        raise ValueError(f"{name}: soft_time_limit = {soft:g} is longer than time_limit = {hard:g}")
     headers = Headers(
         task=name,
         id=id_,
