@@ -158,6 +158,30 @@ def test_a_hard_limit_ends_the_task_and_the_worker_goes_on(project: Make, kind: 
         until(lambda: f"exceeded for proj.stuck[{sent.id}]" in worker.log)
 
 
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_what_is_not_acknowledged_on_failure_or_timeout_is_told_and_buried(project: Make, kind: str) -> None:
+    wait = "await asyncio.sleep(30)" if kind == "async def" else "time.sleep(30)"
+    made = project(
+        f"""
+        app.conf.task_acks_on_failure_or_timeout = False
+
+        @app.task(time_limit=0.3)
+        {kind} stuck():
+            {wait}
+
+        @app.task
+        {kind} wrong():
+            raise KeyError("x")
+        """
+    )
+    with made.worker("-c", "1"):
+        for name, error in (("wrong", KeyError), ("stuck", TimeLimitExceeded)):
+            with pytest.raises(error):
+                made.app.send_task(f"proj.{name}").get(timeout=20)
+        buried = {each.envelope.id: each.reason for each in made.app.broker.buried()}
+    assert sorted(buried.values()) == ["hard time limit (0.3s) exceeded", "it failed: KeyError('x')"]
+
+
 CRASH = """
 @app.task(acks_late={late})
 def crash():

@@ -81,7 +81,7 @@ _KEPT: tuple[_Row, ...] = (
         "flag",
         True,
         "C_ACKS_ON_FAILURE_OR_TIMEOUT",
-        "False: a late task that failed is buried.",
+        "False: a late task that failed or took too long is buried.",
     ),
     ("task_acks_late", "flag", True, "C_ACKS_LATE", "A task whose worker died runs again (False: is told as failed)."),
     ("task_always_eager", "flag", False, "C_ALWAYS_EAGER", "Run tasks at once in the calling process, for tests."),

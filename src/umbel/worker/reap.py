@@ -117,10 +117,7 @@ class Reap:
             trace.info("Task %s raised expected: %s", ticket, outcome.text)
         else:
             trace.error("Task %s raised unexpected: %s\n%s", ticket, outcome.text, outcome.traceback)
-        if ticket.task.acks_on_failure_or_timeout or ticket.early:
-            self._conclude(ticket, outcome)
-        else:
-            self._conclude(ticket, outcome, buried=f"it failed: {outcome.text}")
+        self._conclude(ticket, outcome, buried=None if is_acked(ticket) else f"it failed: {outcome.text}")
 
     def _retried(self, ticket: Ticket, outcome: Outcome) -> None:
         trace.info("Task %s retry: %s", ticket, outcome.text)
@@ -177,7 +174,7 @@ class Reap:
 
     def _timed_out(self, ticket: Ticket, outcome: Outcome) -> None:
         trace.error("Hard time limit (%ss) exceeded for %s", ticket.job.hard, ticket)
-        self._ended(ticket, outcome)
+        self._ended(ticket, outcome, buried=None if is_acked(ticket) else f"hard time limit ({ticket.job.hard}s) exceeded")
 
     def _terminated(self, ticket: Ticket, outcome: Outcome) -> None:
         if ticket.revoked:
@@ -189,12 +186,12 @@ class Reap:
             signals.task_revoked.send(ticket.task, request=ticket, terminated=True, signum=ticket.signum, expired=False)
         self._ended(ticket, outcome)
 
-    def _ended(self, ticket: Ticket, outcome: Outcome) -> None:
+    def _ended(self, ticket: Ticket, outcome: Outcome, *, buried: str | None = None) -> None:
         """Settle a run that was ended from outside; one that an event loop ended has told of itself."""
         if outcome.results or outcome.envelopes:
-            self._conclude(ticket, outcome)
+            self._conclude(ticket, outcome, buried=buried)
         else:
-            self._mourned.put_nowait((ticket.delivery, ticket.job, outcome.kind, outcome.text, None))
+            self._mourned.put_nowait((ticket.delivery, ticket.job, outcome.kind, outcome.text, buried))
 
     def _returned(self, ticket: Ticket, outcome: Outcome) -> None:
         self._settle.release(ticket.delivery)
@@ -261,6 +258,11 @@ def ignored(headers: Headers, task: Task[..., Any] | None) -> bool:
     if headers.ignore_result is None:
         return bool(task and task.ignore_result)
     return headers.ignore_result
+
+
+def is_acked(ticket: Ticket) -> bool:
+    """True if this task is acknowledged though it failed or took too long; else it is buried."""
+    return ticket.early or bool(ticket.task.acks_on_failure_or_timeout)
 
 
 def runs_again(ticket: Ticket) -> bool:
