@@ -269,7 +269,7 @@ def test_wrong_entries_are_told_and_the_others_run(app, start, caplog):
     wrong = ["args", "cron", "empty", "expires", "lone\ud800", "number", "object", "options", "queue", "typo", "unkept", "zone"]
     assert sorted(told) == sorted([*wrong, "elsewhere.task"])
     assert "its options are ['queue']; they should be a dict" in told["options"]
-    assert "'soon' is no time" in told["expires"]
+    assert "expires must be a number of seconds, a datetime or a time in ISO 8601, not 'soon'" in told["expires"]
     assert "RuntimeError: nobody is told" in told["unkept"]
     assert "'shedule'; did you mean 'schedule'?" in told["typo"]
     assert "it has no 'task'" in told["empty"]

@@ -182,6 +182,56 @@ def test_what_is_not_acknowledged_on_failure_or_timeout_is_told_and_buried(proje
     assert sorted(buried.values()) == ["hard time limit (0.3s) exceeded", "it failed: KeyError('x')"]
 
 
+def test_receivers_hear_of_retries_callbacks_and_chains_and_may_change_their_headers(project: Make) -> None:
+    """As tracing tools do, which put into each message what goes on where it is sent."""
+    made = project(
+        """
+        from umbel import current_task
+        from umbel.signals import after_task_publish, before_task_publish
+
+        @before_task_publish.connect
+        def before(sender=None, headers=None, body=None, **kwargs):
+            headers["trace"] = getattr(current_task.request, "trace", "") + ">" + sender.removeprefix("proj.")
+            tell("before", sender, headers["retries"], body[0][0])
+
+        @after_task_publish.connect
+        def after(sender=None, headers=None, **kwargs):
+            tell("after", sender, headers["retries"], headers["trace"])
+
+        @app.task(bind=True)
+        def first(self, number):
+            if self.request.retries < 2:
+                raise self.retry(countdown=0)
+            tell("run", self.request.trace)
+            return number + 1
+
+        @app.task(bind=True)
+        def then(self, number):
+            tell("run", self.request.trace)
+            return number
+
+        @app.task
+        def sends(number):
+            first.apply_async((number,), link=then.s(), chain=[dict(then.s())])
+        """
+    )
+    with made.worker("-c", "1") as worker:
+        made.app.send_task("proj.sends", (1,))
+        until(lambda: sum(line[0] == "run" for line in made.effects()) == 3, saying=lambda: (made.effects(), worker.log))
+    lines = [" ".join(line) for line in made.effects()]
+    assert lines[:8] == [
+        "before proj.first 0 1",
+        "after proj.first 0 >first",
+        "before proj.first 1 1",
+        "after proj.first 1 >first>first",
+        "before proj.first 2 1",
+        "after proj.first 2 >first>first>first",
+        "run >first>first>first",
+        "before proj.then 0 2",
+    ]
+    assert lines.count("run >first>first>first>then") == 2
+
+
 CRASH = """
 @app.task(acks_late={late})
 def crash():

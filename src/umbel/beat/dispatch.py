@@ -16,9 +16,9 @@ from umbel.beat.trouble import Trouble
 from umbel.client.app import Umbel
 from umbel.client.entry import Entry
 from umbel.client.named import Named
-from umbel.client.publish import announce, is_watched
 from umbel.client.tick import call_of
 from umbel.errors import BrokerDown, BrokerError, BrokerRefused
+from umbel.execution.announce import announce, is_watched
 from umbel.stores.broker import Once
 from umbel.stores.schedule import Ticks
 from umbel.wire.ids import derived
@@ -194,7 +194,7 @@ class Dispatch:
     def _letter(self, entry: Entry, moment: float) -> Letter:
         stream = self._stream + entry.name
         call = call_of(self._app, entry, id=derived(f"{stream}\0{entry.task}", moment))
-        then = announce(call) if is_watched() else None
+        then = announce(call.message, call.address) if is_watched() else None
         return Letter(entry.name, entry.task, Once(call.encode(), stream, moment), then)
 
     def _hand_in(self, letters: Sequence[Letter]) -> None:

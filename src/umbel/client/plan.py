@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from umbel.client.arguments import Arguments
 from umbel.client.call import Call, Options, blame, prepare
-from umbel.client.publish import is_watched, publish
 from umbel.client.signature import as_pair
 from umbel.errors import EncodeError, QueueNotFound
 from umbel.execution import request as requests
+from umbel.execution.announce import is_watched
 from umbel.wire.ids import new_id
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Plan:
         id_: str = options.get("task_id") or new_id()
         call = self._call(id_, args, kwargs, options)
         try:
-            publish(call, self.outbox, retry=options.get("retry"), policy=options.get("retry_policy"))
+            call.send(self.outbox, retry=options.get("retry"), policy=options.get("retry_policy"))
         except EncodeError as problem:
             raise self.blamed(problem) from problem
         return id_

@@ -10,7 +10,6 @@ from typing import Any
 from umbel import clock
 from umbel.client.entry import Entry, decode, opened
 from umbel.client.named import Home, Named, check, origin_of, read_named, try_out, unsaved
-from umbel.client.publish import publish
 from umbel.client.result import AsyncResult
 from umbel.client.signature import maybe_signature
 from umbel.client.tick import call_of
@@ -167,7 +166,7 @@ class Timetable:
         """Send what an entry sends, once and at once; its firings go on as if nothing had been."""
         row = self._row(name)
         call = call_of(self._app, self._decode(row))
-        publish(call, self._app.outbox)
+        call.send(self._app.outbox)
         return AsyncResult(call.message.headers.id, app=self._app)
 
     # What the code names

@@ -14,9 +14,9 @@ from typing import Any
 
 from umbel.errors import InvalidTaskError
 from umbel.execution import when
+from umbel.execution.announce import encoded
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable
-from umbel.wire import protocol
 from umbel.wire.brief import brief
 from umbel.wire.envelope import Envelope
 from umbel.wire.message import Embed, Headers, Message
@@ -100,17 +100,19 @@ def envelope_of(
     if wanted is None:
         wanted = route(step.task, options) if route else queue
     embed = Embed(_listed(options.get("link")), _listed(options.get("link_error")), step.chain, options.get("chord"))
-    return protocol.encode(
-        Message(_headers(step, request, task, iso), step.args, step.kwargs, embed, dict(options.get("headers") or {})),
-        queue=str(getattr(wanted, "name", wanted)),
-        serializer=options.get("serializer") or (task.serializer if task else None) or "json",
-        compression=options.get("compression") or (task.compression if task else None),
-        priority=options.get("priority") or 0,
-        due=due,
-        exchange=options.get("exchange") or "",
-        routing_key=options.get("routing_key") or "",
-        reply_to=options.get("reply_to") or request.reply_to or "",
-    )
+    message = Message(_headers(step, request, task, iso), step.args, step.kwargs, embed, dict(options.get("headers") or {}))
+    address: dict[str, Any] = {
+        "queue": str(getattr(wanted, "name", wanted)),
+        "serializer": options.get("serializer") or (task.serializer if task else None) or "json",
+        "compression": options.get("compression") or (task.compression if task else None),
+        "priority": options.get("priority") or 0,
+        "due": due,
+        "exchange": options.get("exchange") or "",
+        "routing_key": options.get("routing_key") or "",
+        "reply_to": options.get("reply_to") or request.reply_to or "",
+        "properties": {},
+    }
+    return encoded(message, address)
 
 
 def _headers(step: Step, request: Request, task: Runnable | None, eta: str | None) -> Headers:

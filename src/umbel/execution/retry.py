@@ -9,9 +9,9 @@ from typing import Any
 
 from umbel.errors import MaxRetriesExceededError, Retry
 from umbel.execution import when
+from umbel.execution.announce import encoded
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable
-from umbel.wire import protocol
 from umbel.wire.brief import brief
 from umbel.wire.envelope import Envelope
 from umbel.wire.message import Embed, Headers, Message
@@ -119,19 +119,18 @@ def again(
     envelope = request.envelope
     queue = options.get("queue")
     same = envelope is not None and queue is None
-    reply_to: str = options.get("reply_to") or request.reply_to or ""
-    return protocol.encode(
-        _message(request, args, kwargs, iso, options),
-        queue=_queue_name(queue) or (envelope.queue if envelope else "celery"),
-        serializer=options.get("serializer") or task.serializer or "json",
-        compression=options.get("compression") or task.compression,
-        priority=_first(options.get("priority"), envelope.priority if envelope else None, 0),
-        due=due,
-        exchange=options.get("exchange") or (envelope.exchange if envelope and same else ""),
-        routing_key=options.get("routing_key") or (envelope.routing_key if envelope and same else ""),
-        reply_to=reply_to,
-        properties={name: value for name, value in (request.properties or {}).items() if name not in _OF_ONE_DELIVERY},
-    )
+    address = {
+        "queue": _queue_name(queue) or (envelope.queue if envelope else "celery"),
+        "serializer": options.get("serializer") or task.serializer or "json",
+        "compression": options.get("compression") or task.compression,
+        "priority": _first(options.get("priority"), envelope.priority if envelope else None, 0),
+        "due": due,
+        "exchange": options.get("exchange") or (envelope.exchange if envelope and same else ""),
+        "routing_key": options.get("routing_key") or (envelope.routing_key if envelope and same else ""),
+        "reply_to": options.get("reply_to") or request.reply_to or "",
+        "properties": {name: value for name, value in (request.properties or {}).items() if name not in _OF_ONE_DELIVERY},
+    }
+    return encoded(_message(request, args, kwargs, iso, options), address)
 
 
 def _message(

@@ -1,4 +1,4 @@
-"""Sends one call and tells it to those who listen; they may change headers and arguments before it goes."""
+"""Tells those who listen of a message that is about to leave; they may change its headers and arguments before it is written."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from umbel.client.call import Call
 from umbel.signals import after_task_publish, before_task_publish
+from umbel.wire import protocol
 from umbel.wire.brief import brief
-from umbel.wire.message import Headers
-from umbel.wire.protocol import origin
+from umbel.wire.envelope import Envelope
+from umbel.wire.message import Headers, Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from umbel.client.outbox import Outbox
 
 _FIELDS = frozenset(Headers.__struct_fields__)
 
@@ -25,22 +23,15 @@ def is_watched() -> bool:
     return bool(before_task_publish.receivers or after_task_publish.receivers)
 
 
-def publish(call: Call, outbox: Outbox, *, retry: bool | None = None, policy: Mapping[str, Any] | None = None) -> None:
-    """Send the call; `before_task_publish` is told before it is written, `after_task_publish` once it is sent."""
-    if not is_watched():
-        outbox.send((call.encode(),), retry=retry, policy=policy)
-        return
-    then = announce(call, policy=policy)
-    outbox.send((call.encode(),), retry=retry, policy=policy, then=then)
+def announce(message: Message, address: dict[str, Any], policy: Mapping[str, Any] | None = None) -> Callable[[], None]:
+    """Tell `before_task_publish`, which may change both; gives what tells `after_task_publish`.
 
-
-def announce(call: Call, *, policy: Mapping[str, Any] | None = None) -> Callable[[], None]:
-    """Tell `before_task_publish` of the call, which may change it; gives what tells `after_task_publish`."""
-    address = call.address
+    `address` are the keywords of `protocol.encode`, `policy` says how sending is tried again.
+    """
     exchange, routing_key = address["exchange"], address["routing_key"] or address["queue"]
-    headers, body = _opened(call)
+    headers, body = _opened(message)
     properties = {"correlation_id": headers["id"], "reply_to": address["reply_to"], **address["properties"]}
-    name = call.message.headers.task
+    name = message.headers.task
     before_task_publish.send(
         name,
         body=body,
@@ -51,7 +42,9 @@ def announce(call: Call, *, policy: Mapping[str, Any] | None = None) -> Callable
         declare=[],
         retry_policy=policy,
     )
-    _close(call, headers, body, properties)
+    _close(message, headers, body)
+    address["properties"] = {key: properties[key] for key in properties if key not in ("correlation_id", "reply_to")}
+    address["reply_to"] = properties.get("reply_to") or ""
     return lambda: _tell(name, headers, body, exchange, routing_key)
 
 
@@ -59,20 +52,28 @@ def _tell(name: str, headers: dict[str, Any], body: Any, exchange: str, routing_
     after_task_publish.send(name, headers=headers, body=body, exchange=exchange, routing_key=routing_key)
 
 
-def _opened(call: Call) -> tuple[dict[str, Any], tuple[Any, dict[str, Any], dict[str, Any]]]:
+def encoded(message: Message, address: dict[str, Any]) -> Envelope:
+    """The envelope of a message that leaves with the outcome of a run; both signals are told in the process that runs it."""
+    if not is_watched():
+        return protocol.encode(message, **address)
+    then = announce(message, address)
+    envelope = protocol.encode(message, **address)
+    then()
+    return envelope
+
+
+def _opened(message: Message) -> tuple[dict[str, Any], tuple[Any, dict[str, Any], dict[str, Any]]]:
     """Headers and body as Celery's receivers know them: a dict, and (args, kwargs, embed)."""
-    message = call.message
     known = message.headers
-    known.origin = known.origin or origin()
+    known.origin = known.origin or protocol.origin()
     known.argsrepr = brief(message.args) if known.argsrepr is None else known.argsrepr
     known.kwargsrepr = brief(message.kwargs) if known.kwargsrepr is None else known.kwargsrepr
     headers = {key: value for key, value in msgspec.structs.asdict(known).items() if value is not msgspec.UNSET}
     return {**headers, **message.extra}, (list(message.args), message.kwargs, msgspec.structs.asdict(message.embed))
 
 
-def _close(call: Call, headers: dict[str, Any], body: tuple[Any, dict[str, Any], dict[str, Any]], properties: Any) -> None:
+def _close(message: Message, headers: dict[str, Any], body: tuple[Any, dict[str, Any], dict[str, Any]]) -> None:
     """Take over what the receivers left."""
-    message = call.message
     for key, value in headers.items():
         if key in _FIELDS:
             setattr(message.headers, key, value)
@@ -81,5 +82,3 @@ def _close(call: Call, headers: dict[str, Any], body: tuple[Any, dict[str, Any],
     for key, value in embed.items():
         if key in message.embed.__struct_fields__:
             setattr(message.embed, key, value)
-    call.address["properties"] = {key: properties[key] for key in properties if key not in ("correlation_id", "reply_to")}
-    call.address["reply_to"] = properties.get("reply_to") or ""
