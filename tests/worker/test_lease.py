@@ -15,7 +15,7 @@ from umbel.stores.memory.broker import MemoryBroker
 from umbel.testing.given import envelopes, ids
 from umbel.worker.lease import Lease
 
-SECONDS = 0.15
+SECONDS = 0.6
 LONG = 1000.0
 
 
