@@ -70,7 +70,7 @@ _KEPT: tuple[_Row, ...] = (
         "flag",
         True,
         "",
-        "Whether the next is so if it is unset; after a loss a worker always connects again.",
+        "What the next is if it is unset. After a loss a worker always connects again.",
     ),
     ("broker_connection_retry_on_startup", "flag", None, "", "Whether a worker waits for a store that is away when it starts."),
     ("broker_lease", "seconds", 30.0, "", "How long a worker that shows no sign of life keeps what it holds."),
