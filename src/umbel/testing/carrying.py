@@ -155,7 +155,7 @@ class Carrying(Given):
     # Due
 
     def test_a_due_message_is_handed_out_at_its_time_and_not_before(self, broker: Broker) -> None:
-        due = clock.now() + 0.3
+        due = clock.now() + 1.0
         broker.send(envelopes("a", due=due))
         assert broker.reserve(["q"], 1, 0.05) == []
         assert broker.depth(["q"])["q"] == Depth(later=1)
