@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from umbel import Umbel, clock
+from umbel.errors import DecodeError
 from umbel.pools.pool import Abilities
 from umbel.stores.broker import Delivery
 from umbel.wire import protocol
@@ -88,6 +89,17 @@ def test_a_plain_message_runs() -> None:
 def test_jobs_are_numbered() -> None:
     the_judge = judge()
     assert [ticket(the_judge.judge(delivery())).job.number for _ in range(3)] == [1, 2, 3]
+
+
+def test_all_headers_are_read_where_somebody_must_be_told() -> None:
+    one = delivery()
+    one.envelope.headers = one.envelope.headers.replace(b'"retries":0', b'"retries":"many"')
+    with pytest.raises(DecodeError, match="retries"):
+        assert ticket(judge().judge(one)).headers  # where it runs it is found to be unreadable
+    one.revoked = True
+    found = judgement(judge().judge(one))
+    assert found.verdict is Verdict.UNREADABLE
+    assert "retries" in found.reason
 
 
 def test_the_task_s_own_options_count() -> None:

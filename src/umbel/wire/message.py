@@ -38,6 +38,18 @@ class Headers(msgspec.Struct, gc=False, kw_only=True, forbid_unknown_fields=True
     redelivered: bool | msgspec.UnsetType = msgspec.UNSET
 
 
+class Label(msgspec.Struct, gc=False):
+    """The few headers by which a worker decides what becomes of a message; the place where it runs reads them all."""
+
+    task: str
+    id: str
+    shadow: str | None = None
+    eta: str | None = None
+    expires: str | None = None
+    timelimit: tuple[Seconds | None, Seconds | None] = (None, None)
+    ignore_result: bool | None = None
+
+
 class Embed(msgspec.Struct, gc=False):
     """What is to happen after the task: signatures as plain dicts; `chain` is reversed, its last element runs next."""
 

@@ -15,7 +15,7 @@ from umbel.execution.outcome import Job
 from umbel.pools.pool import Abilities
 from umbel.stores.broker import Delivery
 from umbel.wire import protocol
-from umbel.wire.message import Headers
+from umbel.wire.message import Headers, Label
 from umbel.worker.ratelimit import Bucket, RateLimits
 from umbel.worker.ticket import Ticket
 
@@ -101,30 +101,30 @@ class Judge:
         `known`: options by task, looked up for others of the same batch; this adds to them.
         """
         try:
-            headers = protocol.headers(delivery.envelope, self._rules.accept)
+            label = protocol.label(delivery.envelope, self._rules.accept)
         except DecodeError as error:
             return Judgement(Verdict.UNREADABLE, delivery, reason=str(error))
-        options = (known and known.get(headers.task)) or self._options(headers.task, known)
+        options = (known and known.get(label.task)) or self._options(label.task, known)
         if delivery.revoked:
-            return Judgement(Verdict.REVOKED, delivery, headers, options.task if options else None)
+            return self._refused(Verdict.REVOKED, delivery, options.task if options else None)
         if delivery.begun:
-            return Judgement(Verdict.STRANDED, delivery, headers)
+            return Judgement(Verdict.STRANDED, delivery)
         if options is None:
-            return self._parked(delivery, headers, f"no worker knows the task {headers.task!r}")
+            return self._parked(delivery, f"no worker knows the task {label.task!r}")
         task = options.task
-        if headers.expires is not None or headers.eta is not None:
-            verdict = self._by_time(delivery, headers, task)
+        if label.expires is not None or label.eta is not None:
+            verdict = self._by_time(delivery, label, task)
             if verdict is not None:
                 return verdict
-        hard, soft = headers.timelimit
+        hard, soft = label.timelimit
         soft, hard = soft or options.soft, hard or options.hard
         if (soft or hard) and (reason := self._beyond(task, soft=soft, hard=hard)):
-            return self._parked(delivery, headers, reason)
+            return self._parked(delivery, reason)
         if (bucket := options.bucket) and (wait := bucket.take(clock.monotonic())):
-            return Judgement(Verdict.THROTTLED, delivery, headers, when=wait, turn=bucket.turn(clock.monotonic()))
+            return Judgement(Verdict.THROTTLED, delivery, when=wait, turn=bucket.turn(clock.monotonic()))
         number, envelope = next(self._number), delivery.envelope
         job = Job(number, options.name, envelope, delivery.attempt, soft, hard, options.tell, options.is_async)
-        return Ticket(delivery, headers, task, job, options.early)
+        return Ticket(delivery, label, task, job, options.early)
 
     def _options(self, name: str, known: dict[str, Options] | None) -> Options | None:
         task = self._tasks.get(name)
@@ -144,17 +144,17 @@ class Judge:
             known[name] = options
         return options
 
-    def _by_time(self, delivery: Delivery, headers: Headers, task: Task[..., Any]) -> Judgement | None:
+    def _by_time(self, delivery: Delivery, label: Label, task: Task[..., Any]) -> Judgement | None:
         """What follows from `expires` and `eta`; None if it may run now."""
         now = clock.now()
         try:
-            expires, eta = protocol.when(headers.expires), protocol.when(headers.eta)
+            expires, eta = protocol.when(label.expires), protocol.when(label.eta)
         except DecodeError as error:
             return Judgement(Verdict.UNREADABLE, delivery, reason=str(error))
         if expires and expires <= now:
-            return Judgement(Verdict.EXPIRED, delivery, headers, task)
+            return self._refused(Verdict.EXPIRED, delivery, task)
         if eta and eta > now + EARLY:
-            return Judgement(Verdict.LATER, delivery, headers, when=eta)
+            return Judgement(Verdict.LATER, delivery, when=eta)
         return None
 
     def _beyond(self, task: Task[..., Any], *, soft: float | None, hard: float | None) -> str:
@@ -165,11 +165,19 @@ class Judge:
             return f"this worker's pool cannot keep the {kind} time limit of {task.name!r}"
         return ""
 
-    def _parked(self, delivery: Delivery, headers: Headers, reason: str) -> Judgement:
+    def _refused(self, verdict: Verdict, delivery: Delivery, task: Task[..., Any] | None, reason: str = "") -> Judgement:
+        """One that will never run: whoever waits for it is told, which takes all headers."""
+        try:
+            headers = protocol.headers(delivery.envelope, self._rules.accept)
+        except DecodeError as error:
+            return Judgement(Verdict.UNREADABLE, delivery, reason=str(error))
+        return Judgement(verdict, delivery, headers, task, reason=reason)
+
+    def _parked(self, delivery: Delivery, reason: str) -> Judgement:
         """Leave it to others for a while; too long parked (or no patience at all), and it is to be buried."""
         now, ttl = clock.now(), self._rules.unknown_ttl
         age = 0.0 if delivery.parked is None else now - delivery.parked
         if age >= ttl:
-            return Judgement(Verdict.UNKNOWN, delivery, headers, reason=reason)
+            return self._refused(Verdict.UNKNOWN, delivery, None, reason)
         pause = min(max(age, FIRST_PARK), PARK, ttl - age)
-        return Judgement(Verdict.PARKED, delivery, headers, when=now + pause, reason=reason)
+        return Judgement(Verdict.PARKED, delivery, when=now + pause, reason=reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from umbel import signals, states
@@ -15,7 +16,7 @@ from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.pool import Pool
 from umbel.stores.broker import Conclusion, Delivery
 from umbel.wire import protocol, result
-from umbel.wire.message import Headers
+from umbel.wire.message import Headers, Label
 from umbel.wire.result import Result
 from umbel.worker.book import Book
 from umbel.worker.judge import Judgement, Verdict
@@ -101,9 +102,10 @@ class Reap:
     def _begun(self, begun: Begun) -> None:
         ticket = self._book[begun.number]
         ticket.began, ticket.pid = begun.when, begun.pid
-        if ticket.task.track_started and not ignored(ticket.headers, ticket.task):
+        if ticket.task.track_started and not ignored(ticket.label, ticket.task):
             meta = {"pid": begun.pid, "hostname": self._hostname}
-            self._settle.note(self._result(ticket.headers, states.STARTED, meta))
+            with suppress(DecodeError):  # then it does not run, and its outcome says why
+                self._settle.note(self._result(ticket.headers, states.STARTED, meta))
 
     # -- how a run may end, one method for each kind --------------------------------------------------------------
 
@@ -151,16 +153,16 @@ class Reap:
         """Tell and settle what dead workers held and what must not simply run again."""
         for delivery in deliveries:
             try:
-                headers = protocol.headers(delivery.envelope, self._accept)
+                label = protocol.label(delivery.envelope, self._accept)
             except DecodeError as error:
                 self._unread(delivery, error)
                 continue
             if delivery.revoked:
-                self._discard(delivery, headers, self._tasks.get(headers.task))
+                self._call_off(delivery, self._tasks.get(label.task))
                 continue
-            name = f"{headers.shadow or headers.task}[{headers.id}]"
+            name = f"{label.shadow or label.task}[{label.id}]"
             delivery.attempt -= 1  # `recover` has counted its own hand-out, but nothing ran in it
-            self._end_lost(delivery, Job(0, headers.task, delivery.envelope), "its worker died", name, again=not delivery.begun)
+            self._end_lost(delivery, Job(0, label.task, delivery.envelope), "its worker died", name, again=not delivery.begun)
 
     def _end_lost(self, delivery: Delivery, job: Job, how: str, name: str, *, again: bool) -> None:
         """Let a task whose process died run `again` while it may, else tell its failure."""
@@ -178,7 +180,7 @@ class Reap:
 
     def _terminated(self, ticket: Ticket, outcome: Outcome) -> None:
         if ticket.revoked:
-            self._discard(ticket.delivery, ticket.headers, ticket.task)
+            self._call_off(ticket.delivery, ticket.task)
             return
         log.warning("Task %s was ended on request", ticket)
         ticket.delivery.revoked = ticket.signum is not None
@@ -224,11 +226,21 @@ class Reap:
         results = [result.encode(id, states.FAILURE, error, serializer=self._serializer)] if id else []
         self._settle.conclude(Conclusion(delivery, results, buried=str(error)))
 
+    def _call_off(self, delivery: Delivery, task: Task[..., Any] | None) -> None:
+        """End one that was revoked before it began."""
+        try:
+            headers = protocol.headers(delivery.envelope, self._accept)
+        except DecodeError as error:
+            self._unread(delivery, error)
+        else:
+            self._discard(delivery, headers, task)
+
     def _discard(self, delivery: Delivery, headers: Headers, task: Task[..., Any] | None, *, expired: bool = False) -> None:
         """End one that must not run any more, because somebody revoked it or its time has passed."""
         log.info("Discarding revoked task: %s[%s]", headers.shadow or headers.task, headers.id)
         if signals.task_revoked.receivers and task is not None:
-            ticket = Ticket(delivery, headers, task, Job(0, task.name, delivery.envelope), early=False)
+            label = protocol.label(delivery.envelope, self._accept)
+            ticket = Ticket(delivery, label, task, Job(0, task.name, delivery.envelope), early=False)
             signals.task_revoked.send(task, request=ticket, terminated=False, signum=None, expired=expired)
         error = TaskRevokedError("expired" if expired else "revoked")
         results = [] if ignored(headers, task) else [self._result(headers, states.REVOKED, error)]
@@ -253,11 +265,11 @@ class Reap:
         )
 
 
-def ignored(headers: Headers, task: Task[..., Any] | None) -> bool:
+def ignored(label: Label | Headers, task: Task[..., Any] | None) -> bool:
     """True if nobody wants the result of this call."""
-    if headers.ignore_result is None:
+    if label.ignore_result is None:
         return bool(task and task.ignore_result)
-    return headers.ignore_result
+    return label.ignore_result
 
 
 def is_acked(ticket: Ticket) -> bool:

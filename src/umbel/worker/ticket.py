@@ -9,14 +9,15 @@ import msgspec
 from umbel.client.task import Task
 from umbel.execution.outcome import Job
 from umbel.stores.broker import Delivery
-from umbel.wire.message import Headers
+from umbel.wire import protocol
+from umbel.wire.message import Headers, Label
 
 
 class Ticket(msgspec.Struct, gc=False):
     """One delivery on its way through this worker; also the `request` that worker signals hand to their receivers."""
 
     delivery: Delivery
-    headers: Headers
+    label: Label
     task: Task[..., Any]
     job: Job
     early: bool
@@ -33,12 +34,18 @@ class Ticket(msgspec.Struct, gc=False):
     @property
     def id(self) -> str:
         """The task's id."""
-        return self.headers.id
+        return self.label.id
 
     @property
     def name(self) -> str:
         """The task's name, or what it was asked to be shown as."""
-        return self.headers.shadow or self.headers.task
+        return self.label.shadow or self.label.task
+
+    @property
+    def headers(self) -> Headers:
+        """All headers; raises DecodeError if those that nobody has looked at yet cannot be read."""
+        envelope = self.delivery.envelope
+        return protocol.headers(envelope, frozenset({envelope.content_type}))
 
     def __str__(self) -> str:
-        return f"{self.name}[{self.headers.id}]"
+        return f"{self.name}[{self.label.id}]"
