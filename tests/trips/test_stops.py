@@ -77,7 +77,7 @@ def test_a_worker_that_was_taken_for_dead_stops_what_it_had_kept_for_later(proje
     tasks = """
     app.conf.worker_disable_rate_limits = "UNLIMITED" in os.environ
 
-    @app.task(rate_limit="6/m")
+    @app.task(rate_limit="1/m")
     def mark(number): tell(number)
     """
     made = project(tasks, lease=0.5)
