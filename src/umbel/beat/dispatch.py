@@ -18,7 +18,7 @@ from umbel.client.entry import Entry
 from umbel.client.named import Named
 from umbel.client.tick import call_of
 from umbel.errors import BrokerDown, BrokerError, BrokerRefused
-from umbel.execution.announce import announce, is_watched
+from umbel.execution.announce import written
 from umbel.stores.broker import Once
 from umbel.stores.schedule import Ticks
 from umbel.wire.ids import derived
@@ -194,8 +194,8 @@ class Dispatch:
     def _letter(self, entry: Entry, moment: float) -> Letter:
         stream = self._stream + entry.name
         call = call_of(self._app, entry, id=derived(f"{stream}\0{entry.task}", moment))
-        then = announce(call.message, call.address) if is_watched() else None
-        return Letter(entry.name, entry.task, Once(call.encode(), stream, moment), then)
+        envelope, then = written(call.message, call.address)
+        return Letter(entry.name, entry.task, Once(envelope, stream, moment), then)
 
     def _hand_in(self, letters: Sequence[Letter]) -> None:
         try:

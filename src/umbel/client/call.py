@@ -9,7 +9,7 @@ from umbel.client.options import check
 from umbel.client.routing import Destination, Router
 from umbel.errors import EncodeError
 from umbel.execution import when
-from umbel.execution.announce import announce, is_watched
+from umbel.execution.announce import written
 from umbel.execution.request import Request
 from umbel.wire import protocol
 from umbel.wire.envelope import Envelope
@@ -52,13 +52,13 @@ class Call:
         """The keywords of `protocol.encode`."""
 
     def encode(self) -> Envelope:
-        """The envelope; an EncodeError names what cannot travel."""
+        """The envelope, of which nobody is told; an EncodeError names what cannot travel."""
         return protocol.encode(self.message, **self.address)
 
     def send(self, outbox: Outbox, *, retry: bool | None = None, policy: Mapping[str, Any] | None = None) -> None:
         """Give it to the outbox. `before_task_publish` is told before it is written, `after_task_publish` once it is sent."""
-        then = announce(self.message, self.address, policy) if is_watched() else None
-        outbox.send((self.encode(),), retry=retry, policy=policy, then=then)
+        envelope, then = written(self.message, self.address, policy)
+        outbox.send((envelope,), retry=retry, policy=policy, then=then)
 
     def template(self) -> protocol.Template:
         """What all calls that differ in nothing but id and arguments share."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
+from umbel.execution import when
+
 FARTHEST = 1e10
 """Seconds from now: some three hundred years."""
 
@@ -31,12 +33,13 @@ def _is_limit(value: Any) -> bool:
 
 
 def _is_moment(value: Any) -> bool:
-    if isinstance(value, str):
-        try:
-            value = datetime.datetime.fromisoformat(value)
-        except ValueError:
-            return False
-    return isinstance(value, datetime.datetime)
+    if not isinstance(value, (str, datetime.datetime)):
+        return False
+    try:
+        when.absolute(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_whole(value: Any) -> bool:

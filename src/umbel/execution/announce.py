@@ -23,11 +23,27 @@ def is_watched() -> bool:
     return bool(before_task_publish.receivers or after_task_publish.receivers)
 
 
-def announce(message: Message, address: dict[str, Any], policy: Mapping[str, Any] | None = None) -> Callable[[], None]:
-    """Tell `before_task_publish`, which may change both; gives what tells `after_task_publish`.
+def written(
+    message: Message, address: dict[str, Any], policy: Mapping[str, Any] | None = None
+) -> tuple[Envelope, Callable[[], None] | None]:
+    """The envelope, and what is to be called once it is sent, if anybody listens; receivers may have changed both before.
 
-    `address` are the keywords of `protocol.encode`, `policy` says how sending is tried again.
+    `address` are the keywords of `protocol.encode`, `policy` says how sending is tried again. EncodeError tells what cannot go.
     """
+    then = _announce(message, address, policy) if is_watched() else None
+    return protocol.encode(message, **address), then
+
+
+def written_in_run(message: Message, address: dict[str, Any]) -> Envelope:
+    """The envelope of a message that leaves with the outcome of a run; both signals are told in the process that runs it."""
+    envelope, then = written(message, address)
+    if then is not None:
+        then()
+    return envelope
+
+
+def _announce(message: Message, address: dict[str, Any], policy: Mapping[str, Any] | None) -> Callable[[], None]:
+    """Tell `before_task_publish`; gives what tells `after_task_publish`."""
     exchange, routing_key = address["exchange"], address["routing_key"] or address["queue"]
     headers, body = _opened(message)
     properties = {"correlation_id": headers["id"], "reply_to": address["reply_to"], **address["properties"]}
@@ -50,16 +66,6 @@ def announce(message: Message, address: dict[str, Any], policy: Mapping[str, Any
 
 def _tell(name: str, headers: dict[str, Any], body: Any, exchange: str, routing_key: str) -> None:
     after_task_publish.send(name, headers=headers, body=body, exchange=exchange, routing_key=routing_key)
-
-
-def encoded(message: Message, address: dict[str, Any]) -> Envelope:
-    """The envelope of a message that leaves with the outcome of a run; both signals are told in the process that runs it."""
-    if not is_watched():
-        return protocol.encode(message, **address)
-    then = announce(message, address)
-    envelope = protocol.encode(message, **address)
-    then()
-    return envelope
 
 
 def _opened(message: Message) -> tuple[dict[str, Any], tuple[Any, dict[str, Any], dict[str, Any]]]:

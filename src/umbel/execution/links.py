@@ -14,7 +14,7 @@ from typing import Any
 
 from umbel.errors import InvalidTaskError
 from umbel.execution import when
-from umbel.execution.announce import encoded
+from umbel.execution.announce import written_in_run
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable
 from umbel.wire.brief import brief
@@ -112,7 +112,7 @@ def envelope_of(
         "reply_to": options.get("reply_to") or request.reply_to or "",
         "properties": {},
     }
-    return encoded(message, address)
+    return written_in_run(message, address)
 
 
 def _headers(step: Step, request: Request, task: Runnable | None, eta: str | None) -> Headers:

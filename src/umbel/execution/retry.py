@@ -9,7 +9,7 @@ from typing import Any
 
 from umbel.errors import MaxRetriesExceededError, Retry
 from umbel.execution import when
-from umbel.execution.announce import encoded
+from umbel.execution.announce import written_in_run
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable
 from umbel.wire.brief import brief
@@ -130,7 +130,7 @@ def again(
         "reply_to": options.get("reply_to") or request.reply_to or "",
         "properties": {name: value for name, value in (request.properties or {}).items() if name not in _OF_ONE_DELIVERY},
     }
-    return encoded(_message(request, args, kwargs, iso, options), address)
+    return written_in_run(_message(request, args, kwargs, iso, options), address)
 
 
 def _message(

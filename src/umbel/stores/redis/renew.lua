@@ -1,4 +1,4 @@
--- Keeps the owner's lease. Keys: owners, held, begun, unheard, the lists.  owner seconds known unheard
+-- Keeps the owner's lease. Keys: owners, held, unheard, the lists.  owner seconds known unheard
 -- Gives 0 if it had been lost.
 insist()
 local time, owner = now(), ARGV[1]
