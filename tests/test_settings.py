@@ -10,6 +10,7 @@ import pytest
 from umbel.errors import ImproperlyConfigured
 from umbel.settings import TABLE, Settings, find, hide_password
 from umbel.settings.kinds import KINDS, fits, read
+from umbel.testing.waiting import patience
 
 
 def test_every_default_fits_its_kind():
@@ -157,19 +158,19 @@ def test_threads_that_come_while_another_loads_wait_for_it():
 
     def slow():
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(patience())
         return {"task_serializer": "yaml"}
 
     conf, seen = Settings(), []
     conf.add_defaults(slow)
     first = threading.Thread(target=lambda: seen.append(conf.task_serializer))
     first.start()
-    assert begun.wait(10)
+    assert begun.wait(patience())
     second = threading.Thread(target=lambda: seen.append(conf.task_serializer))
     second.start()
     go_on.set()
     for thread in (first, second):
-        thread.join(10)
+        thread.join(patience())
     assert seen == ["yaml", "yaml"]
 
 

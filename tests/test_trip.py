@@ -11,6 +11,7 @@ from tests.profiled import profiled
 from umbel import Umbel
 from umbel.execution.execute import Executor
 from umbel.execution.outcome import Job
+from umbel.testing.waiting import patience
 from umbel.wire import protocol
 from umbel.wire.message import Headers, Message
 from umbel.wire.result import encode
@@ -70,9 +71,9 @@ def test_reading_a_result_without_the_store_is_six_functions_in_three_files(add)
         add.app.backend.store([encode(result.id, "SUCCESS", 5)])
         return result
 
-    stored().get(timeout=5)
+    stored().get(timeout=patience())
     result = stored()
-    entered = {step for step in trip(lambda: result.get(timeout=5)) if "/umbel/stores/" not in step[0]}
+    entered = {step for step in trip(lambda: result.get(timeout=patience())) if "/umbel/stores/" not in step[0]}
     assert sorted(name for _, name in entered) == [
         "AsyncResult._keep",
         "AsyncResult._wait",

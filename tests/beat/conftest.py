@@ -12,7 +12,7 @@ import pytest
 
 from umbel import Umbel, clock
 from umbel.beat import Beat
-from umbel.testing.waiting import until
+from umbel.testing.waiting import patience, until
 
 
 class Running:
@@ -37,13 +37,13 @@ class Running:
 
     def stop(self) -> None:
         self.beat.stop()
-        self.thread.join(20)
+        self.thread.join(patience())
         assert not self.thread.is_alive()
         assert self.failure is None
 
     def leads(self) -> Running:
         """Wait until it does."""
-        until(lambda: self.beat.leads, 20)
+        until(lambda: self.beat.leads)
         return self
 
 

@@ -138,7 +138,7 @@ def test_what_was_sent_is_noted_before_anything_else_is_done(app, start):
     running.beat._duty.look = lambda: None  # what would note it half a second later
     sent = waiting(app)
     until(lambda: waiting(app) > sent)
-    until(lambda: app.schedule["a"].count == waiting(app), 5)
+    until(lambda: app.schedule["a"].count == waiting(app))
 
 
 def test_of_two_beats_one_leads_and_the_other_takes_over(app, start):
@@ -173,7 +173,7 @@ def test_a_schedule_that_takes_longer_to_read_than_a_lease_lasts_is_led_all_the_
     app.conf.beat_schedule = {f"e{n}": {"task": "add", "schedule": 0.1} for n in range(15)}
     for _ in range(2):
         start(app)
-    until(lambda: waiting(app) >= 15, 30)
+    until(lambda: waiting(app) >= 15)
 
 
 def test_edits_act_within_a_second(app, start):
@@ -536,7 +536,7 @@ def test_a_clock_that_is_put_back_sends_nothing_twice(app, start, moved, caplog)
     moved(-2.5)
     until(lambda: re.search(r"The system's clock went back by 2\.[45] s", caplog.text))
     sent = waiting(app)
-    until(lambda: waiting(app) > sent + 2, 30)
+    until(lambda: waiting(app) > sent + 2)
     dues = [each["due"] for each in drain(app)]
     assert dues == sorted(set(dues))
 

@@ -30,8 +30,8 @@ def passes(app: Umbel, start: Callable, moved: Callable) -> Callable[..., None]:
         moved(to(when) - 1.0 - clock.now())
         if not running:
             running.append(start(app).leads())
-        until(lambda: clock.now() > to(when) + 0.5, 20)
-        until(lambda: waiting(app) >= len(sent), 20)
+        until(lambda: clock.now() > to(when) + 0.5)
+        until(lambda: waiting(app) >= len(sent))
         found = [(each["periodic_task_name"], datetime.fromtimestamp(each["due"], app.timezone)) for each in drain(app)]
         assert sorted((name, f"{due:%H:%M %Z}") for name, due in found) == list(sent)
 

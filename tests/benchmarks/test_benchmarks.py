@@ -13,6 +13,8 @@ from types import ModuleType
 
 from tests.servers.missing import lacks
 
+from umbel.testing.waiting import patience
+
 ROOT = Path(__file__).parent.parent.parent
 BESIDE = ROOT / "benchmarks" / "beside" / "main.py"
 PEERS = ("celery", "dramatiq", "huey", "taskiq", "rq")
@@ -63,7 +65,9 @@ def test_umbel_is_measured_beside_all_peers_that_are_installed(tmp_path):
     peers = [peer for peer in PEERS if (ROOT / ".bench" / peer / f".ready-bench-{peer}").exists()]
     file = tmp_path / "json"
     command = [sys.executable, BESIDE, "--rounds", "1", "--scale", "0.0005", "--only", "drain_kept", "crowd"]
-    done = subprocess.run([*command, "--json", file, "--peers", *peers], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [*command, "--json", file, "--peers", *peers], capture_output=True, text=True, timeout=patience(), check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     drain, *crowd = json.loads(file.read_text())["rounds"].values()
     assert set(drain) == {"umbel", "umbel-sqlite", *peers}

@@ -15,11 +15,12 @@ from datetime import UTC, datetime
 
 from tests.chaos.oracle import Verdicts, classify
 from tests.chaos.table import Fault, Sent
-from tests.trips.project import Project, Worker, until
+from tests.trips.project import Project, Worker
 
 from umbel import Umbel
 from umbel.states import READY_STATES
 from umbel.stores.broker import Depth
+from umbel.testing.waiting import until
 
 QUEUES = ("celery", "probe")
 
@@ -151,7 +152,7 @@ class Arena:
     def goes_on(self) -> None:
         """Wait until one more task has begun or ended."""
         seen = len(self.effects())
-        until(lambda: self.works() and len(self.effects()) > seen, deadline=60)
+        until(lambda: self.works() and len(self.effects()) > seen)
 
     def send(self, app: Umbel, kind: str) -> str:
         """Send a task that the arena knows of; gives its id."""
@@ -208,7 +209,7 @@ class Arena:
                 self.works()
                 return all(depth.ready == depth.held == depth.later == 0 for depth in depths())
 
-            until(is_quiet, deadline=120, saying=depths)
+            until(is_quiet, times=4, saying=depths)
 
     def judge(self) -> Verdicts:
         """What became of all that was sent."""
@@ -289,8 +290,8 @@ def arena(project: Project, seed: int, *, workers: int, pause: float = 0.003) ->
     """An arena whose workers work."""
     made = Arena(project, seed, workers=workers, pause=pause)
     try:
-        until(made.effects, deadline=60)
-        until(lambda: all(worker.family()[2:] for worker in made.workers), deadline=60)
+        until(made.effects)
+        until(lambda: all(worker.family()[2:] for worker in made.workers))
         yield made
     finally:
         made.close()

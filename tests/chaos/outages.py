@@ -12,7 +12,8 @@ from pathlib import Path
 
 from tests.servers.proxy import Mode, Proxy, standing_before
 from tests.servers.redis import RedisServer
-from tests.trips.project import until
+
+from umbel.testing.waiting import until
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0")
 """What is accepted survives a kill of the server."""

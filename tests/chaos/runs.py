@@ -12,7 +12,8 @@ from tests.chaos.oracle import Verdicts
 from tests.chaos.outages import OUTAGES, Stage
 from tests.chaos.table import Fault, Table
 from tests.servers.redis import RedisServer
-from tests.trips.project import until
+
+from umbel.testing.waiting import until
 
 RESUME = 5.0
 """Seconds within which every worker is to take new work, once the store is back."""
@@ -39,17 +40,17 @@ def outages(arena: Arena, stage: Stage, kinds: Sequence[str], table: Table) -> N
     for kind in kinds:
         with arena.app() as app:
             slow = [arena.send(app, "slow") for _ in arena.workers]
-            until(lambda slow=slow: begun(arena, slow) == set(slow), deadline=30)
+            until(lambda slow=slow: begun(arena, slow) == set(slow))
         fault = Fault(kind)
         arena.faults.append(fault)
         OUTAGES[kind](stage, arena.random)
-        until(lambda: answers(stage), deadline=30)
+        until(lambda: answers(stage))
         fault.resumed = resumed(arena, time.monotonic())
         assert max(fault.resumed) <= RESUME + ALLOWANCE, f"{kind}: {fault.resumed}"
         with arena.app() as app:
             backend = app.backend
             assert backend is not None
-            until(lambda slow=slow, backend=backend: len(backend.fetch(slow)) == len(slow), deadline=30)
+            until(lambda slow=slow, backend=backend: len(backend.fetch(slow)) == len(slow))
     assert arena.works()
     assert not arena.exits, arena.last_words()
     arena.settle()
@@ -68,11 +69,11 @@ def stalls(arena: Arena, count: int, table: Table) -> None:
         before, given, end = worker.log.count(TAKEN), arena.count(GIVEN), time.monotonic() + 10 * arena.project.lease
         for pid in still:
             os.kill(pid, signal.SIGSTOP)
-        until(lambda given=given, end=end: arena.count(GIVEN) > given or time.monotonic() > end, deadline=60)
+        until(lambda given=given, end=end: arena.count(GIVEN) > given or time.monotonic() > end)
         taken = arena.count(GIVEN) > given  # if not, it held nothing, or the others had no time either
         for pid in still:
             os.kill(pid, signal.SIGCONT)
-        until(lambda worker=worker, before=before, taken=taken: worker.log.count(TAKEN) > before or not taken, deadline=60)
+        until(lambda worker=worker, before=before, taken=taken: worker.log.count(TAKEN) > before or not taken)
     assert arena.works()
     assert not arena.exits, arena.last_words()
     arena.settle()
@@ -111,7 +112,7 @@ def resumed(arena: Arena, back: float) -> list[float]:
         return len(first) == len(arena.workers)
 
     with arena.app() as app:
-        until(all_have, deadline=60, saying=lambda: f"{first} of {len(arena.workers)} workers, {len(probes)} probes")
+        until(all_have, saying=lambda: f"{first} of {len(arena.workers)} workers, {len(probes)} probes")
     return list(first.values())
 
 

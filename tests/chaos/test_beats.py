@@ -16,9 +16,9 @@ from pathlib import Path
 from tests.beat.messages import drain, waiting
 from tests.chaos.arena import new_seed
 from tests.servers import redis
-from tests.trips.project import until
 
 from umbel import Umbel
+from umbel.testing.waiting import patience, until
 
 BLOWS = int(os.environ.get("UMBEL_CHAOS_BEATS", "6"))
 BEATS = 3
@@ -55,13 +55,13 @@ class Arena:
         watcher = threading.Thread(target=self.watch)
         try:
             self.fill()
-            until(lambda: waiting(self.app), deadline=30)
+            until(lambda: waiting(self.app))
             watcher.start()
             for _ in range(self.blows):
                 self.strike()
             self.wake(everyone=True)
             sent = waiting(self.app)
-            until(lambda: waiting(self.app) > sent + len(EVERY), deadline=30)
+            until(lambda: waiting(self.app) > sent + len(EVERY))
         except BaseException as failure:
             self.failure = failure
         finally:
@@ -72,7 +72,7 @@ class Arena:
             for process in self.beats.values():
                 process.terminate()
             for process in self.beats.values():
-                process.wait(30)
+                process.wait(patience())
 
     def fill(self) -> None:
         """Start as many beats as are missing."""
@@ -93,7 +93,7 @@ class Arena:
 
     def strike(self) -> None:
         """Kill or pause the leader at a random moment, and wait until there is one that sends."""
-        pid = until(self.leader, deadline=30)
+        pid = until(self.leader)
         time.sleep(self.random.uniform(0.0, 1.2))
         if self.random.random() < 0.5 or len(self.paused) == BEATS - 1:
             os.kill(pid, signal.SIGKILL)
@@ -102,7 +102,7 @@ class Arena:
             os.kill(pid, signal.SIGSTOP)
             self.paused.append((time.monotonic() + self.random.uniform(0.5, 8.0), pid))
         struck = time.monotonic()
-        until(lambda: self.wake() or (self.leader() and self.growth[-1][0] > struck + 0.2), deadline=30)
+        until(lambda: self.wake() or (self.leader() and self.growth[-1][0] > struck + 0.2))
         self.fill()
 
     def wake(self, *, everyone: bool = False) -> None:

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 
 import pytest
 from tests.cli.project import Project
-from tests.cli.test_worker import read, until
+from tests.cli.test_worker import read
+
+from umbel.testing.waiting import patience, until
 
 CODE = """
 from umbel import Umbel
@@ -46,7 +48,7 @@ def beating(project: Project, *options: str, **kwargs: object) -> Iterator[subpr
     finally:
         if process.poll() is None:
             process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=patience())
 
 
 def sent(project: Project, queue: str = "celery") -> int:
@@ -62,7 +64,7 @@ def test_it_sends_until_it_is_told_to_stop(project: Project, number: signal.Sign
     with beating(project) as beat:
         until(lambda: sent(project) >= 2)
         beat.send_signal(number)
-        out, err = beat.communicate(timeout=20)
+        out, err = beat.communicate(timeout=patience())
     assert (beat.returncode, err) == (0, "")
     for label, value in {
         "app": f"{project.name}, names 1 entry",
@@ -80,7 +82,7 @@ def test_it_sends_until_it_is_told_to_stop(project: Project, number: signal.Sign
 def test_who_stops_in_order_lets_another_lead_at_once(project: Project) -> None:
     with beating(project) as beat:
         beat.terminate()
-        beat.wait(20)
+        beat.wait(patience())
         assert "no beat runs, so nothing is sent" in project.umbel("schedule").out
 
 
@@ -117,7 +119,7 @@ def test_options_of_celery_that_change_nothing_are_told_and_taken(project: Proje
     words = ("-s", "celerybeat-schedule", "--enable-remote-control", "--executable", sys.executable)
     with beating(project, *words) as beat:
         beat.terminate()
-        _, err = beat.communicate(timeout=20)
+        _, err = beat.communicate(timeout=patience())
     assert err.splitlines() == [
         f"umbel: --schedule celerybeat-schedule has no effect: the schedule is kept in sqlite:///{project.folder}/q.db",
         "umbel: --enable-remote-control has no effect: a beat answers nobody; `umbel schedule` tells which one leads",
@@ -135,7 +137,7 @@ def test_a_store_in_memory_reaches_no_worker_and_that_is_told(project: Project) 
         )
     finally:
         beat.terminate()
-        beat.communicate(timeout=20)
+        beat.communicate(timeout=patience())
 
 
 def test_the_schedule_may_be_kept_elsewhere(project: Project) -> None:
@@ -149,13 +151,13 @@ def test_it_runs_in_the_background_with_a_pidfile(project: Project) -> None:
     project.write(CODE)
     pidfile = project.folder / "b.pid"
     started = project.start("beat", "-D", "--pidfile", str(pidfile), "-f", "b.log", "-l", "INFO")
-    out, err = started.communicate(timeout=20)
+    out, err = started.communicate(timeout=patience())
     assert (started.returncode, err) == (0, "")
     pid = int(pidfile.read_text())
     try:
         assert out == f"beat runs in the background, pid {pid}\n"
         again = project.start("beat", "--pidfile", str(pidfile))
-        _, err = again.communicate(timeout=20)
+        _, err = again.communicate(timeout=patience())
         assert again.returncode == 73
         assert f"belongs to process {pid}, which is running" in err
         until(lambda: sent(project) >= 1)
@@ -168,7 +170,7 @@ def test_a_scheduler_of_ones_own_sends_instead(project: Project) -> None:
     with beating(project, "-S", f"{project.name}:Own") as beat:
         until(lambda: sent(project, "own") >= 2)
         beat.terminate()
-        out, _ = beat.communicate(timeout=20)
+        out, _ = beat.communicate(timeout=patience())
     assert f"sent by   {project.name}.Own" in out
     assert sent(project) == 0
 
@@ -188,7 +190,7 @@ def test_a_worker_may_send_too(project: Project) -> None:
         until(lambda: read(log).count("Task add[") >= 6)  # received and succeeded
         assert "sent by" in project.umbel("schedule").out
         worker.terminate()
-        _, err = worker.communicate(timeout=20)
+        _, err = worker.communicate(timeout=patience())
     finally:
         worker.kill()
     assert (worker.returncode, err) == (0, "")
@@ -211,8 +213,8 @@ def test_of_two_workers_with_a_beat_one_sends(project: Project) -> None:
         assert sorted(leads) == [False, True]
         leader = leads.index(True)
         workers[leader].kill()
-        until(lambda: "this one leads now" in read(logs[1 - leader]), 20)
+        until(lambda: "this one leads now" in read(logs[1 - leader]))
     finally:
         for worker in workers:
             worker.kill()
-            worker.communicate(timeout=20)
+            worker.communicate(timeout=patience())

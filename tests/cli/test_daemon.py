@@ -4,27 +4,19 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from umbel.cli.daemon import Pidfile, become
 from umbel.cli.failure import Failure
+from umbel.testing.waiting import patience, until
 
 TAKE = (
     "import sys; from umbel.cli.daemon import Pidfile; Pidfile(sys.argv[1]).take(); print('taken', flush=True); sys.stdin.read()"
 )
 BEGIN = "import os, sys, time\nfrom umbel.cli.daemon import detach\nbirth = detach('worker w1')\n"
-
-
-def until(fact: Callable[[], object], seconds: float = 10.0) -> None:
-    """Wait for a fact; fail if it does not come."""
-    end = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.005)
 
 
 @pytest.fixture
@@ -132,7 +124,7 @@ def test_ten_starters_at_once_leave_one_owner(tmp_path: Path) -> None:
 
 def detached(body: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", BEGIN + body, str(tmp_path)], capture_output=True, text=True, check=False, timeout=30
+        [sys.executable, "-c", BEGIN + body, str(tmp_path)], capture_output=True, text=True, check=False, timeout=patience()
     )
 
 

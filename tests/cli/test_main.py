@@ -11,6 +11,7 @@ from tests.cli.project import Project
 import umbel
 from umbel.cli.command import COMMANDS
 from umbel.cli.main import program
+from umbel.testing.waiting import patience
 
 SETTINGS = 'from umbel import Umbel\napp = Umbel("proj", broker="sqlite:///q.db")\n'
 
@@ -174,7 +175,7 @@ def test_a_reader_that_leaves_early_is_no_error(project: Project) -> None:
     process.stdout.close()
     assert process.stderr.read() == ""
     process.stderr.close()
-    process.wait(timeout=20)
+    process.wait(timeout=patience())
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

@@ -7,9 +7,12 @@ import pty
 import select
 import signal
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from tests.cli.project import Project
+
+from umbel.testing.waiting import patience
 
 
 class Terminal:
@@ -29,22 +32,30 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._file, text.encode())
 
-    def until(self, text: str, seconds: float = 15.0) -> None:
+    def until(self, text: str) -> None:
         """Read on until `text` has been seen."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + patience()
         while text not in self.seen:
-            assert self._more(deadline - time.monotonic()), self.seen
+            assert self._more(deadline), self.seen
 
     def end(self) -> int:
         """Read to the end; gives the exit code."""
-        while self._more(20.0):
+        deadline = time.monotonic() + patience()
+        while self._more(deadline):
             pass
-        os.close(self._file)
-        return self._process.wait(20)
+        return self._process.wait(patience())
 
-    def _more(self, seconds: float) -> bool:
-        if not select.select([self._file], (), (), max(seconds, 0))[0]:
-            return False
+    def close(self) -> None:
+        """End it, if it still runs."""
+        self._process.kill()
+        self._process.wait(patience())
+        os.close(self._file)
+
+    def _more(self, deadline: float) -> bool:
+        """True if there was something to read, False at the end; a program that shows something for ever is in time, too."""
+        left = deadline - time.monotonic()
+        assert left > 0, f"it does not end: {self.seen[-2000:]}"
+        assert select.select([self._file], (), (), left)[0], f"it shows no more: {self.seen[-2000:]}"
         try:
             data = os.read(self._file, 65536)
         except OSError:  # Linux tells the end of a terminal by EIO
@@ -53,10 +64,29 @@ class Terminal:
         return bool(data)
 
 
+Start = Callable[..., Terminal]
+
+
+@pytest.fixture
+def on_terminal(project: Project) -> Iterator[Start]:
+    """Starts a command on a terminal; what still runs at the end of the test is killed."""
+    opened: list[Terminal] = []
+
+    def start(*words: str) -> Terminal:
+        opened.append(Terminal(project, *words))
+        return opened[-1]
+
+    yield start
+    for terminal in opened:
+        terminal.close()
+
+
 @pytest.mark.parametrize(("answer", "code", "left"), [("y\n", 0, 0), ("n\n", 130, 2), ("\n", 130, 2)])
-def test_a_question_is_asked_and_its_answer_heard(project: Project, answer: str, code: int, left: int) -> None:
+def test_a_question_is_asked_and_its_answer_heard(
+    project: Project, on_terminal: Start, answer: str, code: int, left: int
+) -> None:
     project.send("proj.add", "proj.add")
-    terminal = Terminal(project, "purge")
+    terminal = on_terminal("purge")
     terminal.until("Delete 2 tasks from celery at sqlite:///")
     terminal.type(answer)
     assert terminal.end() == code
@@ -65,9 +95,9 @@ def test_a_question_is_asked_and_its_answer_heard(project: Project, answer: str,
     broker.close()
 
 
-def test_queues_are_watched_until_ctrl_c(project: Project) -> None:
+def test_queues_are_watched_until_ctrl_c(project: Project, on_terminal: Start) -> None:
     project.send("proj.add")
-    terminal = Terminal(project, "queues", "--watch")
+    terminal = on_terminal("queues", "--watch")
     terminal.until("celery")
     project.send("proj.add", queue="mail")
     terminal.until("mail")
@@ -76,16 +106,16 @@ def test_queues_are_watched_until_ctrl_c(project: Project) -> None:
     assert "Traceback" not in terminal.seen
 
 
-def test_long_work_shows_its_progress(project: Project) -> None:
+def test_long_work_shows_its_progress(project: Project, on_terminal: Start) -> None:
     project.bury(*["proj.add"] * 1500)
-    terminal = Terminal(project, "dead", "retry", "--all", "--force")
+    terminal = on_terminal("dead", "retry", "--all", "--force")
     assert terminal.end() == 0
     assert "sending again" in terminal.seen
     assert "sent 1,500 tasks again" in terminal.seen
 
 
-def test_a_worker_on_a_terminal_shows_its_flower_and_stops_on_ctrl_c(project: Project) -> None:
-    terminal = Terminal(project, "worker", "-c", "1", "-n", "w1@box", "-l", "INFO")
+def test_a_worker_on_a_terminal_shows_its_flower_and_stops_on_ctrl_c(project: Project, on_terminal: Start) -> None:
+    terminal = on_terminal("worker", "-c", "1", "-n", "w1@box", "-l", "INFO")
     terminal.until("w1@box ready.")
     assert "\x1b[32m" in terminal.seen
     assert "Ctrl-C finishes what runs, twice stops at once." in terminal.seen
@@ -94,9 +124,9 @@ def test_a_worker_on_a_terminal_shows_its_flower_and_stops_on_ctrl_c(project: Pr
     assert "Traceback" not in terminal.seen
 
 
-def test_no_color_is_obeyed(project: Project) -> None:
+def test_no_color_is_obeyed(project: Project, on_terminal: Start) -> None:
     project.send("proj.add")
-    terminal = Terminal(project, "-C", "queues")
+    terminal = on_terminal("-C", "queues")
     assert terminal.end() == 0
     assert "celery" in terminal.seen
     assert "\x1b[3" not in terminal.seen

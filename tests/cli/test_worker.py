@@ -3,8 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from tests.cli.project import Project
 
 from umbel.cli.worker import POOLS as OFFERED
+from umbel.testing.waiting import patience, until
 from umbel.worker.worker import POOLS
 
 TASKS = """
@@ -38,14 +38,6 @@ def speak():
 """
 
 
-def until(fact: Callable[[], object], seconds: float = 15.0) -> None:
-    """Wait for a fact; fail if it does not come."""
-    end = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.005)
-
-
 def read(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
@@ -61,13 +53,13 @@ def running(project: Project, *options: str, **kwargs: object) -> Iterator[subpr
     finally:
         if process.poll() is None:
             process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=patience())
 
 
 def ended(project: Project, *options: str, **kwargs: object) -> tuple[int, str, str]:
     """How a worker that does not start ends."""
     process = project.start("worker", "-c", "1", *options, **kwargs)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=patience())
     return process.returncode, out, err
 
 
@@ -78,7 +70,7 @@ def test_a_call_is_run_and_its_result_shown(project: Project) -> None:
         done = project.umbel("result", sent, "--wait", "15")
         assert (done.code, done.out) == (0, "5\n")
         worker.terminate()
-        out, err = worker.communicate(timeout=20)
+        out, err = worker.communicate(timeout=patience())
     assert (worker.returncode, err) == (0, "")
     assert "w1@box" in out
     assert "prefork, 1 at once" in out
@@ -118,7 +110,7 @@ def test_each_process_writes_a_file_of_its_own_if_the_path_asks_for_it(project: 
         until(lambda: "succeeded" in read(project.folder / "w1.log"))
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=patience())
     assert "logged" not in read(project.folder / "w1.log")
     lines = read(project.folder / "w1-1.log").splitlines()
     assert [line.partition("WARNING/")[2].partition("]")[0] for line in lines] == ["Child-1", "Child-1"]
@@ -133,14 +125,14 @@ def test_log_file_and_pidfile_may_come_from_the_settings(project: Project) -> No
         assert (project.folder / "w1.log").stat().st_mode & 0o777 == 0o600
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=patience())
 
 
 def test_a_worker_in_the_background_tells_its_pid_and_holds_its_pidfile(project: Project) -> None:
     project.write(TASKS)
     words = ("worker", "-D", "-c", "1", "-n", "w1@box", "-f", "%n.log", "-l", "INFO", "--pidfile", "%n.pid")
     process = project.start(*words)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=patience())
     assert (process.returncode, err) == (0, "")
     pid = int(read(project.folder / "w1.pid"))
     try:
@@ -148,7 +140,7 @@ def test_a_worker_in_the_background_tells_its_pid_and_holds_its_pidfile(project:
         assert "w1@box ready." in read(project.folder / "w1.log")
         assert os.getsid(pid) != os.getsid(0)
         second = project.start(*words)
-        out, err = second.communicate(timeout=20)
+        out, err = second.communicate(timeout=patience())
         assert (second.returncode, out) == (73, "")
         assert f"belongs to process {pid}, which is running" in err
         assert err.count("\n") == 1
@@ -230,7 +222,7 @@ def test_options_of_celery_that_change_nothing_are_told_and_taken(project: Proje
 def test_options_may_come_from_the_environment(project: Project, variable: str) -> None:
     (project.folder / "q.db").write_text("this is no database, but a letter to a friend\n" * 100)
     process = project.start("worker", env=os.environ | {variable: "7"})
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=patience())
     assert "prefork, 7 at once" in out
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from umbel import ImproperlyConfigured, NotRegistered, Task, Umbel, current_app, current_task, shared_task, signals
 from umbel.client import current
+from umbel.testing.waiting import patience
 
 
 def test_settings_are_given_to_the_constructor(make_app):
@@ -95,17 +96,17 @@ def test_threads_that_come_while_another_finalizes_wait_for_it(app):
     def slow(sender, **kwargs):
         assert sender.tasks == {}  # the thread that finalizes does not wait for itself
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(patience())
         sender.task(lambda: None, name="late")
 
     seen = []
     threads = [threading.Thread(target=lambda: seen.append(list(app.tasks))) for _ in range(2)]
     threads[0].start()
-    assert begun.wait(10)
+    assert begun.wait(patience())
     threads[1].start()
     go_on.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(patience())
     assert seen == [["late"], ["late"]]
 
 

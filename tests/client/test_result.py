@@ -12,6 +12,7 @@ import pytest
 from umbel import AsyncResult, ImproperlyConfigured, TimeoutError, states
 from umbel.client.eager import EagerResult
 from umbel.client.result import result_from_tuple
+from umbel.testing.waiting import patience
 from umbel.wire import result as wire
 
 
@@ -40,7 +41,7 @@ def store(app, id_, state, value, **more):
 def test_a_result_waits_for_what_comes_later(app, add):
     result = add.delay(1, 2)
     threading.Timer(0.05, lambda: store(app, result.id, states.SUCCESS, 3)).start()
-    assert result.get(timeout=10) == 3
+    assert result.get(timeout=patience()) == 3
 
 
 def test_a_result_that_does_not_come_is_a_timeout(add):
@@ -53,7 +54,7 @@ def test_what_the_task_raised_is_raised_here_with_the_workers_traceback(boom, wo
     result = boom.delay()
     work()
     with pytest.raises(ValueError, match="no") as caught:
-        result.get(timeout=1)
+        result.get(timeout=patience())
     assert caught.value.args == ("no", 42)
     assert "In the worker:" in caught.value.__notes__[0]
     assert "in boom" in caught.value.__notes__[0]
@@ -77,7 +78,7 @@ def test_an_exception_may_be_had_as_a_value(boom, work):
 def test_a_failure_that_is_no_exception_is_raised_as_one(app):
     store(app, "odd", states.FAILURE, {"any": "thing"})
     with pytest.raises(Exception, match="thing"):
-        app.AsyncResult("odd").get(timeout=1)
+        app.AsyncResult("odd").get(timeout=patience())
 
 
 def test_a_callback_gets_id_and_value(add, work):
@@ -101,7 +102,7 @@ def test_a_parent_that_failed_fails_what_would_follow(app, boom, work):
     work()
     child = AsyncResult("never", app=app, parent=parent)
     with pytest.raises(ValueError, match="no"):
-        child.get(timeout=5)
+        child.get(timeout=patience())
     with pytest.raises(TimeoutError):
         child.get(timeout=0.01, follow_parents=False)
 
@@ -144,7 +145,7 @@ def test_a_state_that_is_not_final_is_asked_for_again(app):
 def test_a_final_result_is_remembered(app):
     result = app.AsyncResult("x")
     store(app, "x", states.SUCCESS, 1)
-    assert result.get(timeout=1) == 1
+    assert result.get(timeout=patience()) == 1
     app.backend.forget(["x"])
     assert result.get(timeout=0) == 1
     result.forget()
@@ -178,7 +179,7 @@ def test_without_a_result_store_that_is_said(make_app):
     def job(): ...
 
     result = job.delay()
-    for ask in (lambda: result.get(timeout=1), lambda: result.state, lambda: result.forget()):
+    for ask in (lambda: result.get(timeout=patience()), lambda: result.state, lambda: result.forget()):
         with pytest.raises(ImproperlyConfigured, match=f"no results are kept: set result_backend .* task {result.id}"):
             ask()
 
@@ -190,8 +191,8 @@ def test_results_of_many_raise_the_first_failure(app, add):
         results.get(timeout=0.01)
     store(app, results.ids[1], states.FAILURE, KeyError("k"))
     with pytest.raises(KeyError):
-        results.get(timeout=1)
-    assert isinstance(results.get(timeout=1, propagate=False)[1], KeyError)
+        results.get(timeout=patience())
+    assert isinstance(results.get(timeout=patience(), propagate=False)[1], KeyError)
     assert repr(results) == "<Results: 2>"
 
 
@@ -251,7 +252,7 @@ def test_hundreds_of_results_are_awaited_at_once(app, add):
                 await asyncio.sleep(0)
 
         finishing = asyncio.create_task(finish())
-        values = await asyncio.gather(*(result.aget(timeout=20) for result in results))
+        values = await asyncio.gather(*(result.aget(timeout=patience()) for result in results))
         await finishing
         return values
 
@@ -270,7 +271,7 @@ def test_an_awaited_failure_is_raised(boom, work):
     result = boom.delay()
     work()
     with pytest.raises(ValueError, match="no"):
-        asyncio.run(result.aget(timeout=5))
+        asyncio.run(result.aget(timeout=patience()))
     assert isinstance(asyncio.run(result.aget(propagate=False)), ValueError)
 
 
@@ -303,10 +304,10 @@ def test_a_store_that_fails_is_told_to_those_who_await(app, add):
     try:
         backend.wait = down
         with pytest.raises(BrokerDown, match="gone"):
-            asyncio.run(result.aget(timeout=5))
+            asyncio.run(result.aget(timeout=patience()))
         backend.wait = odd
         with pytest.raises(UmbelError, match="odd"):
-            asyncio.run(result.aget(timeout=5))
+            asyncio.run(result.aget(timeout=patience()))
     finally:
         del backend.wait
 

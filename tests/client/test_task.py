@@ -13,6 +13,7 @@ from umbel import EncodeError, Ignore, MaxRetriesExceededError, QueueNotFound, R
 from umbel.client.eager import EagerResult
 from umbel.client.result import AsyncResult
 from umbel.signals import after_task_publish, before_task_publish
+from umbel.testing.waiting import patience
 
 
 @pytest.fixture
@@ -253,7 +254,7 @@ def test_a_sent_task_runs_and_its_result_comes_back(add, work):
     result = add.delay(2, 3)
     assert result.state == states.PENDING
     work()
-    assert (result.get(timeout=1), result.state, result.successful()) == (5, states.SUCCESS, True)
+    assert (result.get(timeout=patience()), result.state, result.successful()) == (5, states.SUCCESS, True)
 
 
 def test_the_message_says_what_celery_says(app, add, sent):
@@ -467,7 +468,7 @@ def test_many_calls_are_sent_in_one_step_and_give_their_results_in_order(add, wo
     results = add.delay_many([(1, 2), [3, 4], {"x": 5, "y": 6}, add.s(7, y=8)])
     assert len(results) == 4
     work()
-    assert results.get(timeout=1) == [3, 7, 11, 15]
+    assert results.get(timeout=patience()) == [3, 7, 11, 15]
     assert [result.get() for result in results] == [3, 7, 11, 15]
     assert [result.id for result in results[1:3]] == results.ids[1:3]
 
@@ -514,7 +515,7 @@ def test_many_eager_calls_run_at_once(app, add):
 
 
 def test_no_calls_at_all_are_many_too(add):
-    assert add.delay_many([]).get(timeout=1) == []
+    assert add.delay_many([]).get(timeout=patience()) == []
 
 
 # -- inside a run
@@ -759,7 +760,7 @@ def test_an_eager_result_is_kept_if_told_to(app, add):
     app.conf.task_store_eager_result = True
     assert add.apply((1, 2)).get() == 3
     result = add.apply((2, 2))
-    assert app.AsyncResult(result.id).get(timeout=1) == 4
+    assert app.AsyncResult(result.id).get(timeout=patience()) == 4
 
 
 def test_an_async_task_runs_eagerly(app):

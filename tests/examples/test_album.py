@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from umbel.testing.waiting import patience
+
 ALBUM = Path(__file__).parents[2] / "examples" / "album"
 
 
 def play(cwd: Path, photos: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ALBUM / "demo.py"), "--photos", str(photos)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=patience())
 
 
 @pytest.fixture

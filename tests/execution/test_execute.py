@@ -31,6 +31,7 @@ from umbel.errors import (
 from umbel.execution.execute import Executor
 from umbel.execution.outcome import Job, Kind
 from umbel.execution.request import Request, current, served
+from umbel.testing.waiting import patience
 from umbel.wire.encoding import accept_types
 from umbel.wire.envelope import Envelope
 from umbel.wire.message import Embed
@@ -309,7 +310,7 @@ class TestRequest:
     def test_runs_in_several_threads_do_not_see_each_other(self, house):
         @house.task(bind=True)
         def look(self):
-            gate.wait(10)
+            gate.wait(patience())
             seen.add((threading.get_ident(), self.request.id))
 
         gate, seen = threading.Barrier(2), set()

@@ -12,6 +12,7 @@ import pytest
 from umbel.errors import SoftTimeLimitExceeded
 from umbel.execution import limits
 from umbel.execution.outcome import Kind
+from umbel.testing.waiting import patience
 
 
 def spin(seconds):
@@ -156,7 +157,7 @@ def test_another_thread_can_be_interrupted():
     thread.start()
     ready.wait()
     assert limits.interrupt(thread.ident)
-    thread.join(10)
+    thread.join(patience())
     assert ends == ["interrupted"]
     assert not limits.interrupt(thread.ident)
 

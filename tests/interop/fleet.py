@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.servers.missing import lacks
-from tests.trips.project import Worker, until
+from tests.trips.project import Worker
+
+from umbel.testing.waiting import patience, until
 
 ROOT = Path(__file__).parents[2]
 PROJECT = Path(__file__).parent / "project"
@@ -31,7 +33,7 @@ def python_of(system: str) -> str:
 
 
 class Agent:
-    """A client process of one system; `ask` has it run code that knows `shop`, `app` and `told(result)`."""
+    """A client process of one system; `ask` has it run code that knows `shop`, `app`, `patience` and `told(result)`."""
 
     def __init__(self, command: list[str], folder: Path, env: dict[str, str]):
         with (folder / "agents.log").open("ab") as log:
@@ -71,7 +73,7 @@ class Fleet:
 
     def env(self, system: str) -> dict[str, str]:
         """The environment of a process of that system."""
-        return {**os.environ, **self._env, "SYSTEM": system}
+        return {**os.environ, **self._env, "SYSTEM": system, "PATIENCE": str(patience())}
 
     def agent(self, system: str, **env: str) -> Agent:
         """A new client."""
@@ -94,7 +96,7 @@ class Fleet:
 
     def ready(self, *workers: Worker) -> None:
         """Wait until these serve."""
-        until(lambda: all("ready." in worker.log or worker.process.poll() is not None for worker in workers), deadline=60)
+        until(lambda: all("ready." in worker.log or worker.process.poll() is not None for worker in workers))
         for worker in workers:
             assert worker.process.poll() is None, worker.log
 
@@ -102,7 +104,7 @@ class Fleet:
         """What a command of that system says."""
         command = [python_of(system), "-m", system, "-A", "shop", *words]
         return subprocess.run(
-            command, cwd=self.folder, env=self.env(system), capture_output=True, text=True, timeout=60, check=False
+            command, cwd=self.folder, env=self.env(system), capture_output=True, text=True, timeout=patience(), check=False
         )
 
     def effects(self) -> list[list[str]]:

@@ -13,7 +13,9 @@ import pytest
 import redis
 from tests.interop.fleet import Agent, Fleet
 from tests.servers.redis import RedisServer
-from tests.trips.project import Worker, until
+from tests.trips.project import Worker
+
+from umbel.testing.waiting import until
 
 MEGABYTE = 1 << 20
 CALL = b"[[1, 2], {}, {}]"
@@ -33,7 +35,7 @@ class Bench:
         self.redis.lpush("bad", element)
 
     def serves(self) -> bool:
-        return bool(self.agent.ask("shop.add.apply_async((1, 2), queue='bad').get(timeout=60)") == 3)
+        return bool(self.agent.ask("shop.add.apply_async((1, 2), queue='bad').get(timeout=patience)") == 3)
 
     def dead(self, *words: str) -> str:
         ended = self.fleet.run("umbel", "dead", *words)
@@ -186,7 +188,7 @@ def test_a_hundred_megabytes_are_buried_and_forgotten(bench: Bench, kind: str) -
     before = bench.memory()
     bench.push(b"x" * 100 * MEGABYTE if kind == "garbage" else element("huge", body=b"[" * (75 * MEGABYTE)))
     assert bench.serves()
-    until(lambda: bench.redis.hget("umbel.dead.count", "bad") == b"1", deadline=60)
+    until(lambda: bench.redis.hget("umbel.dead.count", "bad") == b"1")
     (line,) = bench.dead("list").splitlines()[1:]
     assert len(line) < 500
     until(lambda: bench.memory() < before + 50 * MEGABYTE, saying=lambda: f"{(bench.memory() - before) // MEGABYTE} MB more")

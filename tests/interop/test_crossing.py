@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 from tests.interop.fleet import Agent, Fleet
-from tests.trips.project import until
+
+from umbel.testing.waiting import until
 
 OTHER = {"celery": "umbel", "umbel": "celery"}
 _numbers = itertools.count(1)
@@ -113,7 +114,7 @@ def test_a_failure_is_raised_as_the_class_that_it_was(way: Way) -> None:
         """
 result = shop.refuse.apply_async(("no", 7), queue=queue)
 try:
-    result.get(timeout=60)
+    result.get(timeout=patience)
 except shop.Refused as error:
     caught = str(error), error.code
 caught, result.state, result.traceback, result.failed()
@@ -147,7 +148,7 @@ def test_a_task_that_has_begun_says_so(way: Way) -> None:
     assert info.keys() == {"pid", "hostname"}
     assert info["hostname"] == way.node
     gate.touch()
-    assert way.ask("result.get(timeout=60)") == "there"
+    assert way.ask("result.get(timeout=patience)") == "there"
 
 
 def test_a_state_of_the_tasks_own(way: Way) -> None:
@@ -156,15 +157,15 @@ def test_a_state_of_the_tasks_own(way: Way) -> None:
     until(lambda: way.ask("result.state") == "PROGRESS")
     assert way.ask("result.info") == {"percent": 50}
     gate.touch()
-    assert way.ask("result.get(timeout=60)") == "done"
+    assert way.ask("result.get(timeout=patience)") == "done"
 
 
 def test_the_children_of_a_task_are_known(way: Way) -> None:
     child, known, facts = way.ask(
         """
 result = shop.send_child.apply_async((other,), queue=queue)
-child = result.get(timeout=60)
-child, [each.id for each in result.children], result.children[0].get(timeout=60) | {"mother": result.id}
+child = result.get(timeout=patience)
+child, [each.id for each in result.children], result.children[0].get(timeout=patience) | {"mother": result.id}
 """
     )
     assert known == [child]
@@ -176,18 +177,19 @@ def test_a_result_that_nobody_wants_is_not_kept(way: Way) -> None:
     id_, value = way.ask(
         """
 result = shop.write.apply_async(("unwanted",), ignore_result=True, queue=queue)
-result.id, result.get(timeout=60)
+result.id, result.get(timeout=patience)
 """
     )
     assert value is None
     until(lambda: way.noted("unwanted", id_))
-    assert way.ask(f"shop.add.apply_async((1, 1), queue=queue).get(timeout=60), app.AsyncResult({id_!r}).state") == (2, "PENDING")
+    assert way.ask("shop.add.apply_async((1, 1), queue=queue).get(timeout=patience)") == 2
+    assert way.ask(f"app.AsyncResult({id_!r}).state") == "PENDING"
 
 
 def test_a_result_is_found_by_its_id_and_forgotten(way: Way) -> None:
     found = way.ask(
         """
-shop.add.apply_async((1, 2), task_id=name, queue=queue).get(timeout=60)
+shop.add.apply_async((1, 2), task_id=name, queue=queue).get(timeout=patience)
 result = app.AsyncResult(name)
 before = result.state, result.result
 result.forget()
@@ -231,8 +233,8 @@ def test_typed_values_come_as_what_they_were(way: Way, serializer: str) -> None:
         TYPED
         + f"""
 options = dict(queue=queue, serializer={serializer!r})
-seen = shop.look_at.apply_async((values,), **options).get(timeout=60)
-back = shop.echo.apply_async((values,), **options).get(timeout=60)
+seen = shop.look_at.apply_async((values,), **options).get(timeout=patience)
+back = shop.echo.apply_async((values,), **options).get(timeout=patience)
 [repr(each) for each in values], seen, [repr(each) for each in back]
 """
     )
@@ -255,7 +257,7 @@ def test_what_each_serializer_can_do(way: Way, serializer: str, values: str) -> 
 import datetime
 values = {values}
 result = shop.look_at.apply_async((values,), queue=queue, serializer={serializer!r})
-[repr(each) for each in values], result.get(timeout=60)
+[repr(each) for each in values], result.get(timeout=patience)
 """
     )
     assert seen == sent
@@ -269,11 +271,11 @@ def test_what_only_pickle_can_do(way: Way) -> None:
 @pytest.mark.parametrize("compression", ["gzip", "zlib", "bzip2", "lzma", "brotli"])
 def test_compressed_messages(way: Way, compression: str) -> None:
     text = "many words " * 1000
-    assert way.ask(f"shop.echo.apply_async(({text!r},), compression={compression!r}, queue=queue).get(timeout=60)") == text
+    assert way.ask(f"shop.echo.apply_async(({text!r},), compression={compression!r}, queue=queue).get(timeout=patience)") == text
 
 
 def test_long_messages(way: Way) -> None:
-    assert way.ask("len(shop.echo.apply_async(('x' * 3_000_000,), queue=queue).get(timeout=60))") == 3_000_000
+    assert way.ask("len(shop.echo.apply_async(('x' * 3_000_000,), queue=queue).get(timeout=patience))") == 3_000_000
 
 
 # -- what stands in the headers ------------------------------------------------------------------------------------------
@@ -285,7 +287,7 @@ def test_what_a_task_knows_of_its_call(way: Way) -> None:
 shop.request.apply_async(
     (1,), {"k": 2}, queue=queue, task_id=name, root_id="r", parent_id="p", shadow="nick", group_id="g", group_index=3,
     argsrepr="(***)", kwargsrepr="{***}", time_limit=50, soft_time_limit=40, correlation_id="c", reply_to="me",
-).get(timeout=60)
+).get(timeout=patience)
 """
     )
     info = facts.pop("delivery_info")
@@ -327,11 +329,11 @@ shop.request.apply_async(
 
 def test_headers_of_ones_own(way: Way) -> None:
     call = "shop.header.apply_async(('tenant',), headers={'tenant': 'é', 'n': [1, None]}, queue=queue)"
-    assert way.ask(f"{call}.get(timeout=60)") == ["é", "é"]
+    assert way.ask(f"{call}.get(timeout=patience)") == ["é", "é"]
 
 
 def test_a_task_sent_by_its_name_alone(way: Way) -> None:
-    assert way.ask("app.send_task('shop.add', (1, 2), queue=queue).get(timeout=60)") == 3
+    assert way.ask("app.send_task('shop.add', (1, 2), queue=queue).get(timeout=patience)") == 3
 
 
 @SLOW
@@ -364,8 +366,8 @@ moment = datetime.datetime.now(utc) + datetime.timedelta(seconds=1)
 zone = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
 times = [{"countdown": 1}, {"eta": moment}, {"eta": moment.astimezone(zone)}, {"eta": moment.replace(tzinfo=None)}]
 results = [shop.now.apply_async(queue=queue, **each) for each in times]
-first = shop.now.apply_async(queue=queue).get(timeout=60)
-ran = [each.get(timeout=60) for each in results]
+first = shop.now.apply_async(queue=queue).get(timeout=patience)
+ran = [each.get(timeout=patience) for each in results]
 [each - began for each in ran], first < min(ran)
 """
     )
@@ -379,10 +381,10 @@ def test_what_celery_sends_for_later_waits_in_the_store_not_in_the_worker(parts:
     fleet, _, agents = parts
     worker = fleet.start("umbel", "-Q", "far off", "-c", "1")
     agents["celery"].ask("[shop.add.apply_async((1, 1), countdown=86400, queue='far off') for _ in range(3000)] and None")
-    until(lambda: agents["umbel"].ask("app.broker.depth(['far off'])['far off'].later") == 3000, deadline=60)
+    until(lambda: agents["umbel"].ask("app.broker.depth(['far off'])['far off'].later") == 3000)
     assert agents["umbel"].ask("app.broker.depth(['far off'])['far off'].held") == 0
     worker.signal(signal.SIGTERM)
-    assert worker.wait(60) == 0
+    assert worker.wait() == 0
     assert agents["umbel"].ask("app.broker.purge('far off')") == 3000
 
 
@@ -402,14 +404,14 @@ told(result), result.id
 
 
 def test_what_is_not_past_its_time_runs(way: Way) -> None:
-    assert way.ask("shop.add.apply_async((1, 2), expires=60, queue=queue).get(timeout=60)") == 3
+    assert way.ask("shop.add.apply_async((1, 2), expires=60, queue=queue).get(timeout=patience)") == 3
 
 
 # -- retries -------------------------------------------------------------------------------------------------------------
 
 
 def test_retries_are_counted_from_one_system_to_the_other(way: Way) -> None:
-    seen = way.ask("shop.hop.apply_async(([other, queue, other, queue],), queue=queue).get(timeout=60)")
+    seen = way.ask("shop.hop.apply_async(([other, queue, other, queue],), queue=queue).get(timeout=patience)")
     here, there = way.worker, OTHER[way.worker]
     systems = [here, there, here, there, here]
     assert seen == [[system, retries, retries > 0] for retries, system in enumerate(systems)]
@@ -424,7 +426,7 @@ def test_a_retry_is_told(way: Way) -> None:
     assert kind == "Refused"
     assert "Retry in 1s" in traceback
     gate.touch()
-    assert way.ask("result.get(timeout=60)") >= 1
+    assert way.ask("result.get(timeout=patience)") >= 1
 
 
 def test_automatic_retries_end(way: Way) -> None:
@@ -442,8 +444,8 @@ def test_callbacks_run_on_the_other_side(way: Way) -> None:
         """
 follow = shop.request.si("after").set(queue=other, task_id="follow " + name)
 result = shop.add.apply_async((1, 2), queue=queue, link=[follow, shop.echo.s().set(queue=other)])
-result.get(timeout=60)
-app.AsyncResult("follow " + name).get(timeout=60) | {"mother": result.id}
+result.get(timeout=patience)
+app.AsyncResult("follow " + name).get(timeout=patience) | {"mother": result.id}
 """
     )
     assert facts["args"] == ["after"]
@@ -456,7 +458,7 @@ def test_errbacks_run_on_the_other_side(way: Way) -> None:
 result = shop.refuse.apply_async(
     ("no", 1), queue=queue, link_error=[shop.sorry.s().set(queue=other), shop.blame.s().set(queue=other)]
 )
-result.get(timeout=60, propagate=False)
+result.get(timeout=patience, propagate=False)
 result.id
 """
     )
@@ -470,8 +472,8 @@ def test_a_chain_of_celerys_goes_through_both(way: Way) -> None:
         """
 from celery import chain
 result = chain(shop.add.s(1, 2).set(queue=queue), shop.add.s(3).set(queue=other), shop.add.s(4).set(queue=queue)).apply_async()
-value = result.get(timeout=60)
-value, [result.parent.get(timeout=60), result.parent.parent.get(timeout=60)]
+value = result.get(timeout=patience)
+value, [result.parent.get(timeout=patience), result.parent.parent.get(timeout=patience)]
 """
     )
     assert value == 10
@@ -495,7 +497,8 @@ def test_a_group_of_celerys(way: Way) -> None:
     values = way.ask(
         """
 from celery import group
-group(shop.add.s(number, number).set(queue=queue if number % 2 else other) for number in range(6)).apply_async().get(timeout=60)
+parts = [shop.add.s(number, number).set(queue=queue if number % 2 else other) for number in range(6)]
+group(parts).apply_async().get(timeout=patience)
 """
     )
     assert values == [0, 2, 4, 6, 8, 10]
@@ -508,7 +511,7 @@ def test_a_chord_of_celerys_is_refused_aloud(parts: Any) -> None:
 from celery import chord
 result = chord([shop.add.si(1, 1).set(queue="umbel")])(shop.echo.s().set(queue="umbel"))
 part = result.parent.results[0]
-part.get(timeout=60, propagate=False)
+part.get(timeout=patience, propagate=False)
 part.state, str(part.result)
 """
     )
@@ -518,7 +521,7 @@ part.state, str(part.result)
 
 @FROM_UMBEL
 def test_many_calls_at_once(way: Way) -> None:
-    values = way.ask("shop.add.delay_many([(number, 1) for number in range(300)], queue=queue).get(timeout=60)")
+    values = way.ask("shop.add.delay_many([(number, 1) for number in range(300)], queue=queue).get(timeout=patience)")
     assert values == list(range(1, 301))
 
 
@@ -546,7 +549,7 @@ repr(value)
         seen, date, kind, arguments = agents[reader].ask(
             f"""
 good, bad = app.AsyncResult("of {writer} by {serializer}"), app.AsyncResult("error of {writer} by {serializer}")
-repr(good.get(timeout=60)), good.date_done.isoformat(), type(bad.result) is shop.Refused, bad.result.args
+repr(good.get(timeout=patience)), good.date_done.isoformat(), type(bad.result) is shop.Refused, bad.result.args
 """
         )
         assert seen == sent

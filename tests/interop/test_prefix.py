@@ -19,7 +19,7 @@ def test_tasks_and_results_cross_under_a_prefix(make_fleet: Callable[..., Fleet]
     for sender in systems:
         for worker in systems:
             calls = [f"shop.add.apply_async((1, 2), queue={worker!r}, priority={priority})" for priority in (0, 6)]
-            assert agents[sender].ask(f"[result.get(timeout=60) for result in ({', '.join(calls)})]") == [3, 3]
+            assert agents[sender].ask(f"[result.get(timeout=patience) for result in ({', '.join(calls)})]") == [3, 3]
     assert agents["celery"].ask("app.send_task('shop.add', (1, 2), queue='left').id")
     assert agents["umbel"].ask("app.broker.queues()") == ["left"]
     for db in (fleet.db, fleet.db + 1):

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.interop.fleet import Fleet
-from tests.trips.project import Worker, until
+from tests.trips.project import Worker
+
+from umbel.testing.waiting import until
 
 SECONDS = 10
 SEND = f"""
@@ -43,9 +45,9 @@ def test_workers_of_both_come_and_go_and_each_task_runs_once(make_fleet: Callabl
             systems.reverse()
     confirmed = {id_ for each in sending for id_ in each.result()}
     assert len(confirmed) > 100 * SECONDS
-    until(lambda: confirmed <= runs(fleet).keys(), deadline=90, saying=lambda: f"{len(runs(fleet))} of {len(confirmed)}")
+    until(lambda: confirmed <= runs(fleet).keys(), times=2, saying=lambda: f"{len(runs(fleet))} of {len(confirmed)}")
     for worker in (each for each in leaving if each.logfile.stem.startswith("umbel")):
-        assert worker.wait(60) == 0, worker.log
+        assert worker.wait() == 0, worker.log
     seen = runs(fleet)
     first = Counter(systems[0] for systems in seen.values())
     again = Counter(systems[0] for systems in seen.values() if len(systems) > 1)
@@ -73,11 +75,11 @@ def test_what_a_killed_worker_of_celerys_held_runs_in_umbel(make_fleet: Callable
     gate = fleet.folder / "gate"
     killed, agent = fleet.start("celery", "-c", "1"), fleet.agent("celery")
     agent.ask(f"results = [shop.hold.delay({str(gate)!r}) for _ in range(3)]")
-    until(lambda: len(fleet.effects()) == 1, deadline=60)  # one runs, two wait
+    until(lambda: len(fleet.effects()) == 1)  # one runs, two wait
     killed.kill_all()
     gate.touch()
     fleet.start("umbel", "-c", "1")
-    assert agent.ask("[result.get(timeout=60) for result in results]") == ["umbel"] * 3
+    assert agent.ask("[result.get(timeout=patience) for result in results]") == ["umbel"] * 3
     runs = [words[2] for words in fleet.effects()]
     assert sorted(runs[1:]) == ["False", "False", "True"]
 
@@ -87,10 +89,10 @@ def test_what_umbel_holds_is_not_taken_by_celery(make_fleet: Callable[..., Fleet
     gate = fleet.folder / "gate"
     holder, agent = fleet.start("umbel", "-c", "1"), fleet.agent("umbel")
     agent.ask(f"result = shop.hold.delay({str(gate)!r})")
-    until(lambda: len(fleet.effects()) == 1, deadline=60)
+    until(lambda: len(fleet.effects()) == 1)
     fleet.ready(fleet.start("celery", "-c", "1"))
     agent.ask("import time\ntime.sleep(2)")  # twice the timeout after which Celery's own would be run again
     assert len(fleet.effects()) == 1
     gate.touch()
-    assert agent.ask("result.get(timeout=60)") == "umbel"
+    assert agent.ask("result.get(timeout=patience)") == "umbel"
     assert holder.process.poll() is None

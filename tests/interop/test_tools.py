@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 from tests.interop.fleet import Agent, Fleet
-from tests.trips.project import until
+
+from umbel.testing.waiting import until
 
 COUNTED = "tuple(app.connection_for_read().channel().queue_declare('counted', passive=True))"
 
@@ -87,5 +88,5 @@ def order(fleet: Fleet, queue: str, count: int = 6) -> list[str]:
     def ran() -> list[str]:
         return [line[words] for line in fleet.effects() if line[:words] == queue.split()]
 
-    until(lambda: len(ran()) == count, deadline=60)
+    until(lambda: len(ran()) == count)
     return ran()

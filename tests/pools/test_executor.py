@@ -18,6 +18,7 @@ from umbel.pools.process import ProcessPool
 from umbel.pools.solo import SoloPool
 from umbel.pools.thread import ThreadPool
 from umbel.testing.pools import Trial
+from umbel.testing.waiting import NEVER
 from umbel.wire import protocol
 from umbel.wire.encoding import accept_types
 from umbel.wire.message import Headers, Message
@@ -97,12 +98,12 @@ def test_tasks_give_their_values(bench):
 @every_pool
 def test_soft_limit_and_soft_cancel_of_async_tasks_raise_inside_them(bench):
     async def limit(it: Trial) -> None:
-        cancelled = bench.job("async_wait", 30, tell=True)
-        limited = bench.job("async_wait", 30, soft=0.1)
+        cancelled = bench.job("async_wait", NEVER, tell=True)
+        limited = bench.job("async_wait", NEVER, soft=0.1)
         it.pool.submit([cancelled, limited])
         await it.until(lambda: cancelled.number in it.begun)
         assert it.pool.cancel(cancelled.number, Stop.SOFT)
-        for outcome in await it.end_of([cancelled, limited], within=5):
+        for outcome in await it.end_of([cancelled, limited]):
             assert (outcome.kind, outcome.text) == (Kind.SUCCESS, "'cleaned up'")
 
     bench.try_out(limit)
@@ -111,12 +112,12 @@ def test_soft_limit_and_soft_cancel_of_async_tasks_raise_inside_them(bench):
 @every_pool
 def test_hard_limit_and_hard_cancel_end_async_tasks(bench):
     async def limit(it: Trial) -> None:
-        cancelled = bench.job("async_wait", 30, tell=True)
-        limited = bench.job("async_wait", 30, hard=0.1)
+        cancelled = bench.job("async_wait", NEVER, tell=True)
+        limited = bench.job("async_wait", NEVER, hard=0.1)
         it.pool.submit([cancelled, limited])
         await it.until(lambda: cancelled.number in it.begun)
         assert it.pool.cancel(cancelled.number, Stop.HARD)
-        first, second = await it.end_of([cancelled, limited], within=5)
+        first, second = await it.end_of([cancelled, limited])
         assert (first.kind, second.kind) == (Kind.TERMINATED, Kind.TIMEOUT)
 
     bench.try_out(limit)
@@ -126,12 +127,12 @@ def test_hard_limit_and_hard_cancel_end_async_tasks(bench):
 def test_soft_limit_and_soft_cancel_of_sync_tasks_raise_inside_them(bench, tmp_path):
     async def limit(it: Trial) -> None:
         inside = tmp_path / "inside"
-        cancelled = bench.job("wait", 30, str(inside))
-        limited = bench.job("wait", 30, str(tmp_path / "other"), soft=0.1)
+        cancelled = bench.job("wait", NEVER, str(inside))
+        limited = bench.job("wait", NEVER, str(tmp_path / "other"), soft=0.1)
         it.pool.submit([cancelled, limited])
         await it.until(inside.exists)
         assert it.pool.cancel(cancelled.number, Stop.SOFT)
-        for outcome in await it.end_of([cancelled, limited], within=5):
+        for outcome in await it.end_of([cancelled, limited]):
             assert (outcome.kind, outcome.text) == (Kind.SUCCESS, "'cleaned up'")
 
     bench.try_out(limit)
@@ -140,7 +141,7 @@ def test_soft_limit_and_soft_cancel_of_sync_tasks_raise_inside_them(bench, tmp_p
 @prefork
 def test_soft_then_hard_limit_of_a_sync_task(bench, tmp_path):
     async def limit(it: Trial) -> None:
-        [outcome] = await it.run([bench.job("wait", 30, str(tmp_path / "inside"), soft=5, hard=0.1)])
+        [outcome] = await it.run([bench.job("wait", NEVER, str(tmp_path / "inside"), soft=5, hard=0.1)])
         assert outcome.kind is Kind.TIMEOUT
 
     bench.try_out(limit)

@@ -8,6 +8,7 @@ import pytest
 from umbel.execution.outcome import Begun, Kind, Outcome
 from umbel.pools.line import Line, Post, open_line, token
 from umbel.testing.pools import jobs
+from umbel.testing.waiting import patience
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_two_that_grab_tokens_at_once_get_each_of_them_once(line_and_post):
         line.send([])
         os.write(line._ends.tokens_out, b"\0\0\0\0" * 100)
         taken += line.take_back()
-    thread.join(10)
+    thread.join(patience())
     assert len(claimed) + taken == 20_000
 
 
@@ -69,7 +70,7 @@ def test_reports_arrive_in_order_and_whole_whatever_their_size(line_and_post):
         begun, ended = line.reports()
         began += begun
         told += ended
-    thread.join(10)
+    thread.join(patience())
     assert began == [Begun(1, 2, 3.0)]
     assert [(outcome.number, len(outcome.text), spent) for outcome, spent in told] == [
         (number, size, 0.25) for number, size in enumerate(sizes)
@@ -89,7 +90,7 @@ def test_a_large_frame_is_sent_in_parts_and_others_wait_behind_it(line_and_post)
     thread.start()
     while line.flush():
         pass
-    thread.join(10)
+    thread.join(patience())
     assert [len(frame.jobs) for frame in frames] == [3, 1]
 
 

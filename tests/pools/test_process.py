@@ -24,6 +24,7 @@ from umbel.pools.nursery import describe
 from umbel.pools.pool import Stop
 from umbel.pools.process import ProcessPool
 from umbel.testing.pools import Acts, PoolContract, Trial, job, jobs, trial
+from umbel.testing.waiting import NEVER, patience, until
 
 
 def is_gone(pid: int) -> bool:
@@ -32,13 +33,6 @@ def is_gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
         return True
-
-
-def wait_until(fact, within: float = 10.0) -> None:
-    end = time.monotonic() + within
-    while not fact():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.005)
 
 
 def children_of(pid: int) -> list[int]:
@@ -94,7 +88,7 @@ class TestProcesses(PoolContract):
 
     @trial()
     async def test_an_async_child_that_dies_loses_what_ran_in_it_and_is_replaced(self, it, tmp_path):
-        sleeping = jobs(20, "async_sleep", 20, tell=True)
+        sleeping = jobs(20, "async_sleep", NEVER, tell=True)
         await begin(it, *sleeping)
         outcomes = await it.run([job("async_kill"), *jobs(5, "noop")])
         assert [outcome.kind for outcome in outcomes] == [Kind.LOST] + [Kind.SUCCESS] * 5
@@ -167,14 +161,14 @@ class TestProcesses(PoolContract):
             await it.until(lambda: False)
         assert {it.outcomes[each.number].kind for each in running} == {Kind.LOST}
         assert {it.outcomes[each.number].kind for each in others} <= {Kind.RETURNED, Kind.SUCCESS}
-        wait_until(lambda: all(is_gone(pid) for pid in pids))
+        until(lambda: all(is_gone(pid) for pid in pids))
 
     # -- limits --------------------------------------------------------------------------------------------------------
 
     @trial()
     async def test_a_hard_limit_ends_the_run_and_only_that(self, it, tmp_path):
         await it.run(jobs(500, "noop"))
-        slow = job("sleep", 30, hard=0.2)
+        slow = job("sleep", NEVER, hard=0.2)
         start = time.monotonic()
         outcome, *others = await it.run([slow, *jobs(500, "noop")])
         assert outcome.kind is Kind.TIMEOUT
@@ -201,29 +195,29 @@ class TestProcesses(PoolContract):
 
     @trial()
     async def test_timeouts_are_no_storm(self, it, tmp_path):
-        outcomes = await it.run(jobs(30, "sleep", 30, hard=0.02))
+        outcomes = await it.run(jobs(30, "sleep", NEVER, hard=0.02))
         assert {outcome.kind for outcome in outcomes} == {Kind.TIMEOUT}
 
     @trial()
     async def test_an_async_job_that_blocks_its_loop_is_ended_at_its_hard_limit_with_its_process(self, it, tmp_path):
-        blocking = job("async_block", 30, hard=0.1)
+        blocking = job("async_block", NEVER, hard=0.1)
         it.pool.submit([blocking])
-        assert (await it.end_of([blocking], within=6))[0].kind is Kind.TIMEOUT
+        assert (await it.end_of([blocking]))[0].kind is Kind.TIMEOUT
         assert (await it.run([job("async_noop")]))[0].kind is Kind.SUCCESS
 
     @trial()
     async def test_async_jobs_behind_one_that_blocks_its_loop_run_elsewhere(self, it, tmp_path):
-        blocking = job("async_block", 4, tell=True)
+        blocking = job("async_block", NEVER, tell=True)
         await begin(it, blocking)
-        outcomes = await it.run(jobs(50, "async_noop"), within=2)
+        outcomes = await it.run(jobs(50, "async_noop"))
         assert {outcome.kind for outcome in outcomes} == {Kind.SUCCESS}
         assert blocking.number not in it.outcomes
 
     @trial(slots=1)
     async def test_a_loop_that_was_blocked_for_a_moment_gets_jobs_again(self, it, tmp_path):
         """Also if nothing that runs on it ends: its jobs may sleep for long."""
-        await begin(it, job("async_sleep", 30, tell=True), job("async_block", 0.3, tell=True))
-        outcomes = await it.run(jobs(50, "async_noop"), within=2)
+        await begin(it, job("async_sleep", NEVER, tell=True), job("async_block", 0.3, tell=True))
+        outcomes = await it.run(jobs(50, "async_noop"))
         assert {outcome.kind for outcome in outcomes} == {Kind.SUCCESS}
 
     @trial()
@@ -231,7 +225,7 @@ class TestProcesses(PoolContract):
         await begin(it, *jobs(2, "wait", str(tmp_path / "gate"), tell=True))
         waiting = jobs(100, "noop")
         it.pool.submit(waiting)
-        await it.until(lambda: all(each.number in it.outcomes for each in waiting), within=1)
+        await it.until(lambda: all(each.number in it.outcomes for each in waiting))
         assert {it.outcomes[each.number].kind for each in waiting} == {Kind.RETURNED}
 
     @trial()
@@ -240,7 +234,7 @@ class TestProcesses(PoolContract):
         await begin(it, *jobs(2, "wait", str(tmp_path / "gate"), tell=True))
         waiting = jobs(100, "noop")
         it.pool.submit(waiting)
-        await it.until(lambda: all(each.number in it.outcomes for each in waiting[SPARE:]), within=1)
+        await it.until(lambda: all(each.number in it.outcomes for each in waiting[SPARE:]))
         assert not any(each.number in it.outcomes for each in waiting[:SPARE])
 
     @trial()
@@ -257,11 +251,11 @@ class TestProcesses(PoolContract):
     @trial()
     async def test_a_soft_cancel_just_after_the_beginning_is_not_lost(self, it, tmp_path):
         for _ in range(40):
-            running = job("sleep", 20)
+            running = job("sleep", NEVER)
             it.pool.submit([running])
             await asyncio.sleep(random.Random(running.number).random() * 0.001)
             assert it.pool.cancel(running.number, Stop.SOFT)
-            assert (await it.end_of([running], within=2))[0].kind in {Kind.FAILURE, Kind.TERMINATED}
+            assert (await it.end_of([running]))[0].kind in {Kind.FAILURE, Kind.TERMINATED}
 
     # -- room --------------------------------------------------------------------------------------------------------------
 
@@ -287,7 +281,7 @@ class TestProcesses(PoolContract):
         await begin(it, job("wait", str(tmp_path / "gate"), tell=True))
         it.pool._pace.stock = 4
         it.pool._sync.waiting.extend(jobs(3, "noop"))  # not dealt yet, so that little is left
-        assert await asyncio.wait_for(it.pool.room(), 1) >= 1
+        assert await asyncio.wait_for(it.pool.room(), patience()) >= 1
 
     # -- recycling -----------------------------------------------------------------------------------------------------
 
@@ -335,9 +329,9 @@ class TestProcesses(PoolContract):
         async def recycle(it: Trial) -> None:
             before = it.pool.pids()
             await it.run(jobs(1, "pid"))
-            await it.until(lambda: not {*before} & {*it.pool.pids()}, within=2)
+            await it.until(lambda: not {*before} & {*it.pool.pids()})
 
-        asyncio.run(self.try_out(recycle, slots=1, max_tasks_per_child=1, runner=Acts(leave=lambda: time.sleep(30))))
+        asyncio.run(self.try_out(recycle, slots=1, max_tasks_per_child=1, runner=Acts(leave=lambda: time.sleep(NEVER))))
 
     @trial()
     async def test_a_worker_without_descriptors_for_children_says_so(self, it, tmp_path):
@@ -404,7 +398,7 @@ class TestProcesses(PoolContract):
             def do_start(self) -> int:
                 with subprocess.Popen(["/bin/sleep", "30"]) as program:
                     program.terminate()
-                    return program.wait(5)
+                    return program.wait(patience())
 
         async def start(it: Trial) -> None:
             assert (await it.run([job("start")]))[0].text == str(-signal.SIGTERM)
@@ -449,7 +443,7 @@ class TestProcesses(PoolContract):
         running = job("wait", str(tmp_path / "gate"), tell=True)
         await begin(it, running)
         pids = it.pool.pids()
-        await asyncio.wait_for(it.pool.stop(), 2)
+        await asyncio.wait_for(it.pool.stop(), patience())
         [told] = await it.pool.news()
         assert isinstance(told, Outcome)
         assert (told.number, told.kind) == (running.number, Kind.LOST)
@@ -464,12 +458,12 @@ class TestProcesses(PoolContract):
             async def main():
                 pool = ProcessPool(Acts(), slots=3)
                 await pool.start()
-                pool.submit([*jobs(2, "sleep", 60, tell=True), job("async_sleep", 60, tell=True)])
+                pool.submit([*jobs(2, "sleep", 3600, tell=True), job("async_sleep", 3600, tell=True)])
                 told = 0
                 while told < 3:
                     told += len(await pool.news())
                 print(pool._nursery.pid, *pool.pids(), flush=True)
-                await asyncio.sleep(60)
+                await asyncio.sleep(3600)
 
             asyncio.run(main())
         """)
@@ -477,7 +471,7 @@ class TestProcesses(PoolContract):
             pids = [int(word) for word in worker.stdout.readline().split()]
             assert len(pids) == 5
             worker.kill()
-        wait_until(lambda: all(is_gone(pid) for pid in pids), within=2)
+        until(lambda: all(is_gone(pid) for pid in pids))
 
     def test_a_death_is_described_for_people(self):
         assert describe(3) == "exitcode 3"

@@ -11,6 +11,8 @@ from collections.abc import Coroutine, Iterator
 from enum import Enum
 from typing import Any, TypeVar
 
+from umbel.testing.waiting import patience
+
 T = TypeVar("T")
 
 CUT = struct.pack("ii", 1, 0)
@@ -105,11 +107,11 @@ class Proxy:
         """Cut all and end."""
         self._do(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(patience())
         self._loop.close()
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(patience())
 
     async def _open(self) -> None:
         self._door = await asyncio.start_server(self._serve, "127.0.0.1", self.port, backlog=1000)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.servers.missing import lacks
 
-from umbel.testing.waiting import until
+from umbel.testing.waiting import patience, until
 
 
 def free_port(*, below: int = 1 << 16) -> int:
@@ -58,8 +58,8 @@ class RedisServer:
     def ask(self, *words: str | bytes) -> bytes:
         """The raw reply to a command, if it is short."""
         packed = [word.encode() if isinstance(word, str) else word for word in words]
-        with socket.create_connection(("127.0.0.1", self.port), 5) as sock:
-            sock.settimeout(5)
+        with socket.create_connection(("127.0.0.1", self.port), patience()) as sock:
+            sock.settimeout(patience())
             sock.sendall(b"*%d\r\n" % len(packed) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in packed))
             return sock.recv(1 << 20)
 
@@ -73,7 +73,7 @@ class RedisServer:
         if self.process:
             self.send(signal.SIGCONT)
             self.send(signal.SIGKILL if kill else signal.SIGTERM)
-            self.process.wait(30)
+            self.process.wait(patience())
             self.process = None
 
 
@@ -163,11 +163,11 @@ class Sentinels:
         """Start all, and wait until the sentinels know each other and the replica."""
         self.master.start()
         self.replica.start()
-        until(lambda: b"master_link_status:up" in self.replica.ask("INFO", "replication"), 30)
+        until(lambda: b"master_link_status:up" in self.replica.ask("INFO", "replication"))
         for watcher in self.watchers:
             watcher.start()
         for watcher in self.watchers:
-            until(lambda watcher=watcher: watcher.knows(1, 3), 30)
+            until(lambda watcher=watcher: watcher.knows(1, 3))
 
     @property
     def url(self) -> str:

@@ -15,7 +15,7 @@ from umbel.errors import BrokerDown
 from umbel.stores.broker import Once
 from umbel.stores.url import open_broker
 from umbel.testing.given import drain, envelope, ids
-from umbel.testing.waiting import until
+from umbel.testing.waiting import patience, until
 
 COUNT = 1000
 
@@ -67,7 +67,7 @@ class Senders:
 
     def wait(self) -> None:
         for member in self.members:
-            member.communicate(timeout=60)
+            member.communicate(timeout=patience())
             assert member.returncode == 0
 
 

@@ -12,7 +12,7 @@ from umbel import Umbel
 from umbel.errors import BrokerDown, TimeoutError
 from umbel.stores.redis import listener
 from umbel.stores.url import open_backend
-from umbel.testing.waiting import until
+from umbel.testing.waiting import patience, until
 from umbel.wire.result import encode
 
 
@@ -67,7 +67,7 @@ def test_channels_that_nobody_waits_for_are_left_soon(redis_server, open_one):
     one.start()
     until(lambda: redis_server.ask("PUBSUB", "CHANNELS", "celery-task-meta-left-*").startswith(b"*100\r\n"))
     waiting.store([encode("left-7", "SUCCESS", 1)])
-    one.join(30)
+    one.join(patience())
     until(lambda: redis_server.ask("PUBSUB", "CHANNELS", "celery-task-meta-left-*") == b"*0\r\n")
     waiting.store([encode("task-1", "SUCCESS", 1)])
     assert set(waiting.wait(["task-1", "task-2"], 10)) == {"task-1"}
@@ -100,7 +100,7 @@ def test_get_in_sixty_four_threads_through_a_restart_returns_or_times_out(tmp_pa
 
         def get(number: int) -> None:
             try:
-                found[number] = app.AsyncResult(f"r{number}").get(timeout=60 if number % 2 else 3)
+                found[number] = app.AsyncResult(f"r{number}").get(timeout=patience() if number % 2 else 3)
             except Exception as error:
                 found[number] = error
 
@@ -113,9 +113,9 @@ def test_get_in_sixty_four_threads_through_a_restart_returns_or_times_out(tmp_pa
         server.stop(kill=True)
         server.start()
         other = open_backend(url, expires=60)
-        until(lambda: _stored(other, [encode(f"r{number}", "SUCCESS", number) for number in range(17, 64, 2)]), 30)
+        until(lambda: _stored(other, [encode(f"r{number}", "SUCCESS", number) for number in range(17, 64, 2)]))
         for thread in threads:
-            thread.join(60)
+            thread.join(patience())
         assert sorted(found) == list(range(64))
         assert all(found[number] == number for number in range(1, 64, 2)), found
         assert all(isinstance(found[number], TimeoutError) for number in range(0, 64, 2)), found

@@ -17,7 +17,7 @@ from umbel import Umbel
 from umbel.errors import BrokerDown, BrokerRefused
 from umbel.stores.redis.broker import PUSHED
 from umbel.testing.given import in_a_child
-from umbel.testing.waiting import until
+from umbel.testing.waiting import patience, until
 
 LIMIT = 2.0
 ALLOWANCE = 1.5
@@ -67,7 +67,7 @@ def all_end_in_time(url: str, kind: type[Exception], words: str, first=None) -> 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(patience())
     assert len(found) == len(work)
     assert all(_is_right(each, kind, words) for each in found), found[-1]
 
@@ -98,7 +98,7 @@ def test_to_a_server_that_has_gone(tmp_path):
         server.stop(kill=True)
         all_end_in_time(url_of(server), BrokerDown, "cannot be reached", task)
         server.start()
-        until(lambda: is_accepted(task), 30)
+        until(lambda: is_accepted(task))
 
 
 @pytest.mark.parametrize("scheme", ["redis", "rediss"])
@@ -110,7 +110,7 @@ def test_to_a_host_whose_name_the_system_looks_up_for_ever(server, monkeypatch, 
         if host == "redis.example":
             if options["flags"] & socket.AI_NUMERICHOST:
                 raise socket.gaierror(socket.EAI_NONAME, "it is a name")
-            found.wait(60)
+            found.wait(patience())
             host = "127.0.0.1"
         return lookup(host, *arguments, **options)
 
@@ -123,7 +123,7 @@ def test_to_a_host_whose_name_the_system_looks_up_for_ever(server, monkeypatch, 
     finally:
         found.set()
     if scheme == "redis":
-        until(lambda: is_accepted(sender(url)), 30)
+        until(lambda: is_accepted(sender(url)))
 
 
 @pytest.mark.parametrize("is_first", [True, False])
@@ -136,7 +136,7 @@ def test_to_a_host_behind_a_network_that_swallows_all(server, mode, is_first):
         proxy.let(mode)
         all_end_in_time(task.app.conf.broker_url, BrokerDown, "cannot be reached", task)
         proxy.let(Mode.PASS)
-        until(lambda: is_accepted(task), 30)
+        until(lambda: is_accepted(task))
 
 
 def test_to_a_host_where_connecting_never_ends():
@@ -161,7 +161,7 @@ def test_to_a_server_that_is_frozen(server, is_first):
         all_end_in_time(url_of(server), BrokerDown, "cannot be reached", task)
     finally:
         server.send(signal.SIGCONT)
-    until(lambda: is_accepted(task), 30)
+    until(lambda: is_accepted(task))
 
 
 def test_to_a_server_that_is_full(server):
@@ -228,7 +228,7 @@ def test_in_tls_to_a_server_that_is_frozen(tmp_path, is_first):
             all_end_in_time(url, BrokerDown, "cannot be reached", task)
         finally:
             server.send(signal.SIGCONT)
-        until(lambda: is_accepted(task), 30)
+        until(lambda: is_accepted(task))
 
 
 def test_to_sentinels_that_know_no_such_master(server, tmp_path):

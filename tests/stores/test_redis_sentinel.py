@@ -13,7 +13,7 @@ from umbel.stores.broker import Conclusion
 from umbel.stores.url import open_backend, open_broker
 from umbel.testing.contracts import BackendContract, BrokerContract
 from umbel.testing.given import drain, envelope, ids
-from umbel.testing.waiting import until
+from umbel.testing.waiting import patience, until
 from umbel.wire.ids import new_id
 from umbel.wire.result import Result
 
@@ -88,7 +88,7 @@ class Load:
     def end(self) -> None:
         self.is_over = True
         for thread in self.threads:
-            thread.join(60)
+            thread.join(patience())
 
 
 def test_work_goes_on_through_a_failover_and_nothing_is_lost_that_had_reached_the_replica(tmp_path):
@@ -102,22 +102,22 @@ def test_work_goes_on_through_a_failover_and_nothing_is_lost_that_had_reached_th
         for thread in (*load.threads, *waiting):
             thread.start()
         try:
-            until(lambda: len(load.done) > 300, 30)
+            until(lambda: len(load.done) > 300)
             until(lambda: sentinels.replica.ask("HLEN", f"umbel.held.{holder.owner}") == b":1\r\n")
             until(lambda: sentinels.master.ask("PUBSUB", "CHANNELS").count(b"celery-task-meta-") == 16)
             sentinels.master.stop(kill=True)
             begun = time.monotonic()
-            until(lambda: leads(sentinels.replica), 60)
+            until(lambda: leads(sentinels.replica))
             load.has_replica = False
             before = len(load.done)
-            until(lambda: len(load.done) > before + 300 or load.errors, 30)
+            until(lambda: len(load.done) > before + 300 or load.errors)
             assert time.monotonic() - begun < 30
         finally:
             load.end()
         assert not load.errors
         load.backend.store([Result(f"r{number}", "SUCCESS", b"1") for number in range(16)])
         for thread in waiting:
-            thread.join(30)
+            thread.join(patience())
             assert not thread.is_alive()
         assert holder.conclude([Conclusion(held, [Result("held", "SUCCESS", b"1")])]) == []
         # What the old master had handed out and not copied is in the queue again; what is held is given back at the close.

@@ -16,7 +16,7 @@ from umbel.stores.broker import Conclusion, Depth, Recovered
 from umbel.stores.redis.trouble import refusal
 from umbel.stores.url import open_backend, open_broker
 from umbel.testing.given import LEASE, drain, envelope, envelopes, ids
-from umbel.testing.waiting import until
+from umbel.testing.waiting import patience, until
 from umbel.wire.result import Result
 
 
@@ -106,7 +106,7 @@ def test_a_waiting_worker_goes_on_after_a_restart(server, broker, url):
     server.start()
     sender = open_broker(url)
     sender.send([envelope("a")])
-    thread.join(5)
+    thread.join(patience())
     assert found == ["a"]
     sender.close()
 
@@ -320,7 +320,7 @@ def test_sixty_four_threads_wait_through_a_restart_on_one_connection(server, url
     server.start()
     until(lambda: stores(other, [Result(str(n), "SUCCESS", b"{}") for n in range(64)]))
     for thread in threads:
-        thread.join(20)
+        thread.join(patience())
     assert sorted(found, key=int) == [str(n) for n in range(64)]
     for each in (backend, other):
         each.close()

@@ -13,7 +13,7 @@ from umbel.errors import BrokerDown
 from umbel.stores.broker import Conclusion
 from umbel.stores.url import open_broker
 from umbel.testing.given import drain, envelopes, ids, recovered
-from umbel.testing.waiting import until
+from umbel.testing.waiting import patience, until
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_a_loss_that_reserve_hears_of_during_a_renewal_is_told_by_the_next(proxy
     proxy.let_new(Mode.PASS)
     assert ids(dying.reserve(["q"], 1, 0)) == ["a"]
     proxy.let(Mode.PASS)
-    renewal.join(20)
+    renewal.join(patience())
     assert kept == [True]
     assert not dying.renew(30)
     assert dying.renew(30)

@@ -15,7 +15,7 @@ from umbel.stores.broker import Conclusion
 from umbel.stores.redis import watch
 from umbel.stores.url import open_broker
 from umbel.testing.given import LEASE, envelope, envelopes, ids, recovered
-from umbel.testing.waiting import until
+from umbel.testing.waiting import patience, until
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ class Waiting:
         self.when = time.monotonic()
 
     def end(self) -> list[str]:
-        self.thread.join(40)
+        self.thread.join(patience())
         assert not self.thread.is_alive()
         return ids(self.found)
 
@@ -90,7 +90,7 @@ def test_what_waits_book_beyond_the_limit_goes_back(redis_server, open_one):
     redis_server.ask("CLIENT", "PAUSE", "200", "WRITE")  # so that both come before either wait has been read
     for queue in ("q", "other"):
         threading.Thread(target=sender.send, args=([envelope(queue, queue=queue)],)).start()
-    thread.join(30)
+    thread.join(patience())
     assert len(found) == 1
     until(lambda: [broker.depth([queue])[queue].ready for queue in ("q", "other")].count(1) == 1)
     assert len(broker.reserve(["q", "other"], 10, 5)) == 1
@@ -259,5 +259,5 @@ def test_messages_that_are_not_due_cost_a_worker_no_memory(redis_server, redis_u
         "assert not [broker.reserve(['q'], 1000, 0.1) for _ in range(3)][-1] and broker.depth(['q'])['q'].later == 100_000\n"
         "broker.close(); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=patience()).stdout
     assert int(told) < 2000  # KB; the messages are 40 MB

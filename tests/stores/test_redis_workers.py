@@ -14,7 +14,8 @@ from collections.abc import Iterator
 import pytest
 from tests.servers.redis import RedisServer, free_port, running
 from tests.trips.conftest import project as project
-from tests.trips.project import until
+
+from umbel.testing.waiting import patience, until
 
 LEASE = 1.0
 TASKS = """
@@ -79,7 +80,7 @@ def test_an_idle_worker_sends_less_than_one_command_a_second_besides_its_lease_a
     made = project(TASKS, lease=30.0, store=url)
     made.app.conf.result_backend = url
     with made.worker("-c", "2", "-Q", "celery,other"):
-        assert made.app.send_task("proj.add", (1, 2)).get(timeout=20) == 3
+        assert made.app.send_task("proj.add", (1, 2)).get(timeout=patience()) == 3
         made.app.close()
         overheard(server, 4)
         begun = time.monotonic()
@@ -100,7 +101,7 @@ def test_after_a_kill_of_everything_there_are_no_more_keys_than_before(project, 
         return set(server.ask("KEYS", "*").split(b"\r\n")[2::2])
 
     with made.worker(*options):
-        assert made.app.send_task("proj.add", (1, 2)).get(timeout=20) == 3
+        assert made.app.send_task("proj.add", (1, 2)).get(timeout=patience()) == 3
         until(lambda: b"celery-task-meta" not in b" ".join(keys()))
         before = keys()
         assert {b"umbel.owners", b"umbel.intakes", b"umbel.queues", b"_kombu.binding.celery"} < before
@@ -122,7 +123,7 @@ def test_after_a_kill_of_everything_there_are_no_more_keys_than_before(project, 
     assert len(more) > 8, more
     (made.folder / "gate").touch()
     with made.worker(*options):
-        until(lambda: keys() == before, deadline=40, saying=lambda: keys() ^ before)
+        until(lambda: keys() == before, saying=lambda: keys() ^ before)
         assert server.ask("PUBSUB", "CHANNELS", "celery-task-meta*") == b"*0\r\n"
 
 
@@ -173,7 +174,7 @@ def test_workers_share_what_comes_and_no_queue_waits_for_another(project, server
             for queue, count in (("full", 400), ("other", 40)):
                 for number in range(count):
                     made.app.send_task("proj.nap", (f"{queue}{number}",), queue=queue)
-        until(lambda: len(made.effects()) == 440, deadline=60)
+        until(lambda: len(made.effects()) == 440)
     order = [name.rstrip("0123456789") for _, name in made.effects()]
     assert order[:150].count("other") == 40
     shares = Counter(worker for worker, _ in made.effects())

@@ -15,6 +15,7 @@ from umbel.stores.sqlite import file, schema
 from umbel.stores.sqlite.backend import SqliteBackend
 from umbel.stores.sqlite.broker import SqliteBroker
 from umbel.testing.given import drain, envelope, envelopes, ids, in_a_child
+from umbel.testing.waiting import patience
 
 
 @pytest.fixture
@@ -197,7 +198,7 @@ def test_an_interrupted_thread_leaves_no_transaction_open(broker):
         raise KeyboardInterrupt
     thread = threading.Thread(target=broker.send, args=(envelopes("b"),))
     thread.start()
-    thread.join(10)
+    thread.join(patience())
     assert ids(drain(broker)) == ["a", "b"]
 
 

@@ -7,17 +7,14 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
 
 import psutil
 
 from umbel import Umbel
-
-T = TypeVar("T")
+from umbel.testing.waiting import patience, until
 
 HEAD = """
 import asyncio, os, signal, sys, time
@@ -29,18 +26,6 @@ def tell(*words):
     os.write(fd, (" ".join(map(str, words)) + "\\n").encode())
     os.close(fd)
 """
-
-
-def until(fact: Callable[[], T], *, deadline: float = 20.0, saying: Callable[[], object] = lambda: "") -> T:
-    """What `fact` gives as soon as it is true; fails after `deadline` seconds."""
-    end = time.monotonic() + deadline
-    while True:
-        value = fact()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(f"did not come true within {deadline}s: {fact} {saying()}")
-        time.sleep(0.005)
 
 
 class Worker:
@@ -72,15 +57,15 @@ class Worker:
         """Send it a signal."""
         self.process.send_signal(number)
 
-    def wait(self, deadline: float = 20.0) -> int:
+    def wait(self) -> int:
         """Its exit code, once it has ended."""
-        return self.process.wait(deadline)
+        return self.process.wait(patience())
 
     def kill_all(self) -> None:
         """End its whole family at once, as a machine that loses power would."""
         for pid in self.family():
             with_patience(pid)
-        self.process.wait(10)
+        self.process.wait(patience())
 
 
 def with_patience(pid: int) -> None:

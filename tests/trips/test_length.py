@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from umbel.testing.waiting import patience
+
 FUNCTIONS, FILES = 45, 20
 
 TRIP = '''
@@ -41,17 +43,17 @@ def look(frame, event, argument):
 def client():
     global following
     for _ in range(3):
-        add.delay(1, 2).get(timeout=10)
+        add.delay(1, 2).get(timeout=patience())
     waiting.clear()
     while ticks.acquire(blocking=False):
         pass
     for _ in range(3):  # an idle worker reserves in vain now and then: what it enters is no part of the trip
-        ticks.acquire(timeout=10)
+        ticks.acquire(timeout=patience())
     following = True
-    assert add.delay(2, 3).get(timeout=10) == 5
+    assert add.delay(2, 3).get(timeout=patience()) == 5
     while ticks.acquire(blocking=False):
         pass
-    ticks.acquire(timeout=10)
+    ticks.acquire(timeout=patience())
     following = False
     print(json.dumps(sorted(entered - waiting)), flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
@@ -65,7 +67,7 @@ Worker(app, hostname="trip@host", pool="solo", ready=lambda _: threading.Thread(
 def test_the_whole_trip_is_short(tmp_path: Path) -> None:
     (tmp_path / "trip.py").write_text(TRIP)
     command = [sys.executable, "trip.py", f"sqlite:///{tmp_path}/trip.db"]
-    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True).stdout
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=patience(), check=True).stdout
     steps = json.loads(told)
     files = {file for file, _ in steps}
     print(f"{len(steps)} functions in {len(files)} files:", *(f"{file} {name}" for file, name in steps), sep="\n  ")

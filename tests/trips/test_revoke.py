@@ -6,10 +6,11 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from tests.trips.project import Project, until
+from tests.trips.project import Project
 
 from umbel import AsyncResult
 from umbel.errors import SoftTimeLimitExceeded, TaskRevokedError
+from umbel.testing.waiting import patience, until
 
 Make = Callable[..., Project]
 
@@ -56,7 +57,7 @@ def linger():
 def refused(sent: AsyncResult[object]) -> str:
     """With which words the task was told as revoked."""
     with pytest.raises(TaskRevokedError) as caught:
-        sent.get(timeout=20)
+        sent.get(timeout=patience())
     assert sent.state == "REVOKED"
     return str(caught.value)
 
@@ -75,14 +76,14 @@ def test_what_is_revoked_before_any_worker_starts_never_runs(project: Make) -> N
     assert sent[0].state == "PENDING"
     with made.worker("-c", "1") as worker:
         assert refused(sent[0]) == refused(sent[2]) == refused(unknown) == "revoked"
-        assert sent[1].get(timeout=20) == "b"
+        assert sent[1].get(timeout=patience()) == "b"
         until(lambda: f"Discarding revoked task: proj.note[{sent[0].id}]" in worker.log, saying=lambda: worker.log)
         worker.signal(signal.SIGTERM)
         assert worker.wait() == 0
     later.revoke()
     with made.worker("-c", "1"):
         assert refused(later) == "revoked"
-        assert sent[3].get(timeout=20) == "d"
+        assert sent[3].get(timeout=patience()) == "d"
     words = made.effects()
     assert sorted(word for kind, word, *_ in words if kind == "ran") == ["b", "d"]
     assert ["signal", sent[0].id, "False", "None", "False"] in words
@@ -114,7 +115,7 @@ def test_a_run_is_ended_if_that_is_asked_for(project: Make, pool: str) -> None:
         began(made, "d")
         sent[1].revoke(terminate=True, signal="SIGUSR1")
         with pytest.raises(SoftTimeLimitExceeded):
-            sent[1].get(timeout=20)
+            sent[1].get(timeout=patience())
         made.app.control.terminate(waits[1].id, signal="KILL")
         assert refused(waits[1]) == "terminated"
         assert f"Task {name}[{sent[0].id}] was ended on request" in worker.log
@@ -135,7 +136,7 @@ def test_a_thread_cannot_be_ended_and_what_it_runs_ends_by_itself(project: Make)
         made.app.control.revoke([sent.id, waits.id], terminate=True)
         until(lambda: f"Task proj.linger[{sent.id}] was revoked, but this pool cannot end" in worker.log)
         (made.folder / "go").touch()
-        assert sent.get(timeout=20) == "done"
+        assert sent.get(timeout=patience()) == "done"
         assert refused(waits) == "revoked"
         assert worker.log.count("cannot end") == 1
 

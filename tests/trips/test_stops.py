@@ -12,9 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.servers.redis import running
-from tests.trips.project import Project, until
+from tests.trips.project import Project
 
 from umbel.errors import WorkerLostError
+from umbel.testing.waiting import patience, until
 
 Make = Callable[..., Project]
 
@@ -39,11 +40,11 @@ def test_a_warm_stop_finishes_what_runs_and_gives_back_the_rest(project: Make, h
         rest = [made.app.send_task("proj.slow", (0,)) for _ in range(5)]
         worker.signal(how)
         assert worker.wait() == 0
-    assert running.get(timeout=1) == "finished"
+    assert running.get(timeout=patience()) == "finished"
     depth = made.app.broker.depth(["celery"])["celery"]
     assert (depth.ready, depth.held) == (5, 0)
     with made.worker("-c", "1"):
-        assert [result.get(timeout=20) for result in rest] == ["finished"] * 5
+        assert [result.get(timeout=patience()) for result in rest] == ["finished"] * 5
 
 
 @pytest.mark.parametrize("on_redis", [False, True])
@@ -105,7 +106,7 @@ def test_a_second_signal_gives_back_at_once_what_runs(project: Make) -> None:
         worker.signal(signal.SIGTERM)
         until(lambda: "Warm stop" in worker.log)
         worker.signal(signal.SIGTERM)
-        assert worker.wait(10) == 1
+        assert worker.wait() == 1
     depth = made.app.broker.depth(["celery"])["celery"]
     assert (depth.ready, depth.held) == (1, 0)
     (delivery,) = made.app.broker.reserve(["celery"], 1, 1.0)
@@ -118,9 +119,9 @@ def test_an_early_task_that_a_cold_stop_ends_is_told_as_lost(project: Make) -> N
     with made.worker("-c", "1") as worker:
         until(made.effects)
         worker.signal(signal.SIGQUIT)
-        assert worker.wait(10) == 1
+        assert worker.wait() == 1
     with pytest.raises(WorkerLostError):
-        sent.get(timeout=5)
+        sent.get(timeout=patience())
     assert made.effects() == [["began"]]
 
 
@@ -131,7 +132,7 @@ def test_a_warm_stop_has_a_limit_after_which_work_goes_back(project: Make) -> No
         until(made.effects)
         began = time.monotonic()
         worker.signal(signal.SIGTERM)
-        worker.wait(10)
+        worker.wait()
         assert time.monotonic() - began < 8
     assert made.app.broker.depth(["celery"])["celery"].ready == 1
 
@@ -169,7 +170,7 @@ def test_processes_that_keep_dying_stop_the_worker_with_the_reason(project: Make
     )
     worker = made.start("-c", "2")
     try:
-        assert worker.wait(30) != 0
+        assert worker.wait() != 0
         assert "cannot go on" in worker.log
     finally:
         worker.kill_all()
@@ -187,7 +188,7 @@ def test_recycling_by_count_loses_nothing(project: Make) -> None:
     with made.worker("-c", "2", "--max-tasks-per-child", "5"):
         with made.app.batch():
             sent = [made.app.send_task("proj.who") for _ in range(60)]
-        pids = [result.get(timeout=30) for result in sent]
+        pids = [result.get(timeout=patience()) for result in sent]
     assert len(made.effects()) == 60
     assert max(pids.count(pid) for pid in pids) <= 5
 
@@ -204,6 +205,6 @@ def test_recycling_by_memory_replaces_the_process(project: Make) -> None:
         """
     )
     with made.worker("-c", "1", "--max-memory-per-child", "150000"):
-        first = made.app.send_task("proj.eat", (200,)).get(timeout=20)
-        second = made.app.send_task("proj.eat", (1,)).get(timeout=20)
+        first = made.app.send_task("proj.eat", (200,)).get(timeout=patience())
+        second = made.app.send_task("proj.eat", (1,)).get(timeout=patience())
         assert first != second

@@ -13,6 +13,7 @@ from umbel.errors import BrokerDown
 from umbel.stores.broker import Conclusion, Delivery
 from umbel.stores.memory.broker import MemoryBroker
 from umbel.testing.given import envelopes, ids
+from umbel.testing.waiting import patience
 from umbel.worker.lease import Lease
 
 SECONDS = 0.6
@@ -58,7 +59,7 @@ def later(monkeypatch) -> Callable[[], None]:
 
 
 async def until(fact: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(patience()):
         while not fact():  # noqa: ASYNC110  # it is true by the doing of other threads, which set no event
             await asyncio.sleep(0.001)
 

@@ -13,6 +13,7 @@ from umbel.errors import BrokerDown, BrokerRefused
 from umbel.stores.broker import Conclusion, Delivery
 from umbel.stores.memory.backend import MemoryBackend
 from umbel.stores.memory.broker import MemoryBroker
+from umbel.testing.waiting import patience
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
 from umbel.worker.settle import BATCH, Settle, Way
@@ -74,7 +75,7 @@ def settled(broker: Troubled, backend: MemoryBackend, leave: Callable[[Settle], 
 
 async def wait(fact: Awaitable[None]) -> None:
     """Wait with a deadline."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(patience()):
         await fact
 
 

@@ -19,7 +19,7 @@ from umbel import states
 from umbel.stores.backend import ResultBackend
 from umbel.stores.url import open_backend
 from umbel.testing.given import in_a_child
-from umbel.testing.waiting import until
+from umbel.testing.waiting import patience, until
 from umbel.wire.result import Result
 
 Another = Callable[..., ResultBackend]
@@ -158,7 +158,7 @@ class BackendContract:
 
         thread = threading.Thread(target=wait)
         thread.start()
-        entered.wait(10)
+        entered.wait(patience())
         return thread, found
 
     def test_wait_wakes_when_one_becomes_final(self, backend: ResultBackend, another: Another) -> None:
@@ -166,7 +166,7 @@ class BackendContract:
         other = another()
         other.store([started("a")])
         other.store([success("b")])
-        thread.join(10)
+        thread.join(patience())
         assert found == [{"b": success("b")}]
 
     def test_close_ends_a_blocked_wait_within_a_second(self, another: Another) -> None:
@@ -174,7 +174,7 @@ class BackendContract:
         thread, found = self.waiting(leaving, "a")
         begun = time.monotonic()
         leaving.close()
-        thread.join(10)
+        thread.join(patience())
         assert found == [{}]
         assert time.monotonic() - begun < 1
         leaving.close()
@@ -215,7 +215,7 @@ class BackendContract:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(patience())
         assert lists == [[success(f"{index:02d}") for index in range(80)]]
 
     # Age

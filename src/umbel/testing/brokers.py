@@ -20,7 +20,7 @@ from umbel.testing.given import LEASE, Another, drain, envelope, envelopes, ids,
 from umbel.testing.holding import Holding
 from umbel.testing.revoking import Revoking
 from umbel.testing.sending_once import SendingOnce
-from umbel.testing.waiting import until
+from umbel.testing.waiting import patience, until
 from umbel.wire.result import Result
 
 
@@ -66,7 +66,7 @@ class BrokerContract(Carrying, Holding, Revoking, SendingOnce):
         thread = threading.Thread(target=lambda: found.update(backend.wait(["a"], 30)))
         thread.start()
         broker.conclude([Conclusion(held[0], [Result("a", "SUCCESS", b"1")])])
-        thread.join(5)
+        thread.join(patience())
         assert found == {"a": Result("a", "SUCCESS", b"1")}
 
     # The dead
@@ -244,7 +244,7 @@ class BrokerContract(Carrying, Holding, Revoking, SendingOnce):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(patience())
         assert sorted(ids(found)) == sorted(map(str, range(50)))
 
     # Looking
@@ -320,10 +320,10 @@ class BrokerContract(Carrying, Holding, Revoking, SendingOnce):
 
         thread = threading.Thread(target=wait)
         thread.start()
-        entered.wait(10)
+        entered.wait(patience())
         begun = time.monotonic()
         leaving.close()
-        thread.join(10)
+        thread.join(patience())
         assert found == [[]]
         assert time.monotonic() - begun < 1
 

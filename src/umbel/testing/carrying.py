@@ -8,7 +8,7 @@ import time
 from umbel import clock
 from umbel.stores.broker import Broker, Conclusion, Delivery, Depth
 from umbel.testing.given import Another, Given, drain, envelope, envelopes, ids
-from umbel.testing.waiting import until
+from umbel.testing.waiting import patience, until
 from umbel.wire.envelope import Envelope
 
 
@@ -96,7 +96,7 @@ class Carrying(Given):
         thread = threading.Thread(target=lambda: found.extend(broker.reserve(["q"], 1, 30)))
         thread.start()
         other.send(envelopes("a"))
-        thread.join(5)
+        thread.join(patience())
         assert ids(found) == ["a"]
 
     def test_a_release_wakes_a_waiting_reserve(self, broker: Broker, another: Another) -> None:
@@ -106,7 +106,7 @@ class Carrying(Given):
         thread = threading.Thread(target=lambda: found.extend(other.reserve(["q"], 1, 30)))
         thread.start()
         broker.release(held)
-        thread.join(5)
+        thread.join(patience())
         assert ids(found) == ["a"]
 
     def test_first_come_is_first_served(self, broker: Broker) -> None:

@@ -8,6 +8,7 @@ from umbel import clock
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker, Conclusion, Delivery
 from umbel.testing.given import LEASE, Another, Given, drain, envelope, envelopes, ids, recovered
+from umbel.testing.waiting import patience
 from umbel.wire.result import Result
 
 
@@ -35,7 +36,7 @@ class Holding(Given):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(patience())
         assert sorted(id for mine in taken for id in mine) == sorted(map(str, range(600)))
         assert broker.queues() == []
 
@@ -46,7 +47,7 @@ class Holding(Given):
         thread = threading.Thread(target=lambda: found.extend(broker.reserve(["q"], 1, 30)))
         thread.start()
         assert broker.conclude([Conclusion(held[0], envelopes=envelopes("next"))]) == []
-        thread.join(5)
+        thread.join(patience())
         assert ids(found) == ["next"]
 
     def test_a_release_does_not_count(self, broker: Broker) -> None:

@@ -23,6 +23,7 @@ import msgspec
 from umbel.errors import SoftTimeLimitExceeded
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.pool import Pool, Stop
+from umbel.testing.waiting import NEVER, patience
 from umbel.wire.envelope import Envelope
 
 _numbers = itertools.count(1)
@@ -121,14 +122,14 @@ class Acts:
             await asyncio.sleep(0.002)
         return os.getpid()
 
-    async def do_async_stubborn(self, seconds: float) -> None:
-        """Does not listen to cancellation."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+    async def do_async_stubborn(self, path: str) -> None:
+        """The same, and does not listen to cancellation."""
+        while True:
             try:
-                await asyncio.sleep(end - time.monotonic())
+                await self.do_async_wait(path)
             except asyncio.CancelledError:
                 continue
+            return
 
     async def do_async_block(self, seconds: float) -> None:
         """Holds up its loop, as a task must not do."""
@@ -158,9 +159,9 @@ class Trial:
                 self.outcomes[news.number] = news
                 self.order.append(news.number)
 
-    async def until(self, fact: Callable[[], object], within: float = 20.0) -> None:
+    async def until(self, fact: Callable[[], object]) -> None:
         """Read until `fact` is true."""
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(patience()):
             while not fact():
                 reading = asyncio.ensure_future(self.read())
                 await asyncio.wait([reading], timeout=0.02)  # facts may also come true without news
@@ -168,10 +169,10 @@ class Trial:
                     reading.cancel()
                 await asyncio.gather(reading, return_exceptions=not reading.done())
 
-    async def run(self, jobs: Sequence[Job], within: float = 20.0) -> list[Outcome]:
+    async def run(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Submit and wait for the outcomes, in the order of the jobs; what is returned is submitted again."""
         self.pool.submit(jobs)
-        return await self.end_of(jobs, within)
+        return await self.end_of(jobs)
 
     async def occupied(self, gate: Path, marks: Path) -> tuple[list[Job], Job]:
         """Jobs that run in all slots until there is a gate, and one behind them, which leaves a mark when it runs."""
@@ -181,9 +182,9 @@ class Trial:
         self.pool.submit([waiting])
         return running, waiting
 
-    async def end_of(self, jobs: Sequence[Job], within: float = 20.0) -> list[Outcome]:
+    async def end_of(self, jobs: Sequence[Job]) -> list[Outcome]:
         """The final outcomes of submitted jobs."""
-        await self.until(lambda: self._again(jobs) and all(job.number in self.outcomes for job in jobs), within)
+        await self.until(lambda: self._again(jobs) and all(job.number in self.outcomes for job in jobs))
         return [self.outcomes[job.number] for job in jobs]
 
     def _again(self, jobs: Sequence[Job]) -> bool:
@@ -226,7 +227,7 @@ class PoolContract:
         pool = self.make(options.pop("runner", None) or Acts(), 1 if self.one_at_a_time else slots, **options)
         await pool.start()
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(patience(3)):
                 await test(Trial(pool))
         finally:
             await pool.stop(at_once=True)
@@ -297,14 +298,14 @@ class PoolContract:
         await it.run(jobs(300, "noop"))
         quick, slow = jobs(50, "noop"), jobs(2, "wait", str(gate))
         it.pool.submit([*quick[:25], *slow, *quick[25:]])
-        await it.until(lambda: all(each.number in it.outcomes for each in quick[:25]), within=2)
+        await it.until(lambda: all(each.number in it.outcomes for each in quick[:25]))
         assert not any(each.number in it.outcomes for each in slow)
         gate.touch()
         await it.end_of([*quick, *slow])
 
     @trial()
     async def test_an_idle_pool_has_room(self, it: Trial, tmp_path: Path) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(patience()):
             assert await it.pool.room() >= it.pool.slots
 
     @trial()
@@ -317,7 +318,7 @@ class PoolContract:
         assert not room.done()
         gate.touch()
         await it.end_of(waiting)
-        assert await asyncio.wait_for(room, 5) >= 1
+        assert await asyncio.wait_for(room, patience()) >= 1
 
     @trial()
     async def test_room_grows_when_jobs_turn_out_to_be_short(self, it: Trial, tmp_path: Path) -> None:
@@ -333,9 +334,9 @@ class PoolContract:
         await it.run([job("async_noop")])
         waiting = jobs(it.pool.slots, "wait", str(gate))
         it.pool.submit(waiting)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(patience()):
             assert await it.pool.room() >= 1
-        assert (await it.run([job("async_noop")], within=5))[0].kind is Kind.SUCCESS
+        assert (await it.run([job("async_noop")]))[0].kind is Kind.SUCCESS
         gate.touch()
         await it.end_of(waiting)
 
@@ -348,7 +349,7 @@ class PoolContract:
         gate = tmp_path / "gate"
         long, short = job("wait", str(gate)), jobs(1_000, "sleep", 0.001)
         it.pool.submit([long, *short])
-        await it.end_of(short, within=8)
+        await it.end_of(short)
         assert long.number not in it.outcomes
         gate.touch()
         await it.end_of([long])
@@ -368,7 +369,7 @@ class PoolContract:
         long = job("wait", str(gate))
         batch.insert(1, long)
         it.pool.submit(batch)
-        await it.end_of([each for each in batch if each is not long], within=8)
+        await it.end_of([each for each in batch if each is not long])
         assert long.number not in it.outcomes
         gate.touch()
         await it.end_of([long])
@@ -393,7 +394,7 @@ class PoolContract:
         others = jobs(100, "mark", str(marks))
         it.pool.submit(others)
         it.pool.take_back()
-        await it.until(lambda: all(each.number in it.outcomes for each in others), within=2)
+        await it.until(lambda: all(each.number in it.outcomes for each in others))
         assert {it.outcomes[each.number].kind for each in others} == {Kind.RETURNED}
         gate.touch()
         assert {outcome.kind for outcome in await it.end_of(running)} == {Kind.SUCCESS}
@@ -427,7 +428,7 @@ class PoolContract:
         gate, marks = tmp_path / "gate", tmp_path / "marks"
         running, waiting = await it.occupied(gate, marks)
         assert it.pool.cancel(waiting.number, Stop.SOFT)
-        await it.until(lambda: waiting.number in it.outcomes, within=2)
+        await it.until(lambda: waiting.number in it.outcomes)
         assert it.outcomes[waiting.number].kind is Kind.TERMINATED
         gate.touch()
         assert {outcome.kind for outcome in await it.end_of(running)} == {Kind.SUCCESS}
@@ -489,7 +490,7 @@ class PoolContract:
         asked = it.pool.cancel(running.number, Stop.SOFT)
         assert asked == it.pool.abilities.soft_sync
         if asked:
-            await it.until(lambda: running.number in it.outcomes, within=2)
+            await it.until(lambda: running.number in it.outcomes)
             # The beginning is told just before the task is entered, where the cancellation may already come.
             assert it.outcomes[running.number].text in {"SoftTimeLimitExceeded", "SoftTimeLimitExceeded()"}
         gate.touch()
@@ -505,7 +506,7 @@ class PoolContract:
         asked = it.pool.cancel(running.number, Stop.HARD)
         assert asked == it.pool.abilities.hard_sync
         if asked:
-            await it.until(lambda: running.number in it.outcomes, within=2)
+            await it.until(lambda: running.number in it.outcomes)
             assert it.outcomes[running.number].kind is Kind.TERMINATED
         gate.touch()
         assert (await it.end_of([other]))[0].kind is Kind.SUCCESS
@@ -514,20 +515,22 @@ class PoolContract:
     @trial()
     async def test_cancel_ends_an_async_job_softly_or_hard(self, it: Trial, tmp_path: Path) -> None:
         for how, kind in ((Stop.SOFT, Kind.FAILURE), (Stop.HARD, Kind.TERMINATED)):
-            running = job("async_sleep", 30, tell=True)
+            running = job("async_sleep", NEVER, tell=True)
             it.pool.submit([running])
             await it.until(lambda running=running: running.number in it.begun)  # type: ignore[misc]  # bound in the loop
             assert it.pool.cancel(running.number, how)
-            assert (await it.end_of([running], within=2))[0].kind is kind
+            assert (await it.end_of([running]))[0].kind is kind
 
     @trial()
     async def test_an_async_job_that_swallows_its_cancellation_is_left_to_itself(self, it: Trial, tmp_path: Path) -> None:
-        running = job("async_stubborn", 2.5, tell=True)
+        gate = tmp_path / "gate"
+        running = job("async_stubborn", str(gate), tell=True)
         it.pool.submit([running])
         await it.until(lambda: running.number in it.begun)
         assert it.pool.cancel(running.number, Stop.HARD)
-        assert (await it.end_of([running], within=2.2))[0].kind is Kind.TERMINATED
+        assert (await it.end_of([running]))[0].kind is Kind.TERMINATED
         assert (await it.run([job("async_noop")]))[0].kind is Kind.SUCCESS
+        gate.touch()
 
     # -- resizing, stopping --------------------------------------------------------------------------------------------
 
@@ -558,7 +561,7 @@ class PoolContract:
     @trial()
     async def test_stop_ends_an_idle_pool_and_tells_nothing_more(self, it: Trial, tmp_path: Path) -> None:
         await it.run([job("noop"), job("async_noop")])
-        await asyncio.wait_for(it.pool.stop(), 5)
+        await asyncio.wait_for(it.pool.stop(), patience())
         assert await it.pool.news() == []
 
     @trial()
@@ -569,7 +572,7 @@ class PoolContract:
         await it.until(lambda: len(it.begun) == len(running))
         waiting = jobs(20, "noop")
         it.pool.submit(waiting)
-        await asyncio.wait_for(it.pool.stop(at_once=True), 5)
+        await asyncio.wait_for(it.pool.stop(at_once=True), patience())
         for each in await it.pool.news():
             assert isinstance(each, Outcome)
             it.outcomes[each.number] = each

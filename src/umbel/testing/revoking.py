@@ -7,7 +7,7 @@ import threading
 from umbel import clock
 from umbel.stores.broker import Broker, Conclusion, Delivery, Revocation
 from umbel.testing.given import LEASE, Another, Given, drain, envelope, envelopes, ids, recovered
-from umbel.testing.waiting import until
+from umbel.testing.waiting import patience, until
 
 HOUR = 3600.0
 
@@ -45,7 +45,7 @@ class Revoking(Given):
         thread.start()
         sender.revoke([Revocation("a")], HOUR)
         sender.send(envelopes("a"))
-        thread.join(30)
+        thread.join(patience())
         assert revoked(found) == ["a"]
 
     def test_the_revocation_ends_when_it_is_met_and_not_before(self, broker: Broker, another: Another) -> None:

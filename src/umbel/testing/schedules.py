@@ -17,7 +17,7 @@ from umbel import clock
 from umbel.stores.schedule import ASTRAY, Changes, Row, ScheduleStore, Ticks
 from umbel.stores.url import open_schedule
 from umbel.testing.given import in_a_child
-from umbel.testing.waiting import until
+from umbel.testing.waiting import patience, until
 
 Another = Callable[[], ScheduleStore]
 
@@ -259,9 +259,9 @@ class ScheduleStoreContract:
         for thread in (follower, *editors):
             thread.start()
         for thread in editors:
-            thread.join(60)
+            thread.join(patience())
         stop.set()
-        follower.join(60)
+        follower.join(patience())
         mirror.look()
         assert mirror.rows == {row.name: row for row in store.changes().rows}
         assert len(mirror.rows) > 10
@@ -340,7 +340,7 @@ class ScheduleStoreContract:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(patience())
         assert len(leading) == 1
 
     # Processes

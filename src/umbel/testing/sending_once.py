@@ -10,6 +10,7 @@ import pytest
 from umbel import clock
 from umbel.stores.broker import ASTRAY, REMEMBERED, Broker, Conclusion, Once
 from umbel.testing.given import Another, Given, drain, envelope, ids, in_a_child
+from umbel.testing.waiting import patience
 from umbel.wire.envelope import Envelope
 
 
@@ -104,7 +105,7 @@ class SendingOnce(Given):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(patience())
         assert len(set(accepted)) == len(accepted)
         assert sorted(ids(drain(broker))) == sorted(accepted)
         # Each stream comes to its end, whoever was ahead.

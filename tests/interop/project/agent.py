@@ -8,6 +8,7 @@ import traceback
 
 import shop
 
+PATIENCE = float(os.environ["PATIENCE"])
 PLAIN = (type(None), bool, int, float, str, bytes)
 
 
@@ -22,7 +23,7 @@ def plain(value):
 
 def told(result):
     """All that is known of a task that has ended."""
-    value = result.get(timeout=60, propagate=False)
+    value = result.get(timeout=PATIENCE, propagate=False)
     error = isinstance(value, BaseException)
     return {
         "state": result.state,
@@ -51,7 +52,7 @@ def main():
     """Answer until nobody asks any more."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    space = {"shop": shop, "app": shop.app, "told": told}
+    space = {"shop": shop, "app": shop.app, "told": told, "patience": PATIENCE}
     while True:
         try:
             code = pickle.load(sys.stdin.buffer)
