@@ -22,11 +22,16 @@ UmbelError
 │   └── Ignore · Reject · Retry
 └── WorkerError                     the worker cannot start or go on
 WorkerShutdown · WorkerTerminate    (SystemExit) a task asks its worker to stop
+DuplicateTaskNameWarning · AlwaysEagerIgnored    (UserWarning) what is done, and is hardly what was meant
+
+Those that kombu or billiard have as well can be theirs, too: see `umbel.guise`.
 """
 
 from __future__ import annotations
 
 import datetime
+
+from umbel.guise import also
 
 
 class UmbelError(Exception):
@@ -49,10 +54,12 @@ class BrokerError(UmbelError):
     """The store did not do what it was asked."""
 
 
+@also
 class BrokerDown(BrokerError):
     """The store cannot be reached now; trying again may help."""
 
 
+@also
 class BrokerRefused(BrokerError):
     """The store refuses this for good; trying again will not help."""
 
@@ -61,14 +68,17 @@ class WireError(UmbelError):
     """Bytes and values do not match."""
 
 
+@also
 class EncodeError(WireError):
     """The value cannot be serialised."""
 
 
+@also
 class DecodeError(WireError):
     """The bytes are not what they claim to be."""
 
 
+@also
 class ContentDisallowed(DecodeError):
     """The content type is not in `accept_content`."""
 
@@ -121,18 +131,22 @@ class ChordError(TaskError):
     """A part of the chord's header failed."""
 
 
+@also
 class SoftTimeLimitExceeded(TaskError):
     """The soft time limit has passed; the task may clean up."""
 
 
+@also
 class TimeLimitExceeded(TaskError):
     """The hard time limit has passed; the task was ended."""
 
 
+@also
 class WorkerLostError(TaskError):
     """The process that ran the task died."""
 
 
+@also
 class Terminated(TaskError):
     """The process that ran the task was told to end."""
 
@@ -208,3 +222,13 @@ class WorkerShutdown(SystemExit):
 
 class WorkerTerminate(SystemExit):
     """Raised to ask the worker for a cold stop."""
+
+
+@also
+class DuplicateTaskNameWarning(UserWarning):
+    """A task of that name exists already, and the second is ignored."""
+
+
+@also
+class AlwaysEagerIgnored(UserWarning):
+    """What is sent by name goes to a worker, although tasks are to run where they are called."""

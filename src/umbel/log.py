@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable
 from typing import TextIO
 
+from umbel import guise
+
 FORMAT = "[%(asctime)s: %(levelname)s/%(processName)s] %(message)s"
 TASK_FORMAT = "[%(asctime)s: %(levelname)s/%(processName)s] %(task_name)s[%(task_id)s]: %(message)s"
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "FATAL")
@@ -29,7 +31,7 @@ current_task_of: Callable[[], tuple[str, str] | None] = _nothing_runs
 _RED, _YELLOW, _GREY, _MAGENTA, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[90m", "\x1b[1;35m", "\x1b[0m"
 _COLORS = {logging.DEBUG: _GREY, logging.WARNING: _YELLOW, logging.ERROR: _RED, logging.CRITICAL: _MAGENTA}
 
-_task_logger = logging.getLogger("umbel.task")
+_task_logger = guise.logger("umbel.task")
 _process_name = ""  # set in child processes; empty: what logging itself says
 _index = 0
 _per_process: list[tuple[logging.FileHandler, str]] = []  # file handlers whose path holds %i or %I, and that path
@@ -118,7 +120,7 @@ def setup(
     number, stream = level_of(level), _origin(sys.stderr)
     use_color = logfile is None and has_color(stream, color)
     _per_process.clear()
-    root, top = logging.getLogger(), logging.getLogger("umbel")
+    root, top = logging.getLogger(), guise.logger("umbel")
     target = root if hijack_root else top
     target.setLevel(number)
     if hijack_root or not root.handlers:
@@ -154,7 +156,7 @@ class Redirected(io.TextIOBase):
     def __init__(self, origin: TextIO, level: int):
         self.origin = origin
         self._level = level
-        self._logger = logging.getLogger("umbel.redirected")
+        self._logger = guise.logger("umbel.redirected")
         self._own = threading.local()  # each thread has its own unfinished line
 
     def write(self, text: str) -> int:

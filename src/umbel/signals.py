@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import time
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, overload
 
-log = logging.getLogger("umbel.signals")
+from umbel import guise
+
+log = guise.logger("umbel.signals")
 
 Receiver = Callable[..., Any]
 R = TypeVar("R", bound=Receiver)

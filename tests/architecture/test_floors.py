@@ -14,7 +14,9 @@ import pytest
 HOUSE = Path(__file__).parents[2] / "src" / "umbel"
 
 FLOORS: tuple[frozenset[str], ...] = (  # ground first; rooms of one floor do not import each other
-    frozenset({"errors", "states", "clock", "signals", "log", "version"}),
+    frozenset({"version"}),
+    frozenset({"guise"}),
+    frozenset({"errors", "states", "clock", "signals", "log"}),
     frozenset({"wire", "settings", "schedules"}),
     frozenset({"stores", "execution"}),
     frozenset({"pools"}),

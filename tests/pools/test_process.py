@@ -382,6 +382,28 @@ class TestProcesses(PoolContract):
         asyncio.run(self.try_out(live, runner=Named(), names=lambda index: f"Job-{index}"))
         assert child.index == 0
 
+    def test_what_is_around_a_childs_life_is_done_at_its_end_even_if_that_is_a_failure(self, monkeypatch, tmp_path):
+        def note(life) -> None:
+            try:
+                life()
+            finally:
+                (tmp_path / f"{os.getpid()}").write_text(str(child.index))
+
+        monkeypatch.setattr(child, "around", note)
+
+        class Leaving(Acts):
+            def leave(self) -> None:
+                raise OSError("no")
+
+        async def live(it: Trial) -> None:
+            await it.run(jobs(4, "noop"))
+            await it.pool.stop()
+
+        asyncio.run(self.try_out(live, slots=2))
+        assert sorted(path.read_text() for path in tmp_path.iterdir()) == ["1", "2"]
+        asyncio.run(self.try_out(live, runner=Leaving(), slots=2))
+        assert len(list(tmp_path.iterdir())) == 4
+
     @trial()
     async def test_children_survive_the_signals_that_reach_the_whole_group(self, it, tmp_path):
         gate = tmp_path / "gate"

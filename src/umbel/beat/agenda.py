@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
-from umbel import clock
+from umbel import clock, guise
 from umbel.client.entry import Entry, allowed, opened, with_schedule
 from umbel.errors import DecodeError, ImproperlyConfigured
 from umbel.schedules import Schedule, crontab, from_data, read_zone
 from umbel.schedules import schedule as interval
 from umbel.stores.schedule import ASTRAY, Changes, Row
 
-log = logging.getLogger("umbel.beat")
+log = guise.logger("umbel.beat")
 
 GRACE = 15.0
 """Seconds by which a firing may be late before it counts as missed: several times what a change of leaders takes."""

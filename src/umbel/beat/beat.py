@@ -9,7 +9,7 @@ import select
 from contextlib import suppress
 from typing import Any, Protocol
 
-from umbel import clock, signals
+from umbel import clock, guise, signals
 from umbel.beat.custom import Custom
 from umbel.beat.dispatch import Dispatch
 from umbel.beat.trouble import Trouble
@@ -17,7 +17,7 @@ from umbel.client.app import Umbel
 from umbel.errors import BrokerError
 from umbel.stores.owner import new_owner
 
-log = logging.getLogger("umbel.beat")
+log = guise.logger("umbel.beat")
 
 LEASE = 3.0
 """Seconds for which a leader leads without being heard of."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -10,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from umbel import clock
+from umbel import clock, guise
 from umbel.beat.agenda import Agenda, Tick
 from umbel.beat.trouble import Trouble
 from umbel.client.app import Umbel
@@ -23,7 +22,7 @@ from umbel.stores.broker import Once
 from umbel.stores.schedule import Ticks
 from umbel.wire.ids import derived
 
-log = logging.getLogger("umbel.beat")
+log = guise.logger("umbel.beat")
 
 MOST = 1_000
 """Messages sent in one step: beyond, a store gains nothing more for each."""

@@ -7,13 +7,12 @@ ticks; but what it sends is not guarded by the broker as umbel's own is.
 from __future__ import annotations
 
 import heapq
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
-from umbel import clock
+from umbel import clock, guise
 from umbel.client.app import Umbel
 from umbel.client.entry import BeatLazyFunc
 from umbel.client.result import AsyncResult
@@ -21,7 +20,7 @@ from umbel.errors import SchedulingError
 from umbel.schedules import Schedule, maybe_schedule
 from umbel.stores.schedule import Ticks
 
-logger = logging.getLogger("umbel.beat")
+logger = guise.logger("umbel.beat")
 
 DEFAULT_MAX_INTERVAL = 300.0
 """Longest sleep in seconds, if nothing says otherwise."""

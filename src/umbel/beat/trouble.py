@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
+from umbel import guise
 
-log = logging.getLogger("umbel.beat")
+log = guise.logger("umbel.beat")
 
 
 class Trouble:

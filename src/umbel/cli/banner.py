@@ -6,8 +6,8 @@ import platform
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
+from umbel import guise
 from umbel.client.app import Umbel
-from umbel.version import __version__
 from umbel.worker.worker import Worker
 
 _FLOWER = (" ∘ ● ∘ ● ∘ ", "  ╲ ╲│╱ ╱  ", "   ╲ │ ╱   ", "    ╲│╱    ", "     │     ", "     │     ")
@@ -53,7 +53,8 @@ def _drawn(who: str, facts: Iterable[tuple[str, str]], *, width: int, color: boo
 
 def _title(who: str, *, color: bool) -> str:
     python = _paint(f"Python {platform.python_version()}", _DIM, color)
-    return f"{_paint(f'umbel {__version__}', _BOLD, color)}  {who}  {python}"
+    worn = guise.worn()
+    return f"{_paint(f'{worn.program} {worn.version}', _BOLD, color)}  {who}  {python}"
 
 
 def _facts(worker: Worker, app_name: str) -> Iterator[tuple[str, str]]:

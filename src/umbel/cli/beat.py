@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from umbel import log
+from umbel import guise, log
 from umbel.beat import Beat, find_scheduler
 from umbel.cli import daemon
 from umbel.cli.banner import beat_banner
@@ -54,14 +54,15 @@ def beat(scope: Scope, /, **given: Any) -> int:
     node = node_name(given["hostname"] or "beat")
     birth = daemon.detach("beat", quiet=scope.quiet) if given["detach"] else None
     daemon.become(given["uid"], given["gid"])
-    app = scope.required_app("umbel -A proj beat")
+    app = scope.required_app("beat")
     settle_down(app, given, node, what="beat", quiet=scope.quiet)
     take_schedule(app, given["schedule"])
     for name, reason in WITHOUT_EFFECT.items():
         if given[name] and not scope.quiet:
             note(f"--{name.replace('_', '-')} has no effect: {reason}")
     if app.broker_url.startswith("memory:") and not scope.quiet:
-        note("memory:// is in this process alone, so nobody gets what it sends; `umbel worker -B` sends and works")
+        program = guise.worn().program
+        note(f"memory:// is in this process alone, so nobody gets what it sends; `{program} worker -B` sends and works")
     kind = find_scheduler(given["scheduler"] or app.conf.beat_scheduler)
     made = Beat(app, max_interval=given["max_interval"], scheduler=kind)
     logfile = fill_path(given["logfile"], node) if given["logfile"] else None

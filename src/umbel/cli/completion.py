@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from umbel import guise
 from umbel.cli.command import command
 from umbel.cli.failure import Failure
 
@@ -23,4 +24,5 @@ def completion(context: click.Context, shell: str) -> None:
     kind = get_completion_class(shell)
     if kind is None:
         raise Failure(f"click knows no completion for {shell}")
-    click.echo(kind(context.find_root().command, {}, "umbel", "_UMBEL_COMPLETE").source())
+    program = guise.worn().program
+    click.echo(kind(context.find_root().command, {}, program, f"_{program.upper()}_COMPLETE").source())

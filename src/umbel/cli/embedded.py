@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 
-from umbel import signals
+from umbel import guise, signals
 from umbel.beat import Beat, find_scheduler
 from umbel.client.app import Umbel
 
-log = logging.getLogger("umbel.beat")
+log = guise.logger("umbel.beat")
 
 LAST_WORDS = 5.0
 """Seconds that a stop waits for a store that does not answer."""

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import click
 
+from umbel import guise
 from umbel.errors import UmbelError
 
 FAILED = 1
@@ -61,7 +62,7 @@ def note(text: str) -> None:
 
 
 def _say(text: str, code: int) -> int:
-    click.echo(f"umbel: {text}", err=True)
+    click.echo(f"{guise.worn().program}: {text}", err=True)
     return code
 
 

@@ -11,10 +11,10 @@ from typing import NoReturn
 
 import click
 
+from umbel import guise
 from umbel.cli.command import COMMANDS
 from umbel.cli.failure import USAGE, explain
 from umbel.cli.scope import Scope, shared_options
-from umbel.version import __version__
 
 
 class Commands(click.Group):
@@ -48,7 +48,8 @@ class Commands(click.Group):
 
 def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
-        click.echo(f"umbel {__version__}")
+        worn = guise.worn()
+        click.echo(f"{worn.program} {worn.version}")
         context.exit()
 
 
@@ -75,7 +76,11 @@ program = Commands(
         click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."),
     ],
     invoke_without_command=True,
-    context_settings={"auto_envvar_prefix": "UMBEL", "help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={
+        "auto_envvar_prefix": guise.worn().program.upper(),
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+    },
     help=_program.__doc__,
     epilog="These options may also stand behind the command. `umbel COMMAND --help` tells more of each.",
 )
@@ -84,7 +89,7 @@ program = Commands(
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; gives the exit code. Whatever goes wrong is told in a line on stderr."""
     try:
-        code = program.main(arguments, prog_name="umbel", standalone_mode=False, obj=Scope())
+        code = program.main(arguments, prog_name=guise.worn().program, standalone_mode=False, obj=Scope())
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader (`head`) has gone; Python would complain once more when it closes stdout.

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 import socket
 
-DEFAULT_NAME = "umbel"
+from umbel import guise
 
 
 def node_name(wish: str | None) -> str:
     """The full name `name@host` of a worker: `wish` with `%h` (host), `%n` (host without domain) and `%d` (domain) filled in.
 
-    Without an `@` it is only the name; without a wish the name is `umbel`.
+    Without an `@` it is only the name; without a wish the name is that of `umbel.guise`.
     """
     host = socket.gethostname()
     short, _, domain = host.partition(".")
-    name = _fill(wish or DEFAULT_NAME, {"h": host, "n": short, "d": domain, "i": "0", "I": ""})
+    name = _fill(wish or guise.worn().node, {"h": host, "n": short, "d": domain, "i": "0", "I": ""})
     return name if "@" in name else f"{name}@{host}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from umbel import clock
+from umbel import clock, guise
 from umbel.cli.call import arguments, moment, named_arguments
 from umbel.cli.command import command, option
 from umbel.cli.failure import Failure
@@ -148,7 +148,7 @@ for each in (add, enable, disable, remove, run):
 
 @contextmanager
 def _app(scope: Scope) -> Iterator[Umbel]:
-    app = scope.required_app("umbel -A proj schedule")
+    app = scope.required_app("schedule")
     try:
         yield app
     finally:
@@ -198,7 +198,7 @@ def _leader(scope: Scope, app: Umbel) -> str:
     leader = app.schedule.leader()
     if leader is not None:
         return f"sent by {leader.owner}; zone {app.timezone} where an entry has none of its own"
-    return f"no beat runs, so nothing is sent: umbel -A {scope.app_name or 'proj'} beat"
+    return f"no beat runs, so nothing is sent: {guise.worn().program} -A {scope.app_name or 'proj'} beat"
 
 
 def _row(line: Line) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from umbel import guise
 from umbel.cli.failure import Failure, UserCodeFailed
 from umbel.client.app import Umbel
 from umbel.errors import UmbelError
@@ -36,10 +37,11 @@ class Scope:
             self._app = self._load()
         return self._app
 
-    def required_app(self, example: str) -> Umbel:
+    def required_app(self, command: str) -> Umbel:
         """The app, for a command that can do nothing without its tasks."""
         if not self.app_name:
-            raise Failure(f"which app? Name it with -A ({example}) or in UMBEL_APP", 64)
+            program = guise.worn().program
+            raise Failure(f"which app? Name it with -A ({program} -A proj {command}) or in {program.upper()}_APP", 64)
         return self.app()
 
     def _load(self) -> Umbel:
@@ -132,7 +134,9 @@ def shared_options(*, again: bool = False) -> list[click.Option]:
     place: dict[str, Any] = {"expose_value": False, "hidden": again}
 
     def names(*names: str) -> dict[str, Any]:
-        return {} if again else {"envvar": list(names)}
+        return {} if again else {"envvar": list(dict.fromkeys(names))}
+
+    own = guise.worn().program.upper()
 
     return [
         click.Option(
@@ -140,7 +144,7 @@ def shared_options(*, again: bool = False) -> list[click.Option]:
             metavar="APP",
             callback=_keep("app_name"),
             help="The app: module, module:attribute or package.",
-            **names("UMBEL_APP", "CELERY_APP", "APP"),
+            **names(f"{own}_APP", "CELERY_APP", "APP"),
             **place,
         ),
         click.Option(
@@ -148,7 +152,7 @@ def shared_options(*, again: bool = False) -> list[click.Option]:
             metavar="URL",
             callback=_keep("broker_url"),
             help="Broker, in place of the app's.",
-            **names("UMBEL_BROKER", "CELERY_BROKER"),
+            **names(f"{own}_BROKER", "CELERY_BROKER"),
             **place,
         ),
         click.Option(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from umbel import log, signals
+from umbel import guise, log, signals
 from umbel.cli import daemon
 from umbel.cli.banner import banner
 from umbel.cli.command import command, names, option
@@ -105,7 +105,7 @@ def worker(scope: Scope, /, **given: Any) -> int:
     birth = daemon.detach(f"worker {node}", quiet=scope.quiet) if given["detach"] else None
     daemon.become(given["uid"], given["gid"])
     scope.include = tuple(given["include"])
-    app = scope.required_app("umbel -A proj worker")
+    app = scope.required_app("worker")
     beat = _beat(app, given) if given["beat"] else None
     settle_down(app, given, node, what="worker", quiet=scope.quiet)
     _refuse_pickle_as_root(app.conf.accept_content)
@@ -174,4 +174,4 @@ def _make(
 def _name_child(**_: Any) -> None:
     """In a new child process: its lines bear its number, and go to a file of its own if the path asks for that."""
     if child.index:
-        log.enter_child(f"Child-{child.index}", child.index)
+        log.enter_child(guise.worn().child.format(child.index), child.index)

@@ -21,7 +21,7 @@ from umbel.client.routing import Router
 from umbel.client.signature import Signature, signature
 from umbel.client.task import Task as TaskOf  # and a property of this one
 from umbel.client.typing import Bound, Periodic, Plain
-from umbel.errors import ImproperlyConfigured
+from umbel.errors import AlwaysEagerIgnored, DuplicateTaskNameWarning, ImproperlyConfigured
 from umbel.settings import Settings, find
 from umbel.signals import Signal
 
@@ -204,7 +204,8 @@ class Umbel:
         known = self._tasks.get(name)
         if known is not None:
             if not making.is_same(known, function):
-                warnings.warn(f"there is a task {name!r} already; this one is ignored: give it another name", stacklevel=3)
+                text = f"there is a task {name!r} already; this one is ignored: give it another name"
+                warnings.warn(text, DuplicateTaskNameWarning, stacklevel=3)
             return known
         options.setdefault("typing", self.strict_typing)
         run = around(function) if around is not None else function
@@ -393,7 +394,8 @@ class Umbel:
         if known is None:
             known = making.stranger(name, self)
         elif self._conf.task_always_eager:
-            warnings.warn(f"send_task({name!r}) is sent to a worker, although task_always_eager is set", stacklevel=2)
+            text = f"send_task({name!r}) is sent to a worker, although task_always_eager is set"
+            warnings.warn(text, AlwaysEagerIgnored, stacklevel=2)
         return known.send(args, kwargs, options)
 
     def signature(self, task: Any, *args: Any, **kwargs: Any) -> Signature[Any]:

@@ -6,6 +6,8 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
+from umbel import guise
+
 if TYPE_CHECKING:
     from umbel.settings import Settings
     from umbel.stores.backend import ResultBackend
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
     Reading = tuple[ResultBackend | None, frozenset[str], str]
 
-log = logging.getLogger("umbel")
+log = guise.logger("umbel")
 
 FILE = "umbel.db"
 """Holds messages and results, in the current directory, if nothing is configured."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import traceback
 from types import CodeType, TracebackType
 
+from umbel.guise import also
+
 OWN_CODE: set[CodeType] = set()
 """The functions of umbel that stand between the worker and the task: their lines tell nobody anything."""
 
@@ -12,6 +14,7 @@ MOST_CHARACTERS = 100_000
 """Longer tracebacks lose their middle: some libraries put whole documents into their messages."""
 
 
+@also
 class ExceptionInfo:
     """An exception with its traceback, as an object and as text. `str()` of it is the text."""
 

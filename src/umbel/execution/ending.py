@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from typing import Any
 
 import msgspec
 
-from umbel import signals, states
+from umbel import guise, signals, states
 from umbel.execution.einfo import ExceptionInfo
 from umbel.execution.links import Step
 from umbel.execution.outcome import Kind
@@ -17,7 +16,7 @@ from umbel.execution.runnable import Runnable
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
 
-log = logging.getLogger("umbel.trace")
+log = guise.logger("umbel.trace")
 
 STATE_OF = {
     Kind.SUCCESS: states.SUCCESS,

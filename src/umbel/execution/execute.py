@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from umbel import clock, signals, states
+from umbel import clock, guise, signals, states
 from umbel.errors import (
     DecodeError,
     Ignore,
@@ -38,7 +37,7 @@ from umbel.wire.message import Headers
 
 __all__ = ["Ending", "Executor", "Runnable"]
 
-log = logging.getLogger("umbel.trace")
+log = guise.logger("umbel.trace")
 
 _SUCCESS = Kind.SUCCESS  # to look it up in the enum takes as long as a call
 _hooks_of = attrgetter("before_start.__func__", "on_success.__func__", "after_return.__func__")

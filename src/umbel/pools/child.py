@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import resource
 import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from umbel import clock
+from umbel import clock, guise
 from umbel.errors import SoftTimeLimitExceeded
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.juggler import Juggler
 from umbel.pools.line import LEAVING, READY, ChildEnds, Frame, Post, token
 from umbel.pools.pool import Runner, Stop
 
-log = logging.getLogger("umbel.pools")
+log = guise.logger("umbel.pools")
 
 index = 0
 """The number of this child in its pool, from 1; 0 in every other process. Set before `Runner.enter`."""
+
+around: Callable[[Callable[[], None]], None] | None = None
+"""A door: called in each child with its whole life, which it is to run. What it does after that is done however the life ends,
+unless the process is killed; it has the `GRACE` of the pool for it. Set it before a worker starts."""
 
 _PROMPT = 0.001
 """Seconds that news may wait for company before the bell rings; also what makes a task short."""
@@ -41,32 +45,40 @@ class Plan:
         """The life of one child, from just after its fork to just before its exit."""
         global index
         index = number
-        _settle_in(self.names(number) if self.names else "")
-        post = Post(ends)
+        _settle_in(self.names(number) if self.names else "", number)
+        life = partial(self._serve, Post(ends), is_async)
         try:
-            self.runner.enter()
-            post.ring(READY)
-            limits = Limits(self.max_tasks, self.max_memory)
-            if is_async:
-                asyncio.run(AsyncChild(post, self.runner, limits).serve())
+            if around is None:
+                life()
             else:
-                Child(post, self.runner, limits).serve()
-            self.runner.leave()
+                around(life)
         except SystemExit:
             raise
         except BaseException:
             log.critical("child process %s ends: error outside of tasks", os.getpid(), exc_info=True)
             raise SystemExit(1) from None
 
+    def _serve(self, post: Post, is_async: bool) -> None:
+        self.runner.enter()
+        post.ring(READY)
+        limits = Limits(self.max_tasks, self.max_memory)
+        if is_async:
+            asyncio.run(AsyncChild(post, self.runner, limits).serve())
+        else:
+            Child(post, self.runner, limits).serve()
+        self.runner.leave()
 
-def _settle_in(name: str) -> None:
+
+def _settle_in(name: str, number: int) -> None:
     """What a new process needs that the fork does not give."""
     if "numpy" in sys.modules:  # the standard library reseeds itself
         sys.modules["numpy"].random.seed()
     if name:
         import multiprocessing  # here, because only its process name is wanted, which log records show
 
-        multiprocessing.current_process().name = name
+        process = multiprocessing.current_process()
+        process.name = name
+        process.index = number - 1  # type: ignore[attr-defined]  # which tasks of Celery's ask for, to tell processes apart
 
 
 class Limits:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import queue
 import threading
 import time
 
-from umbel import clock
+from umbel import clock, guise
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.juggler import Juggler, Tell
 from umbel.pools.pool import Runner, Stop
 
-log = logging.getLogger("umbel.pools")
+log = guise.logger("umbel.pools")
 
 
 class Crew:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import math
 import os
 import signal
@@ -12,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-from umbel import clock
+from umbel import clock, guise
 from umbel.errors import WorkerError
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.child import Plan
@@ -25,7 +24,7 @@ from umbel.pools.pool import Abilities, Pool, Runner, Stop
 from umbel.pools.storm import PERIOD, Storm
 from umbel.pools.ward import Ward, open_ward
 
-log = logging.getLogger("umbel.pools")
+log = guise.logger("umbel.pools")
 
 GRACE = 5.0
 """Seconds that a child without jobs may take to end in order."""

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from umbel import clock, signals
+from umbel import clock, guise, signals
 from umbel.errors import BrokerDown
 from umbel.execution.outcome import Job
 from umbel.pools.pool import Pool
@@ -18,7 +18,7 @@ from umbel.worker.later import Later, wait_for
 from umbel.worker.settle import FULL, Settle, Way
 from umbel.worker.ticket import Ticket
 
-log = logging.getLogger("umbel.worker")
+log = guise.logger("umbel.worker.fetch")
 
 WAIT = 0.5
 """Seconds for which one `reserve` waits for work; also how long a stop may wait for it."""

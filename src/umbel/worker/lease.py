@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from umbel import clock
+from umbel import clock, guise
 from umbel.errors import BrokerError
 from umbel.stores.broker import Broker, Delivery
 
-log = logging.getLogger("umbel.worker.lease")
+log = guise.logger("umbel.worker.lease")
 
 
 PAUSE = 1.0

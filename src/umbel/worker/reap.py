@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from umbel import signals, states
+from umbel import guise, signals, states
 from umbel.client.task import Task
 from umbel.errors import DecodeError, NotRegistered, TaskRevokedError
 from umbel.execution.execute import Executor
@@ -23,8 +23,8 @@ from umbel.worker.judge import Judgement, Verdict
 from umbel.worker.settle import Settle, Way
 from umbel.worker.ticket import Ticket
 
-log = logging.getLogger("umbel.worker")
-trace = logging.getLogger("umbel.trace")
+log = guise.logger("umbel.worker.reap")
+trace = guise.logger("umbel.trace")
 
 
 class Reap:

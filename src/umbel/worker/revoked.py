@@ -6,10 +6,10 @@ What comes later is marked by the store, so an idle worker has nothing to ask.
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
+from umbel import guise
 from umbel.errors import BrokerError
 from umbel.pools.pool import Pool, Stop
 from umbel.stores.broker import Broker
@@ -17,7 +17,7 @@ from umbel.worker.book import Book
 from umbel.worker.later import Later
 from umbel.worker.ticket import Ticket
 
-log = logging.getLogger("umbel.worker")
+log = guise.logger("umbel.worker.revoked")
 
 PAUSE = 1.0
 """Seconds between two looks; only what is in hand for so long is looked after at all."""

@@ -6,19 +6,19 @@ Whoever decides how a delivery ends (`judge` by way of `fetch`, `reap`, `lease`)
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
+from umbel import guise
 from umbel.errors import BrokerDown, BrokerRefused
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker, Conclusion, Delivery
 from umbel.wire.result import Result
 
-log = logging.getLogger("umbel.worker.settle")
+log = guise.logger("umbel.worker.settle")
 
 S = TypeVar("S")
 T = TypeVar("T")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import gc
-import logging
 import os
 import signal
 import sys
@@ -13,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from umbel import signals
+from umbel import guise, signals
 from umbel.client.app import Umbel
 from umbel.client.task import Task
 from umbel.errors import BrokerDown, BrokerError, ImproperlyConfigured, WorkerError
@@ -32,7 +31,7 @@ from umbel.worker.reap import Reap
 from umbel.worker.revoked import Revoked
 from umbel.worker.settle import Settle
 
-log = logging.getLogger("umbel.worker")
+log = guise.logger("umbel.worker")
 
 RETRY = 1.0
 """Seconds between attempts to reach a store that is away at the start."""
@@ -180,6 +179,7 @@ class Worker:
                 async_slots=self.app.conf.worker_async_concurrency,
                 max_tasks_per_child=self._max_tasks,
                 max_memory_per_child=self._max_memory,
+                names=guise.worn().child.format,
             )
         if kind == "threads":
             from umbel.pools.thread import ThreadPool

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from umbel import clock
+from umbel import clock, guise
 from umbel.errors import BrokerDown, BrokerError, BrokerRefused, DecodeError
 from umbel.stores import fork
 from umbel.stores.backend import ResultBackend
@@ -34,7 +33,7 @@ from umbel.stores.redis.server import Server
 from umbel.stores.redis.watch import Watch
 from umbel.wire.envelope import Envelope
 
-log = logging.getLogger("umbel.stores")
+log = guise.logger("umbel.stores")
 
 INTAKE = 10.0
 """Seconds for which one look at the queues lets waits fill an intake; `recover` knows of it so long."""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import logging
 import uuid
 from collections.abc import Sequence
 
-from umbel import clock
+from umbel import clock, guise
 from umbel.stores.redis import element
 from umbel.stores.redis.bindings import Bindings
 from umbel.stores.redis.link import Link
 from umbel.stores.redis.script import Script
 
-log = logging.getLogger("umbel.stores")
+log = guise.logger("umbel.stores")
 
 AT_ONCE = 1000
 MUTEX = 300_000

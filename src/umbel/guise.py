@@ -1,0 +1,82 @@
+"""As what umbel is seen: the names that operators read, and the classes of others that its own are to be, too.
+
+A package that offers umbel under names of its own says so once, with `wear`, before any other module of umbel is imported:
+loggers and classes are made when the modules that hold them are.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import NamedTuple, TypeVar
+
+from umbel.version import __version__
+
+Kind = TypeVar("Kind", bound=type)
+
+
+class Guise(NamedTuple):
+    """All names that can be others than umbel's."""
+
+    program: str = "umbel"
+    """What people type; what a command tells begins with it, and in capitals variables that stand for options do."""
+    version: str = __version__
+    node: str = "umbel"
+    """A worker's name before the @, if it is given none."""
+    child: str = "Child-{}"
+    """The name of a child process, made from its number, which begins at 1."""
+    loggers: Mapping[str, str] = {}
+    """Other names for loggers. One that is not here goes by its nearest ancestor that is: `umbel.stores` by `umbel`."""
+    classes: Mapping[str, Sequence[str]] = {}
+    """Classes by their paths, and the paths of those that they are to be as well:
+    `{"umbel.errors.BrokerDown": ["kombu.exceptions.OperationalError"]}`."""
+
+
+_worn = Guise()
+_is_shown = False
+
+
+def wear(guise: Guise) -> None:
+    """Be seen like that from now on. RuntimeError if umbel has been seen otherwise: then it comes too late."""
+    global _worn
+    if _is_shown and guise != _worn:
+        raise RuntimeError(
+            f"umbel is in use as {_worn.program!r} and cannot become {guise.program!r} any more: "
+            f"import what calls it that before other modules of umbel"
+        )
+    _worn = guise
+
+
+def worn() -> Guise:
+    """As what umbel is seen; it stays so."""
+    global _is_shown
+    _is_shown = True
+    return _worn
+
+
+def logger(name: str) -> logging.Logger:
+    """The logger that is called `name` unless the guise has another name for it."""
+    known = worn().loggers
+    prefix, rest = name, ""
+    while prefix not in known and prefix:
+        prefix, dot, last = prefix.rpartition(".")
+        rest = f"{dot}{last}{rest}"
+    return logging.getLogger(f"{known[prefix]}{rest}" if prefix else name)
+
+
+def also(kind: Kind) -> Kind:
+    """Decorates a class that may be one of somebody else's, too; without such a wish it stays what it is."""
+    path = f"{kind.__module__}.{kind.__qualname__}"
+    others = [_class_at(other) for other in worn().classes.get(path, ())]
+    if not others:
+        return kind
+    words = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
+    made: Kind = type(kind)(kind.__name__, (kind, *others), words)
+    return made
+
+
+def _class_at(path: str) -> type:
+    module, _, name = path.rpartition(".")
+    found: type = getattr(import_module(module), name)
+    return found
