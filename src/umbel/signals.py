@@ -186,6 +186,9 @@ worker_before_create_process = Signal("worker_before_create_process")
 worker_process_init = Signal("worker_process_init")
 worker_process_shutdown = Signal("worker_process_shutdown", ("pid", "exitcode"))
 worker_ready = Signal("worker_ready")
+worker_batch_done = Signal("worker_batch_done")
+"""umbel's own: a thread of the worker's parent process has written a batch, or told of a lost run. It runs in that thread, where
+receivers let go of what was opened for it, such as a connection to a database."""
 worker_shutting_down = Signal("worker_shutting_down", ("sig", "how", "exitcode"))
 worker_shutdown = Signal("worker_shutdown")
 heartbeat_sent = Signal("heartbeat_sent")

@@ -57,7 +57,7 @@ def work(app: Umbel) -> Callable[..., list[Outcome]]:
                 task = of.tasks.get(delivery.envelope.id)
                 job = Job(len(outcomes), "", delivery.envelope, delivery.attempt, is_async=bool(task and task.is_async))
                 outcomes.append(executor.run(job))
-                backend = of.backend
+                backend = of.result_store
                 kept = backend is not None and of.broker.keeps(backend)
                 if backend is not None and not kept:
                     backend.store(outcomes[-1].results)

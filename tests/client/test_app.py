@@ -517,3 +517,20 @@ def test_what_is_needed_to_read_results_follows_settings_and_closing(make_app):
     assert app.reading() == (backend, frozenset({"application/json", "application/x-msgpack"}), "msgpack")
     app.close()
     assert app.reading()[0] is app.backend is not backend
+
+
+def test_what_hangs_on_an_app_is_the_same_at_each_access_and_can_be_patched(make_app, monkeypatch):
+    app = make_app()
+    for name in ("control", "schedule", "outbox", "router", "backend", "broker"):
+        assert getattr(app, name) is getattr(app, name)
+    monkeypatch.setattr(app.control, "revoke", lambda *_, **__: "patched")
+    assert app.control.revoke("id") == "patched"
+
+
+def test_the_time_zone_and_the_namespace_of_an_app_can_be_set_and_asked_for(make_app):
+    app = make_app()
+    app.timezone = "Europe/Berlin"
+    assert (str(app.timezone), app.conf.timezone) == ("Europe/Berlin", "Europe/Berlin")
+    assert app.namespace is None
+    app.config_from_object({"CELERY_TASK_SERIALIZER": "msgpack"}, namespace="CELERY")
+    assert (app.namespace, app.conf.task_serializer) == ("CELERY", "msgpack")

@@ -10,7 +10,7 @@ from umbel.errors import ImproperlyConfigured
 from umbel.stores.memory.broker import MemoryBroker
 from umbel.stores.sqlite.backend import SqliteBackend
 from umbel.stores.sqlite.broker import SqliteBroker
-from umbel.stores.url import open_backend, open_broker
+from umbel.stores.url import open_backend, open_broker, open_schedule
 
 
 def test_sqlite_with_three_slashes_is_relative_to_the_current_directory(tmp_path, monkeypatch):
@@ -138,3 +138,55 @@ def test_without_the_package_the_extra_to_install_is_named():
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert told.startswith("ImproperlyConfigured")
     assert 'pip install "umbel[redis]"' in told
+
+
+BROUGHT = """
+from umbel.stores.by_value import ByValue
+from umbel.stores.memory.broker import MemoryBroker
+
+
+class Shelf:
+    def __init__(self, place):
+        self.place = place
+
+    def get_task_meta(self, task_id):
+        return {"status": "SUCCESS", "result": self.place.take("answer", 0)}
+
+
+def open_broker(place, lease, max_deliveries):
+    return MemoryBroker(f"brought by {place.host}", lease=lease, max_deliveries=max_deliveries)
+
+
+def open_backend(place, expires):
+    return ByValue(Shelf(place), place.url)
+"""
+
+
+@pytest.fixture
+def brought(tmp_path, monkeypatch):
+    """An installed package that brings the scheme `shelf`, and one that cannot be imported."""
+    (tmp_path / "brought_stores.py").write_text(BROUGHT)
+    facts = tmp_path / "brought-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: brought\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text("[umbel.stores]\nshelf = brought_stores\nbroken = brought_nowhere\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    sys.modules.pop("brought_stores", None)
+
+
+def test_other_packages_bring_stores_by_entry_points(brought):
+    broker = open_broker("shelf://user:secret@there/x?color=red", lease=7.0)
+    assert broker.url == "memory://brought by there"
+    backend = open_backend("shelf://there", expires=1, options={"answer": 42})
+    assert b'"result":42' in backend.fetch(["a"])["a"].document
+    assert open_backend("shelf", expires=1).url == "shelf"  # a name alone is enough for who needs no more
+
+
+def test_what_an_entry_point_does_not_bring_is_told(brought):
+    with pytest.raises(ImproperlyConfigured, match="brought_stores, which brings shelf://, has no schedule store"):
+        open_schedule("shelf://there")
+    with pytest.raises(ImproperlyConfigured, match="brought_nowhere, which brings broken://, cannot be imported: No module"):
+        open_broker("broken://there")
+    with pytest.raises(ImproperlyConfigured, match="umbel has no broker for nobody://"):
+        open_broker("nobody://there")

@@ -60,7 +60,7 @@ def _title(who: str, *, color: bool) -> str:
 def _facts(worker: Worker, app_name: str) -> Iterator[tuple[str, str]]:
     """The lines of the banner, as label and value."""
     app = worker.app
-    broker, backend = app.broker.url, app.backend
+    broker, backend = app.broker.url, app.result_store
     names = _names(worker)
     yield "app", f"{app_name or app.main or '-'}, {len(names)} task{'' if len(names) == 1 else 's'}"
     yield "broker", broker

@@ -43,7 +43,7 @@ def _conclude(app: Umbel, broker: Broker, stranded: Sequence[Delivery]) -> int:
     """Tell and settle these; gives how many of them were buried."""
     executor = _executor(app)
     conclusions = [_conclusion(executor, delivery, app.conf.task_max_deliveries) for delivery in stranded]
-    backend = app.backend
+    backend = app.result_store
     if backend is None or not broker.keeps(backend):
         if backend is not None:
             backend.store([each for conclusion in conclusions for each in conclusion.results])

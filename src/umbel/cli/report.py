@@ -48,7 +48,7 @@ def _packages() -> list[tuple[str, str]]:
 
 
 def _app(app: Umbel, name: str | None) -> list[tuple[str, str]]:
-    backend = app.backend
+    backend = app.result_store
     return [
         ("name", f"{app.main or '-'} ({name})" if name else "none named with -A"),
         ("broker", app.broker.url),

@@ -86,7 +86,7 @@ def broker_of(scope: Scope) -> Iterator[Broker]:
 
 def backend_of(app: Umbel) -> ResultBackend:
     """The app's result backend; a failure if it has none."""
-    backend: ResultBackend | None = app.backend
+    backend: ResultBackend | None = app.result_store
     if backend is None:
         raise Failure("this app keeps no results; set result_backend (or give --result-backend)")
     return backend

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from importlib import import_module
 from operator import attrgetter
 from threading import RLock
@@ -73,6 +74,7 @@ class Umbel:
             raise TypeError(f"umbel has no part that {', '.join(unset)} could replace")
         changes = {**(changes or {}), **{k: v for k, v in given.items() if v is not None}}
         self.main = main
+        self.namespace = namespace
         self.strict_typing = strict_typing
         self.on_configure = Signal("on_configure")
         self.on_after_configure = Signal("on_after_configure", ("source",))
@@ -121,6 +123,7 @@ class Umbel:
 
         With `namespace="CELERY"` those named `CELERY_…`. With `silent` a module that cannot be imported counts as empty.
         """
+        self.namespace = namespace or self.namespace
         self._conf.read(source, namespace=namespace, silent=silent, force=force)
 
     def config_from_envvar(self, name: str, silent: bool = False, force: bool = False) -> bool:
@@ -155,6 +158,10 @@ class Umbel:
 
             return local_zone()
         return ZoneInfo(zone or "UTC") if zone is None or isinstance(zone, str) else zone
+
+    @timezone.setter
+    def timezone(self, zone: tzinfo | str | None) -> None:
+        self._conf.timezone = zone
 
     def now(self) -> datetime:
         """The time, in its zone."""
@@ -369,7 +376,7 @@ class Umbel:
 
         return cast("Periodic", decorate)
 
-    @property
+    @cached_property
     def schedule(self) -> Timetable:
         """The schedule: to be looked at, and changed while beats are running."""
         from umbel.client.timetable import Timetable as TimetableOf  # as above
@@ -411,7 +418,7 @@ class Umbel:
         options.pop("backend", None)
         return ResultOf(id, app=self, **options)
 
-    @property
+    @cached_property
     def control(self) -> Control:
         """Revokes tasks."""
         from umbel.client.control import Control  # most programs only send
@@ -465,15 +472,24 @@ class Umbel:
         return broker
 
     @property
-    def backend(self) -> ResultBackend | None:
-        """The store of results; None if none are kept."""
+    def result_store(self) -> ResultBackend | None:
+        """The store of results, opened when it is first used; None if none are kept."""
         if not self._has_backend:
             self._conf.load()
             with self._lock:
                 if not self._has_backend:
-                    self._backend = places.open_backend(self._conf)
+                    self._backend = self.open_result_store()
                     self._has_backend = True
         return self._backend
+
+    def open_result_store(self) -> ResultBackend | None:
+        """Opens what `result_store` is to be; for subclasses that have another. None: results are not kept."""
+        return places.open_backend(self._conf)
+
+    @property
+    def backend(self) -> Any:
+        """The store of results. umbel itself asks for `result_store`, so that a subclass may show another face here."""
+        return self.result_store
 
     @property
     def schedule_store(self) -> ScheduleStore:
@@ -493,7 +509,7 @@ class Umbel:
         if known is None or known[0] != self._conf.version:
             self._conf.load()
             with self._lock:  # so that a store that is closed meanwhile is not kept
-                known = self._reading = self._conf.version, places.reading(self._conf, self.backend)
+                known = self._reading = self._conf.version, places.reading(self._conf, self.result_store)
         return known[1]
 
     # Being the current one

@@ -28,7 +28,7 @@ class App(Protocol):
         ...
 
     @property
-    def backend(self) -> ResultBackend | None:
+    def result_store(self) -> ResultBackend | None:
         """Where results are kept, if anywhere."""
         ...
 

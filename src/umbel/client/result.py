@@ -181,7 +181,7 @@ class AsyncResult(Generic[T]):
     # Looking
 
     def _backend(self) -> ResultBackend:
-        backend = self.app.backend
+        backend = self.app.result_store
         if backend is None:
             raise _nowhere(self.id)
         return backend

@@ -19,6 +19,8 @@ class ResultBackend(ABC):
 
     url: str
     """Where it is, without credentials."""
+    wants_facts = False
+    """True if each document is to tell all of its call (name, arguments, worker …), whatever `result_extended` says."""
 
     @abstractmethod
     def store(self, results: Sequence[Result]) -> None:

@@ -1,4 +1,8 @@
-"""From a URL to a store: the only place that knows which technologies there are."""
+"""From a URL to a store: the only place that knows which technologies there are.
+
+Other packages bring stores by entry points of the group `umbel.stores`: the name is the scheme, the value a module with one or
+more of the functions `open_broker(place, lease, max_deliveries)`, `open_backend(place, expires)`, `open_schedule(place, name)`.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,8 @@ from umbel.stores.schedule import ScheduleStore
 
 Opener = TypeVar("Opener")
 
+GROUP = "umbel.stores"
+"""Entry points of packages that bring a store."""
 SQLITE_FORM = "write sqlite:///file.db for a file in the current directory, sqlite:////var/lib/file.db for an absolute path"
 SYNCHRONOUS = ("off", "normal", "full", "extra")
 
@@ -23,24 +29,26 @@ SYNCHRONOUS = ("off", "normal", "full", "extra")
 def open_broker(url: str, *, lease: float = 30.0, max_deliveries: int = 5, options: Mapping[str, Any] | None = None) -> Broker:
     """The broker that `url` names; nothing is opened before it is used."""
     place = _place(url, options)
-    return _find(_BROKERS, place, "broker")(place, lease, max_deliveries)
+    return _find(_BROKERS, place, "broker", "open_broker")(place, lease, max_deliveries)
 
 
 def open_backend(url: str, *, expires: float | None, options: Mapping[str, Any] | None = None) -> ResultBackend:
     """The result backend that `url` names; nothing is opened before it is used."""
     place = _place(url, options)
-    return _find(_BACKENDS, place, "result backend")(place, expires)
+    return _find(_BACKENDS, place, "result backend", "open_backend")(place, expires)
 
 
 def open_schedule(url: str, *, name: str = "", options: Mapping[str, Any] | None = None) -> ScheduleStore:
     """The schedule of that name at `url`; nothing is opened before it is used."""
     place = _place(url, options)
-    return _find(_SCHEDULES, place, "schedule store")(place, name)
+    return _find(_SCHEDULES, place, "schedule store", "open_schedule")(place, name)
 
 
 def _place(url: str, options: Mapping[str, Any] | None) -> Place:
     first, *others = url.split(";") if url.startswith("sentinel://") else [url]
     parts = urlsplit(first)
+    if "://" not in url and _brought(url) is not None:
+        return Place(url, url, "", "", dict(options or {}))
     if not parts.scheme or "://" not in url:
         raise ImproperlyConfigured(f"{url!r} is no URL: it should begin with one of {_schemes(_BROKERS)}")
     hosts = [parts.netloc]
@@ -62,12 +70,30 @@ def _schemes(known: Mapping[str, object]) -> str:
     return ", ".join(f"{scheme}://" for scheme in known)
 
 
-def _find(known: Mapping[str, Opener], place: Place, what: str) -> Opener:
+def _find(known: Mapping[str, Opener], place: Place, what: str, opener: str) -> Opener:
     if place.scheme in known:
         return known[place.scheme]
+    brought = _brought(place.scheme)
+    if brought is not None:
+        found: Opener | None = getattr(brought, opener, None)
+        if found is None:
+            raise ImproperlyConfigured(f"{brought.__name__}, which brings {place.scheme}://, has no {what}")
+        return found
     instead = _INSTEAD.get(place.scheme) or next(iter(difflib.get_close_matches(place.scheme, known, 1, 0.5)), "")
     hint = f" (did you mean {instead if ':' in instead else f'{instead}://'}?)" if instead else ""
     raise ImproperlyConfigured(f"umbel has no {what} for {place.scheme}://{hint}; it has {_schemes(known)}")
+
+
+def _brought(scheme: str) -> Any:
+    """The module that an installed package has for this scheme; None if there is none."""
+    from importlib.metadata import entry_points  # a sixth of a second, for schemes that umbel does not know
+
+    for point in entry_points(group=GROUP, name=scheme):
+        try:
+            return point.load()
+        except (ImportError, AttributeError) as problem:
+            raise ImproperlyConfigured(f"{point.value}, which brings {scheme}://, cannot be imported: {problem}") from problem
+    return None
 
 
 def _memory_name(place: Place) -> str:

@@ -91,9 +91,15 @@ class Reap:
         loop = asyncio.get_running_loop()
         while True:
             delivery, job, kind, text, buried = await self._mourned.get()
-            outcome = await loop.run_in_executor(None, self._executor.conclude_lost, job, kind, text)
+            outcome = await loop.run_in_executor(None, self._tell_lost, job, kind, text)
             self._settle.conclude(Conclusion(delivery, outcome.results, outcome.envelopes, buried))
             self._mourned.task_done()
+
+    def _tell_lost(self, job: Job, kind: Kind, text: str) -> Outcome:
+        try:
+            return self._executor.conclude_lost(job, kind, text)
+        finally:
+            signals.worker_batch_done.send(None)
 
     async def mourned(self) -> None:
         """Wait until all such runs are told of."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from umbel import guise
+from umbel import guise, signals
 from umbel.errors import BrokerDown, BrokerRefused
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker, Conclusion, Delivery
@@ -172,7 +172,7 @@ class Settle:
         pause = FIRST_PAUSE
         while True:
             try:
-                return await self._loop.run_in_executor(self._thread, write, what), pause > FIRST_PAUSE
+                return await self._loop.run_in_executor(self._thread, _write, write, what), pause > FIRST_PAUSE
             except BrokerDown as error:
                 if self._abandoned:
                     raise
@@ -180,3 +180,10 @@ class Settle:
                     log.error("Cannot write outcomes: %s. Trying again until it works", error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _write(write: Callable[[Sequence[S]], T], what: Sequence[S]) -> T:
+    try:
+        return write(what)
+    finally:
+        signals.worker_batch_done.send(None)

@@ -8,6 +8,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -76,6 +77,9 @@ class Worker:
         self.pool_name = pool
         self.concurrency = concurrency or slots(conf.worker_concurrency)
         self.exitcode = 0
+        self._wishes: list[str] = []
+        """How it was asked to stop, in order."""
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._purge = purge
         self._ready = ready
         self._prefetch = prefetch_multiplier or conf.worker_prefetch_multiplier
@@ -96,40 +100,64 @@ class Worker:
     # -- starting -------------------------------------------------------------------------------------------------
 
     def run(self) -> int:
-        """Work until told to stop (SIGTERM, SIGINT), and give the exit code: 0 after a warm stop, else 1."""
+        """Work until told to stop (SIGTERM, SIGINT), and give the exit code: 0 after a warm stop, else 1.
+
+        In another thread than the main one it obeys no signals, and leaves the app's stores open, which others use there.
+        """
         signals.celeryd_init.send(self.hostname, instance=self, conf=self.app.conf, options={})
         signals.celeryd_after_setup.send(self.hostname, instance=self, conf=self.app.conf)
         signals.worker_init.send(self)
-        faulthandler.register(signal.SIGUSR1)
         asyncio.run(self._main())
         signals.worker_shutdown.send(self)
         return self.exitcode
 
     def stop(self, how: str = "warm") -> None:
-        """Begin a `warm` stop (finish what runs, give back the rest) or a `cold` one (give back what runs, too)."""
-        self._stopping.set()
+        """Begin a `warm` stop (finish what runs, give back the rest) or a `cold` one (give back what runs, too).
+
+        From any thread, and at any time: a worker that does not run yet ends as soon as it does.
+        """
+        self._wishes.append(how)
         if how == "cold":
             self.exitcode = 1
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended
+                self._loop.call_soon_threadsafe(self._heed)
+
+    def _heed(self) -> None:
+        if self._wishes:
+            self._stopping.set()
+        if "cold" in self._wishes:
             self._cold.set()
 
     async def _main(self) -> None:
         self._stopping, self._cold = asyncio.Event(), asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._heed()
         self._build()
-        self._obey_signals()
+        if self._is_alone:
+            self._obey_signals()
         gc.collect()
         await self.pool.start()
+        before = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH)
         try:
             if await self._open():
                 await self._work()
         finally:
             await self.pool.stop(at_once=self.exitcode != 0)
-            self._close()
+            sys.setswitchinterval(before)
+            if self._is_alone:
+                self._close()
+
+    @property
+    def _is_alone(self) -> bool:
+        """True if it is what this process is there for."""
+        return threading.current_thread() is threading.main_thread()
 
     def _build(self) -> None:
         app, conf = self.app, self.app.conf
         self.broker: Broker = app.broker
-        self.backend: ResultBackend | None = app.backend
+        self.backend: ResultBackend | None = app.result_store
         executor = Executor(
             self.tasks,
             route=app.queue_of,
@@ -137,7 +165,7 @@ class Worker:
             hostname=self.hostname,
             accept=self.accept,
             result_serializer=conf.result_serializer,
-            result_extended=conf.result_extended,
+            result_extended=conf.result_extended or (self.backend is not None and self.backend.wants_facts),
         )
         self.pool = self._make_pool(executor)
         self._refuse_limits()
@@ -214,13 +242,14 @@ class Worker:
 
     def _obey_signals(self) -> None:
         loop = asyncio.get_running_loop()
+        faulthandler.register(signal.SIGUSR1)
         cold = signal.SIGQUIT if os.environ.get("REMAP_SIGTERM") == "SIGQUIT" else None
         loop.add_signal_handler(signal.SIGINT, self._asked, signal.SIGINT, None)
         loop.add_signal_handler(signal.SIGTERM, self._asked, signal.SIGTERM, cold)
         loop.add_signal_handler(signal.SIGQUIT, self._asked, signal.SIGQUIT, signal.SIGQUIT)
 
     def _asked(self, number: signal.Signals, cold: signal.Signals | None) -> None:
-        how = "cold" if cold or self._stopping.is_set() else "warm"
+        how = "cold" if cold or self._wishes else "warm"
         signals.worker_shutting_down.send(self.hostname, sig=number.name, how=how.title(), exitcode=int(how == "cold"))
         if how == "warm":
             log.warning("Warm stop: finishing %d tasks. The same signal again gives them back at once", len(self.book))
@@ -246,6 +275,7 @@ class Worker:
             else:
                 if is_away:
                     log.warning("The store is there: beginning")
+                log.info("Connected to %s", self.broker.url)
                 return True
         return False
 

@@ -1,0 +1,174 @@
+"""A store made of a result backend that takes and gives values, with Celery's methods, where ours take and give bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from umbel import clock
+from umbel.errors import BrokerDown, BrokerRefused
+from umbel.states import PENDING, READY_STATES, may_replace
+from umbel.stores.backend import ResultBackend
+from umbel.wire import encoding, result
+from umbel.wire.result import Result
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
+"""Seconds between two questions for what is not there yet; they grow."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """What a document tells of the call, in the words of a task's request; None where it does not."""
+
+    id: str
+    task: str | None = None
+    args: Any = None
+    kwargs: Any = None
+    argsrepr: str | None = None
+    kwargsrepr: str | None = None
+    hostname: str | None = None
+    retries: int | None = None
+    parent_id: str | None = None
+    root_id: str | None = None
+    group: str | None = None
+    group_index: int | None = None
+    chord: Any = None
+    children: Sequence[Any] = ()
+    delivery_info: Mapping[str, Any] = field(default_factory=dict)
+    periodic_task_name: str | None = None
+    meta: Any = None
+    stamps: Mapping[str, Any] | None = None
+    stamped_headers: Sequence[str] | None = None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """One of these, or `default`."""
+        return getattr(self, name, default)
+
+
+_WORDS = {"name": "task", "worker": "hostname", "group_id": "group"}
+"""Where documents and requests have two words for one thing."""
+_OF_THE_RESULT = frozenset({"task_id", "status", "result", "traceback", "date_done", "queue"})
+
+
+class ValueBackend(Protocol):
+    """The least that such a backend has.
+
+    It may also have `forget(task_id)`, `cleanup()`, `process_cleanup()`, `exception_safe_to_retry(error)` and
+    `subpolling_interval`, the seconds between two looks for a result.
+    """
+
+    def store_result(
+        self, task_id: str, result: Any, state: str, traceback: str | None = None, request: Any = None, **options: Any
+    ) -> Any:
+        """Write a value, or an exception, and in `request` what is known of the call."""
+
+    def get_task_meta(self, task_id: str) -> Mapping[str, Any]:
+        """What is known: `status`, `result`, and more; `PENDING` if nothing is."""
+
+
+class ByValue(ResultBackend):
+    """Keeps results where `backend` does. How long is that one's affair, as is what becomes of it in a fork.
+
+    What it raises is `BrokerDown`, and tried again, if its `exception_safe_to_retry` says so or the system does (`OSError`);
+    else `BrokerRefused`. It cannot count the parts of chords.
+    """
+
+    wants_facts = True
+
+    def __init__(self, backend: ValueBackend, url: str, *, serializer: str = "json"):
+        self.url = url
+        self.backend = backend
+        self._serializer = serializer
+        self._accept = encoding.accept_types((serializer,))
+        self._closed = threading.Event()
+
+    def store(self, results: Sequence[Result]) -> None:
+        for each in results:
+            known = self._find(each.id)
+            if known is None or may_replace(each.state, known["status"]):
+                self._store(each)
+
+    def fetch(self, ids: Sequence[str]) -> dict[str, Result]:
+        found = ((id, self._find(id)) for id in ids)
+        return {id: self._document(id, meta) for id, meta in found if meta is not None}
+
+    def wait(self, ids: Collection[str], timeout: float) -> dict[str, Result]:
+        end = clock.monotonic() + timeout
+        longest = getattr(self.backend, "subpolling_interval", None) or LONGEST_PAUSE
+        pause = min(FIRST_PAUSE, longest)
+        while not self._closed.is_set():
+            found = {id: each for id, each in self.fetch(list(ids)).items() if each.state in READY_STATES}
+            left = end - clock.monotonic()
+            if found or left <= 0:
+                return found
+            self._closed.wait(min(pause, left))
+            pause = min(pause * 2, longest)
+        return {}
+
+    def arrive(self, chord: str, size: int, parts: Sequence[tuple[int, Result]]) -> list[Result] | None:
+        if not parts:
+            return None
+        raise BrokerRefused(f"{self.url} does not count the parts of chords; use a result_backend of umbel's own for them")
+
+    def forget(self, ids: Sequence[str]) -> None:
+        for id in ids:
+            self._call("forget", id)
+
+    def sweep(self) -> int:
+        self._call("cleanup")
+        return 0
+
+    def close(self) -> None:
+        if not self._closed.is_set():
+            self._closed.set()
+            self._call("process_cleanup")
+
+    def _store(self, given: Result) -> None:
+        facts = encoding.loads(given.document, *encoding.content_type(self._serializer), self._accept)
+        document = result.decode(given, self._accept, self._serializer)
+        call = Call(id=given.id, delivery_info={"routing_key": document.queue} if document.queue else {})
+        for name in facts.keys() - _OF_THE_RESULT:
+            word = _WORDS.get(name, name)
+            if hasattr(call, word):
+                setattr(call, word, facts[name])
+        with self._trouble():
+            self.backend.store_result(given.id, document.result, given.state, traceback=document.traceback, request=call)
+
+    def _find(self, id: str) -> Mapping[str, Any] | None:
+        with self._trouble():
+            meta = self.backend.get_task_meta(id)
+        return meta if meta and meta.get("status", PENDING) != PENDING else None
+
+    def _document(self, id: str, meta: Mapping[str, Any]) -> Result:
+        known = ("status", "result", "traceback", "children", "task_id")
+        rest = {name: meta[name] for name in meta if name not in known and meta[name] is not None}
+        if hasattr(rest.get("date_done"), "isoformat"):
+            rest["date_done"] = rest["date_done"].isoformat()
+        return result.encode(
+            id,
+            meta["status"],
+            meta.get("result"),
+            traceback=meta.get("traceback"),
+            children=meta.get("children"),
+            serializer=self._serializer,
+            extra=rest,
+        )
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        """Call a method that not every backend has."""
+        method: Callable[..., Any] | None = getattr(self.backend, name, None)
+        if method is not None:
+            with self._trouble():
+                method(*arguments)
+
+    @contextmanager
+    def _trouble(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            is_safe = getattr(self.backend, "exception_safe_to_retry", None)
+            kind = BrokerDown if isinstance(error, OSError) or (is_safe and is_safe(error)) else BrokerRefused
+            raise kind(f"{self.url}: {type(error).__name__}: {error}") from error

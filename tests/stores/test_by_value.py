@@ -1,0 +1,167 @@
+"""Result backends that take values, with Celery's methods, as stores of umbel's."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from umbel import Umbel, states
+from umbel.errors import BrokerDown, BrokerRefused
+from umbel.stores.by_value import ByValue
+from umbel.wire import result
+from umbel.wire.encoding import accept_types
+from umbel.worker.worker import Worker
+
+JSON = accept_types(["json"])
+
+
+class Shelf:
+    """Somebody's result backend."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.calls: list[Any] = []
+        self.fails: Exception | None = None
+
+    def store_result(self, task_id, result, state, traceback=None, request=None, **kwargs):
+        if self.fails:
+            raise self.fails
+        self.calls.append((task_id, result, state, traceback, request))
+        self.rows[task_id] = {"task_id": task_id, "status": state, "result": result, "traceback": traceback}
+
+    def get_task_meta(self, task_id):
+        return self.rows.get(task_id, {"status": "PENDING", "result": None})
+
+    def exception_safe_to_retry(self, error):
+        return isinstance(error, LookupError)
+
+
+class Tidy(Shelf):
+    """One that can do more."""
+
+    subpolling_interval = 0.01
+
+    def forget(self, task_id):
+        self.rows.pop(task_id, None)
+
+    def cleanup(self):
+        self.calls.append("cleanup")
+
+    def process_cleanup(self):
+        self.calls.append("process_cleanup")
+
+
+def test_it_is_given_values_exceptions_and_what_is_known_of_the_call() -> None:
+    shelf = Shelf()
+    store = ByValue(shelf, "shelf://")
+    facts = {"name": "proj.add", "args": [2, 3], "worker": "w@h", "queue": "mail", "retries": 1, "periodic_task_name": "daily"}
+    store.store(
+        [
+            result.encode(
+                "a", states.SUCCESS, {"sum": 5}, extra=facts, group_id="g", parent_id="p", children=[[["c", "a"], None]]
+            ),
+            result.encode("b", states.FAILURE, ValueError("no"), traceback="Traceback …"),
+        ]
+    )
+    (id, value, state, traceback, call), (_, error, _, text, bare) = shelf.calls
+    assert (id, value, state, traceback) == ("a", {"sum": 5}, "SUCCESS", None)
+    assert (call.id, call.task, call.args, call.hostname, call.retries) == ("a", "proj.add", [2, 3], "w@h", 1)
+    assert (call.group, call.parent_id, call.periodic_task_name, call.children) == ("g", "p", "daily", [[["c", "a"], None]])
+    assert call.delivery_info == {"routing_key": "mail"}
+    assert isinstance(error, ValueError)
+    assert (error.args, text, bare.task, bare.get("chord"), bare.get("color", 1)) == (("no",), "Traceback …", None, None, 1)
+
+
+def test_what_it_has_comes_back_as_documents() -> None:
+    store = ByValue(Tidy(), "shelf://")
+    store.store([result.encode("a", states.SUCCESS, 5), result.encode("b", states.FAILURE, KeyError("k"), traceback="here")])
+    found = store.fetch(["a", "b", "c"])
+    assert sorted(found) == ["a", "b"]
+    assert result.decode(found["a"], JSON).result == 5
+    failed = result.decode(found["b"], JSON)
+    assert (failed.status, type(failed.result), failed.traceback) == ("FAILURE", KeyError, "here")
+    store.forget(["a"])
+    assert sorted(store.fetch(["a", "b"])) == ["b"]
+
+
+def test_a_success_stays_and_a_start_replaces_no_end() -> None:
+    store = ByValue(Shelf(), "shelf://")
+    for state in (states.STARTED, states.FAILURE, states.STARTED, states.SUCCESS, states.FAILURE):
+        store.store([result.encode("a", state, ValueError() if state == states.FAILURE else 1)])
+    assert store.fetch(["a"])["a"].state == states.SUCCESS
+
+
+def test_a_wait_ends_with_the_first_result_with_its_time_or_with_the_store() -> None:
+    store = ByValue(Tidy(), "shelf://")
+    assert store.wait(["a"], 0.02) == {}
+    store.store([result.encode("a", states.STARTED, 1)])
+    found: list[Any] = []
+    waiting = threading.Thread(target=lambda: found.append(store.wait(["a", "b"], 10.0)))
+    waiting.start()
+    store.store([result.encode("b", states.SUCCESS, 1)])
+    waiting.join(10.0)
+    assert [list(each) for each in found] == [["b"]]
+    closing = threading.Thread(target=lambda: found.append(store.wait(["a"], 60.0)))
+    closing.start()
+    store.close()
+    store.close()
+    closing.join(10.0)
+    assert found[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(LookupError("busy"), BrokerDown), (ConnectionResetError(), BrokerDown), (TypeError("no"), BrokerRefused)]
+)
+def test_its_errors_are_tried_again_if_it_says_so(error: Exception, kind: type[Exception]) -> None:
+    shelf = Shelf()
+    shelf.fails = error
+    with pytest.raises(kind, match="shelf://") as told:
+        ByValue(shelf, "shelf://").store([result.encode("a", states.SUCCESS, 1)])
+    assert told.value.__cause__ is error
+
+
+def test_what_it_cannot_do_is_told_or_needs_nothing() -> None:
+    store = ByValue(Shelf(), "shelf://")
+    store.forget(["a"])
+    assert store.sweep() == 0
+    assert store.arrive("chord", 2, []) is None
+    with pytest.raises(BrokerRefused, match="does not count the parts of chords"):
+        store.arrive("chord", 2, [(0, result.encode("a", states.SUCCESS, 1))])
+    store.close()
+    tidy = Tidy()
+    store = ByValue(tidy, "shelf://")
+    store.sweep()
+    store.close()
+    assert tidy.calls == ["cleanup", "process_cleanup"]
+
+
+def test_an_app_may_have_one_for_its_store(tmp_path) -> None:
+    shelf = Tidy()
+
+    class Shelved(Umbel):
+        def open_result_store(self):
+            return ByValue(shelf, "shelf://")
+
+        @property
+        def backend(self):
+            return shelf
+
+    app = Shelved("shelved", broker="memory://by_value")
+
+    @app.task(name="add")
+    def add(x, y):
+        return x + y
+
+    sent = add.delay(2, 3)
+    assert app.backend is shelf
+    worker = Worker(app, hostname="w@h", pool="solo")
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    assert sent.get(timeout=20) == 5
+    worker.stop()
+    thread.join(20.0)
+    assert not thread.is_alive()
+    ((_, _, _, _, call),) = shelf.calls
+    assert (call.task, call.args, call.hostname) == ("add", [2, 3], "w@h")
