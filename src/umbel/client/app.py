@@ -49,6 +49,10 @@ class Umbel:
 
     task_cls: Any = TaskOf
     """The class of its tasks, or its path."""
+    registry_cls: type[Registry] = Registry
+    """The class of what holds its tasks."""
+    settings_cls: type[Settings] = Settings
+    """The class of its settings."""
 
     def __init__(
         self,
@@ -80,8 +84,9 @@ class Umbel:
         self.on_after_configure = Signal("on_after_configure", ("source",))
         self.on_after_finalize = Signal("on_after_finalize")
         self.on_after_fork = Signal("on_after_fork")
-        self._conf = Settings({**changes, **{k: v for k, v in settings.items() if k not in unset}}, loaded=self._configured)
-        self._tasks = Registry(tasks or {})
+        changes = {**changes, **{k: v for k, v in settings.items() if k not in unset}}
+        self._conf = self.settings_cls(changes, loaded=self._configured)
+        self._tasks = self.registry_cls(tasks or {})
         self._autofinalize = autofinalize
         self._discover: list[tuple[Packages, str | None]] = []
         self._lock = RLock()
@@ -417,6 +422,11 @@ class Umbel:
         """The result of a task by its id."""
         options.pop("backend", None)
         return ResultOf(id, app=self, **options)
+
+    @property
+    def result_type(self) -> type[ResultOf[Any]]:
+        """The class of what sending gives; a subclass may have another, which is made by id and `app`."""
+        return ResultOf
 
     @cached_property
     def control(self) -> Control:

@@ -56,6 +56,11 @@ class App(Protocol):
         """The result store, the content types to accept from it, and the serializer of its documents."""
         ...
 
+    @property
+    def result_type(self) -> Any:
+        """The class of what sending gives."""
+        ...
+
     def AsyncResult(self, id: str, **options: Any) -> Any:  # noqa: N802 - Celery's name
         """The result of a task by its id."""
         ...

@@ -34,7 +34,7 @@ class Plan:
 
     __slots__ = (
         *("app", "arguments", "conf", "current", "is_eager", "is_ignored", "new_id", "outbox", "parent", "router", "task"),
-        *("template", "version"),
+        *("result_type", "template", "version"),
     )
 
     def __init__(self, task: Any, app: App):
@@ -54,6 +54,7 @@ class Plan:
         self.arguments = _arguments(task)
         self.is_eager = bool(self.conf.task_always_eager)
         self.is_ignored = bool(task.ignore_result)
+        self.result_type = app.result_type
         options = task.options_of_calls()
         self.template: Template | None = None
         """Set if usual calls differ in nothing but id and arguments."""

@@ -230,7 +230,9 @@ class Task(Hooks, Generic[P, R]):
         except EncodeError as problem:
             raise plan.blamed(problem) from problem
         plan.outbox.send((envelope,))
-        return ResultOf(id_, app=plan.app, ignored=plan.is_ignored)
+        result: ResultOf[R] = plan.result_type(id_, app=plan.app)
+        result.ignored = plan.is_ignored
+        return result
 
     def delay_many(self, calls: Iterable[Sequence[Any] | Mapping[str, Any]], **options: Any) -> Results[R]:
         """Send it once for each of `calls`, a thousand in one step: `add.delay_many([(1, 2), (3, 4), {"x": 5, "y": 6}])`.
@@ -264,7 +266,8 @@ class Task(Hooks, Generic[P, R]):
             return self._eagerly(args, kwargs, given)
         options = {**self.options_of_calls(), **given}
         id_ = plan.send(args, kwargs, options)
-        result: ResultOf[R] = ResultOf(id_, app=plan.app, ignored=bool(options["ignore_result"]))
+        result: ResultOf[R] = plan.result_type(id_, app=plan.app)
+        result.ignored = bool(options["ignore_result"])
         parent = plan.parent()
         if parent is not None and options.get("add_to_parent", True):
             parent.children.append(result.as_tuple())

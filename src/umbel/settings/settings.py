@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from threading import RLock
-from typing import Any
+from typing import Any, ClassVar
 
 from umbel.settings import source as sources
 from umbel.settings.problems import nearest, problems_of
@@ -23,6 +23,9 @@ class Settings(MutableMapping[str, Any]):
     Any thread may read; those that come while another loads wait for it.
     `version` counts changes, for those who keep something derived from the values.
     """
+
+    different: ClassVar[Mapping[str, Any]] = {}
+    """Defaults that are others in a subclass than in the table."""
 
     def __init__(self, changes: Mapping[str, Any] | None = None, *, loaded: Callable[[], None] | None = None):
         set_ = object.__setattr__  # our own __setattr__ means settings
@@ -46,6 +49,7 @@ class Settings(MutableMapping[str, Any]):
             # Copied, since `conf.beat_schedule[name] = entry` is usual, and must not reach another app.
             default = setting.default.copy() if isinstance(setting.default, dict) else setting.default
             self._defaults.values[setting.name] = default
+        self._defaults.values.update(self.different)
         for key, value in (changes or {}).items():
             self._changes.put(key, value)
 
