@@ -55,7 +55,7 @@ class Hammer:
         for delivery in deliveries:
             self.give(delivery)
         if self.random.random() < 0.2:
-            lost = self.broker.release(deliveries, due=self.random.choice([None, time.time() + 0.01]))
+            lost = self.broker.release(deliveries, delay=self.random.choice([None, 0.01]))
         else:
             lost = self.broker.conclude(
                 [Conclusion(each, envelopes=[Envelope(each.envelope.id, "done", b"{}", b"")]) for each in deliveries]

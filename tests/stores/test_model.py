@@ -124,7 +124,7 @@ class Model(RuleBasedStateMachine):
     @rule(index=st.integers(0, 5), delay=st.integers(1, 5))
     def postpone(self, index: int, delay: int) -> None:
         for each in self.pick({index}):
-            assert self.broker.release([each], due=self.now + delay) == []
+            assert self.broker.release([each], delay=delay) == []
             del self.held[each.envelope.id]
             self.number += 1
             item = (self.now + delay, self.number, each.queue, each.envelope.priority, each.envelope.id, each.attempt - 1)

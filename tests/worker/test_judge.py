@@ -135,11 +135,22 @@ def test_what_was_revoked_is_told_so_whatever_else_there_is_to_say_of_it() -> No
 def test_a_message_before_its_time_goes_back_until_then() -> None:
     found = judgement(judge().judge(delivery(eta=iso(60))))
     assert found.verdict is Verdict.LATER
-    assert found.when == pytest.approx(clock.now() + 60, abs=5)
+    assert found.wait == pytest.approx(60, abs=5)
 
 
 def test_a_message_at_its_time_runs() -> None:
     assert verdict(judge().judge(delivery(eta=iso(-1)))) is None
+
+
+@pytest.mark.parametrize("behind", [-3600, -4, 4, 3600])
+def test_the_store_s_clock_says_what_is_due_and_what_has_expired(behind: float) -> None:
+    due, late = delivery(eta=iso(behind - 1)), delivery(expires=iso(behind - 1))
+    early, alive = delivery(eta=iso(behind + 60)), delivery(expires=iso(behind + 60))
+    for each in (due, late, early, alive):
+        each.when = clock.now() + behind
+    assert verdict(judge().judge(due)) is verdict(judge().judge(alive)) is None
+    assert verdict(judge().judge(late)) is Verdict.EXPIRED
+    assert judgement(judge().judge(early)).wait == pytest.approx(60, abs=5)
 
 
 def test_an_expired_message_does_not_run() -> None:
@@ -151,13 +162,13 @@ def test_an_expired_message_does_not_run() -> None:
 def test_an_unknown_task_is_left_to_others_first() -> None:
     found = judgement(judge().judge(delivery("nobody.knows")))
     assert found.verdict is Verdict.PARKED
-    assert found.when == pytest.approx(clock.now() + FIRST_PARK, abs=0.1)
+    assert found.wait == FIRST_PARK
     assert "nobody.knows" in found.reason
 
 
 def test_it_is_left_for_longer_each_time() -> None:
     the_judge = judge()
-    pauses = [judgement(the_judge.judge(delivery("no", parked=clock.now() - age))).when - clock.now() for age in (1, 3, 100)]
+    pauses = [judgement(the_judge.judge(delivery("no", parked=clock.now() - age))).wait for age in (1, 3, 100)]
     assert pauses == pytest.approx([1, 3, PARK], abs=0.1)
 
 
@@ -184,7 +195,7 @@ def test_a_task_over_its_rate_waits() -> None:
     assert verdict(the_judge.judge(delivery("limited"))) is None
     found = judgement(the_judge.judge(delivery("limited")))
     assert found.verdict is Verdict.THROTTLED
-    assert found.when == pytest.approx(3600, abs=5)
+    assert found.wait == pytest.approx(3600, abs=5)
 
 
 @pytest.mark.parametrize("raw", [b"", b"no json", b"[]", b"{}", b'{"task": 5, "id": "x"}', b'{"task": "plain", "eta": "soon"}'])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
 
 from umbel import clock
 from umbel.errors import BrokerDown
-from umbel.stores.broker import Conclusion, Delivery
+from umbel.stores.broker import Conclusion, Delivery, Renewal
 from umbel.stores.memory.broker import MemoryBroker
 from umbel.testing.given import envelopes, ids
 from umbel.testing.waiting import patience
@@ -26,13 +26,22 @@ class Troubled(MemoryBroker):
     is_down = False
     renewed = 0
     tried = 0
+    turns: Iterator[Callable[[], object]] = iter(())
+    """What others do, one thing at each of its next renewals."""
 
-    def renew(self, seconds: float) -> bool:
+    def renew(self, seconds: float) -> Renewal:
         self.tried += 1
         if self.is_down:
             raise BrokerDown("the store is away")
         self.renewed += 1
+        next(self.turns, list)()
         return super().renew(seconds)
+
+    def let(self, other: MemoryBroker) -> list[Renewal]:
+        """Let `other` renew at the renewal after the next, too late for whoever is in haste; gives what it hears."""
+        heard: list[Renewal] = []
+        self.turns = iter([list, lambda: heard.append(other.renew(LONG / 2))])
+        return heard
 
 
 @pytest.fixture
@@ -51,6 +60,18 @@ def later(monkeypatch) -> Callable[[], None]:
     now, monotonic, moved = clock.now, clock.monotonic, [0.0]
     monkeypatch.setattr(clock, "now", lambda: now() + moved[0])
     monkeypatch.setattr(clock, "monotonic", lambda: monotonic() + moved[0])
+
+    def move() -> None:
+        moved[0] += LONG
+
+    return move
+
+
+@pytest.fixture
+def jump(monkeypatch) -> Callable[[], None]:
+    """Moves the store's clock alone so far that every lease seems to have ended."""
+    now, moved = clock.now, [0.0]
+    monkeypatch.setattr(clock, "now", lambda: now() + moved[0])
 
     def move() -> None:
         moved[0] += LONG
@@ -117,10 +138,10 @@ def test_after_the_store_was_away_others_get_the_time_to_renew(worker, other, la
         await until(lambda: worker.tried > tried)
         other.renew(LONG / 2)
         later()
-        worker.is_down, renewed = False, worker.renewed
-        await until(lambda: worker.renewed > renewed)
-        assert other.renew(LONG / 2)
+        heard, renewed = worker.let(other), worker.renewed
+        worker.is_down = False
         await until(lambda: worker.renewed > renewed + 3)
+        assert heard[0]
 
     keep(worker, story)
     assert other.conclude([Conclusion(each) for each in held]) == []
@@ -133,11 +154,40 @@ def test_a_worker_that_stood_still_gives_others_that_did_the_time_to_renew(worke
 
     async def story(stranded):
         await until(lambda: worker.renewed > 3)
+        heard, renewed = worker.let(other), worker.renewed
         later()
-        renewed = worker.renewed
-        await until(lambda: worker.renewed > renewed)
-        assert other.renew(LONG / 2)
         await until(lambda: worker.renewed > renewed + 3)
+        assert heard[0]
 
     keep(worker, story)
     assert other.conclude([Conclusion(each) for each in held]) == []
+
+
+def test_a_clock_of_the_store_s_that_jumps_is_nobody_s_death(worker, other, jump, caplog):
+    other.send(envelopes("a"))
+    held = other.reserve(["q"], 1, 0)
+    other.renew(LONG / 2)
+
+    async def story(stranded):
+        await until(lambda: worker.renewed > 3)
+        heard, renewed = worker.let(other), worker.renewed
+        jump()
+        await until(lambda: worker.renewed > renewed + 3)
+        assert heard[0]
+
+    keep(worker, story)
+    assert other.conclude([Conclusion(each) for each in held]) == []
+    assert "jumped by 1000.0 s" in caplog.text
+
+
+def test_who_is_dead_is_found_to_be_though_the_clock_has_jumped(worker, other, jump):
+    other.send(envelopes("a"))
+    other.reserve(["q"], 1, 0)
+    other.renew(LONG / 2)
+
+    async def story(stranded):
+        await until(lambda: worker.renewed > 3)
+        jump()
+        await until(lambda: worker.depth(["q"])["q"].ready)
+
+    keep(worker, story)

@@ -116,11 +116,11 @@ def test_an_outcome_that_is_refused_buries_its_delivery_and_no_other(broker: Tro
 
 def test_releases_go_their_ways(broker: Troubled, backend: MemoryBackend) -> None:
     first, second, third = held(broker, 3)
-    due = clock.now() + 60
+    at = clock.monotonic() + 60
 
     def leave(settle: Settle) -> None:
         settle.release(first)
-        settle.release(second, Way(due=due))
+        settle.release(second, Way(at=at))
         settle.release(third, Way(counted=True))
 
     settled(broker, backend, leave)

@@ -11,9 +11,15 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from umbel import clock
 from umbel.stores.backend import ResultBackend
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
+
+
+def _now() -> float:
+    """By `clock`, which tests move."""
+    return clock.now()
 
 
 class Delivery(msgspec.Struct, gc=False):
@@ -31,6 +37,8 @@ class Delivery(msgspec.Struct, gc=False):
     """When it was first released as `parked` (the store's clock), if ever."""
     revoked: bool = False
     """True if its task was revoked: it must not run. To conclude it ends the revocation, which is met."""
+    when: float = msgspec.field(default_factory=_now)
+    """When it was handed out, by the store's clock: what is due then is due, whatever the clock here says."""
 
 
 class Conclusion(msgspec.Struct, gc=False):
@@ -50,6 +58,18 @@ class Revocation:
     id: str
     signal: str | None = None
     """The name of the signal that is to end a run (`SIGTERM`); None: a run that has begun goes on."""
+
+
+@dataclass(slots=True, frozen=True)
+class Renewal:
+    """What `renew` did; true if the lease had not been lost."""
+
+    kept: bool
+    time: float
+    """The store's clock. Against a clock that only goes forward it tells whether the store's has jumped."""
+
+    def __bool__(self) -> bool:
+        return self.kept
 
 
 @dataclass(slots=True)
@@ -114,6 +134,7 @@ class Broker(ABC):
     2. Batch. Each call costs a bounded number of round trips whatever the length; empty batches do nothing.
     3. Leases belong to the owner. An instance is one owner (`owner`), registered by its first `reserve` with a lease of
        `lease` seconds on the store's clock, kept by `renew`. While it lives nobody else gets what it holds.
+       The store's clock is the only one that counts for what is kept in it; callers tell it spans, never moments of theirs.
     4. Receipts fence. `started`, `conclude` and `release` of a delivery whose hold is lost change nothing (no result, no
        follow-up, no ack for that delivery), raise nothing, and tell which they were; twice is the same as once.
     5. Any method from any thread; `conclude` while `reserve` blocks; after `fork` a child opens connections of its own
@@ -168,17 +189,17 @@ class Broker(ABC):
 
     @abstractmethod
     def release(
-        self, undone: Sequence[Delivery], *, due: float | None = None, counted: bool = False, parked: bool = False
+        self, undone: Sequence[Delivery], *, delay: float | None = None, counted: bool = False, parked: bool = False
     ) -> list[Delivery]:
-        """Give back to the queue, in front of what is equally urgent, or at `due` if given. Gives those whose hold was lost.
+        """Give back to the queue, in front of what is equally urgent, now or in `delay` seconds. Gives those whose hold was lost.
 
         `counted`: the attempt stays counted (the process that ran it died). `parked`: the time of the first such
         release is kept and comes back as `Delivery.parked`.
         """
 
     @abstractmethod
-    def renew(self, seconds: float) -> bool:
-        """Keep this owner's lease for `seconds` more; False if it had been lost since the last time.
+    def renew(self, seconds: float) -> Renewal:
+        """Keep this owner's lease for `seconds` more; tells false if it had been lost since the last time.
 
         What it held then is no longer its own. What it has reserved after that, being registered anew, is.
         """

@@ -148,6 +148,12 @@ class BrokerContract(Carrying, Holding, Revoking, SendingOnce):
         assert broker.renew(30)
         assert broker.renew(30)
 
+    def test_renew_tells_the_time_that_hand_outs_bear(self, broker: Broker) -> None:
+        broker.send(envelopes("a", due=broker.renew(30).time + 0.1))
+        before = broker.renew(30).time
+        (held,) = broker.reserve(["q"], 1, 10)
+        assert max(before, held.envelope.due or 0.0) <= held.when <= broker.renew(30).time
+
     def test_an_owner_taken_for_dead_is_told_by_renew(self, broker: Broker, another: Another) -> None:
         dying = another(lease=LEASE)
         dying.send(envelopes("a"))

@@ -181,10 +181,12 @@ class Carrying(Given):
 
     def test_a_message_released_until_later_waits_for_its_time(self, broker: Broker) -> None:
         broker.send(envelopes("a"))
-        due = clock.now() + 0.2
-        assert broker.release(broker.reserve(["q"], 1, 1), due=due) == []
+        (held,) = broker.reserve(["q"], 1, 1)
+        begin = clock.monotonic()
+        assert broker.release([held], delay=0.2) == []
         assert broker.depth(["q"])["q"] == Depth(later=1)
         (again,) = broker.reserve(["q"], 1, 10)
-        assert clock.now() >= due
+        assert clock.monotonic() >= begin + 0.2
+        assert again.when >= held.when + 0.2
         assert again.attempt == 1
         assert broker.conclude([Conclusion(again)]) == []

@@ -74,7 +74,7 @@ class Holding(Given):
     def test_the_time_of_the_first_parking_is_kept(self, broker: Broker) -> None:
         broker.send(envelopes("a"))
         before = clock.now()
-        broker.release(broker.reserve(["q"], 1, 1), parked=True, due=clock.now() + 0.05)
+        broker.release(broker.reserve(["q"], 1, 1), parked=True, delay=0.05)
         (again,) = broker.reserve(["q"], 1, 10)
         parked = again.parked
         assert parked is not None
@@ -154,7 +154,7 @@ class Holding(Given):
         recovered(broker)
         again = broker.reserve(["q"], 1, 1)
         assert dying.started(held) == held
-        assert dying.release(held, due=clock.now() + 60) == held
+        assert dying.release(held, delay=60) == held
         assert broker.depth(["q"])["q"].held == 1
         assert not again[0].begun
         assert broker.conclude([Conclusion(again[0])]) == []

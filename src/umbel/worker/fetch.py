@@ -99,7 +99,7 @@ class Fetch:
 
     async def _make_way(self, due: float) -> float:
         """Do not reserve in the moment in which messages left to others come back; gives how long to wait for work before it."""
-        now = clock.now()
+        now = clock.monotonic()
         if now < due - WAY:
             return min(WAIT, due - WAY - now)
         self._left_until = None
@@ -151,15 +151,15 @@ class Fetch:
     def _put_aside(self, judgement: Judgement) -> None:
         delivery = judgement.delivery
         if judgement.verdict is Verdict.LATER:
-            self._settle.release(delivery, Way(due=judgement.when))
+            self._settle.release(delivery, Way(at=clock.monotonic() + judgement.wait))
         elif judgement.verdict is not Verdict.THROTTLED:
             if judgement.verdict is Verdict.PARKED:
-                self._left_until = judgement.when
+                self._left_until = clock.monotonic() + judgement.wait
             self._other(judgement)
         elif self.later.full:
-            self._settle.release(delivery, Way(due=clock.now() + judgement.turn))
+            self._settle.release(delivery, Way(at=clock.monotonic() + judgement.turn))
         else:
-            self.later.keep(delivery, judgement.when)
+            self.later.keep(delivery, judgement.wait)
 
     def _received(self, ticket: Ticket) -> None:
         log.info("Task %s received", ticket)

@@ -20,7 +20,7 @@ from umbel.worker.ratelimit import Bucket, RateLimits
 from umbel.worker.ticket import Ticket
 
 EARLY = 0.01
-"""Seconds before its time at which a message is run rather than sent back to wait: clocks of two hosts differ by more."""
+"""Seconds before its time at which a message is run rather than sent back to wait."""
 FIRST_PARK, PARK = 0.2, 5.0
 """Seconds for which a message that this worker cannot run is left to others: short at first, since this worker may be the one
 that gets it again; then as long as it has been parked, up to the second number."""
@@ -30,11 +30,11 @@ class Verdict(StrEnum):
     """What is to become of a delivery that does not run now."""
 
     LATER = "later"
-    """Not due yet: back to the store until `when`."""
+    """Not due yet: back to the store for `wait` seconds."""
     THROTTLED = "throttled"
-    """Its task's rate limit is used up for `when` seconds; its turn, behind all that were sent back, is in `turn` seconds."""
+    """Its task's rate limit is used up for `wait` seconds; its turn, behind all that were sent back, is in `turn` seconds."""
     PARKED = "parked"
-    """Not for this worker, maybe for another: back to the store for a while."""
+    """Not for this worker, maybe for another: back to the store for `wait` seconds."""
     STRANDED = "stranded"
     """Begun with early ack by a worker that is gone: must not run again, is to be told as lost."""
     REVOKED = "revoked"
@@ -54,7 +54,7 @@ class Judgement:
     delivery: Delivery
     headers: Headers | None = None
     task: Task[..., Any] | None = None
-    when: float = 0.0
+    wait: float = 0.0
     turn: float = 0.0
     reason: str = ""
 
@@ -121,7 +121,7 @@ class Judge:
         if (soft or hard) and (reason := self._beyond(task, soft=soft, hard=hard)):
             return self._parked(delivery, reason)
         if (bucket := options.bucket) and (wait := bucket.take(clock.monotonic())):
-            return Judgement(Verdict.THROTTLED, delivery, when=wait, turn=bucket.turn(clock.monotonic()))
+            return Judgement(Verdict.THROTTLED, delivery, wait=wait, turn=bucket.turn(clock.monotonic()))
         number, envelope = next(self._number), delivery.envelope
         job = Job(number, options.name, envelope, delivery.attempt, soft, hard, options.tell, options.is_async)
         return Ticket(delivery, label, task, job, options.early)
@@ -145,8 +145,8 @@ class Judge:
         return options
 
     def _by_time(self, delivery: Delivery, label: Label, task: Task[..., Any]) -> Judgement | None:
-        """What follows from `expires` and `eta`; None if it may run now."""
-        now = clock.now()
+        """What follows from `expires` and `eta` by the store's clock; None if it may run now."""
+        now = delivery.when
         try:
             expires, eta = protocol.when(label.expires), protocol.when(label.eta)
         except DecodeError as error:
@@ -154,7 +154,7 @@ class Judge:
         if expires and expires <= now:
             return self._refused(Verdict.EXPIRED, delivery, task)
         if eta and eta > now + EARLY:
-            return Judgement(Verdict.LATER, delivery, when=eta)
+            return Judgement(Verdict.LATER, delivery, wait=eta - now)
         return None
 
     def _beyond(self, task: Task[..., Any], *, soft: float | None, hard: float | None) -> str:
@@ -175,9 +175,9 @@ class Judge:
 
     def _parked(self, delivery: Delivery, reason: str) -> Judgement:
         """Leave it to others for a while; too long parked (or no patience at all), and it is to be buried."""
-        now, ttl = clock.now(), self._rules.unknown_ttl
+        now, ttl = delivery.when, self._rules.unknown_ttl
         age = 0.0 if delivery.parked is None else now - delivery.parked
         if age >= ttl:
             return self._refused(Verdict.UNKNOWN, delivery, None, reason)
         pause = min(max(age, FIRST_PARK), PARK, ttl - age)
-        return Judgement(Verdict.PARKED, delivery, when=now + pause, reason=reason)
+        return Judgement(Verdict.PARKED, delivery, wait=pause, reason=reason)

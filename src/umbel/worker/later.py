@@ -36,6 +36,7 @@ class Later:
 
     def keep(self, delivery: Delivery, wait: float) -> None:
         """Hand `delivery` on in `wait` seconds."""
+        delivery.when += wait
         heapq.heappush(self._heap, (clock.monotonic() + wait, next(self._order), delivery))
         self._changed.set()
 

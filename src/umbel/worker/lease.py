@@ -21,7 +21,8 @@ class Lease:
     """Renews this owner's lease three times within its length, and recovers after each renewal.
 
     It beats on the loop that fetches and settles: a loop that hangs loses its lease, as it should. After a time in which it could
-    not renew, the others may not have been able to either: before it takes them for dead, they get the time to renew.
+    not renew, the others may not have been able to either; and when the store's clock has jumped, leases seem to have ended that
+    have not: before it takes others for dead, they get the time to renew.
     """
 
     def __init__(
@@ -38,7 +39,11 @@ class Lease:
         self._stranded = stranded
         self._lost = lost
         self._thread = ThreadPoolExecutor(1, "umbel-lease")
-        self._renewed = self._steady = clock.monotonic()
+        self._renewed = clock.monotonic()
+        self._grace = self._renewed + seconds / 3
+        """The moment until which nobody is taken for dead."""
+        self._ahead: float | None = None
+        """How far the store's clock was ahead of our monotonic one at the last renewal."""
 
     async def run(self) -> None:
         """Renew and recover, for ever; while the store is away, keep trying."""
@@ -56,23 +61,36 @@ class Lease:
                 await asyncio.sleep(self._seconds / 3)
 
     async def _beat(self) -> None:
-        await self._renew()
+        time = await self._renew()
         now = clock.monotonic()
-        if now - self._renewed > self._seconds * 2 / 3:
-            self._steady = now
+        if now - self._renewed > self._seconds * 2 / 3 or self._has_jumped(time - now):
+            self._grace = now + self._seconds / 2  # others renew every third
         self._renewed = now
-        if now - self._steady >= self._seconds / 3:
+        if now >= self._grace:
             await self._recover()
 
-    async def _renew(self) -> None:
+    def _has_jumped(self, ahead: float) -> bool:
+        """True if the store's clock, now so far ahead of ours, went on by much more than time has."""
+        before, self._ahead = self._ahead, ahead
+        if before is None or ahead - before < self._seconds / 3:
+            return False
+        log.warning(
+            "The store's clock has jumped by %.1f s: nobody is taken for dead until all had the time to renew", ahead - before
+        )
+        return True
+
+    async def _renew(self) -> float:
+        """The store's time."""
         loop = asyncio.get_running_loop()
-        if not await loop.run_in_executor(self._thread, self._broker.renew, self._seconds):
+        renewal = await loop.run_in_executor(self._thread, self._broker.renew, self._seconds)
+        if not renewal:
             log.warning(
                 "This worker was taken for dead: its lease of %gs ran out, others have what it held. "
                 "It goes on with new work; what it still runs of the old is void",
                 self._seconds,
             )
             self._lost()
+        return renewal.time
 
     async def _recover(self) -> None:
         loop = asyncio.get_running_loop()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from umbel import guise, signals, states
+from umbel import clock, guise, signals, states
 from umbel.client.task import Task
 from umbel.errors import DecodeError, NotRegistered, TaskRevokedError
 from umbel.execution.execute import Executor
@@ -215,7 +215,7 @@ class Reap:
         if judgement.verdict is Verdict.PARKED:
             if delivery.parked is None:
                 log.warning("Message %s is left to other workers: %s", delivery.envelope.id, judgement.reason)
-            self._settle.release(delivery, Way(due=judgement.when, parked=True))
+            self._settle.release(delivery, Way(at=clock.monotonic() + judgement.wait, parked=True))
         elif judgement.verdict is Verdict.STRANDED:
             self.stranded([delivery])
         elif judgement.verdict in (Verdict.REVOKED, Verdict.EXPIRED) and headers:

@@ -9,10 +9,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TypeVar
 
-from umbel import guise, signals
+from umbel import clock, guise, signals
 from umbel.errors import BrokerDown, BrokerRefused
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker, Conclusion, Delivery
@@ -34,7 +33,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 class Way:
     """How a delivery goes back; deliveries that go the same way travel together."""
 
-    due: float | None = None
+    at: float | None = None
+    """Not before this moment (monotonic); the store is told how many seconds that is from now."""
     counted: bool = False
     parked: bool = False
 
@@ -155,7 +155,10 @@ class Settle:
             await self._conclude([Conclusion(conclusion.delivery, buried=f"its outcome could not be stored: {error}")])
 
     async def _release(self, way: Way, deliveries: Sequence[Delivery]) -> None:
-        give_back = partial(self._broker.release, due=way.due, counted=way.counted, parked=way.parked)
+        def give_back(undone: Sequence[Delivery]) -> list[Delivery]:
+            delay = None if way.at is None else max(way.at - clock.monotonic(), 0.0)
+            return self._broker.release(undone, delay=delay, counted=way.counted, parked=way.parked)
+
         try:
             lost, is_repeat = await self._patiently(give_back, deliveries)
         except BrokerRefused:

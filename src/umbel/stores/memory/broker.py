@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from umbel import clock
 from umbel.stores import fork
 from umbel.stores.backend import ResultBackend
-from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Once, Recovered, Revocation
+from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Once, Recovered, Renewal, Revocation
 from umbel.stores.memory.backend import MemoryBackend, keep
 from umbel.stores.memory.room import EMPTY, Hold, Item, room
 from umbel.stores.owner import new_owner
@@ -84,7 +84,8 @@ class MemoryBroker(Broker):
         hold = Hold(item, self.owner)
         self._room.held[hold] = None
         revoked = item.envelope.id in self._room.revoked and self._room.is_revoked(item.envelope.id)
-        return Delivery(item.envelope, item.envelope.queue, hold, item.attempts, item.begun, item.parked, revoked)
+        past = item.attempts, item.begun, item.parked
+        return Delivery(item.envelope, item.envelope.queue, hold, *past, revoked, when=clock.now())
 
     def _next_due(self, names: list[str]) -> float:
         """Seconds until the next of these is due; a moved clock is noticed within the second."""
@@ -135,9 +136,10 @@ class MemoryBroker(Broker):
         self._room.dead[number] = letter
 
     def release(
-        self, undone: Sequence[Delivery], *, due: float | None = None, counted: bool = False, parked: bool = False
+        self, undone: Sequence[Delivery], *, delay: float | None = None, counted: bool = False, parked: bool = False
     ) -> list[Delivery]:
         with self._room.changed:
+            due = None if delay is None else clock.now() + delay
             kept, lost = self._holds(undone)
             for _, hold in reversed(kept):
                 if parked and hold.item.parked is None:
@@ -146,12 +148,13 @@ class MemoryBroker(Broker):
             self._room.changed.notify_all()
             return lost
 
-    def renew(self, seconds: float) -> bool:
+    def renew(self, seconds: float) -> Renewal:
         with self._room.changed:
             self._register()
             lost, self._lost = self._lost, False
-            self._room.owners[self.owner] = clock.now() + seconds
-            return not lost
+            now = clock.now()
+            self._room.owners[self.owner] = now + seconds
+            return Renewal(not lost, now)
 
     def recover(self) -> Recovered:
         done = Recovered()

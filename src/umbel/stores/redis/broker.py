@@ -16,7 +16,19 @@ from umbel import clock, guise
 from umbel.errors import BrokerDown, BrokerError, BrokerRefused, DecodeError
 from umbel.stores import fork
 from umbel.stores.backend import ResultBackend
-from umbel.stores.broker import ASTRAY, REMEMBERED, Broker, Buried, Conclusion, Delivery, Depth, Once, Recovered, Revocation
+from umbel.stores.broker import (
+    ASTRAY,
+    REMEMBERED,
+    Broker,
+    Buried,
+    Conclusion,
+    Delivery,
+    Depth,
+    Once,
+    Recovered,
+    Renewal,
+    Revocation,
+)
 from umbel.stores.owner import new_owner
 from umbel.stores.redis import element, results
 from umbel.stores.redis.backend import RedisBackend
@@ -184,9 +196,8 @@ class RedisBroker(Broker):
     def _pushes(self, written: Sequence[Written]) -> Iterator[Command]:
         ready: defaultdict[tuple[str, str], list[bytes]] = defaultdict(list)
         later: list[Any] = []
-        now = clock.now()
         for each in written:
-            if each.due is None or each.due <= now:
+            if each.due is None:  # else the server's clock tells whether it is due
                 ready[each.queue, each.step].append(each.element)
             else:
                 later += _as_arguments(each)
@@ -268,8 +279,8 @@ class RedisBroker(Broker):
     def _caught(self, watch: Watch, limit: int) -> list[Delivery]:
         """What a wait has booked: one message, and seldom one of another queue."""
         found: list[Delivery] = []
-        for queue, (field, packed, mark) in watch.booked:
-            found += self._revoked.mark(self._deliveries([(packed, queue, PLAIN, field.decode())]), mark)
+        for queue, (field, packed, mark, when) in watch.booked:
+            found += self._revoked.mark(self._deliveries([(packed, queue, PLAIN, field.decode(), float(when))]), mark)
         self.release(found[limit:])
         watch.taken()
         return found[:limit]
@@ -289,7 +300,7 @@ class RedisBroker(Broker):
         is_new = not self._declared.issuperset(names)
         with self._handouts.asking() as handout:
             with self._handouts.telling() as unheard:
-                lost, soon, waits, mark, *groups = self._run(
+                lost, soon, waits, mark, when, *groups = self._run(
                     "reserve",
                     *(self.owner, self._lease, int(self._known), handout, unheard),
                     *(limit, next(self._turns), INTAKE if watch else 0, int(is_new), *names),
@@ -299,21 +310,21 @@ class RedisBroker(Broker):
             self._known = True
             if is_new:
                 self._declared |= set(names)
-            taken, number = [], 0
+            taken, number, moment = [], 0, float(when)
             for index, packed_step, *chunks in groups:
                 queue, step = names[index], packed_step.decode()
                 elements = [*itertools.chain.from_iterable(chunks)]
                 for place, packed in enumerate(elements, number + 1):
-                    taken.append((packed, queue, step, f"{handout}.{place} {step} {queue}"))
+                    taken.append((packed, queue, step, f"{handout}.{place} {step} {queue}", moment))
                 number += len(elements)
             return self._revoked.mark(self._deliveries(taken), mark), None if soon is None else float(soon), waits
 
-    def _deliveries(self, taken: Sequence[tuple[bytes, str, str, str]]) -> list[Delivery]:
-        """Those of (element, queue, step, field) that are messages; the others are buried."""
+    def _deliveries(self, taken: Sequence[tuple[bytes, str, str, str, float]]) -> list[Delivery]:
+        """Those of (element, queue, step, field, time) that are messages; the others are buried."""
         found: list[Delivery] = []
         strange: list[Conclusion] = []
         owner = self.owner
-        for packed, queue, step, field in taken:
+        for packed, queue, step, field, when in taken:
             try:
                 envelope, past = element.read(packed, queue, step)
             except DecodeError as error:
@@ -322,7 +333,7 @@ class RedisBroker(Broker):
                 log.error("An element of the queue %r is buried: %s", queue, error)
             else:
                 attempts, begun, parked, _ = past or element.NO_PAST
-                found.append(Delivery(envelope, queue, Receipt(owner, field), attempts + 1, bool(begun), parked))
+                found.append(Delivery(envelope, queue, Receipt(owner, field), attempts + 1, bool(begun), parked, when=when))
         if strange:
             self.conclude(strange)
         return found
@@ -340,11 +351,11 @@ class RedisBroker(Broker):
         return self._lost_of(early, "started") if early else []
 
     def release(
-        self, undone: Sequence[Delivery], *, due: float | None = None, counted: bool = False, parked: bool = False
+        self, undone: Sequence[Delivery], *, delay: float | None = None, counted: bool = False, parked: bool = False
     ) -> list[Delivery]:
         if not undone:
             return []
-        return self._lost_of(undone, "release", "" if due is None else repr(due), int(counted), int(parked))
+        return self._lost_of(undone, "release", repr(delay or 0.0), int(counted), int(parked))
 
     def conclude(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
         if not conclusions:
@@ -394,14 +405,14 @@ class RedisBroker(Broker):
             arguments += _as_arguments(one)
         return arguments
 
-    def renew(self, seconds: float) -> bool:
+    def renew(self, seconds: float) -> Renewal:
         was_lost = self._lost
         with self._handouts.telling() as unheard:
-            kept = bool(self._run("renew", self.owner, seconds, int(self._known), unheard))
+            kept, told = self._run("renew", self.owner, seconds, int(self._known), unheard)
         self._known = True
         if was_lost:  # what a `reserve` in another thread was told meanwhile is for the next time
             self._lost = False
-        return kept and not was_lost
+        return Renewal(bool(kept) and not was_lost, float(told))
 
     def revoke(self, revocations: Sequence[Revocation], seconds: float) -> None:
         self._revoked.keep(revocations, seconds)
@@ -411,7 +422,7 @@ class RedisBroker(Broker):
 
     def recover(self) -> Recovered:
         with self._handouts.asking() as handout:
-            returned, stale, lost, stranded = self._run(
+            returned, stale, lost, when, stranded = self._run(
                 "recover",
                 *(self.owner, self._lease, int(self._known), handout),
                 *(self._max_deliveries, self._visibility_timeout),
@@ -423,7 +434,7 @@ class RedisBroker(Broker):
             for packed_field, packed in zip(stranded[::2], stranded[1::2], strict=True):
                 field = packed_field.decode()
                 _, step, queue = field.split(" ", 2)
-                taken.append((packed, queue, step, field))
+                taken.append((packed, queue, step, field, float(when)))
             if stale:
                 returned += self._leftovers.restore()
             found = self._deliveries(taken)

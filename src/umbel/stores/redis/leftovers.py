@@ -6,7 +6,7 @@ import json
 import uuid
 from collections.abc import Sequence
 
-from umbel import clock, guise
+from umbel import guise
 from umbel.stores.redis import element
 from umbel.stores.redis.bindings import Bindings
 from umbel.stores.redis.link import Link
@@ -54,7 +54,8 @@ class Leftovers:
             self._link.ask("EVAL", _UNLOCK, 1, self._mutex, token)
 
     def _stale(self) -> list[bytes]:
-        until = clock.now() - self._timeout
+        seconds, _ = self._link.ask("TIME")
+        until = int(seconds) - self._timeout
         tags: list[bytes] = self._link.ask("ZRANGEBYSCORE", self._index, "-inf", repr(until), "LIMIT", 0, AT_ONCE)
         return tags
 

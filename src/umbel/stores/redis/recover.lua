@@ -1,11 +1,11 @@
 -- Takes what owners held whose lease has run out, and ends revocations whose time has passed.
 -- Keys: owners, held, begun, unheard, intakes, intake, the lists, unacked_index, revoked….
 -- owner lease known handout max_deliveries visibility_timeout
--- Gives {returned, stale messages of Celery's workers, 1 if the own lease was lost, {(field element)... now held by the caller}}
+-- Gives {returned, stale messages of Celery's workers, 1 if the own lease was lost, the time, {(field element)... now held by the caller}}
 -- Seconds for which a wait may still reach the server that was sent while the network was down.
 local GRACE = 60
 insist()
-if is_void(ARGV[1], ARGV[4]) then return {0, 0, 0, {}} end
+if is_void(ARGV[1], ARGV[4]) then return {0, 0, 0, '0', {}} end
 local time, owner, handout, most = now(), ARGV[1], ARGV[4], tonumber(ARGV[5])
 local returned, lost, stranded = 0, false, {}
 
@@ -52,4 +52,4 @@ end
 
 sweep_revoked(time)
 local stale = redis.call('ZCOUNT', P .. UNACKED_INDEX, '-inf', time - tonumber(ARGV[6]))
-return {returned, stale, lost and 1 or 0, stranded}
+return {returned, stale, lost and 1 or 0, string.format('%.6f', time), stranded}

@@ -1,7 +1,7 @@
--- Gives deliveries back, in front or until `due`. Keys: held, begun, the lists, later, soonest.
--- owner due counted parked field...  Gives the places of those not held.
+-- Gives deliveries back, in front now or in `delay` seconds. Keys: held, begun, the lists, later, soonest.
+-- owner delay counted parked field...  Gives the places of those not held.
 insist()
-local time, owner, due, counted, parked = now(), ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4] == '1'
+local time, owner, delay, counted, parked = now(), ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1', ARGV[4] == '1'
 local lost, kept = {}, {}
 for i = 5, #ARGV do
   local element = redis.call('HGET', held(owner), ARGV[i])
@@ -20,8 +20,8 @@ for i = #kept, 1, -1 do
   if kept[i][3] then was_begun = '1' end
   if parked and when == 'null' then when = string.format('%.6f', time) end
   local element = with_past(bare, attempts, was_begun, when, was_due)
-  if due ~= '' and tonumber(due) > time then
-    postpone(queue, step, element, due, string.format('%016d', i), time)
+  if delay > 0 then
+    postpone(queue, step, element, time + delay, string.format('%016d', i), time)
   else
     give_back(queue, step, element)
   end

@@ -1,7 +1,7 @@
 -- Makes ready what is due, takes up to `limit` messages fairly from the queues, and books them to the owner.
 -- Keys: the lists, later, soonest, owners, held, unheard, intakes, intake, queues, bindings and revoked.mark of keys.lua.
 -- owner lease known handout unheard limit turn watch is_new queue...
--- Gives {1 if the lease was lost, seconds until the next is due or false, how many waits are on, revoked.mark or false,
+-- Gives {1 if the lease was lost, seconds until the next is due or false, how many waits are on, revoked.mark or false, the time,
 -- {queue, step, {element...}...}...}
 local AT_ONCE, MOST_BYTES, CHUNK = 1000, 16777216, 100
 local owner, lease, known, handout = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
@@ -72,7 +72,7 @@ local function declare(queue)
 end
 
 insist()
-if is_void(owner, handout) then return {0, false, 1, false} end
+if is_void(owner, handout) then return {0, false, 1, false, '0'} end
 local time = now()
 local lost = register(owner, lease, known, time)
 take_back(owner, ARGV[5])
@@ -83,7 +83,7 @@ for i, queue in ipairs(queues) do
   wake(queue, time)
   lens[i], totals[i] = lengths(queue)
 end
-local reply = {lost and 1 or 0, false, 1, redis.call('GET', REVOKED_MARK)}
+local reply = {lost and 1 or 0, false, 1, redis.call('GET', REVOKED_MARK), string.format('%.6f', time)}
 
 local mine = held(owner)
 local function take(group, key, queue, step, count)

@@ -11,7 +11,7 @@ from umbel import clock
 from umbel.errors import BrokerError
 from umbel.stores import fork
 from umbel.stores.backend import ResultBackend
-from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Once, Recovered, Revocation
+from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Once, Recovered, Renewal, Revocation
 from umbel.stores.owner import new_owner
 from umbel.stores.sqlite import broom, cemetery, holds, lines, once, revoked, survey
 from umbel.stores.sqlite.backend import SqliteBackend, keep
@@ -172,23 +172,24 @@ class SqliteBroker(Broker):
         return [of_each[id(delivery)] for delivery in kept], lost
 
     def release(
-        self, undone: Sequence[Delivery], *, due: float | None = None, counted: bool = False, parked: bool = False
+        self, undone: Sequence[Delivery], *, delay: float | None = None, counted: bool = False, parked: bool = False
     ) -> list[Delivery]:
         if not undone:
             return []
-
         with self._file as connection:
             kept, lost = holds.sift(connection, undone, self._number)
-            places = holds.places_of(kept)
-            holds.give_back(connection, places, clock.now(), due=due, counted=counted, parked=parked, begun=counted)
+            places, now = holds.places_of(kept), clock.now()
+            due = None if delay is None else now + delay
+            holds.give_back(connection, places, now, due=due, counted=counted, parked=parked, begun=counted)
             return lost
 
-    def renew(self, seconds: float) -> bool:
+    def renew(self, seconds: float) -> Renewal:
         with self._file as connection:
             self._register(connection)
             lost, self._lost = self._lost, False
-            connection.execute("UPDATE owner SET until = ? WHERE number = ?", (clock.now() + seconds, self._number))
-            return not lost
+            now = clock.now()
+            connection.execute("UPDATE owner SET until = ? WHERE number = ?", (now + seconds, self._number))
+            return Renewal(not lost, now)
 
     def recover(self) -> Recovered:
         now, done = clock.now(), Recovered()

@@ -121,7 +121,9 @@ def adopt(connection: sqlite3.Connection, places: str, owner: int, handout: int,
     adopted = []
     for place, queue, attempt, begun, parked in rows:
         adopted.append(
-            Delivery(decode(read(connection, place)), queue, Receipt(place, owner, handout), attempt, bool(begun), parked)
+            Delivery(
+                decode(read(connection, place)), queue, Receipt(place, owner, handout), attempt, bool(begun), parked, when=now
+            )
         )
     revoked.mark(connection, adopted, now)
     return adopted

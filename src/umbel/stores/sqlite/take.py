@@ -73,14 +73,15 @@ def take(
     moved = [(max(heads.get(line.number, 0), line.head), line.number) for line, _ in chosen]
     connection.executemany("UPDATE segment SET head = ? WHERE number = ?", moved)
     queues = {line.number: line.queue for line, _ in chosen}
+    now = clock.now()
     taken = [
-        Delivery(envelope, queues[place >> LINE_BITS], Receipt(place, owner, handout), 1)
+        Delivery(envelope, queues[place >> LINE_BITS], Receipt(place, owner, handout), 1, when=now)
         for place, envelope in zip(held, envelopes, strict=True)
     ]
     if past:
         _recall(connection, taken, held, past)
     if lines[0].any_revoked:
-        revoked.mark(connection, taken, clock.now())
+        revoked.mark(connection, taken, now)
     return taken
 
 
