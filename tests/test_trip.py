@@ -71,9 +71,10 @@ def test_reading_a_result_without_the_store_is_six_functions_in_three_files(add)
         add.app.backend.store([encode(result.id, "SUCCESS", 5)])
         return result
 
-    stored().get(timeout=patience())
+    seconds = patience()
+    stored().get(timeout=seconds)
     result = stored()
-    entered = {step for step in trip(lambda: result.get(timeout=patience())) if "/umbel/stores/" not in step[0]}
+    entered = {step for step in trip(lambda: result.get(timeout=seconds)) if "/umbel/stores/" not in step[0]}
     assert sorted(name for _, name in entered) == [
         "AsyncResult._keep",
         "AsyncResult._wait",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,9 +62,9 @@ class Project:
         shown = self.capsys.readouterr()
         return Done(code, shown.out, shown.err)
 
-    def start(self, *arguments: str, **kwargs: object) -> subprocess.Popen[str]:
-        """Start `umbel -A proj …` as a process of its own."""
-        command = [sys.executable, "-m", "umbel", "-A", self.name, *arguments]
+    def start(self, *arguments: str, before: Sequence[str] = (), **kwargs: object) -> subprocess.Popen[str]:
+        """Start `umbel -A proj …` as a process of its own, by the program `before` it if there is one."""
+        command = [*before, sys.executable, "-m", "umbel", "-A", self.name, *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | kwargs
         return subprocess.Popen(command, cwd=self.folder, **pipes)  # type: ignore[call-overload,no-any-return]
 

@@ -7,27 +7,32 @@ import pty
 import select
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+import psutil
 import pytest
 from tests.cli.project import Project
 
-from umbel.testing.waiting import patience
+from umbel.testing.waiting import patience, until
 
 
 class Terminal:
     """A command on a terminal of its own, 90 columns wide."""
 
-    def __init__(self, project: Project, *words: str):
+    def __init__(self, project: Project, *words: str, before: Sequence[str] = ()):
         self.seen = ""
         self._file, end = pty.openpty()
         ends = {"stdin": end, "stdout": end, "stderr": end, "env": os.environ | {"TERM": "xterm", "COLUMNS": "90"}}
-        self._process = project.start(*words, start_new_session=True, **ends)
+        self._process = project.start(*words, before=before, start_new_session=True, **ends)
         os.close(end)
 
-    def interrupt(self) -> None:
-        """What Ctrl-C does."""
-        self._process.send_signal(signal.SIGINT)
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal; SIGINT is what Ctrl-C does."""
+        self._process.send_signal(number)
+
+    def sleeps(self) -> None:
+        """Wait until it waits: Python may miss a Ctrl-C between showing a prompt and reading the answer."""
+        until(lambda: psutil.Process(self._process.pid).status() == psutil.STATUS_SLEEPING)
 
     def type(self, text: str) -> None:
         os.write(self._file, text.encode())
@@ -65,6 +70,18 @@ class Terminal:
 
 
 Start = Callable[..., Terminal]
+Before = Sequence[str]
+SHOWN, LEFT = "\x1b[?25h", "\x1b[?1049l"
+"""The cursor is shown again, and the screen that was drawn on left."""
+
+started = pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param((), id="from a shell"),
+        pytest.param(("/bin/sh", "-c", "trap '' INT TERM HUP; exec \"$@\"", "sh"), id="in the background of a script"),
+    ],
+)
+"""A script's shell lets what it starts in the background ignore SIGINT, `nohup` SIGHUP; nothing can be ignored more than that."""
 
 
 @pytest.fixture
@@ -72,8 +89,8 @@ def on_terminal(project: Project) -> Iterator[Start]:
     """Starts a command on a terminal; what still runs at the end of the test is killed."""
     opened: list[Terminal] = []
 
-    def start(*words: str) -> Terminal:
-        opened.append(Terminal(project, *words))
+    def start(*words: str, before: Before = ()) -> Terminal:
+        opened.append(Terminal(project, *words, before=before))
         return opened[-1]
 
     yield start
@@ -95,14 +112,32 @@ def test_a_question_is_asked_and_its_answer_heard(
     broker.close()
 
 
-def test_queues_are_watched_until_ctrl_c(project: Project, on_terminal: Start) -> None:
+@started
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_queues_are_watched_until_ctrl_c(project: Project, on_terminal: Start, number: signal.Signals, how: Before) -> None:
     project.send("proj.add")
-    terminal = on_terminal("queues", "--watch")
+    terminal = on_terminal("queues", "--watch", before=how)
     terminal.until("celery")
     project.send("proj.add", queue="mail")
     terminal.until("mail")
-    terminal.interrupt()
+    terminal.signal(number)
     assert terminal.end() == 0
+    assert "Traceback" not in terminal.seen
+    assert SHOWN in terminal.seen[-40:]
+    assert LEFT in terminal.seen[-40:]
+
+
+@started
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+def test_a_question_that_is_not_answered_ends(
+    project: Project, on_terminal: Start, number: signal.Signals, code: int, how: Before
+) -> None:
+    project.send("proj.add")
+    terminal = on_terminal("purge", before=how)
+    terminal.until("Delete 1 task from celery")
+    terminal.sleeps()
+    terminal.signal(number)
+    assert terminal.end() == code
     assert "Traceback" not in terminal.seen
 
 
@@ -114,12 +149,13 @@ def test_long_work_shows_its_progress(project: Project, on_terminal: Start) -> N
     assert "sent 1,500 tasks again" in terminal.seen
 
 
-def test_a_worker_on_a_terminal_shows_its_flower_and_stops_on_ctrl_c(project: Project, on_terminal: Start) -> None:
-    terminal = on_terminal("worker", "-c", "1", "-n", "w1@box", "-l", "INFO")
+@started
+def test_a_worker_on_a_terminal_shows_its_flower_and_stops_on_ctrl_c(project: Project, on_terminal: Start, how: Before) -> None:
+    terminal = on_terminal("worker", "-c", "1", "-n", "w1@box", "-l", "INFO", before=how)
     terminal.until("w1@box ready.")
     assert "\x1b[32m" in terminal.seen
     assert "Ctrl-C finishes what runs, twice stops at once." in terminal.seen
-    terminal.interrupt()
+    terminal.signal(signal.SIGINT)
     assert terminal.end() in (0, 1)
     assert "Traceback" not in terminal.seen
 

@@ -77,6 +77,7 @@ def test_sqlite_goes_from_name_to_name_and_through_no_whole_schedule(tmp_path):
         values = ["[]"] * sql.count("?")
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
         assert any("SEARCH entry" in step and "(name=?" in step for step in plan), plan
+    connection.close()
 
 
 def test_a_schedule_that_was_lost_is_told_whole(redis_server, redis_url, monkeypatch):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from importlib import import_module
 from typing import NoReturn
 
@@ -89,7 +91,8 @@ program = Commands(
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; gives the exit code. Whatever goes wrong is told in a line on stderr."""
     try:
-        code = program.main(arguments, prog_name=guise.worn().program, standalone_mode=False, obj=Scope())
+        with closing(Scope()) as scope:
+            code = program.main(arguments, prog_name=guise.worn().program, standalone_mode=False, obj=scope)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader (`head`) has gone; Python would complain once more when it closes stdout.
@@ -100,6 +103,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _heed_signals() -> None:
+    """Let SIGINT and SIGTERM end what is started with both ignored, as scripts start what they leave in the background.
+
+    SIGHUP is not touched: who says `nohup` wants it ignored.
+    """
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command line and exit."""
+    _heed_signals()
     sys.exit(run(arguments))

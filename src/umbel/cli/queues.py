@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 
 import click
 
 from umbel.cli.command import command, names, option
 from umbel.cli.scope import Scope, broker_of
-from umbel.cli.screen import age, drawn, print_json, table
+from umbel.cli.screen import age, drawing, drawn, print_json, table
 from umbel.stores.broker import Broker, Depth
 
 COLUMNS = ("queue", "ready", "held", "later", "dead", "oldest")
@@ -71,10 +72,8 @@ def _watch(scope: Scope, broker: Broker, names: Sequence[str] | None) -> None:
     from rich.console import Console
     from rich.live import Live
 
-    with Live(console=Console(no_color=scope.color is False), screen=True, auto_refresh=False) as live:
-        try:
-            while True:
-                live.update(drawn(COLUMNS, _rows(_look(broker, names)), right=5), refresh=True)
-                time.sleep(1.0)
-        except KeyboardInterrupt:
-            return
+    console = Console(no_color=scope.color is False)
+    with suppress(KeyboardInterrupt), drawing(), Live(console=console, screen=True, auto_refresh=False) as live:
+        while True:
+            live.update(drawn(COLUMNS, _rows(_look(broker, names)), right=5), refresh=True)
+            time.sleep(1.0)

@@ -44,6 +44,11 @@ class Scope:
             raise Failure(f"which app? Name it with -A ({program} -A proj {command}) or in {program.upper()}_APP", 64)
         return self.app()
 
+    def close(self) -> None:
+        """Leave the stores that the command has opened."""
+        if self._app is not None:
+            self._app.close()
+
     def _load(self) -> Umbel:
         if os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())
