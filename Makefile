@@ -6,7 +6,7 @@ help:   ## what can be made
 demo:   ## an album made by workers that get killed; PHOTOS=folder takes your own pictures
 	@scripts/demo $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-test:   ## the checks, then all tests
+test:   ## the checks, then all tests; PYTHON=python3.13 takes another interpreter
 	@scripts/test
 
 check:  ## format, lint, types, floors

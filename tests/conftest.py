@@ -1,8 +1,42 @@
-"""For all tests: each begins without an app or ids of another, and asserts inside the shipped suites explain themselves."""
+"""For all tests: each begins without an app or ids of another, ends in time, leaves nothing open, and tells more if it fails."""
+
+import sqlite3
 
 import pytest
 
-pytest.register_assert_rewrite("umbel.testing")  # here, before any test imports it
+pytest.register_assert_rewrite("umbel.testing")  # here, before anything imports it
+
+from tests.limit import Limit  # noqa: E402
+from tests.sharing import Sharing  # noqa: E402
+from tests.story import Story  # noqa: E402
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(Limit(), "limit")
+    config.pluginmanager.register(Story(), "story")
+    if config.pluginmanager.has_plugin("xdist"):
+        config.pluginmanager.register(Sharing(), "sharing")
+
+
+@pytest.fixture(autouse=True)
+def no_connection_stays_open(monkeypatch):
+    """The interpreter would complain of it in whichever test it clears up."""
+    opened, connect = [], sqlite3.connect
+
+    def noted(*args, **options):
+        opened.append(connect(*args, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
+    yield
+    assert [connection for connection in opened if is_open(connection)] == []
+
+
+def is_open(connection):
+    try:
+        return connection.total_changes >= 0
+    except sqlite3.ProgrammingError as error:
+        return "closed" not in str(error)
 
 
 @pytest.fixture(autouse=True)

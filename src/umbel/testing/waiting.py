@@ -17,6 +17,8 @@ ENOUGH = 60.0
 """Seconds after which whatever a test waits for has come true, on a machine that is not busy."""
 NEVER = 3600.0
 """Seconds that no test waits: as long sleeps what a test wants to see ended, or overtaken."""
+WISHED = float(os.environ.get("UMBEL_PATIENCE") or 1)
+"""How many times longer tests are to wait on this machine, by the wish of who runs them."""
 
 
 def patience(times: float = 1) -> float:
@@ -25,9 +27,9 @@ def patience(times: float = 1) -> float:
 
 
 def factor() -> float:
-    """How much longer than enough to wait: the environment's UMBEL_PATIENCE, times the processes that share a processor."""
+    """How much longer than enough to wait: as wished, times the processes that share a processor."""
     sharing = os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 1.0
-    return float(os.environ.get("UMBEL_PATIENCE") or 1) * max(1.0, sharing)
+    return WISHED * max(1.0, sharing)
 
 
 def until(fact: Callable[[], T], times: float = 1, *, saying: Callable[[], object] = lambda: "") -> T:
