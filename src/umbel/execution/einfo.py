@@ -6,6 +6,7 @@ import traceback
 from types import CodeType, TracebackType
 
 from umbel.guise import also
+from umbel.wire.brief import encodable
 
 OWN_CODE: set[CodeType] = set()
 """The functions of umbel that stand between the worker and the task: their lines tell nobody anything."""
@@ -60,7 +61,7 @@ def _strip_all(exception: BaseException) -> None:
 
 
 def text_of(exception: BaseException, tb: TracebackType | None) -> str:
-    """The traceback as Python prints it, bounded; never fails, whatever the exception's own methods do."""
+    """The traceback as Python prints it, bounded and encodable; never fails, whatever the exception's own methods do."""
     try:
         text = "".join(traceback.format_exception(type(exception), exception, tb))
     except Exception:  # an exception whose attributes raise
@@ -68,4 +69,4 @@ def text_of(exception: BaseException, tb: TracebackType | None) -> str:
     if len(text) > MOST_CHARACTERS:
         half = MOST_CHARACTERS // 2
         text = f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
-    return text
+    return encodable(text)

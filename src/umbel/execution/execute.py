@@ -11,6 +11,7 @@ from typing import Any
 from umbel import clock, guise, signals, states
 from umbel.errors import (
     DecodeError,
+    EncodeError,
     Ignore,
     InvalidTaskError,
     NotRegistered,
@@ -31,7 +32,7 @@ from umbel.execution.outcome import Job, Kind, Outcome
 from umbel.execution.request import Request, Sealed, current, opened, push
 from umbel.execution.runnable import Runnable
 from umbel.wire import protocol, result
-from umbel.wire.brief import brief
+from umbel.wire.brief import brief, encodable
 from umbel.wire.envelope import Envelope
 from umbel.wire.message import Headers
 
@@ -117,7 +118,7 @@ class Executor:
         return outcome
 
     def conclude_lost(self, job: Job, kind: Kind, text: str = "") -> Outcome:
-        """The outcome of a job that was ended from outside: `LOST` (`text` says how), `TIMEOUT` or `TERMINATED`.
+        """The outcome of a job that was ended from outside: `LOST` or `UNTOLD` (`text` says how), `TIMEOUT` or `TERMINATED`.
 
         A failure is told to the task's hooks, receivers and errbacks here, in whatever process this is called.
         """
@@ -228,7 +229,7 @@ class Executor:
         if not ignored or (task is not None and task.store_errors_even_if_ignored):
             state = STATE_OF.get(kind, states.FAILURE)
             results = [self._documents.document(headers.id, state, error, parent_id=headers.parent_id, group_id=headers.group)]
-        return Outcome(job.number, kind, results, text=f"{type(error).__name__}: {error}"[:1024])
+        return Outcome(job.number, kind, results, text=encodable(f"{type(error).__name__}: {error}"[:1024]))
 
     # -- after the run ------------------------------------------------------------------------------------------------
 
@@ -392,7 +393,7 @@ def _outcome(job: Job, task: Runnable, ending: Ending) -> Outcome:
 def brief_text(retry_: Retry) -> str:
     """What a Retry says of itself, bounded."""
     try:
-        return str(retry_)[:1024]
+        return encodable(str(retry_)[:1024])
     except Exception:  # the repr of what went wrong is the user's
         return f"Retry {retry_.humanize()}"
 
@@ -412,6 +413,8 @@ def _end_of(job: Job, kind: Kind, text: str) -> UmbelError:
         return TimeLimitExceeded(job.hard)
     if kind is Kind.TERMINATED:
         return TaskRevokedError("terminated")
+    if kind is Kind.UNTOLD:
+        return EncodeError(text)
     return WorkerLostError(f"Worker exited prematurely: {text} Job: {job.number}.")
 
 

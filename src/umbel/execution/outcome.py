@@ -46,12 +46,17 @@ class Kind(StrEnum):
     """Ended at the hard limit."""
     TERMINATED = "terminated"
     """Ended because someone asked for it."""
+    UNTOLD = "untold"
+    """What went in or came out cannot be carried between processes: to be buried, `text` is the reason."""
     RETURNED = "returned"
     """It had not begun: it may run elsewhere, and no attempt counts."""
 
 
 class Outcome(msgspec.Struct, array_like=True, gc=False):
-    """How one job ended. Made where it ran; only `LOST`, `TIMEOUT`, `TERMINATED` and `RETURNED` are made by the pool."""
+    """How one job ended. Made where it ran.
+
+    Only `LOST`, `TIMEOUT`, `TERMINATED`, `UNTOLD` and `RETURNED` are made by the pool.
+    """
 
     number: int
     kind: Kind

@@ -15,7 +15,7 @@ from umbel import clock, guise
 from umbel.errors import SoftTimeLimitExceeded
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.juggler import Juggler
-from umbel.pools.line import LEAVING, READY, ChildEnds, Frame, Post, token
+from umbel.pools.line import LEAVING, READY, UNREADABLE, ChildEnds, Frame, Post, token
 from umbel.pools.pool import Runner, Stop
 
 log = guise.logger("umbel.pools")
@@ -151,7 +151,9 @@ class Child:
             outcome = None
             try:
                 self._running = job.number
-                if job.number not in self._asked:
+                if job.task == UNREADABLE:
+                    outcome = Outcome(job.number, Kind.UNTOLD, text=job.envelope.body.decode())
+                elif job.number not in self._asked:
                     outcome = self._runner.run(job)
                 self._running = None
             except SoftTimeLimitExceeded:
@@ -223,7 +225,10 @@ class AsyncChild:
             self._stopped.set()
 
     def _begin(self, job: Job) -> None:
-        self._juggler.begin(job)
+        if job.task == UNREADABLE:
+            self._tell(Outcome(job.number, Kind.UNTOLD, text=job.envelope.body.decode()), 0.0)
+        else:
+            self._juggler.begin(job)
         if self._limits.any and self._limits.reached():
             self._stopped.set()
             self._post.ring(LEAVING)

@@ -12,6 +12,7 @@ from umbel import clock, guise
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.juggler import Juggler, Tell
 from umbel.pools.pool import Runner, Stop
+from umbel.wire.brief import brief
 
 log = guise.logger("umbel.pools")
 
@@ -104,7 +105,7 @@ class Crew:
                 outcome = run(job)
             except BaseException as error:  # what would end a process ends only this run
                 log.critical("job %s of task %s broke out of its run", job.number, job.task, exc_info=True)
-                outcome = Outcome(job.number, Kind.LOST, text=repr(error))
+                outcome = Outcome(job.number, Kind.LOST, text=brief(error))
             tell(outcome, clock.monotonic() - start)
         return job
 

@@ -14,6 +14,7 @@ from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.crew import Crew
 from umbel.pools.juggler import Tell
 from umbel.pools.lane import DEAF
+from umbel.pools.line import carried
 from umbel.pools.looper import Looper
 from umbel.pools.mix import FORGET, SPARE, Mix
 from umbel.pools.pace import WEIGHT, stock
@@ -129,7 +130,7 @@ class InsidePool(Pool):
             else:
                 job = self._async.pop(what.number, None)
             if job is not None:  # else it was told as lost when the pool stopped
-                self._news.append(what)
+                self._news.append(carried(what) if what.envelopes else what)
         if count:
             mean = total / count
             weight = 1.0 if self._typical == math.inf else 1 - (1 - WEIGHT) ** count

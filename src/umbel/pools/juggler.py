@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable
 
 from umbel import clock
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.pool import Runner, Stop
+from umbel.wire.brief import brief
+
+log = logging.getLogger("umbel.pools")
 
 Tell = Callable[[Begun | Outcome, float], None]
 """How news leave a thread: what happened, and the seconds it took, or a negative number if it has just begun."""
@@ -40,6 +44,9 @@ class Juggler:
             outcome = await self._runner.run_async(job)
         except asyncio.CancelledError:
             outcome = Outcome(job.number, Kind.TERMINATED)
+        except BaseException as error:  # the runner's own fault; this loop belongs to others, too
+            log.critical("job %s of task %s broke out of its run", job.number, job.task, exc_info=True)
+            outcome = Outcome(job.number, Kind.LOST, text=brief(error))
         self._end(outcome, clock.monotonic() - start)
 
     def _end(self, outcome: Outcome, spent: float) -> None:

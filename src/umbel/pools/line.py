@@ -29,12 +29,16 @@ from dataclasses import astuple, dataclass
 import msgspec
 
 from umbel import clock
-from umbel.execution.outcome import Begun, Job, Outcome
+from umbel.execution.outcome import Begun, Job, Kind, Outcome
+from umbel.wire.brief import encodable, told
+from umbel.wire.envelope import Envelope
 
 NEWS, READY, LEAVING = b"n", b"r", b"l"
 
 _LENGTH = struct.Struct("<I")
-_REPORT = struct.Struct("<If")  # length; seconds that the job took, or negative if it has just begun
+UNREADABLE = ""
+"""The task of a job that came to a child in a form that is none; its body tells why."""
+_REPORT = struct.Struct("<Ifq")  # length; seconds that the job took, or negative if it has just begun; the job's number
 _NUMBER = struct.Struct("<q")
 _TOKEN = 4
 _PIPE = 1 << 18  # reports that wait for the pool
@@ -50,6 +54,49 @@ class Frame(msgspec.Struct, array_like=True, gc=False):
     """End in order, once what runs has ended."""
     cancel: list[tuple[int, str]] = []
     """(number, how) of async jobs that are to end."""
+
+
+FAULTS = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
+"""What encoding raises at something that cannot travel."""
+
+
+def fault_of(job: Job) -> Exception | None:
+    """Why this job cannot be handed out, if it cannot."""
+    try:
+        msgspec.msgpack.encode(job)
+    except FAULTS as fault:
+        return fault
+    return None
+
+
+def untold(number: int, error: Exception) -> Outcome:
+    """What is told of a job in the place of what cannot be carried."""
+    return Outcome(number, Kind.UNTOLD, text=encodable(told(error)))
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Outcome).decode
+
+
+def carried(outcome: Outcome) -> Outcome:
+    """An outcome as it would be after a way between processes, for pools in which it has none."""
+    try:
+        return _decode(_encode(outcome))
+    except FAULTS as error:
+        return untold(outcome.number, error)
+
+
+def _by_parts(raw: bytearray) -> Frame:
+    """A frame with jobs in it that are none; these alone have no envelope, which their run tells."""
+    generation, jobs, stop, cancel = msgspec.msgpack.decode(raw)
+    return Frame(generation, [_job(*fields) for fields in jobs], stop, cancel)
+
+
+def _job(number: int, task: str, *rest: object) -> Job:
+    try:
+        return msgspec.convert([number, task, *rest], Job)
+    except msgspec.ValidationError as error:
+        return Job(number, UNREADABLE, Envelope("", "", b"", str(error).encode()))
 
 
 def token(generation: int) -> bytes:
@@ -117,14 +164,21 @@ class Line:
         self._needed = 0
 
     def send(self, jobs: Sequence[Job] = (), *, cancel: Sequence[tuple[int, str]] = (), stop: bool = False) -> bool:
-        """Give the child these jobs behind all it has, or tell it something; True if a part of the frame waits for `flush`."""
-        if jobs:  # tokens first: a child that has the frame must find them, or it would think that the jobs were taken back
-            os.write(self._ends.tokens_out, token(self.generation) * len(jobs))
+        """Give the child these jobs behind all it has, or tell it something; True if a part of the frame waits for `flush`.
+
+        If there is anything in them that cannot be encoded, nothing is sent, and that error raised.
+        """
         buffer = self._unsent
         start = len(buffer)
         body = start + _LENGTH.size
-        self._encoder.encode_into((self.generation, jobs, stop, cancel), buffer, body)
+        try:
+            self._encoder.encode_into((self.generation, jobs, stop, cancel), buffer, body)
+        except BaseException:
+            del buffer[start:]
+            raise
         _LENGTH.pack_into(buffer, start, len(buffer) - body)
+        if jobs:  # before the frame: a child that has it must find them, or it would think that the jobs were taken back
+            os.write(self._ends.tokens_out, token(self.generation) * len(jobs))
         return True if start else self.flush()
 
     def flush(self) -> bool:
@@ -181,17 +235,21 @@ class Line:
             view, at, end = memoryview(data), 0, len(data)
             self._needed = 0
             while end - at >= size:
-                length, spent = unpack(data, at)
+                length, spent, number = unpack(data, at)
                 body = at + size
                 stop = body + length
                 if stop > end:  # a large one, put together before it is looked at again
                     self._needed = stop - at
                     break
-                if spent >= 0:
-                    ended.append((decode(view[body:stop]), spent))
-                else:
-                    begun.append(self._begun.decode(view[body:stop]))
                 at = stop
+                try:
+                    if spent >= 0:
+                        ended.append((decode(view[body:stop]), spent))
+                    else:
+                        begun.append(self._begun.decode(view[body:stop]))
+                except (msgspec.DecodeError, ValueError, RecursionError) as error:
+                    if spent >= 0:
+                        ended.append((untold(number, error), spent))
             if at < end:
                 self._partial += view[at:]
         return begun, ended
@@ -254,9 +312,12 @@ class Post:
         end = _LENGTH.size + _LENGTH.unpack_from(received)[0]
         if len(received) < end:
             return None
-        frame = self._decoder.decode(received[_LENGTH.size : end])
+        raw = received[_LENGTH.size : end]
         del received[:end]
-        return frame
+        try:
+            return self._decoder.decode(raw)
+        except msgspec.ValidationError:
+            return _by_parts(raw)
 
     def claim(self) -> bytes:
         """The token of the next job that is this child's to begin; empty if it has none."""
@@ -268,8 +329,11 @@ class Post:
     def report(self, news: Begun | Outcome, spent: float) -> None:
         """Tell how a job ended and the seconds it took, or, with a negative number, that it has just begun."""
         buffer = self._buffer
-        self._encoder.encode_into(news, buffer, _REPORT.size)
-        _REPORT.pack_into(buffer, 0, len(buffer) - _REPORT.size, spent)
+        try:
+            self._encoder.encode_into(news, buffer, _REPORT.size)
+        except Exception as error:  # whatever a task has put into what follows from it
+            self._encoder.encode_into(untold(news.number, error), buffer, _REPORT.size)
+        _REPORT.pack_into(buffer, 0, len(buffer) - _REPORT.size, spent, news.number)
         try:
             sent = os.write(self._ends.reports, buffer)
         except BlockingIOError:

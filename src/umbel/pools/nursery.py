@@ -21,6 +21,7 @@ import socket
 import stat
 import struct
 import sys
+import warnings
 from collections.abc import Callable
 from typing import NoReturn, Protocol
 
@@ -54,9 +55,10 @@ class Nursery:
         self._parent = parent
         self._main = main
         self._ended = asyncio.Event()
+        self._ended.set()
 
     def start(self) -> None:
-        """Fork it. What exists now is shared with it and with all children."""
+        """Fork it, also in the place of one that has ended. What exists now is shared with it and with all children."""
         self._loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
         sys.stdout.flush()
@@ -64,13 +66,28 @@ class Nursery:
         gc.collect()
         gc.freeze()  # the collector writes into what it looks at, which would unshare the pages
         worker = os.getpid()
-        self.pid = os.fork()
+        try:
+            # The first is forked before there are other threads. For a later one it matters that none of these holds a lock that
+            # a child needs: the stores are told of forks, and Python sees to its own.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self.pid = os.fork()
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
         if self.pid == 0:
             _become_nursery(theirs, ours, worker, self._main)
         theirs.close()
         ours.setblocking(False)
         self._control = ours
+        self._ended.clear()
         self._loop.add_reader(ours, self._read)
+
+    @property
+    def lives(self) -> bool:
+        """True if it has been started and has not ended."""
+        return not self._ended.is_set()
 
     def fork(self, ticket: int, index: int, *, is_async: bool) -> None:
         """Ask for a child; `born` or `unborn` of `ticket` will be told."""

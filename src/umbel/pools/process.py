@@ -16,11 +16,12 @@ from umbel.errors import WorkerError
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.child import Plan
 from umbel.pools.lane import DEAF, QUIET, Lane
-from umbel.pools.line import LEAVING, READY, PoolEnds
+from umbel.pools.line import FAULTS, LEAVING, READY, PoolEnds, fault_of, untold
 from umbel.pools.mix import FORGET, SPARE, Mix
 from umbel.pools.nursery import Nursery, describe
 from umbel.pools.pace import MOST, WHOLE, Pace
 from umbel.pools.pool import Abilities, Pool, Runner, Stop
+from umbel.pools.room import make_room
 from umbel.pools.storm import PERIOD, Storm
 from umbel.pools.ward import Ward, open_ward
 
@@ -30,6 +31,9 @@ GRACE = 5.0
 """Seconds that a child without jobs may take to end in order."""
 _FORCE = 3.0  # seconds after which an async job that nothing in its process can end is ended with its process
 _RETRY = 0.1  # seconds after which a loop that was busy is given jobs again, to see whether it takes them
+COMPANY = 32
+"""Async jobs whose process died under them and that run again in one process; if it dies again, each runs alone."""
+_NO_FORK = 1.0  # seconds until a fork is tried again that the system has refused
 _SLACK = 0.02  # seconds that a hard limit waits longer: handing over takes time too
 
 
@@ -40,6 +44,9 @@ class ProcessPool(Pool):
     over at most `slots` further children that are forked when needed. The two kinds have places of their own; `room` gives
     what both can take, and lets up to `mix.SPARE` jobs of a full kind wait here as long as both kinds come.
     While every child has been at one job for `lane.DEAF` seconds, jobs that wait for them come back as `RETURNED`.
+
+    A job under which a process died is a suspect. If it is a sync one it was alone; async ones run again in processes apart, in
+    small company and then alone, until it is clear which of them it was.
     """
 
     abilities = Abilities(soft_sync=True, hard_sync=True, soft_async=True, hard_async=True)
@@ -59,7 +66,8 @@ class ProcessPool(Pool):
         self._nursery = Nursery(self, Plan(runner, max_tasks_per_child, max_memory_per_child, names).live)
         self._sync = Lane(is_async=False)
         self._async = Lane(is_async=True)
-        self._lanes = (self._sync, self._async)
+        self._suspects = Lane(is_async=True)
+        self._lanes = (self._sync, self._async, self._suspects)
         self._pace = Pace()
         self._mix = Mix()
         self._storm = Storm(slots)
@@ -73,11 +81,14 @@ class ProcessPool(Pool):
         self._stopping = False
         self._stopped = False
         self._failure: WorkerError | None = None
+        self._proven = False
+        """True once a child was ready: from then on it is worth while to go on, whatever happens to others."""
 
     # --- the contract -------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
+        make_room(self.slots)
         self._nursery.start()
         self._restaff()
         await self._until(lambda: not self._births)
@@ -107,7 +118,7 @@ class ProcessPool(Pool):
         now, mix = clock.monotonic(), self._mix
         for job in jobs:
             if job.is_async:
-                self._async.waiting.append(job)
+                (self._async if job.attempt <= 1 else self._suspects).waiting.append(job)
                 mix.async_came = now
             else:
                 self._sync.waiting.append(job)
@@ -181,8 +192,8 @@ class ProcessPool(Pool):
     # --- handing out --------------------------------------------------------------------------------------------------
 
     def _mixed_room(self, now: float, sync: int) -> int:
-        aside = self._async_slots - self._async.held
-        waiting, async_waiting = len(self._sync.waiting), len(self._async.waiting)
+        aside = self._async_slots - self._async.held - self._suspects.held
+        waiting, async_waiting = len(self._sync.waiting), len(self._async.waiting) + len(self._suspects.waiting)
         return self._mix.room(now, sync=sync, waiting=waiting, aside=aside, async_waiting=async_waiting)
 
     def _deal(self) -> None:
@@ -198,13 +209,20 @@ class ProcessPool(Pool):
                 fair = -(-len(waiting) // (len(ranked) - place))
                 batch = self._pace.batch(waiting, load=ward.load, count=count, most=min(fair, MOST))
                 if batch:
-                    if ward.hand_out(batch):
-                        self._write_rest(ward)
+                    try:
+                        if ward.hand_out(batch):
+                            self._write_rest(ward)
+                    except FAULTS:
+                        self._sort_out(self._sync, batch)
                     if ward.limited:
                         self._watch_head(ward)
         if self._async.waiting:
             self._deal_async()
-        if not self._ticking and (waiting or self._async.wards or any(len(ward.jobs) > 1 for ward in wards)):
+        if self._suspects.waiting or self._suspects.wards:
+            self._deal_suspects()
+        if not self._ticking and (
+            waiting or self._async.wards or self._suspects.wards or any(len(ward.jobs) > 1 for ward in wards)
+        ):
             self._tick_later()
 
     def _deal_soon(self) -> None:
@@ -215,13 +233,39 @@ class ProcessPool(Pool):
         each = -(-self._async_slots // max(1, self.slots))
         for ward in lane.idlest():
             count = min(len(lane.waiting), each - len(ward.jobs), self._async_slots - (lane.held - len(lane.waiting)))
-            batch = [lane.waiting.popleft() for _ in range(count)]
-            if batch:
-                ends = [(job, math.inf if job.hard is None else now + job.hard + _FORCE) for job in batch]
-                if ward.hand_out(ends):
-                    self._write_rest(ward)
+            self._begin_async(lane, ward, [lane.waiting.popleft() for _ in range(count)], now)
         if lane.waiting and not lane.expected and lane.staff < self.slots and all(ward.ready for ward in lane.wards):
             self._spawn(lane)
+
+    def _deal_suspects(self) -> None:
+        lane, now = self._suspects, clock.monotonic()
+        for ward in lane.idlest():
+            if lane.waiting and not ward.jobs:
+                attempt = lane.waiting[0].attempt
+                most = COMPANY if attempt <= 2 else 1
+                batch = [job for job in islice(lane.waiting, most) if job.attempt == attempt]
+                for job in batch:
+                    lane.waiting.remove(job)
+                self._begin_async(lane, ward, batch, now)
+            elif not lane.waiting and not ward.jobs:
+                self._dismiss(lane, ward)
+        if lane.waiting and not lane.expected and lane.staff < self.slots:
+            self._spawn(lane)
+
+    def _begin_async(self, lane: Lane, ward: Ward, jobs: Sequence[Job], now: float) -> None:
+        batch = [(job, math.inf if job.hard is None else now + job.hard + _FORCE) for job in jobs]
+        try:
+            if batch and ward.hand_out(batch):
+                self._write_rest(ward)
+        except FAULTS:
+            self._sort_out(lane, batch)
+
+    def _sort_out(self, lane: Lane, batch: Sequence[tuple[Job, float]]) -> None:
+        """Tell of those jobs that cannot be handed out; the others wait again."""
+        faults = {job.number: fault for job, _ in batch if (fault := fault_of(job))}
+        self._tell([untold(number, fault) for number, fault in faults.items()])
+        lane.put_back([job for job, _ in batch if job.number not in faults])
+        self._deal_soon()
 
     def _write_rest(self, ward: Ward) -> None:
         self._loop.add_writer(ward.line.socket, self._flush, ward)
@@ -285,7 +329,7 @@ class ProcessPool(Pool):
         if not bells:
             self._loop.remove_reader(ward.line.socket)  # its death is told by the nursery
         if READY in bells:
-            ward.ready = True
+            ward.ready = self._proven = True
         self._collect(ward)
         if LEAVING in bells:
             self._let_go(ward)
@@ -363,7 +407,7 @@ class ProcessPool(Pool):
 
     def _restaff(self) -> None:
         """Fork what is missing, but not faster than deaths allow."""
-        if self._stopping or self._failure:
+        if self._stopping or self._failure or not self._nursery.lives:
             return
         wait = self._not_before - clock.monotonic()
         if wait > 0:
@@ -373,6 +417,8 @@ class ProcessPool(Pool):
             self._spawn(self._sync)
 
     def _spawn(self, lane: Lane) -> None:
+        if not self._nursery.lives or clock.monotonic() < self._not_before:
+            return
         taken = {ward.index for each in self._lanes for ward in each.wards} | {index for index, _ in self._births.values()}
         index = next(number for number in range(1, len(taken) + 2) if number not in taken)
         self._tickets += 1
@@ -393,17 +439,24 @@ class ProcessPool(Pool):
     def unborn(self, ticket: int, error: int) -> None:
         _, lane = self._births.pop(ticket)
         lane.expected -= 1
-        self._count_death(f"no process can be forked: {os.strerror(error)}")
+        how = f"no process can be forked: {os.strerror(error)}"
+        log.error("%s", how)
+        self._count_death(how)
+        self._moved.set()
 
     def died(self, pid: int, status: int) -> None:
         lane, ward = next(((lane, ward) for lane in self._lanes for ward in lane.wards if ward.pid == pid), (self._sync, None))
         if ward is None:  # it could not be handed over when it was born
             return
         how = describe(status)
+        if LEAVING in ward.line.bells():  # of its own accord: word of its end was faster than its last word
+            ward.leaving = True
         lost = self._bury(lane, ward, how)
         if self._stopping:
             self._give_back(lane)
-        elif ward.verdicts or (ward.leaving and not lost):
+        elif ward.verdicts or lost or ward.leaving:
+            if not (ward.verdicts or ward.leaving):
+                log.error("child process %s died in its task: %s", pid, how)
             self._restaff()
             self._deal()
         else:
@@ -426,14 +479,14 @@ class ProcessPool(Pool):
             return
         now = clock.monotonic()
         self._not_before = now + self._storm.death(now)
-        if self._storm.rages:
-            self._fail(f"child processes die without finishing a job, {len(self._storm)} in {PERIOD:.0f} s; the last one: {how}")
+        if self._storm.rages and not self._proven:
+            self._fail(f"child processes die before they can work, {len(self._storm)} in {PERIOD:.0f} s; the last one: {how}")
         self._restaff()
         self._deal()
 
     def _let_go(self, ward: Ward) -> None:
         """It has reached its limit of tasks or memory, and ends by itself."""
-        lane = self._async if ward.is_async else self._sync
+        lane = next(lane for lane in self._lanes if ward in lane.wards)
         ward.leaving = True
         self._take_back(lane, ward)
         self._loop.call_later(GRACE, self._hurry, lane, ward)
@@ -456,18 +509,31 @@ class ProcessPool(Pool):
             self._nursery.kill(ward.pid, signal.SIGKILL)
 
     def orphaned(self, status: int) -> None:
-        """The nursery is dead, and with it all children."""
+        """The nursery is dead, and with it all children: a new one takes its place."""
         for lane in self._lanes:
             for ward in list(lane.wards):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(ward.pid, signal.SIGKILL)
                 self._bury(lane, ward, describe(-signal.SIGKILL))
-        if not self._stopping:
-            self._fail(f"the process that forks children died ({describe(status)}), and all children with it; restart the worker")
-        for lane in self._lanes:
-            self._give_back(lane)
+            lane.expected = 0
+            if self._stopping:
+                self._give_back(lane)
         self._births.clear()
+        if not self._stopping:
+            log.error("the process that forks children died (%s), and they with it: a new one takes its place", describe(status))
+            self._loop.call_later(self._storm.death(clock.monotonic()), self._renew_nursery)
         self._moved.set()
+
+    def _renew_nursery(self) -> None:
+        if self._stopping or self._failure:
+            return
+        try:
+            self._nursery.start()
+        except OSError as error:
+            log.error("no process can be forked: %s", error)
+            self._loop.call_later(_NO_FORK, self._renew_nursery)
+        self._restaff()
+        self._deal()
 
     def _fail(self, why: str) -> None:
         self._failure = WorkerError(why)

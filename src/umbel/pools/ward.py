@@ -47,7 +47,7 @@ class Ward:
         return len(self.jobs) > 1 or (self.is_async and bool(self.jobs))
 
     def hand_out(self, batch: list[tuple[Job, float]]) -> bool:
-        """Give it these jobs; True if a part of the frame waits."""
+        """Give it these jobs; True if a part of the frame waits. It gets none of them if there is one that cannot be encoded."""
         if not self.jobs:
             self.heard = clock.monotonic()
         jobs, load = [], 0.0
@@ -60,7 +60,14 @@ class Ward:
                 self.limited = True
         if not self.is_async:
             self.load += load
-        return self.line.send(jobs)
+        try:
+            return self.line.send(jobs)
+        except BaseException:
+            for job in jobs:
+                del self.jobs[job.number]
+            if not self.is_async:
+                self.load -= load
+            raise
 
     def take_back(self) -> list[Job]:
         """The jobs that have not begun, in order, no longer its own."""

@@ -44,6 +44,17 @@ def told(failure: BaseException) -> str:
     return f"{type(failure).__name__}: {said}" if said else type(failure).__name__
 
 
+def encodable(text: str) -> str:
+    """The text; what UTF-8 does not have in it (half of a surrogate pair, out of a file's name) is written as an escape."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
 def _quick(value: Any, limit: int) -> str | None:
     """The plain repr, where it is sure to be short enough to make: arguments are mostly a few small values."""
     kind = type(value)
@@ -71,7 +82,7 @@ def _cut(pieces: Iterable[str], limit: int) -> str:
             break
     text = "".join(taken)
     if not text.isascii():
-        text = text[: limit + 1].encode("utf-8", "backslashreplace").decode()
+        text = encodable(text[: limit + 1])
     return text if len(text) <= limit else text[: limit - len(_CUT)] + _CUT
 
 

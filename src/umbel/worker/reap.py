@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -16,6 +17,7 @@ from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.pool import Pool
 from umbel.stores.broker import Conclusion, Delivery
 from umbel.wire import protocol, result
+from umbel.wire.brief import encodable, told
 from umbel.wire.message import Headers, Label
 from umbel.wire.result import Result
 from umbel.worker.book import Book
@@ -25,6 +27,9 @@ from umbel.worker.ticket import Ticket
 
 log = guise.logger("umbel.worker.reap")
 trace = guise.logger("umbel.trace")
+
+FIRST_AGAIN = 0.1
+"""Seconds until a task whose process died runs again, three times as long after each further death: five deaths take 4 s."""
 
 
 class Reap:
@@ -63,6 +68,7 @@ class Reap:
             Kind.LOST: self._lost,
             Kind.TIMEOUT: self._timed_out,
             Kind.TERMINATED: self._terminated,
+            Kind.UNTOLD: self._untold,
             Kind.RETURNED: self._returned,
         }
         self.leaving = False
@@ -75,14 +81,18 @@ class Reap:
             is_told = trace.isEnabledFor(logging.INFO)
             done: list[Conclusion] = []
             for item in news:
-                if isinstance(item, Outcome):
-                    ticket = book.pop(item.number)
-                    if item.kind is success and not is_told:  # `_succeeded`, written out: this is done for most tasks
-                        done.append(Conclusion(ticket.delivery, item.results, item.envelopes))
+                ticket = None
+                try:
+                    if isinstance(item, Outcome):
+                        ticket = book.pop(item.number)
+                        if item.kind is success and not is_told:  # `_succeeded`, written out: this is done for most tasks
+                            done.append(Conclusion(ticket.delivery, item.results, item.envelopes))
+                        else:
+                            ends[item.kind](ticket, item)
                     else:
-                        ends[item.kind](ticket, item)
-                else:
-                    self._begun(item)
+                        self._begun(item)
+                except Exception as error:
+                    self._not_reaped(item, ticket, error)
             self._settle.conclude(*done)
             book.changed.set()
 
@@ -91,9 +101,13 @@ class Reap:
         loop = asyncio.get_running_loop()
         while True:
             delivery, job, kind, text, buried = await self._mourned.get()
-            outcome = await loop.run_in_executor(None, self._tell_lost, job, kind, text)
-            self._settle.conclude(Conclusion(delivery, outcome.results, outcome.envelopes, buried))
-            self._mourned.task_done()
+            try:
+                outcome = await loop.run_in_executor(None, self._tell_lost, job, kind, text)
+                self._settle.conclude(Conclusion(delivery, outcome.results, outcome.envelopes, buried))
+            except Exception as error:
+                self.stumbled(delivery, error)
+            finally:
+                self._mourned.task_done()
 
     def _tell_lost(self, job: Job, kind: Kind, text: str) -> Outcome:
         try:
@@ -104,6 +118,24 @@ class Reap:
     async def mourned(self) -> None:
         """Wait until all such runs are told of."""
         await self._mourned.join()
+
+    def stumbled(self, delivery: Delivery, error: Exception) -> None:
+        """End a delivery at which our own code failed: it comes back, counted and later; the last time it is buried."""
+        id = delivery.envelope.id
+        log.critical("Message %s could not be handled", id, exc_info=error)
+        if delivery.attempt < self._max_deliveries:
+            self._settle.release(delivery, again_after(delivery.attempt))
+            return
+        results = []
+        with suppress(Exception):  # what we stumble over may be anywhere in it
+            results = [result.encode(id, states.FAILURE, error, serializer=self._serializer)]
+        self._settle.conclude(Conclusion(delivery, results, buried=encodable(f"it could not be handled: {told(error)}")))
+
+    def _not_reaped(self, item: Outcome | Begun, ticket: Ticket | None, error: Exception) -> None:
+        if ticket is not None:
+            self.stumbled(ticket.delivery, error)
+        else:
+            log.critical("What the pool told of job %s is lost: %r", item.number, item, exc_info=error)
 
     def _begun(self, begun: Begun) -> None:
         ticket = self._book[begun.number]
@@ -159,22 +191,26 @@ class Reap:
         """Tell and settle what dead workers held and what must not simply run again."""
         for delivery in deliveries:
             try:
-                label = protocol.label(delivery.envelope, self._accept)
+                self._stranded(delivery)
             except DecodeError as error:
                 self._unread(delivery, error)
-                continue
-            if delivery.revoked:
-                self._call_off(delivery, self._tasks.get(label.task))
-                continue
-            name = f"{label.shadow or label.task}[{label.id}]"
-            delivery.attempt -= 1  # `recover` has counted its own hand-out, but nothing ran in it
-            self._end_lost(delivery, Job(0, label.task, delivery.envelope), "its worker died", name, again=not delivery.begun)
+            except Exception as error:
+                self.stumbled(delivery, error)
+
+    def _stranded(self, delivery: Delivery) -> None:
+        label = protocol.label(delivery.envelope, self._accept)
+        if delivery.revoked:
+            self._call_off(delivery, self._tasks.get(label.task))
+            return
+        name = f"{label.shadow or label.task}[{label.id}]"
+        delivery.attempt -= 1  # `recover` has counted its own hand-out, but nothing ran in it
+        self._end_lost(delivery, Job(0, label.task, delivery.envelope), "its worker died", name, again=not delivery.begun)
 
     def _end_lost(self, delivery: Delivery, job: Job, how: str, name: str, *, again: bool) -> None:
         """Let a task whose process died run `again` while it may, else tell its failure."""
         if again and delivery.attempt < self._max_deliveries:
             log.warning("Task %s will run again, its process died: %s", name, how)
-            self._settle.release(delivery, Way(counted=True))
+            self._settle.release(delivery, again_after(delivery.attempt))
             return
         log.error("Task %s is lost, its process died: %s", name, how)
         buried = f"handed out {delivery.attempt} times and never finished: {how}" if again else None
@@ -200,6 +236,10 @@ class Reap:
             self._conclude(ticket, outcome, buried=buried)
         else:
             self._mourned.put_nowait((ticket.delivery, ticket.job, outcome.kind, outcome.text, buried))
+
+    def _untold(self, ticket: Ticket, outcome: Outcome) -> None:
+        log.error("Task %s is buried, what it was given or gave cannot be carried: %s", ticket, outcome.text)
+        self._ended(ticket, outcome, buried=f"what it was given or gave cannot be carried: {outcome.text}")
 
     def _returned(self, ticket: Ticket, outcome: Outcome) -> None:
         self._settle.release(ticket.delivery)
@@ -230,7 +270,7 @@ class Reap:
         id = delivery.envelope.id
         log.error("Message %s is buried, it cannot be read: %s", id, error)
         results = [result.encode(id, states.FAILURE, error, serializer=self._serializer)] if id else []
-        self._settle.conclude(Conclusion(delivery, results, buried=str(error)))
+        self._settle.conclude(Conclusion(delivery, results, buried=encodable(str(error))))
 
     def _call_off(self, delivery: Delivery, task: Task[..., Any] | None) -> None:
         """End one that was revoked before it began."""
@@ -269,6 +309,12 @@ class Reap:
             parent_id=headers.parent_id,
             group_id=headers.group,
         )
+
+
+def again_after(attempt: int) -> Way:
+    """How a delivery goes back whose run has ended badly: later each time, so that it leaves room for others."""
+    due = clock.now() + FIRST_AGAIN * 3 ** min(attempt - 1, 6)
+    return Way(due=math.ceil(due * 10) / 10, counted=True)  # rounded: what ended together goes back together
 
 
 def ignored(label: Label | Headers, task: Task[..., Any] | None) -> bool:
