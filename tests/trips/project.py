@@ -85,7 +85,7 @@ class Project:
         self.store = store or f"sqlite:///{folder}/queue.db"
         head = HEAD.format(store=self.store, lease=lease, effects=self.effects_file)
         (folder / "proj.py").write_text(head + textwrap.dedent(tasks))
-        self.app = Umbel("client", broker=self.store, broker_lease=lease, set_as_current=False)
+        self.app = Umbel("client", broker=self.store, backend=self.store, broker_lease=lease, set_as_current=False)
         self._count = 0
 
     def effects(self) -> list[list[str]]:

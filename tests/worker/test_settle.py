@@ -35,6 +35,22 @@ class Troubled(MemoryBroker):
         return super().conclude(conclusions)
 
 
+class Foreign(MemoryBackend):
+    """A result backend of somebody else's, which raises its own errors: for some calls, or for certain ids whenever they come."""
+
+    failing = 0
+    never: frozenset[str] = frozenset()
+
+    def store(self, results: Sequence[Result]) -> None:
+        """As ever, if the trouble is over."""
+        if self.failing:
+            self.failing -= 1
+            raise LookupError("no such table: results")
+        if any(result.id in self.never for result in results):
+            raise UnicodeEncodeError("utf-8", "\udce9", 0, 1, "surrogates not allowed")
+        super().store(results)
+
+
 @pytest.fixture
 def broker(request: pytest.FixtureRequest) -> Troubled:
     """A broker of this test alone."""
@@ -199,3 +215,56 @@ def test_a_result_that_its_backend_refuses_buries_the_delivery(broker: Troubled)
     assert set(elsewhere.fetch(["id0", "id1", "id2"])) == {"id0", "id2"}
     (buried,) = broker.buried()
     assert buried.envelope.id == "id1"
+
+
+@pytest.mark.parametrize("state", ["SUCCESS", "STARTED"])
+def test_a_backend_that_raises_its_own_errors_is_tried_again(broker: Troubled, state: str) -> None:
+    foreign = Foreign(f"settle-elsewhere-{state}", expires=None)
+    foreign.failing = 2
+    (delivery,) = held(broker, 1)
+
+    def leave(settle: Settle) -> None:
+        if state == "STARTED":
+            settle.note(Result("id0", state, b"{}"))
+        else:
+            settle.conclude(Conclusion(delivery, [Result("id0", state, b"{}")]))
+
+    settled(broker, foreign, leave)
+    assert foreign.fetch(["id0"])["id0"].state == state
+    assert not broker.buried()
+
+
+def test_what_a_backend_never_takes_ends_its_own_delivery_and_no_other(broker: Troubled) -> None:
+    foreign = Foreign("settle-elsewhere-never", expires=None)
+    foreign.never = frozenset({"id1"})
+    deliveries = held(broker, 3)
+
+    def leave(settle: Settle) -> None:
+        for delivery in deliveries:
+            settle.note(Result(delivery.envelope.id, "STARTED", b"{}"))
+            settle.conclude(Conclusion(delivery, [result(delivery.envelope.id)]))
+
+    settled(broker, foreign, leave)
+    assert set(foreign.fetch(["id0", "id1", "id2"])) == {"id0", "id2"}
+    (letter,) = broker.buried()
+    assert letter.envelope.id == "id1"
+    assert "surrogates not allowed" in letter.reason
+
+
+def test_a_broker_that_raises_its_own_errors_gets_its_deliveries_back_counted(broker: Troubled, backend: MemoryBackend) -> None:
+    class Odd(Troubled):
+        def conclude(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
+            if any(each.delivery.envelope.id == "id1" for each in conclusions):
+                raise KeyError("a bug in it")
+            return super().conclude(conclusions)
+
+    odd = Odd(f"{broker.url}-odd")
+    deliveries = held(odd, 3)
+
+    def leave(settle: Settle) -> None:
+        for delivery in deliveries:
+            settle.conclude(Conclusion(delivery, [result(delivery.envelope.id)]))
+
+    settled(odd, MemoryBackend("settle-odd", expires=None), leave)
+    (back,) = odd.reserve(["q"], 5, 1.0)
+    assert (back.envelope.id, back.attempt) == ("id1", 2)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from umbel import clock, guise, signals
-from umbel.errors import BrokerDown
+from umbel.errors import BrokerDown, BrokerError
 from umbel.execution.outcome import Job
 from umbel.pools.pool import Pool
 from umbel.stores.broker import Broker, Delivery
+from umbel.wire.brief import told
 from umbel.worker.book import Book
 from umbel.worker.judge import Judge, Judgement, Options, Verdict
 from umbel.worker.later import Later, wait_for
@@ -45,8 +46,12 @@ class Fetch:
         queues: Sequence[str],
         most_held: int | None,
         other: Callable[[Judgement], None],
+        stumbled: Callable[[Delivery, Exception], None],
     ):
-        """`most_held`: deliveries in hand at most (None: the pool's own room); `other` settles what is not to run or wait."""
+        """`other` settles what is not to run or wait, and `stumbled` what our own code fails at.
+
+        `most_held`: deliveries in hand at most (None: the pool's own room).
+        """
         self._broker = broker
         self._pool = pool
         self._judge = judge
@@ -55,6 +60,7 @@ class Fetch:
         self._queues = queues
         self._most_held = most_held
         self._other = other
+        self._stumbled = stumbled
         self._thread = ThreadPoolExecutor(1, "umbel-fetch")
         self._stopping = False
         self._interruptible = False
@@ -84,7 +90,7 @@ class Fetch:
                     go_on = len(deliveries) == MOST and room >= MOST and not self._stopping
                     reserving = reserve(MOST, 0) if go_on else None
                     await self._hand_on(deliveries)
-            except BrokerDown as error:
+            except Exception as error:  # a store that is away, or that has met something that it cannot tell of otherwise
                 pause = await self._rest(pause, error)
             else:
                 if pause > FIRST_PAUSE:
@@ -116,10 +122,11 @@ class Fetch:
             await wait_for(self._book.shorter(), WAIT)
             room = await self._pool.room()
 
-    async def _rest(self, pause: float, error: BrokerDown) -> float:
+    async def _rest(self, pause: float, error: Exception) -> float:
         """Leave a store that is away alone for `pause` seconds; gives the next pause."""
         if pause == FIRST_PAUSE:
-            log.error("Cannot fetch: %s. Trying again until it works", error)
+            is_ours = isinstance(error, BrokerError)
+            log.error("Cannot fetch: %s. Trying again until it works", told(error), exc_info=None if is_ours else error)
         self._interruptible = True
         await asyncio.sleep(pause)
         return min(pause * 2, LONGEST_PAUSE)
@@ -136,9 +143,13 @@ class Fetch:
         known: dict[str, Options] = {}
         judge, book = self._judge.judge, self._book
         for delivery in deliveries:
-            ticket = judge(delivery, known)
-            if isinstance(ticket, Judgement):
-                self._put_aside(ticket)
+            try:
+                ticket = judge(delivery, known)
+                if isinstance(ticket, Judgement):
+                    self._put_aside(ticket)
+                    continue
+            except Exception as error:
+                self._stumbled(delivery, error)
                 continue
             book[ticket.job.number] = ticket
             jobs.append(ticket.job)
@@ -172,11 +183,14 @@ class Fetch:
         deliveries = [ticket.delivery for ticket in early]
         try:
             void = await loop.run_in_executor(self._thread, self._broker.started, deliveries)
-        except BrokerDown as error:
-            log.error("Cannot record the start of %d tasks, so they go back: %s", len(early), error)
+        except Exception as error:
+            log.error("Cannot record the start of %d tasks, so they go back: %s", len(early), told(error))
             void = deliveries
             for delivery in deliveries:
-                self._settle.release(delivery)
+                if isinstance(error, BrokerDown):
+                    self._settle.release(delivery)
+                else:
+                    self._stumbled(delivery, error)
         lost = {id(delivery) for delivery in void}
         for ticket in early:
             if id(ticket.delivery) in lost:

@@ -51,9 +51,12 @@ class Lease:
         while True:
             try:
                 await self._beat()
-            except BrokerError as error:
+            except Exception as error:
                 if not is_away:
-                    log.warning("Cannot renew the lease: %s. Trying again until it works", error)
+                    is_ours = isinstance(error, BrokerError)
+                    log.warning(
+                        "Cannot renew the lease: %s. Trying again until it works", error, exc_info=None if is_ours else error
+                    )
                 is_away = True
                 await asyncio.sleep(min(self._seconds / 3, PAUSE))
             else:

@@ -313,8 +313,8 @@ class Reap:
 
 def again_after(attempt: int) -> Way:
     """How a delivery goes back whose run has ended badly: later each time, so that it leaves room for others."""
-    due = clock.now() + FIRST_AGAIN * 3 ** min(attempt - 1, 6)
-    return Way(due=math.ceil(due * 10) / 10, counted=True)  # rounded: what ended together goes back together
+    at = clock.monotonic() + FIRST_AGAIN * 3 ** min(attempt - 1, 6)
+    return Way(at=math.ceil(at * 10) / 10, counted=True)  # rounded: what ended together goes back together
 
 
 def ignored(label: Label | Headers, task: Task[..., Any] | None) -> bool:

@@ -46,6 +46,8 @@ class Revoked:
                 await self._look()
             except BrokerError as error:
                 log.debug("Cannot ask for revocations: %s", error)
+            except Exception:
+                log.exception("Cannot ask for revocations")
 
     async def _look(self) -> None:
         loop = asyncio.get_running_loop()

@@ -15,6 +15,7 @@ from umbel import clock, guise, signals
 from umbel.errors import BrokerDown, BrokerRefused
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker, Conclusion, Delivery
+from umbel.wire.brief import encodable, told
 from umbel.wire.result import Result
 
 log = guise.logger("umbel.worker.settle")
@@ -27,6 +28,8 @@ BATCH = 1000
 FULL = 20_000
 """Unsettled deliveries at which `fetch` stops taking more, so that a store that is away does not fill our memory."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+TRIES = 4
+"""Attempts at a batch to which the store says neither yes nor no, but raises what it never should."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -94,27 +97,52 @@ class Settle:
         self._abandoned = True
 
     async def run(self) -> None:
-        """Write batch after batch, for ever; while one is written the next gathers."""
-        while True:
+        """Write batch after batch, until told to stop trying; while one is written the next gathers.
+
+        What a store does not take, whatever it raises, ends the delivery that it belongs to, and no other.
+        """
+        while not self._abandoned:
             await self._wake.wait()
             self._wake.clear()
             batch, self._inbox, size = self._inbox, Batch(), self.waiting
-            if batch.notes and self._backend is not None:
-                await self._patiently(self._backend.store, batch.notes)
-            for start in range(0, len(batch.conclusions), BATCH):
-                await self._conclude(batch.conclusions[start : start + BATCH])
-            for way, deliveries in batch.releases.items():
-                await self._release(way, deliveries)
+            try:
+                await self._write(batch)
+            except BrokerDown:  # abandoned
+                return
             self.waiting -= size
             if not self.waiting:
                 self._settled.set()
 
-    async def _conclude(self, conclusions: Sequence[Conclusion]) -> None:
-        if not self._joint:
-            await self._store(conclusions)
+    async def _write(self, batch: Batch) -> None:
+        if batch.notes:
+            await self._note(batch.notes)
+        for start in range(0, len(batch.conclusions), BATCH):
+            await self._conclude(batch.conclusions[start : start + BATCH])
+        for way, deliveries in batch.releases.items():
+            await self._release(way, deliveries)
+
+    async def _note(self, notes: Sequence[Result], tries: int = TRIES) -> None:
+        if self._backend is None:
+            return
         try:
-            lost, is_repeat = await self._patiently(self._broker.conclude, conclusions)
-        except BrokerRefused as error:
+            await self._patiently(self._backend.store, notes, tries)
+        except BrokerDown:
+            raise
+        except Exception as error:
+            if len(notes) > 1:
+                for note in notes:
+                    await self._note([note], 1)
+            else:
+                log.warning("The result backend refuses to note that %s is %s: %s", notes[0].id, notes[0].state, told(error))
+
+    async def _conclude(self, conclusions: Sequence[Conclusion], tries: int = TRIES) -> None:
+        if not self._joint:
+            await self._store(conclusions, tries)
+        try:
+            lost, is_repeat = await self._patiently(self._broker.conclude, conclusions, tries)
+        except BrokerDown:
+            raise
+        except Exception as error:
             await self._refused(conclusions, error)
             return
         if lost:
@@ -126,33 +154,38 @@ class Settle:
                     "%d outcomes are void, this worker's lease had ended and others have the tasks now: %s", len(lost), ids
                 )
 
-    async def _store(self, conclusions: Sequence[Conclusion]) -> None:
+    async def _store(self, conclusions: Sequence[Conclusion], tries: int) -> None:
         """Store the results elsewhere, before the deliveries are concluded; whose are refused is buried."""
         results = [result for conclusion in conclusions for result in conclusion.results]
         if self._backend is None or not results:
             return
         try:
-            await self._patiently(self._backend.store, results)
-        except BrokerRefused as error:
+            await self._patiently(self._backend.store, results, tries)
+        except BrokerDown:
+            raise
+        except Exception as error:
             if len(conclusions) > 1:
                 for conclusion in conclusions:
-                    await self._store([conclusion])
+                    await self._store([conclusion], 1)
                 return
-            log.error("The result backend refuses the result of %s: %s", results[0].id, error)
-            conclusions[0].buried = f"its result could not be stored: {error}"
+            log.error("The result backend refuses the result of %s: %s", results[0].id, told(error))
+            conclusions[0].buried = encodable(f"its result could not be stored: {told(error)}")
         for conclusion in conclusions:
             conclusion.results = ()
 
-    async def _refused(self, conclusions: Sequence[Conclusion], error: BrokerRefused) -> None:
+    async def _refused(self, conclusions: Sequence[Conclusion], error: Exception) -> None:
         """Find the conclusion that the store will never take and bury its delivery; the others go their way."""
         if len(conclusions) > 1:
             for conclusion in conclusions:
-                await self._conclude([conclusion])
+                await self._conclude([conclusion], 1)
             return
         (conclusion,) = conclusions
-        log.error("The store refuses the outcome of %s: %s", conclusion.delivery.envelope.id, error)
+        log.error("The store refuses the outcome of %s: %s", conclusion.delivery.envelope.id, told(error))
         if conclusion.buried is None or conclusion.results or conclusion.envelopes:
-            await self._conclude([Conclusion(conclusion.delivery, buried=f"its outcome could not be stored: {error}")])
+            reason = encodable(f"its outcome could not be stored: {told(error)}")
+            await self._conclude([Conclusion(conclusion.delivery, buried=reason)], 1)
+        else:
+            await self._release(Way(counted=True), [conclusion.delivery])
 
     async def _release(self, way: Way, deliveries: Sequence[Delivery]) -> None:
         def give_back(undone: Sequence[Delivery]) -> list[Delivery]:
@@ -160,29 +193,42 @@ class Settle:
             return self._broker.release(undone, delay=delay, counted=way.counted, parked=way.parked)
 
         try:
-            lost, is_repeat = await self._patiently(give_back, deliveries)
-        except BrokerRefused:
-            log.exception("The store does not take back %d messages; they come back when the lease ends", len(deliveries))
+            lost, is_repeat = await self._patiently(give_back, deliveries, 1)
+        except BrokerDown:
+            raise
+        except Exception:
+            if len(deliveries) > 1:
+                for delivery in deliveries:
+                    await self._release(way, [delivery])
+                return
+            log.exception("The store does not take back %s; it comes back when the lease ends", deliveries[0].envelope.id)
         else:
             if lost and not is_repeat:
                 log.warning("%d messages could not be given back, this worker's lease had ended", len(lost))
 
-    async def _patiently(self, write: Callable[[Sequence[S]], T], what: Sequence[S]) -> tuple[T, bool]:
+    async def _patiently(self, write: Callable[[Sequence[S]], T], what: Sequence[S], tries: int) -> tuple[T, bool]:
         """Run `write` in the writing thread, again and again while the store is down; tells also whether it was tried before.
 
-        Then an attempt before may have been the one that did it: only its answer was lost.
+        Then an attempt before may have been the one that did it: only its answer was lost. Stores of somebody else's may raise
+        anything, at first maybe only because they are away: that is tried some `tries` times.
         """
         pause = FIRST_PAUSE
         while True:
             try:
                 return await self._loop.run_in_executor(self._thread, _write, write, what), pause > FIRST_PAUSE
+            except BrokerRefused:
+                raise
             except BrokerDown as error:
                 if self._abandoned:
                     raise
                 if pause == FIRST_PAUSE:
                     log.error("Cannot write outcomes: %s. Trying again until it works", error)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
+            except Exception:
+                tries -= 1
+                if tries <= 0:
+                    raise
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
 
 
 def _write(write: Callable[[Sequence[S]], T], what: Sequence[S]) -> T:

@@ -192,6 +192,7 @@ class Worker:
             queues=self.queues,
             most_held=self._prefetch * self.concurrency if self._prefetch else None,
             other=self.reap.refuse,
+            stumbled=self.reap.stumbled,
         )
         self.lease = Lease(self.broker, conf.broker_lease, stranded=self.reap.stranded, lost=self._take_back)
         self.revoked = Revoked(self.broker, self.pool, self.book, self.fetch.later)
@@ -295,27 +296,31 @@ class Worker:
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as house:
             services = [
-                house.create_task(self._watch(self.settle.run())),  # outcomes -> store
-                house.create_task(self._watch(self.reap.run())),  # pool -> settle
-                house.create_task(self._watch(self.reap.mourn())),  # ended from outside -> settle
-                house.create_task(self._watch(self.fetch.later.run())),  # rate-limited -> pool
-                house.create_task(self._watch(self.lease.run())),  # keeps what is held
-                house.create_task(self._watch(self.revoked.run())),  # what is held and was revoked -> out of the pool
+                house.create_task(self._watch(self.settle.run)),  # outcomes -> store
+                house.create_task(self._watch(self.reap.run)),  # pool -> settle
+                house.create_task(self._watch(self.reap.mourn)),  # ended from outside -> settle
+                house.create_task(self._watch(self.fetch.later.run)),  # rate-limited -> pool
+                house.create_task(self._watch(self.lease.run)),  # keeps what is held
+                house.create_task(self._watch(self.revoked.run)),  # what is held and was revoked -> out of the pool
             ]
-            fetching = house.create_task(self._watch(self.fetch.run()))  # broker -> pool, as long as there is room
+            fetching = house.create_task(self._watch(self.fetch.run))  # broker -> pool, as long as there is room
             self._tell_ready()
             await self._stopping.wait()
             await self._drain(fetching)
             for service in services:
                 service.cancel()
 
-    async def _watch(self, service: Awaitable[None]) -> None:
-        """Run a service; if the pool or the store is at its end, begin a stop instead of falling over."""
-        try:
-            await service
-        except (WorkerError, BrokerError) as error:
-            log.critical("The worker cannot go on: %s", error)
-            self.stop("cold")
+    async def _watch(self, service: Callable[[], Awaitable[None]]) -> None:
+        """Run a service. If the pool is at its end, begin a stop; whatever else befalls it, it begins anew."""
+        while True:
+            try:
+                return await service()
+            except WorkerError as error:
+                log.critical("The worker cannot go on: %s", error)
+                return self.stop("cold")
+            except Exception:
+                log.critical("A part of this worker has failed, and begins anew", exc_info=True)
+            await asyncio.sleep(RETRY)
 
     def _tell_ready(self) -> None:
         log.info("%s ready.", self.hostname)

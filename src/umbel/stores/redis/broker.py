@@ -43,6 +43,7 @@ from umbel.stores.redis.revoked import Revoked
 from umbel.stores.redis.script import Script
 from umbel.stores.redis.server import Server
 from umbel.stores.redis.watch import Watch
+from umbel.wire.brief import encodable
 from umbel.wire.envelope import Envelope
 
 log = guise.logger("umbel.stores")
@@ -329,7 +330,7 @@ class RedisBroker(Broker):
                 envelope, past = element.read(packed, queue, step)
             except DecodeError as error:
                 stray = Delivery(element.strange(packed, queue), queue, Receipt(owner, field), 1)
-                strange.append(Conclusion(stray, buried=str(error)))
+                strange.append(Conclusion(stray, buried=encodable(str(error))))
                 log.error("An element of the queue %r is buried: %s", queue, error)
             else:
                 attempts, begun, parked, _ = past or element.NO_PAST

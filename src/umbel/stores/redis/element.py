@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -112,6 +113,8 @@ _decode = msgspec.json.Decoder(_Element).decode
 _decode_usual = msgspec.json.Decoder(_UsualElement).decode
 _decode_name = msgspec.json.Decoder(_Named).decode
 
+_CORRELATION = re.compile(rb'"correlation_id": ?"([\w.-]{1,255})"', re.ASCII)
+
 
 class Written(NamedTuple):
     """An element, and where it goes."""
@@ -179,14 +182,14 @@ def read(element: bytes, queue: str, step: str) -> tuple[Envelope, Past | None]:
         found = _decode_usual(element)
         headers = bytes(found.headers)
         told = _usual_facts(found.properties, headers) if headers[:1] == b"{" else None
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         told = None
     if told is None:
         found = _patiently(element)
         headers = bytes(found.headers)
         try:
             told = _facts(found.properties, headers)
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, RecursionError) as error:
             raise DecodeError(f"no message: {error}") from error
     id, reply_to, exchange, routing_key, further = told
     past = found.umbel
@@ -213,7 +216,7 @@ def _patiently(element: bytes) -> _Element:
         found = _decode(element)
         if _is_base64(found.properties):
             return found
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         pass
     return _python(element)
 
@@ -273,9 +276,11 @@ def _name(headers: bytes) -> str | None:
 def _text(value: Any) -> str:
     if type(value) is not str:
         raise TypeError(f"{value!r:.50} should be text")
+    value.encode()  # half of a surrogate pair can go nowhere from here
     return value
 
 
 def strange(element: bytes, queue: str) -> Envelope:
     """What is shown of an element that is no message."""
-    return Envelope("", queue, b"{}", element, "application/octet-stream", "binary")
+    named = _CORRELATION.search(element)
+    return Envelope(named[1].decode() if named else "", queue, b"{}", element, "application/octet-stream", "binary")

@@ -20,7 +20,7 @@ def letters(connection: sqlite3.Connection, queue: str | None, limit: int, after
         (int(after) if after.isdecimal() else 0, queue, queue, max(limit, 0)),
     ).fetchall()
     return [
-        Buried(f"{number}", lines.decode(envelope), name, reason, at, attempt)
+        Buried(f"{number}", lines.opened(envelope, name), name, reason, at, attempt)
         for number, name, reason, at, attempt, envelope in rows
     ]
 
@@ -28,8 +28,8 @@ def letters(connection: sqlite3.Connection, queue: str | None, limit: int, after
 def revive(connection: sqlite3.Connection, keys: Sequence[str], now: float) -> int:
     """Put them in line again; tells how many."""
     numbers = _numbers(keys)
-    rows = connection.execute(f"SELECT envelope FROM dead WHERE {_SOME} ORDER BY number", (numbers,)).fetchall()
-    lines.put(connection, lines.sort([lines.decode(row[0]) for row in rows], now), now)
+    rows = connection.execute(f"SELECT envelope, queue FROM dead WHERE {_SOME} ORDER BY number", (numbers,)).fetchall()
+    lines.put(connection, lines.sort([lines.opened(*row) for row in rows], now), now)
     return discard(connection, keys)
 
 

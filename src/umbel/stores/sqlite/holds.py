@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from umbel.stores.broker import Conclusion, Delivery
 from umbel.stores.sqlite import pack, revoked
-from umbel.stores.sqlite.lines import decode, of, postpone
+from umbel.stores.sqlite.lines import of, opened, postpone
 from umbel.stores.sqlite.take import IN_AN_EARLIER_HAND, IN_HAND, Receipt, read
 
 HELD = """SELECT json_group_array(json_array(place, owner, handout))
@@ -122,7 +122,13 @@ def adopt(connection: sqlite3.Connection, places: str, owner: int, handout: int,
     for place, queue, attempt, begun, parked in rows:
         adopted.append(
             Delivery(
-                decode(read(connection, place)), queue, Receipt(place, owner, handout), attempt, bool(begun), parked, when=now
+                opened(read(connection, place), queue),
+                queue,
+                Receipt(place, owner, handout),
+                attempt,
+                bool(begun),
+                parked,
+                when=now,
             )
         )
     revoked.mark(connection, adopted, now)

@@ -23,6 +23,25 @@ from umbel.wire.envelope import Envelope
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Envelope).decode
 
+
+def opened(blob: object, queue: str) -> Envelope:
+    """The envelope in a row; of one that is none, its bytes, so that it ends where the unreadable ends."""
+    try:
+        return decode(blob)  # type: ignore[arg-type]  # a damaged row may hold anything
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+        raw = blob if isinstance(blob, bytes) else str(blob).encode("utf-8", "backslashreplace")
+        return Envelope(_id_in(raw), queue, b"", raw, "application/octet-stream", "binary")
+
+
+def _id_in(raw: bytes) -> str:
+    """The id in something that should be an envelope, if there is one."""
+    try:
+        found = msgspec.msgpack.decode(raw)[0]
+    except (msgspec.MsgspecError, TypeError, ValueError, LookupError, RecursionError):
+        return ""
+    return found if isinstance(found, str) else ""
+
+
 DUE_AT_ONCE = 1000
 """How many due messages of a segment are put in line by one `reserve`: more would make it slow for who waits for it."""
 

@@ -12,11 +12,10 @@ from typing import NamedTuple
 import msgspec
 
 from umbel import clock
-from umbel.errors import BrokerRefused
 from umbel.stores.broker import Delivery
 from umbel.stores.share import share
 from umbel.stores.sqlite import pack, revoked
-from umbel.stores.sqlite.lines import Segment, decode, start
+from umbel.stores.sqlite.lines import Segment, decode, opened, start
 from umbel.stores.sqlite.pack import from_json, to_json
 from umbel.stores.sqlite.schema import LINE_BITS
 
@@ -64,8 +63,9 @@ def take(
         blobs = [glued[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True)]
     try:
         envelopes = [decode(blob) for blob in blobs]
-    except msgspec.DecodeError as error:
-        raise BrokerRefused(f"a stored message cannot be read: {error}; was the file written by another umbel?") from error
+    except (msgspec.DecodeError, ValueError, RecursionError):  # each by itself, as what is no blob may have shifted the others
+        names = {line.number: line.queue for line, _ in chosen}
+        envelopes = [opened(read(connection, place), names[place >> LINE_BITS]) for place in held]
     passed = places if len(held) == len(places) or not held else places[: places.index(held[-1]) + 1]
     past = _past(connection, passed) if any(line.has_past for line, _ in chosen) else {}
     connection.execute(_HOLD_PAST if past else _HOLD, (owner, handout, to_json(held).decode()))
