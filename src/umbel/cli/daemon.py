@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -23,13 +24,20 @@ class Birth:
 
     def ready(self, logfile: str | None = None) -> None:
         """Let go of the terminal: what is still printed goes to `logfile`, or nowhere."""
-        target = os.open(logfile or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        sys.stderr.flush()
-        for stream in (1, 2):
-            os.dup2(target, stream)
-        os.close(target)
-        os.write(self._told, b"!")
+        print_to(logfile)
+        with contextlib.suppress(BrokenPipeError):  # it took so long that nobody waits any more
+            os.write(self._told, b"!")
         os.close(self._told)
+
+
+def print_to(logfile: str | None) -> None:
+    """From now on what this process prints, and what it starts, goes to `logfile`, or nowhere."""
+    target = os.open(logfile or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
+    for stream in (1, 2):
+        os.dup2(target, stream)
+    os.close(target)
 
 
 def detach(name: str, *, quiet: bool = False) -> Birth:
@@ -187,10 +195,12 @@ def become(uid: str | None, gid: str | None) -> None:
     """Go on with the rights of another user and group, given by name or number. Only root may."""
     if uid is None and gid is None:
         return
-    if os.geteuid() != 0:
-        raise Failure("--uid and --gid need root; start it as the wanted user instead")
     user, name, home_group = _user(uid) if uid is not None else (None, None, None)
     group = _group(gid) if gid is not None else home_group
+    if os.geteuid() != 0:
+        if user in (None, os.geteuid()) and group in (None, os.getegid()):
+            return  # it has become that before, and begins anew
+        raise Failure("--uid and --gid need root; start it as the wanted user instead")
     try:
         if group is not None:
             if name is not None:

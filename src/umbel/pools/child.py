@@ -10,10 +10,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from umbel import clock, guise
 from umbel.errors import SoftTimeLimitExceeded
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
+from umbel.pools import copies
 from umbel.pools.juggler import Juggler
 from umbel.pools.line import LEAVING, READY, UNREADABLE, ChildEnds, Frame, Post, token
 from umbel.pools.pool import Runner, Stop
@@ -59,26 +61,43 @@ class Plan:
             raise SystemExit(1) from None
 
     def _serve(self, post: Post, is_async: bool) -> None:
+        copies.on_copy(post.leave)
         self.runner.enter()
         post.ring(READY)
         limits = Limits(self.max_tasks, self.max_memory)
-        if is_async:
-            asyncio.run(AsyncChild(post, self.runner, limits).serve())
-        else:
-            Child(post, self.runner, limits).serve()
+        try:
+            if is_async:
+                asyncio.run(AsyncChild(post, self.runner, limits).serve())
+            else:
+                Child(post, self.runner, limits).serve()
+        except BaseException:
+            if post.left:
+                copies.leave()
+            raise
         self.runner.leave()
+        _clean_up()
 
 
 def _settle_in(name: str, number: int) -> None:
     """What a new process needs that the fork does not give."""
     if "numpy" in sys.modules:  # the standard library reseeds itself
         sys.modules["numpy"].random.seed()
+    if "multiprocessing.process" in sys.modules:
+        process: Any = sys.modules["multiprocessing.process"]
+        process._children = set()  # those that the worker has started are not this process's to wait for
     if name:
         import multiprocessing  # here, because only its process name is wanted, which log records show
 
-        process = multiprocessing.current_process()
-        process.name = name
-        process.index = number - 1  # type: ignore[attr-defined]  # which tasks of Celery's ask for, to tell processes apart
+        own: Any = multiprocessing.current_process()
+        own.name = name
+        own.index = number - 1  # which tasks of Celery's ask for, to tell processes apart
+
+
+def _clean_up() -> None:
+    """End what tasks have left to `multiprocessing`, as the end of a program would."""
+    if "multiprocessing.util" in sys.modules:
+        util: Any = sys.modules["multiprocessing.util"]
+        util._exit_function()
 
 
 class Limits:
@@ -195,12 +214,17 @@ class AsyncChild:
     async def serve(self) -> None:
         """Work until told to stop, until the limits are reached, or until the pool is gone; what runs may end first."""
         self._loop = asyncio.get_running_loop()
+        copies.on_copy(self._leave)
         self._post.socket.setblocking(False)
         self._loop.add_reader(self._post.socket, self._read)
         await self._stopped.wait()
         await self._juggler.drain()
         self._loop.remove_reader(self._post.socket)
         self._post.socket.setblocking(True)
+
+    def _leave(self) -> None:
+        """In a copy of this process: end it instead of another turn of the loop, whose other jobs are the original's."""
+        self._loop.call_soon(copies.leave)
 
     def _read(self) -> None:
         alive = self._post.fill()

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from umbel import clock
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
+from umbel.pools import copies
 from umbel.pools.crew import Crew
 from umbel.pools.juggler import Tell
 from umbel.pools.lane import DEAF
@@ -53,6 +54,7 @@ class InsidePool(Pool):
         self._heard = 0.0
         self._ticking = False
         self._stopped = False
+        self._is_copy = False
 
     def _make_crew(self, tell: Tell) -> Crew:
         return Crew(self._runner, self.slots, tell, "umbel-job")
@@ -61,6 +63,12 @@ class InsidePool(Pool):
         self._loop = asyncio.get_running_loop()
         self._crew = self._make_crew(self._post)
         self._looper = Looper(self._runner, self._post, "umbel-async-jobs")
+        copies.on_copy(self._let_go)
+
+    def _let_go(self) -> None:
+        """In a copy of this process, made by a task: when that task ends there is nobody to tell."""
+        self._is_copy = True
+        self._looper.leave()
 
     async def room(self) -> int:
         while True:
@@ -108,6 +116,8 @@ class InsidePool(Pool):
 
     def _post(self, news: Begun | Outcome, spent: float) -> None:
         """Tell what happened, from any thread; read once for many."""
+        if self._is_copy:
+            copies.leave()
         self._posted.append((news, spent))
         if not self._reading:  # two threads may both see that, which only costs a turn
             self._reading = True
@@ -222,6 +232,7 @@ class InsidePool(Pool):
         self.take_back()
         for number in [*self._sync, *self._async]:
             self._end(number, Kind.LOST, "it still ran when its pool stopped")
+        copies.forget(self._let_go)
         self._crew.dismiss()
         self._looper.stop()
         self._stopped = True

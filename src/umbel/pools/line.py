@@ -130,7 +130,8 @@ class ChildEnds:
 
     def close(self) -> None:
         for fd in (self.socket, self.reports, self.alarms):
-            os.close(fd)
+            with contextlib.suppress(OSError):  # the socket may belong to an object that has closed it
+                os.close(fd)
 
 
 def open_line() -> tuple[PoolEnds, ChildEnds]:
@@ -280,6 +281,15 @@ class Post:
         """True if there are reports that no bell has told of."""
         self.rung = 0.0
         """When the last bell rang."""
+        self.left = False
+        """True in a copy of this process: then nothing reaches the pool any more."""
+
+    def leave(self) -> None:
+        """Let go of the line, in a copy of the process whose it is: from here on it raises OSError."""
+        self.left = True
+        self.socket.close()
+        self._ends.close()
+        self._ends = ChildEnds(-1, -1, -1, -1)
 
     def receive(self) -> Frame | None:
         """The next frame, waited for; None if the pool is gone."""

@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 from umbel.execution.outcome import Job
+from umbel.pools import copies
 from umbel.pools.juggler import Juggler, Tell
 from umbel.pools.pool import Runner, Stop
 
@@ -35,6 +36,11 @@ class Looper:
             self._loop.close()
         elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def leave(self) -> None:
+        """In a copy of this process: end it instead of another turn, for the others that ran here run in the original."""
+        if not self._loop.is_closed():
+            self._loop.call_soon(copies.leave)
 
     def join(self, patience: float) -> None:
         """Wait for the thread, but not longer than this."""

@@ -25,6 +25,7 @@ import warnings
 from collections.abc import Callable
 from typing import NoReturn, Protocol
 
+from umbel.pools.copies import STOPS
 from umbel.pools.line import ChildEnds, PoolEnds, open_line
 
 _FORK, _KILL, _BORN, _FAILED, _DIED = range(5)
@@ -175,6 +176,7 @@ def _become_nursery(control: socket.socket, other: socket.socket, worker: int, m
         other.close()
         signal.set_wakeup_fd(-1)  # the worker's loop must not get our signals
         _reset_signals()
+        os.setsid()  # Ctrl-C in the worker's terminal is for the worker alone, not for what tasks have started
         die_with(worker)
         gc.disable()
         _stop_listening()
@@ -188,12 +190,16 @@ def _ignore(number: int, frame: object) -> None:
 
 
 def _reset_signals() -> None:
-    """Ctrl-C and `kill` of the group are for the worker to answer; all other handlers were the worker's own."""
+    """`kill` of the group, or of all that a service has, is for the worker to answer; all other handlers were the worker's own.
+
+    What is ignored stays so (`nohup`).
+    """
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, _ignore)
+    for number in STOPS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _ignore)
 
 
 def _stop_listening() -> None:
