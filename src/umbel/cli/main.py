@@ -15,6 +15,7 @@ import click
 
 from umbel import guise
 from umbel.cli.command import COMMANDS
+from umbel.cli.early import Leave
 from umbel.cli.failure import USAGE, explain
 from umbel.cli.scope import Scope, shared_options
 
@@ -94,6 +95,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         with closing(Scope()) as scope:
             code = program.main(arguments, prog_name=guise.worn().program, standalone_mode=False, obj=scope)
         sys.stdout.flush()
+    except Leave as leave:
+        return leave.code
     except BrokenPipeError:
         # The reader (`head`) has gone; Python would complain once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

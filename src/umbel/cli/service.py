@@ -63,8 +63,11 @@ def show(scope: Scope, banner: Callable[..., str], hint: str) -> None:
         click.echo(f"  {hint}\n")
 
 
-def settle_down(app: Umbel, given: dict[str, Any], node: str, *, what: str, quiet: bool) -> None:
-    """User, umask, log file and pidfile: from the settings (`what`_uid …) where the command line does not tell them."""
+def settle_down(app: Umbel, given: dict[str, Any], node: str, *, what: str, quiet: bool) -> daemon.Pidfile | None:
+    """User, umask, log file and pidfile: from the settings (`what`_uid …) where the command line does not tell them.
+
+    Gives the pidfile, which is dropped at the end of the program.
+    """
     conf = {part: app.conf[f"{what}_{part}"] for part in ("uid", "gid", "umask", "logfile", "pidfile")}
     if given["uid"] is None and given["gid"] is None:
         uid, gid = conf["uid"], conf["gid"]
@@ -79,6 +82,8 @@ def settle_down(app: Umbel, given: dict[str, Any], node: str, *, what: str, quie
         pidfile = daemon.Pidfile(fill_path(pattern, node))
         pidfile.take()
         atexit.register(pidfile.drop)
+        return pidfile
+    return None
 
 
 def set_up_log(scope: Scope, level: int, logfile: str | None) -> None:

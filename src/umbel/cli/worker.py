@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from umbel import guise, log, signals
-from umbel.cli import daemon
+from umbel.cli import daemon, early
+from umbel.cli.anew import Anew
 from umbel.cli.banner import banner
 from umbel.cli.command import command, names, option
-from umbel.cli.failure import Failure, note
+from umbel.cli.failure import FAILED, INTERRUPTED, Failure, note
 from umbel.cli.node import fill_path, node_name
 from umbel.cli.scope import Scope
 from umbel.cli.service import level, octal, set_up_log, settle_down, show, take_schedule
@@ -93,6 +95,7 @@ def worker(scope: Scope, /, **given: Any) -> int:
     """Run tasks until told to stop.
 
     Ctrl-C (or SIGTERM) finishes what runs and stops; a second one gives it back to the queue and stops at once.
+    SIGHUP finishes what runs and starts anew, with the same arguments and the code as it is then.
     Each option can come from the environment: UMBEL_WORKER_CONCURRENCY=4.
 
     \b
@@ -100,24 +103,34 @@ def worker(scope: Scope, /, **given: Any) -> int:
     umbel -A proj worker -n mail@%h -Q mail -c 8 -P threads
     umbel -A proj worker -D --pidfile /run/umbel/%n.pid -f /var/log/umbel/%n%I.log
     """
-    _refuse_and_tell(scope, given)
+    anew = Anew()
+    early.listen({signal.SIGTERM: 0, signal.SIGINT: INTERRUPTED, signal.SIGQUIT: FAILED})  # there is nothing to finish yet
+    early.remember(signal.SIGHUP)
+    if not anew.is_second:
+        _refuse_and_tell(scope, given)
     node = node_name(given["hostname"])
-    birth = daemon.detach(f"worker {node}", quiet=scope.quiet) if given["detach"] else None
+    birth = daemon.detach(f"worker {node}", quiet=scope.quiet) if given["detach"] and not anew.is_second else None
     daemon.become(given["uid"], given["gid"])
     scope.include = tuple(given["include"])
     app = scope.required_app("worker")
     beat = _beat(app, given) if given["beat"] else None
-    settle_down(app, given, node, what="worker", quiet=scope.quiet)
+    pidfile = settle_down(app, given, node, what="worker", quiet=scope.quiet or anew.is_second)
     _refuse_pickle_as_root(app.conf.accept_content)
     logfile = fill_path(given["logfile"], node, keep_index=True) if given["logfile"] else None
     made = _make(scope, given, node, birth, logfile, beat)
-    if not birth and not scope.quiet:
+    if not (given["detach"] or scope.quiet or anew.is_second):
         told = partial(banner, made, tasks=given["loglevel"] <= 20)
         show(scope, told, "Ctrl-C finishes what runs, twice stops at once.")
     set_up_log(scope, given["loglevel"], logfile)
     signals.worker_process_init.connect(_name_child)
+    if birth:
+        signals.worker_process_init.connect(partial(_print_to, logfile), weak=False)
+    early.answer()
     try:
-        return made.run()
+        code = made.run()
+        if made.restart:
+            anew.arm(keeping=pidfile)
+        return code
     finally:
         if beat is not None:
             beat.stop()
@@ -154,11 +167,13 @@ def _make(
     rest = ("time_limit", "soft_time_limit", "queues", "exclude", "purge")
     where = log.file_for(logfile) if logfile else None
 
-    def ready(_: Worker) -> None:
+    def ready(made: Worker) -> None:
         if birth:
             birth.ready(where)
         if beat:
             beat.start()
+        if early.asked:
+            made.hang_up()
 
     concurrency = given["concurrency"] or (how_many(str(app.conf.worker_concurrency)) if app.conf.worker_concurrency else None)
     return Worker(
@@ -169,6 +184,11 @@ def _make(
         ready=ready,
         **{name: given[name] for name in (*sizes, *rest)},
     )
+
+
+def _print_to(logfile: str | None, **_: Any) -> None:
+    """In a new child process of a worker in the background: the pipe to its terminal is nothing that tasks may keep."""
+    daemon.print_to(log.file_for(logfile, child.index) if logfile else None)
 
 
 def _name_child(**_: Any) -> None:

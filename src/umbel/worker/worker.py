@@ -80,8 +80,11 @@ class Worker:
         self._wishes: list[str] = []
         """How it was asked to stop, in order."""
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.restart = False
+        """True if it was asked to begin anew once it has stopped; whoever runs it does that."""
         self._purge = purge
         self._ready = ready
+        self._soft_stop: asyncio.TimerHandle | None = None
         self._prefetch = prefetch_multiplier or conf.worker_prefetch_multiplier
         self._max_tasks = max_tasks_per_child or conf.worker_max_tasks_per_child
         self._max_memory = max_memory_per_child or conf.worker_max_memory_per_child
@@ -100,7 +103,7 @@ class Worker:
     # -- starting -------------------------------------------------------------------------------------------------
 
     def run(self) -> int:
-        """Work until told to stop (SIGTERM, SIGINT), and give the exit code: 0 after a warm stop, else 1.
+        """Work until told to stop, and give the exit code: 0 after a warm stop, else 1.
 
         In another thread than the main one it obeys no signals, and leaves the app's stores open, which others use there.
         """
@@ -137,11 +140,9 @@ class Worker:
         if self._is_alone:
             self._obey_signals()
         gc.collect()
-        await self.pool.start()
         before = sys.getswitchinterval()
-        sys.setswitchinterval(SWITCH)
         try:
-            if await self._open():
+            if await self._staff() and await self._open():
                 await self._work()
         finally:
             await self.pool.stop(at_once=self.exitcode != 0)
@@ -248,9 +249,29 @@ class Worker:
         loop.add_signal_handler(signal.SIGINT, self._asked, signal.SIGINT, None)
         loop.add_signal_handler(signal.SIGTERM, self._asked, signal.SIGTERM, cold)
         loop.add_signal_handler(signal.SIGQUIT, self._asked, signal.SIGQUIT, signal.SIGQUIT)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
+            loop.add_signal_handler(signal.SIGHUP, self.hang_up)
+
+    def hang_up(self) -> None:
+        """What SIGHUP asks for: of one in a terminal, which is gone, a warm stop; of any other to stop so and begin anew."""
+        if self._stopping.is_set():
+            return
+        self.restart = not os.isatty(0)
+        self._asked(signal.SIGHUP, None)
 
     def _asked(self, number: signal.Signals, cold: signal.Signals | None) -> None:
+        if self.restart and number != signal.SIGHUP:
+            self.restart = False
+            if not cold:
+                log.warning("Not beginning anew: this is a warm stop")
+                return
         how = "cold" if cold or self._wishes else "warm"
+        patience = self.app.conf.worker_soft_shutdown_timeout or 0.0
+        if how == "cold" and patience and self.book and not self._soft_stop:
+            self._soft_stop = asyncio.get_running_loop().call_later(patience, self._end_patience)
+            log.warning("Soft stop: %d tasks have %gs to finish. The same signal again gives them back", len(self.book), patience)
+            self.stop()
+            return
         signals.worker_shutting_down.send(self.hostname, sig=number.name, how=how.title(), exitcode=int(how == "cold"))
         if how == "warm":
             log.warning("Warm stop: finishing %d tasks. The same signal again gives them back at once", len(self.book))
@@ -258,7 +279,24 @@ class Worker:
             log.warning("Cold stop: giving back %d tasks", len(self.book))
         self.stop(how)
 
+    def _end_patience(self) -> None:
+        if self.book:
+            log.warning("Cold stop: giving back %d tasks", len(self.book))
+            self.stop("cold")
+
     # -- working --------------------------------------------------------------------------------------------------
+
+    async def _staff(self) -> bool:
+        """Start the pool; False if told to stop meanwhile."""
+        starting, stopping = asyncio.ensure_future(self.pool.start()), asyncio.ensure_future(self._stopping.wait())
+        done, _ = await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        for each in (starting, stopping):
+            each.cancel()
+        if starting not in done:
+            return False
+        starting.result()
+        sys.setswitchinterval(SWITCH)
+        return True
 
     async def _open(self) -> bool:
         """Touch the store, so that what cannot work is said now; wait for one that is away. False if told to stop meanwhile."""
