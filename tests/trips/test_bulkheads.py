@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from tests.servers.redis import RedisServer, running
-from tests.trips.project import Project, until
+from tests.trips.project import Project
 
 from umbel.client.result import AsyncResult
 from umbel.stores.broker import Buried
+from umbel.testing.waiting import patience, until
 from umbel.wire.envelope import Envelope
 from umbel.wire.ids import new_id
 
@@ -224,8 +225,8 @@ def test_good_tasks_end_beside_bad_ones_of_every_kind(project: Make, server: Red
             if number:
                 bad, good = send()
             for n, each in enumerate(good):
-                assert each.get(timeout=30) == n, worker.log
-            until(lambda: is_over(made), deadline=60, saying=lambda: worker.log[-5000:])
+                assert each.get(timeout=patience()) == n, worker.log
+            until(lambda: is_over(made), saying=lambda: worker.log[-5000:])
             told = {id for id, result in backend.fetch(list(bad)).items() if result.state in ("SUCCESS", "FAILURE")}
             assert not bad - told - {letter.envelope.id for letter in letters(made) if letter.reason}, worker.log
         assert worker.process.poll() is None

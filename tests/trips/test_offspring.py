@@ -10,7 +10,9 @@ from collections.abc import Callable
 
 import psutil
 import pytest
-from tests.trips.project import Project, Worker, until
+from tests.trips.project import Project, Worker
+
+from umbel.testing.waiting import patience, until
 
 Make = Callable[..., Project]
 POOLS = ("prefork", "threads", "asyncio", "solo")
@@ -85,7 +87,7 @@ def test_a_task_may_use_a_pool_of_processes(project: Make, pool: str) -> None:
     with made.worker("-c", "2", "-P", pool) as worker:
         for name in ("spread", "spread_with_futures"):
             sent = [made.app.send_task(f"proj.{name}", (10,)) for _ in range(3)]
-            assert [each.get(timeout=30) for each in sent] == [90] * 3, worker.log
+            assert [each.get(timeout=patience()) for each in sent] == [90] * 3, worker.log
         assert worker.process.poll() is None
         assert "stop" not in worker.log
         worker.signal(signal.SIGTERM)
@@ -97,10 +99,10 @@ def test_the_copy_that_a_task_forks_does_not_work_on(project: Make, pool: str) -
     made = project(TASKS)
     with made.worker("-c", "1", "-P", pool) as worker:
         names = ["split", "asplit"]
-        pids = [made.app.send_task(f"proj.{name}").get(timeout=30) for name in names]
+        pids = [made.app.send_task(f"proj.{name}").get(timeout=patience()) for name in names]
         assert all(pid > 0 for pid in pids), "the copy has told its own end"
         sent = [made.app.send_task("proj.number", (n,)) for n in range(100)]
-        assert [each.get(timeout=30) for each in sent] == list(range(100)), worker.log
+        assert [each.get(timeout=patience()) for each in sent] == list(range(100)), worker.log
         until(lambda: not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids))
         assert len([line for line in made.effects() if line[0] == "number"]) == 100
         assert len([line for line in made.effects() if line[0] == "split"]) == 4
@@ -113,7 +115,7 @@ def test_the_copy_that_a_task_forks_does_not_work_on(project: Make, pool: str) -
 def test_what_tasks_fork_has_the_signals_of_any_program(project: Make, pool: str) -> None:
     made = project(TASKS)
     with made.worker("-c", "1", "-P", pool):
-        assert made.app.send_task("proj.facts").get(timeout=30) == [[1, 1, 1], True]
+        assert made.app.send_task("proj.facts").get(timeout=patience()) == [[1, 1, 1], True]
 
 
 def test_ctrl_c_in_the_terminal_does_not_reach_what_tasks_have_started(project: Make) -> None:
@@ -130,7 +132,7 @@ def test_ctrl_c_in_the_terminal_does_not_reach_what_tasks_have_started(project: 
         until(made.effects)
         os.killpg(process.pid, signal.SIGINT)
         assert worker.wait() == 0
-        assert sent.get(timeout=1) == 0
+        assert sent.get(timeout=patience()) == 0
     finally:
         worker.kill_all()
 
@@ -138,7 +140,7 @@ def test_ctrl_c_in_the_terminal_does_not_reach_what_tasks_have_started(project: 
 def test_a_child_ends_what_its_tasks_left_to_multiprocessing(project: Make) -> None:
     made = project(TASKS)
     with made.worker("-c", "1", "--max-tasks-per-child", "1") as worker:
-        pid = made.app.send_task("proj.leave_a_process").get(timeout=30)
+        pid = made.app.send_task("proj.leave_a_process").get(timeout=patience())
         until(lambda: not psutil.pid_exists(pid), saying=lambda: worker.log)
         until(lambda: any(line[0] == "cleaned" for line in made.effects()))
         assert "does not end" not in worker.log
@@ -155,7 +157,7 @@ def test_what_tasks_print_in_the_background_goes_to_the_log(project: Make) -> No
     subprocess.run(command, cwd=made.folder, check=True, capture_output=True)
     pid = int((made.folder / "w.pid").read_text())
     try:
-        assert made.app.send_task("proj.shout").get(timeout=30) == 0
+        assert made.app.send_task("proj.shout").get(timeout=patience()) == 0
         assert (made.folder / "w.log").read_text().count("shouted") == 3
         os.kill(pid, signal.SIGTERM)
         until(lambda: not (made.folder / "w.pid").exists())

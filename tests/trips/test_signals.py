@@ -10,7 +10,9 @@ from collections.abc import Callable
 
 import psutil
 import pytest
-from tests.trips.project import Project, Worker, until
+from tests.trips.project import Project, Worker
+
+from umbel.testing.waiting import patience, until
 
 Make = Callable[..., Project]
 
@@ -59,9 +61,9 @@ def test_sighup_finishes_what_runs_and_begins_anew_with_the_code_as_it_is_then(p
         source = made.folder / "proj.py"
         source.write_text(source.read_text().replace('"old"', '"brand new"'))
         (made.folder / "gate").touch()
-        assert running.get(timeout=20) == "finished"
+        assert running.get(timeout=patience()) == "finished"
         ready(worker, 2)
-        assert made.app.send_task("proj.version").get(timeout=20) == "brand new"
+        assert made.app.send_task("proj.version").get(timeout=patience()) == "brand new"
         assert (made.folder / "w.pid").read_text() == f"{worker.process.pid}\n"
         worker.signal(signal.SIGHUP)
         ready(worker, 3)
@@ -85,7 +87,7 @@ def test_sigterm_after_sighup_is_a_warm_stop(project: Make) -> None:
         until(lambda: "Not beginning anew" in worker.log)
         (made.folder / "gate").touch()
         assert worker.wait() == 0
-        assert running.get(timeout=20) == "finished"
+        assert running.get(timeout=patience()) == "finished"
     finally:
         worker.kill_all()
 
@@ -100,7 +102,7 @@ def test_a_worker_in_the_background_begins_anew_at_sighup(project: Make) -> None
         os.kill(pid, signal.SIGHUP)
         until(lambda: log.read_text().count("ready.") == 2, saying=log.read_text)
         assert int((made.folder / "w.pid").read_text()) == pid
-        assert made.app.send_task("proj.version").get(timeout=20) == "old"
+        assert made.app.send_task("proj.version").get(timeout=patience()) == "old"
         os.kill(pid, signal.SIGTERM)
         until(lambda: not (made.folder / "w.pid").exists())
     finally:
@@ -115,7 +117,7 @@ def test_nohup_is_respected(project: Make) -> None:
         ready(worker)
         for pid in worker.family():
             os.kill(pid, signal.SIGHUP)
-        assert made.app.send_task("proj.version").get(timeout=20) == "old"
+        assert made.app.send_task("proj.version").get(timeout=patience()) == "old"
         worker.signal(signal.SIGTERM)
         assert worker.wait() == 0
         assert worker.log.count("ready.") == worker.log.count("Warm stop") == 1
@@ -164,7 +166,7 @@ def test_sighup_while_it_imports_is_answered_as_soon_as_it_can_be(project: Make)
 def test_a_worker_that_cannot_have_its_descriptors_says_so_and_exits(project: Make) -> None:
     made = project(WAIT)
     command = f"ulimit -n 256; exec {sys.executable} -m umbel -A proj worker -c 64"
-    done = subprocess.run(["sh", "-c", command], cwd=made.folder, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(["sh", "-c", command], cwd=made.folder, capture_output=True, text=True, timeout=patience(), check=False)
     assert done.returncode == 1
     assert "umbel: 64 child processes take " in done.stderr
     assert "ulimit -n" in done.stderr
@@ -183,7 +185,7 @@ def test_a_worker_that_is_started_with_closed_streams_works(project: Make, close
     worker = Worker(process, made.folder / "w.log")
     try:
         until(lambda: worker.logfile.exists() and "ready." in worker.log)
-        assert made.app.send_task("proj.say").get(timeout=20) == 3
+        assert made.app.send_task("proj.say").get(timeout=patience()) == 3
         worker.signal(signal.SIGTERM)
         assert worker.wait() == 0
     finally:
@@ -205,7 +207,7 @@ def test_a_cold_stop_first_lets_end_what_can(project: Make, numbers: tuple[signa
         until(lambda: "Soft stop" in worker.log)
         (made.folder / "gate").touch()
         assert worker.wait() == 0
-    assert running.get(timeout=1) == "finished"
+    assert running.get(timeout=patience()) == "finished"
 
 
 @pytest.mark.parametrize(("seconds", "signals"), [("0.3", 1), ("60", 2)])
