@@ -58,6 +58,9 @@ class BrokerError(UmbelError):
 class BrokerDown(BrokerError):
     """The store cannot be reached now; trying again may help."""
 
+    accepted = 0
+    """So many from the front of the batch were certainly taken. Of those behind them any may have been."""
+
 
 @also
 class BrokerRefused(BrokerError):

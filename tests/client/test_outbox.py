@@ -135,3 +135,35 @@ def test_a_refusal_is_not_tried_again(app, add):
     with pytest.raises(BrokerRefused):
         add.delay(1, 2)
     assert attempts == [1]
+
+
+def test_what_was_accepted_of_a_batch_is_not_sent_again(app, add):
+    attempts = []
+    send = app.broker.send
+
+    def in_parts(envelopes, **options):
+        attempts.append(len(envelopes))
+        send(envelopes[:2], **options)
+        if len(envelopes) > 2:
+            error = BrokerDown("away")
+            error.accepted = 2
+            raise error
+
+    app.broker.send = in_parts
+    with app.batch():
+        add.delay_many([(number, 1) for number in range(5)])
+    assert attempts == [5, 3, 1]
+    assert app.broker.depth(["celery"])["celery"].ready == 5
+
+
+def test_who_gives_up_tells_how_many_were_accepted_in_all(app, add):
+    def in_parts(envelopes, **options):
+        error = BrokerDown("away")
+        error.accepted = 2 if len(envelopes) > 2 else 0
+        raise error
+
+    app.broker.send = in_parts
+    app.conf.task_publish_retry_policy = {"max_retries": 1}
+    with pytest.raises(BrokerDown) as caught, app.batch():
+        add.delay_many([(number, 1) for number in range(5)])
+    assert caught.value.accepted == 4

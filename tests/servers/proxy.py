@@ -32,8 +32,9 @@ class Mode(Enum):
 class Road:
     """One connection of a client's, and the one to the server that belongs to it. Belongs to the proxy's loop."""
 
-    def __init__(self, mode: Mode, client: asyncio.StreamWriter, server: asyncio.StreamWriter):
+    def __init__(self, mode: Mode, client: asyncio.StreamWriter, server: asyncio.StreamWriter, rate: float):
         self.mode = mode
+        self._rate = rate
         self.changed = asyncio.Event()
         self._writers = (client, server)
 
@@ -45,6 +46,7 @@ class Road:
                     self.changed.clear()
                     await self.changed.wait()
                 if not (are_replies and self.mode is Mode.MUTE):
+                    await asyncio.sleep(len(data) / self._rate)
                     writer.write(data)
                     await writer.drain()
         writer.close()
@@ -65,8 +67,9 @@ class Road:
 class Proxy:
     """Stands before the server on `target`, a port of this machine. Any thread may use it."""
 
-    def __init__(self, target: int):
+    def __init__(self, target: int, rate: float = float("inf")):
         self.port = 0
+        self._rate = rate
         self._target = target
         self._mode = Mode.PASS
         self._roads: set[Road] = set()
@@ -123,7 +126,7 @@ class Proxy:
         except OSError:
             to_client.transport.abort()
             return
-        road = Road(self._mode, to_client, to_server)
+        road = Road(self._mode, to_client, to_server, self._rate)
         self._roads.add(road)
         try:
             await asyncio.gather(
@@ -160,9 +163,9 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def standing_before(target: int) -> Iterator[Proxy]:
-    """A proxy that stands before this port as long as the block runs."""
-    proxy = Proxy(target)
+def standing_before(target: int, *, rate: float = float("inf")) -> Iterator[Proxy]:
+    """A proxy that stands before this port as long as the block runs; each connection carries so many bytes a second each way."""
+    proxy = Proxy(target, rate)
     proxy.start()
     try:
         yield proxy

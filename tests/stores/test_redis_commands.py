@@ -22,7 +22,7 @@ from umbel.wire.result import Result, encode
 DOCS = Path(__file__).parents[2] / "docs" / "how-to" / "redis.md"
 
 SINCE = {
-    "1.0": "auth decr del exists expire get keys mget ping rpop select set smembers srem ttl type zadd zcard zscore",
+    "1.0": "auth decr del exists expire get keys mget ping rename rpop select set smembers srem ttl type zadd zcard zscore",
     "1.2": "rpoplpush zcount zincrby zrange zrangebyscore zrank zrem",
     "2.0": "hdel hexists hget hgetall hincrby hkeys hlen hmget hset hsetnx publish subscribe unsubscribe zremrangebyrank",
     "2.2": "linsert persist zrevrangebyscore",

@@ -13,10 +13,11 @@ from umbel.errors import BrokerDown, BrokerRefused
 from umbel.stores.broker import Conclusion, Delivery
 from umbel.stores.memory.backend import MemoryBackend
 from umbel.stores.memory.broker import MemoryBroker
+from umbel.stores.slices import MOST_BYTES
 from umbel.testing.waiting import patience
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
-from umbel.worker.settle import BATCH, Settle, Way
+from umbel.worker.settle import BATCH, FULL_BYTES, Settle, Way
 
 
 class Troubled(MemoryBroker):
@@ -268,3 +269,45 @@ def test_a_broker_that_raises_its_own_errors_gets_its_deliveries_back_counted(br
     settled(odd, MemoryBackend("settle-odd", expires=None), leave)
     (back,) = odd.reserve(["q"], 5, 1.0)
     assert (back.envelope.id, back.attempt) == ("id1", 2)
+
+
+def test_long_results_are_written_a_few_at_a_time(backend: MemoryBackend) -> None:
+    written: list[int] = []
+
+    class Weighing(Troubled):
+        def conclude(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
+            written.append(sum(len(each.results[0].document) for each in conclusions))
+            return super().conclude(conclusions)
+
+    broker = Weighing("settle-test_long_results_are_written_a_few_at_a_time")
+    long = bytes(MOST_BYTES // 10)
+    deliveries = held(broker, 30)
+
+    def leave(settle: Settle) -> None:
+        for delivery in deliveries:
+            settle.conclude(Conclusion(delivery, [Result(delivery.envelope.id, "SUCCESS", long)]))
+
+    settled(broker, backend, leave)
+    assert sum(written) == 30 * len(long)
+    assert max(written) <= MOST_BYTES
+
+
+def test_it_is_full_by_bytes_and_has_room_again_while_the_rest_is_written(broker: Troubled, backend: MemoryBackend) -> None:
+    deliveries = held(broker, 8)
+    long = bytes(FULL_BYTES // 8)
+
+    async def story() -> None:
+        settle = Settle(broker, backend)
+        for delivery in deliveries:
+            assert not settle.is_full
+            settle.conclude(Conclusion(delivery, [Result(delivery.envelope.id, "SUCCESS", long)]))
+        assert settle.is_full
+        service = asyncio.ensure_future(settle.run())
+        await wait(settle.room())
+        assert not settle.is_full
+        await wait(settle.settled())
+        service.cancel()
+        with suppress(asyncio.CancelledError):
+            await service
+
+    asyncio.run(story())

@@ -40,7 +40,8 @@ class Outbox:
     ) -> None:
         """Give `envelopes` to the broker, or to the batch that is open here; `then` is called once they are sent.
 
-        Raises BrokerDown when the store stays away; all attempts together take at most `broker_publish_timeout` seconds.
+        Raises BrokerDown when the store stays away, and tells how many were accepted. All attempts together take at most
+        `broker_publish_timeout` seconds, counted anew for the rest of a batch of which some was accepted.
         """
         batch = self._batch.get()
         if batch is not None:
@@ -71,8 +72,11 @@ class Outbox:
         """Try again until `end` (monotonic) as the policy has it; ids make visible what was taken twice."""
         import random
 
-        limit = policy.get("max_retries")
-        for attempt in itertools.count():
+        limit, accepted, attempts = policy.get("max_retries"), error.accepted, itertools.count()
+        if accepted:
+            end = clock.monotonic() + self._patience
+        while True:
+            attempt = next(attempts)
             pause = min(
                 float(policy.get("interval_start") or 0) + attempt * float(policy.get("interval_step") or 0),
                 float(policy.get("interval_max") or 1),
@@ -81,12 +85,16 @@ class Outbox:
             pause = max(pause * random.uniform(0.9, 1.1), 0.0)
             left = end - clock.monotonic() - pause
             if left <= 0 or (limit is not None and attempt >= limit):
+                error.accepted = accepted
                 raise error
             time.sleep(pause)
             try:
-                broker.send(envelopes, within=left)
+                broker.send(envelopes[accepted:] if accepted else envelopes, within=left)
                 return
             except BrokerDown as again:
+                if again.accepted:  # it goes on, however slowly
+                    accepted += again.accepted
+                    end, attempts = clock.monotonic() + self._patience, itertools.count()
                 if clock.monotonic() < end or left > self._patience / 2:  # a short last attempt knows only that its time was up
                     error = again
 

@@ -24,7 +24,10 @@ class ResultBackend(ABC):
 
     @abstractmethod
     def store(self, results: Sequence[Result]) -> None:
-        """Write each whole or not at all, by `states.may_replace`; the same twice is the same as once."""
+        """Write each whole or not at all, by `states.may_replace`; the same twice is the same as once.
+
+        Long batches are cut, as the broker's contract has it.
+        """
 
     @abstractmethod
     def fetch(self, ids: Sequence[str]) -> dict[str, Result]:

@@ -50,6 +50,15 @@ class Conclusion(msgspec.Struct, gc=False):
     buried: str | None = None
     """The reason, if the envelope goes to the dead instead of away."""
 
+    def size(self) -> int:
+        """Bytes that are to be written."""
+        size = 0
+        for result in self.results:
+            size += len(result.document)
+        for envelope in self.envelopes:
+            size += len(envelope.body) + len(envelope.headers)
+        return size
+
 
 @dataclass(slots=True, frozen=True)
 class Revocation:
@@ -130,8 +139,11 @@ class Broker(ABC):
     """Carries envelopes from senders to workers, each at least once.
 
     1. At least once. When `send` has returned, every envelope survives what the store survives. If it raises `BrokerDown`,
-       any part may have been taken; sending again is right, ids make doubles visible.
-    2. Batch. Each call costs a bounded number of round trips whatever the length; empty batches do nothing.
+       those before `BrokerDown.accepted` were taken, and any part of the others; sending these again is right, ids make
+       doubles visible.
+    2. Batch. What crosses a connection is cut by bytes first, by count second, each part one exchange. `BrokerDown.accepted`
+       tells of `send` and `conclude` how many from the front were done; where one took too long, the next parts are smaller:
+       who goes on from there gets further. Empty batches do nothing.
     3. Leases belong to the owner. An instance is one owner (`owner`), registered by its first `reserve` with a lease of
        `lease` seconds on the store's clock, kept by `renew`. While it lives nobody else gets what it holds.
        The store's clock is the only one that counts for what is kept in it; callers tell it spans, never moments of theirs.

@@ -16,7 +16,7 @@ from umbel.wire.brief import told
 from umbel.worker.book import Book
 from umbel.worker.judge import Judge, Judgement, Options, Verdict
 from umbel.worker.later import Later, wait_for
-from umbel.worker.settle import FULL, Settle, Way
+from umbel.worker.settle import Settle, Way
 from umbel.worker.ticket import Ticket
 
 log = guise.logger("umbel.worker.fetch")
@@ -79,7 +79,7 @@ class Fetch:
             self._interruptible = True
             wait = WAIT if self._left_until is None else await self._make_way(self._left_until)
             room = await self._pool.room()
-            if self._most_held is not None or self._settle.waiting >= FULL:
+            if self._most_held is not None or self._settle.is_full:
                 room = await self._less(room)
             self._interruptible = False
             try:
@@ -87,7 +87,7 @@ class Fetch:
                 while reserving and (deliveries := await reserving):
                     room -= len(deliveries)
                     # If there are more, and room for them, they come while these are judged.
-                    go_on = len(deliveries) == MOST and room >= MOST and not self._stopping
+                    go_on = len(deliveries) == MOST and room >= MOST and not self._settle.is_full and not self._stopping
                     reserving = reserve(MOST, 0) if go_on else None
                     await self._hand_on(deliveries)
             except Exception as error:  # a store that is away, or that has met something that it cannot tell of otherwise
@@ -115,9 +115,10 @@ class Fetch:
     async def _less(self, room: int) -> int:
         """Wait until fewer deliveries are in hand than the settings allow, and the store keeps up."""
         while True:
+            await self._settle.room()
             if self._most_held is not None:
                 room = min(room, self._most_held - len(self._book) - len(self.later))
-            if room > 0 and self._settle.waiting < FULL:
+            if room > 0:
                 return room
             await wait_for(self._book.shorter(), WAIT)
             room = await self._pool.room()

@@ -15,18 +15,19 @@ from umbel import clock, guise, signals
 from umbel.errors import BrokerDown, BrokerRefused
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker, Conclusion, Delivery
+from umbel.stores.slices import MOST_BYTES, slices
 from umbel.wire.brief import encodable, told
 from umbel.wire.result import Result
 
 log = guise.logger("umbel.worker.settle")
 
 S = TypeVar("S")
-T = TypeVar("T")
 
 BATCH = 1000
 """Conclusions in one step of the store: past a few hundred the cost of each no longer falls, but other writers wait longer."""
-FULL = 20_000
-"""Unsettled deliveries at which `fetch` stops taking more, so that a store that is away does not fill our memory."""
+FULL, FULL_BYTES = 20_000, 4 * MOST_BYTES
+"""Unsettled deliveries, and bytes that are to be written of them, at which `fetch` stops taking more: a store that is away is not
+to fill our memory."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 TRIES = 4
 """Attempts at a batch to which the store says neither yes nor no, but raises what it never should."""
@@ -48,6 +49,8 @@ class Batch:
 
     notes: list[Result] = field(default_factory=list)
     conclusions: list[Conclusion] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    """Bytes of each conclusion."""
     releases: dict[Way, list[Delivery]] = field(default_factory=dict)
 
 
@@ -61,6 +64,8 @@ class Settle:
         self._inbox = Batch()
         self.waiting = 0
         """How much was left here and is not written yet."""
+        self._bytes = 0
+        self._lighter = asyncio.Event()
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "umbel-settle")
@@ -69,9 +74,12 @@ class Settle:
 
     def conclude(self, *conclusions: Conclusion) -> None:
         """Leave deliveries that are at their end."""
-        if conclusions:
-            self._inbox.conclusions.extend(conclusions)
-            self.waiting += len(conclusions)
+        for conclusion in conclusions:
+            size = conclusion.size()
+            self._inbox.conclusions.append(conclusion)
+            self._inbox.sizes.append(size)
+            self.waiting += 1
+            self._bytes += size
             self._wake.set()
 
     def release(self, delivery: Delivery, way: Way = Way()) -> None:
@@ -85,6 +93,17 @@ class Settle:
         self._inbox.notes.append(result)
         self.waiting += 1
         self._wake.set()
+
+    @property
+    def is_full(self) -> bool:
+        """True if no more should be taken on before some of this is written."""
+        return self.waiting >= FULL or self._bytes >= FULL_BYTES
+
+    async def room(self) -> None:
+        """Wait until it is not full."""
+        while self.is_full:
+            self._lighter.clear()
+            await self._lighter.wait()
 
     async def settled(self) -> None:
         """Wait until everything left here is written."""
@@ -104,22 +123,29 @@ class Settle:
         while not self._abandoned:
             await self._wake.wait()
             self._wake.clear()
-            batch, self._inbox, size = self._inbox, Batch(), self.waiting
+            batch, self._inbox = self._inbox, Batch()
             try:
                 await self._write(batch)
             except BrokerDown:  # abandoned
                 return
-            self.waiting -= size
-            if not self.waiting:
-                self._settled.set()
 
     async def _write(self, batch: Batch) -> None:
         if batch.notes:
             await self._note(batch.notes)
-        for start in range(0, len(batch.conclusions), BATCH):
-            await self._conclude(batch.conclusions[start : start + BATCH])
+            self._wrote(len(batch.notes))
+        for part in slices(batch.sizes, most=BATCH):
+            await self._conclude(batch.conclusions[part])
+            self._wrote(part.stop - part.start, sum(batch.sizes[part]))
         for way, deliveries in batch.releases.items():
             await self._release(way, deliveries)
+            self._wrote(len(deliveries))
+
+    def _wrote(self, count: int, size: int = 0) -> None:
+        self.waiting -= count
+        self._bytes -= size
+        self._lighter.set()
+        if not self.waiting:
+            self._settled.set()
 
     async def _note(self, notes: Sequence[Result], tries: int = TRIES) -> None:
         if self._backend is None:
@@ -206,32 +232,38 @@ class Settle:
             if lost and not is_repeat:
                 log.warning("%d messages could not be given back, this worker's lease had ended", len(lost))
 
-    async def _patiently(self, write: Callable[[Sequence[S]], T], what: Sequence[S], tries: int) -> tuple[T, bool]:
+    async def _patiently(
+        self, write: Callable[[Sequence[S]], Sequence[Delivery] | None], what: Sequence[S], tries: int
+    ) -> tuple[list[Delivery], bool]:
         """Run `write` in the writing thread, again and again while the store is down; tells also whether it was tried before.
 
         Then an attempt before may have been the one that did it: only its answer was lost. Stores of somebody else's may raise
         anything, at first maybe only because they are away: that is tried some `tries` times.
         """
-        pause = FIRST_PAUSE
+        pause, is_repeat = FIRST_PAUSE, False
         while True:
             try:
-                return await self._loop.run_in_executor(self._thread, _write, write, what), pause > FIRST_PAUSE
+                answer = await self._loop.run_in_executor(self._thread, _write, write, what)
+                return list(answer or ()), is_repeat
             except BrokerRefused:
                 raise
             except BrokerDown as error:
                 if self._abandoned:
                     raise
-                if pause == FIRST_PAUSE:
+                if not is_repeat:
                     log.error("Cannot write outcomes: %s. Trying again until it works", error)
+                is_repeat, what = True, what[error.accepted :]
+                pause = FIRST_PAUSE if error.accepted else pause
             except Exception:
                 tries -= 1
                 if tries <= 0:
                     raise
+                is_repeat = True
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
 
-def _write(write: Callable[[Sequence[S]], T], what: Sequence[S]) -> T:
+def _write(write: Callable[[Sequence[S]], Sequence[Delivery] | None], what: Sequence[S]) -> Sequence[Delivery] | None:
     try:
         return write(what)
     finally:

@@ -11,6 +11,7 @@ from umbel.errors import BrokerDown
 from umbel.states import READY_STATES
 from umbel.stores import fork
 from umbel.stores.backend import ResultBackend
+from umbel.stores.redis.budget import Budget
 from umbel.stores.redis.link import Link
 from umbel.stores.redis.listener import PAUSE, Heard, Listener
 from umbel.stores.redis.results import as_arguments, life, state_in
@@ -19,7 +20,6 @@ from umbel.stores.redis.server import Server
 from umbel.wire.result import Result
 
 AT_ONCE = 1000
-AT_ONCE_BYTES = 16 << 20
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Result).decode
 
@@ -33,6 +33,7 @@ class RedisBackend(ResultBackend):
         self.expires = expires
         self.prefix = prefix if not prefix or prefix[-1] in ":_-." else f"{prefix}_"
         self._link = Link(server)
+        self._budget = Budget()
         self._listener = Listener(self._link)
         self._closed = False
         self._store = Script({"P": "", "R": self.prefix}, "insist", "keep", "store")
@@ -46,20 +47,12 @@ class RedisBackend(ResultBackend):
         return f"{self.prefix}umbel-state-{id}"
 
     def store(self, results: Sequence[Result]) -> None:
-        batch: list[Result] = []
-        size = 0
-        for result in results:
-            batch.append(result)
-            size += len(result.document)
-            if len(batch) >= AT_ONCE or size > AT_ONCE_BYTES:
-                self._write(batch)
-                batch, size = [], 0
-        self._write(batch)
+        if results:
+            self._budget.carry([len(result.document) for result in results], lambda part: self._write(results[part]), AT_ONCE)
 
     def _write(self, results: Sequence[Result]) -> None:
-        if results:
-            arguments = [part for result in results for part in as_arguments(result)]
-            self._link.run(self._store, life(self.expires), *arguments)
+        arguments = [argument for result in results for argument in as_arguments(result)]
+        self._link.run(self._store, life(self.expires), *arguments)
 
     def fetch(self, ids: Collection[str]) -> dict[str, Result]:
         if not ids:

@@ -33,6 +33,7 @@ from umbel.stores.owner import new_owner
 from umbel.stores.redis import element, results
 from umbel.stores.redis.backend import RedisBackend
 from umbel.stores.redis.bindings import Bindings
+from umbel.stores.redis.budget import Budget
 from umbel.stores.redis.cemetery import Cemetery
 from umbel.stores.redis.depth import as_depth
 from umbel.stores.redis.element import PLAIN, URGENT, Written
@@ -43,6 +44,7 @@ from umbel.stores.redis.revoked import Revoked
 from umbel.stores.redis.script import Script
 from umbel.stores.redis.server import Server
 from umbel.stores.redis.watch import Watch
+from umbel.stores.slices import slices
 from umbel.wire.brief import encodable
 from umbel.wire.envelope import Envelope
 
@@ -137,6 +139,7 @@ class RedisBroker(Broker):
             steps=self._steps,
             timeout=visibility_timeout,
         )
+        self._budget = Budget()
         self._results: RedisBackend | None = None
         self._turns = itertools.count()
         self._lock = Lock()
@@ -156,14 +159,20 @@ class RedisBroker(Broker):
         return self._link.run(self._scripts[name], *arguments)
 
     def send(self, envelopes: Sequence[Envelope], *, within: float | None = None) -> None:
-        for start in range(0, len(envelopes), MOST_SENT):
-            until = None if within is None else clock.monotonic() + within
-            written = element.write(envelopes[start : start + MOST_SENT], self._steps, celery_workers=self._celery_workers)
-            try:
-                self._push(written, until)
-            except BrokerDown:
-                self._declared = set()  # the server may come back empty
-                raise
+        if len(envelopes) == 1:
+            self._send(envelopes, within)
+        elif envelopes:
+            sizes = [len(each.body) + len(each.headers) for each in envelopes]
+            self._budget.carry(sizes, lambda part: self._send(envelopes[part], within), MOST_SENT)
+
+    def _send(self, envelopes: Sequence[Envelope], within: float | None) -> None:
+        until = None if within is None else clock.monotonic() + within
+        written = element.write(envelopes, self._steps, celery_workers=self._celery_workers)
+        try:
+            self._push(written, until)
+        except BrokerDown:
+            self._declared = set()  # the server may come back empty
+            raise
 
     def _push(self, written: Sequence[Written], until: float | None) -> None:
         first = written[0]
@@ -181,9 +190,11 @@ class RedisBroker(Broker):
         written = element.write(envelopes, self._steps, celery_workers=self._celery_workers)
         arguments = [(each.stream, repr(each.number), *_as_arguments(one)) for each, one in zip(messages, written, strict=True)]
         accepted: list[bool] = []
-        for start in range(0, len(arguments), AT_ONCE):  # one by one: if they overtook each other, numbers would be passed over
-            batch = itertools.chain.from_iterable(arguments[start : start + AT_ONCE])
-            accepted += map(bool, self._run("once", REMEMBERED, ASTRAY, *batch))
+
+        def send(part: slice) -> None:  # one after the other: if they overtook each other, numbers would be passed over
+            accepted.extend(map(bool, self._run("once", REMEMBERED, ASTRAY, *itertools.chain.from_iterable(arguments[part]))))
+
+        self._budget.carry([len(one.element) for one in written], send, AT_ONCE)
         return accepted
 
     def _declare(self, queues: Iterable[str]) -> Iterator[Command]:
@@ -356,11 +367,20 @@ class RedisBroker(Broker):
     ) -> list[Delivery]:
         if not undone:
             return []
-        return self._lost_of(undone, "release", repr(delay or 0.0), int(counted), int(parked))
+        lost: list[Delivery] = []
+        parts = [*slices([len(each.envelope.body) for each in undone], most=AT_ONCE)]  # the server copies them
+        for part in reversed(parts):  # each goes in front of the one before
+            lost = self._lost_of(undone[part], "release", repr(delay or 0.0), int(counted), int(parked)) + lost
+        return lost
 
     def conclude(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
-        if not conclusions:
-            return []
+        lost: list[Delivery] = []
+        if conclusions:
+            self._budget.carry([each.size() for each in conclusions], lambda part: lost.extend(self._conclude(conclusions[part])))
+        return lost
+
+    def _conclude(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
+        """What goes over in one exchange, unless it is more than a script takes."""
         lost: list[Delivery] = []
         plain: list[Delivery] = []
         batch: list[Delivery] = []
@@ -371,17 +391,17 @@ class RedisBroker(Broker):
                 continue
             mine = self._ending(each)
             if len(arguments) + len(mine) > MOST_ARGUMENTS:
-                lost += self._conclude((), batch, arguments)
+                lost += self._end((), batch, arguments)
                 batch, arguments = [], []
             batch.append(each.delivery)
             arguments += mine
         while len(plain) > MOST_ARGUMENTS:
-            lost += self._conclude(plain[:MOST_ARGUMENTS], (), ())
+            lost += self._end(plain[:MOST_ARGUMENTS], (), ())
             plain = plain[MOST_ARGUMENTS:]
-        return lost + self._conclude(plain, batch, arguments)
+        return lost + self._end(plain, batch, arguments)
 
-    def _conclude(self, plain: Sequence[Delivery], others: Sequence[Delivery], arguments: Sequence[Any]) -> list[Delivery]:
-        """The same for deliveries of which nothing else is to be told, and for others, of which it is."""
+    def _end(self, plain: Sequence[Delivery], others: Sequence[Delivery], arguments: Sequence[Any]) -> list[Delivery]:
+        """End deliveries of which nothing else is to be told, and others, of which it is; gives those that were not held."""
         if len(arguments) > MOST_FOR_ONE:
             raise BrokerRefused(
                 f"task {others[0].envelope.id} leads to more messages at once than Redis takes: send them in parts"
@@ -422,8 +442,20 @@ class RedisBroker(Broker):
         return self._revoked.behind(after)
 
     def recover(self) -> Recovered:
+        done, is_over = Recovered(), False
+        while not is_over:
+            try:
+                is_over = self._recover(done)
+            except BrokerDown:
+                if done == Recovered():
+                    raise
+                break  # the rest is for the next time
+        return done
+
+    def _recover(self, done: Recovered) -> bool:
+        """Take as much as one script may, and add it to what is done; true if that was all."""
         with self._handouts.asking() as handout:
-            returned, stale, lost, when, stranded = self._run(
+            returned, stale, lost, when, is_over, stranded = self._run(
                 "recover",
                 *(self.owner, self._lease, int(self._known), handout),
                 *(self._max_deliveries, self._visibility_timeout),
@@ -436,11 +468,13 @@ class RedisBroker(Broker):
                 field = packed_field.decode()
                 _, step, queue = field.split(" ", 2)
                 taken.append((packed, queue, step, field, float(when)))
-            if stale:
+            if stale and is_over:
                 returned += self._leftovers.restore()
             found = self._deliveries(taken)
             self._revoked.look_up(found)
-            return Recovered(returned, found)
+        done.returned += returned
+        done.stranded += found
+        return bool(is_over)
 
     def queues(self) -> list[str]:
         known = {row[0].decode() for row in self._run("survey")}
@@ -481,7 +515,8 @@ class RedisBroker(Broker):
         quiet = self._stop_waiting()
         if self._known:
             with contextlib.suppress(BrokerError):  # the lease ends by itself, and others then recover what was held
-                self._run("leave", self.owner, int(quiet))
+                while not self._run("leave", self.owner, int(quiet)):
+                    pass
                 self._known = False
         self._link.close()
 

@@ -5,11 +5,12 @@
 --   P<queue>SEP<+1 to +9>          list    more urgent ones, sent by umbel
 --   Pumbel.later.<queue>           zset    "<step> <order> <element>" by the time when it is due
 --   Pumbel.soonest.<queue>         string  when the next of them is due; expires soon after it
---   Pumbel.owners                  zset    owners by the end of their lease
+--   Pumbel.owners                  zset    owners by the end of their lease; "<owner>~<when>" is what a dead one has left
 --   Pumbel.held.<owner>            hash    "<handout>.<number> <step> <queue>" -> element; given back when the lease ends
 --   Pumbel.begun.<owner>           set     those of them that run with early acknowledgement
 --   Pumbel.unheard.<owner>         set     hand-outs whose replies never reached the owner; expires
---   Pumbel.intakes                 zset    "<owner> <queue>" by the time until when a wait may fill the intake
+--   Pumbel.intakes                 zset    "<owner> <queues in JSON>" by the time until when a wait may fill these intakes; '' by
+--                                          the time when somebody last looked for those whose owner is gone
 --   Pumbel.intake.<owner> <queue>  list    what a wait has just moved; given back when the owner is gone
 --   Pumbel.dead                    stream  dead letters: element, queue, step, reason, when, attempt
 --   Pumbel.dead.count              hash    queue -> how many of them
@@ -54,8 +55,8 @@ local function place(field) return string.match(field, '^%S+ (%S+) (.*)$') end
 -- What befell an element before: attempts, begun, parked, due, and the element without it.
 local function past(element)
   local attempts, was_begun, parked, due, rest =
-    string.match(element, '^{"umbel": ?%[(%d+), ?(%d), ?([^,%]]+), ?([^,%]]+)%], ?(.*)$')
-  if attempts then return tonumber(attempts), was_begun, parked, due, '{' .. rest end
+    string.match(element, '^{"umbel": ?%[(%d+), ?(%d), ?([^,%]]+), ?([^,%]]+)%], ?()')
+  if attempts then return tonumber(attempts), was_begun, parked, due, '{' .. string.sub(element, rest) end
   return 0, '0', 'null', 'null', element
 end
 
@@ -104,18 +105,37 @@ local function put(queue, step, element, due, order, time)
   end
 end
 
--- Fields of a hash of held elements in the order of their hand-out, each with its element.
+-- What is held, the last hand-out first: field and number of each.
 local function all_held(owner)
-  local flat, found = redis.call('HGETALL', held(owner)), {}
-  for i = 1, #flat, 2 do
-    local handout, number = string.match(flat[i], '^(%d+)%.(%d+)')
-    found[#found + 1] = {flat[i], flat[i + 1], tonumber(handout), tonumber(number)}
+  local found = {}
+  for i, field in ipairs(redis.call('HKEYS', held(owner))) do
+    local handout, number = string.match(field, '^(%d+)%.(%d+)')
+    found[i] = {field, tonumber(handout), tonumber(number)}
   end
   table.sort(found, function(a, b)
-    if a[3] ~= b[3] then return a[3] < b[3] end
-    return a[4] < b[4]
+    if a[2] ~= b[2] then return a[2] > b[2] end
+    return a[3] > b[3]
   end)
   return found
+end
+
+-- How much one script may still move: others wait meanwhile.
+local left = {count = 1000, bytes = 4194304}
+local function may_go_on() return left.count > 0 and left.bytes > 0 end
+
+-- Lets `move` have each field and element that the owner holds, the last first, so that the first is at last in front.
+-- True if that was all; else it was enough for one script.
+local function empty_hands(owner, move)
+  for _, each in ipairs(all_held(owner)) do
+    if not may_go_on() then return false end
+    local field = each[1]
+    local element = redis.call('HGET', held(owner), field)
+    move(field, element)
+    redis.call('HDEL', held(owner), field)
+    left.count, left.bytes = left.count - 1, left.bytes - #element
+  end
+  redis.call('DEL', held(owner), begun(owner))
+  return true
 end
 
 -- What went out under these numbers goes back, as the owner never heard of it.
@@ -127,12 +147,11 @@ local function take_back(owner, numbers)
   end
   if not next(void) then return end
   redis.call('EXPIRE', unheard(owner), 3600)
-  local found = all_held(owner)
-  for i = #found, 1, -1 do
-    local field, element, handout = unpack(found[i])
-    if void[handout] then
+  for _, each in ipairs(all_held(owner)) do
+    local field = each[1]
+    if void[each[2]] then
       local step, queue = place(field)
-      give_back(queue, step, element)
+      give_back(queue, step, redis.call('HGET', held(owner), field))
       redis.call('HDEL', held(owner), field)
     end
   end
@@ -145,6 +164,19 @@ local function is_void(owner, handout) return redis.call('SISMEMBER', unheard(ow
 local function empty_intake(owner, queue)
   local source = intake(owner, queue)
   while redis.call('LLEN', source) > 0 do redis.call('LMOVE', source, list(queue, '0'), 'LEFT', 'RIGHT') end
+end
+
+local function forget_wait(member)
+  redis.call('ZREM', INTAKES, member)
+  if redis.call('ZCARD', INTAKES) == 1 then redis.call('ZREM', INTAKES, '') end
+end
+
+-- Lets `look` have each wait that may be on: its member, its owner, and its queues.
+local function each_wait(look)
+  for _, member in ipairs(redis.call('ZRANGE', INTAKES, 0, -1)) do
+    local owner, start = string.match(member, '^(%S+) ()')
+    if owner then look(member, owner, cjson.decode(string.sub(member, start))) end -- all but ''
+  end
 end
 
 local function unbury(key, queue)

@@ -45,6 +45,8 @@ STALE = 1.0
 """Seconds after which an idle connection is looked at before it is used: the server may have closed it."""
 LONGEST = 512 << 20
 """The server takes no string of this length or more."""
+CHUNK = 1 << 18
+"""Bytes that are sent at once: each gets the whole patience, so that a time-out means that nothing moved."""
 GULP = 1 << 18
 """Bytes read at once, if so many have come. Between two reads a busy process may have other threads run."""
 AWAKE = 100e-6
@@ -109,9 +111,10 @@ class Wire:
         connection = self._connection
         try:
             packed = [_pack(tuple(command)) for command in commands] if _pack else connection.pack_commands(commands)
-            for part in [packed] if self._until is None else ([each] for each in packed):
-                self._hurry()
-                connection.send_packed_command(part, check_health=False)
+            for piece in packed:
+                for part in [piece] if len(piece) <= CHUNK else _chunks(piece):
+                    self._hurry()
+                    connection.send_packed_command([part], check_health=False)
         except _NATIVE as error:
             raise self._translated(error) from error
 
@@ -180,7 +183,7 @@ class Wire:
         left = self._until - clock.monotonic()
         if left <= 0:
             self.close()
-            raise BrokerDown(f"{self._url} does not answer in time")
+            raise BrokerDown(f"{self._url} does not answer in time") from TimeoutError()
         if not left * 0.98 <= self._timeout <= left * 1.02:  # to set it takes longer than to send and to read a short answer
             self._timeout = left
             self._socket().settimeout(left)
@@ -437,6 +440,16 @@ def run_on(wire: Wire, script: Script, arguments: Sequence[Any]) -> Any:
 def spelled(command: Command) -> Command:
     """With a script called by its digest."""
     return ("EVALSHA", command[0].digest, 0, *command[1:]) if isinstance(command[0], Script) else command
+
+
+def _chunks(piece: bytes) -> Iterator[memoryview]:
+    view = memoryview(piece)
+    return (view[start : start + CHUNK] for start in range(0, len(piece), CHUNK))
+
+
+def is_slow(error: BrokerError) -> bool:
+    """True if the server, or the way to it, took too long."""
+    return isinstance(error.__cause__, TimeoutError | exceptions.TimeoutError)
 
 
 def is_no_script(error: BrokerError) -> bool:

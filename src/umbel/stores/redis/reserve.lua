@@ -3,7 +3,7 @@
 -- owner lease known handout unheard limit turn watch is_new queue...
 -- Gives {1 if the lease was lost, seconds until the next is due or false, how many waits are on, revoked.mark or false, the time,
 -- {queue, step, {element...}...}...}
-local AT_ONCE, MOST_BYTES, CHUNK = 1000, 16777216, 100
+local AT_ONCE, MOST_BYTES, CHUNK, FIRST = 1000, 4194304, 100, 8
 local owner, lease, known, handout = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local limit, turn, watch = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local is_new, queues = ARGV[9] == '1', {unpack(ARGV, 10)}
@@ -16,9 +16,9 @@ local function wake(queue, time)
     if #due == 0 then break end
     redis.call('LLEN', list(queue, '0')) -- an error before anything has moved, if another program uses the key
     for _, member in ipairs(due) do
-      local step, element = string.match(member, '^(%S+) %S+ (.*)$')
-      redis.call('LPUSH', list(queue, step), element)
-      bytes = bytes + #element
+      local step, start = string.match(member, '^(%S+) %S+ ()')
+      redis.call('LPUSH', list(queue, step), string.sub(member, start))
+      bytes = bytes + #member
     end
     redis.call('ZREMRANGEBYRANK', later(queue), 0, #due - 1)
     count = count + #due
@@ -89,7 +89,9 @@ local mine = held(owner)
 local function take(group, key, queue, step, count)
   local behind = ' ' .. step .. ' ' .. queue
   while count > 0 and bytes < MOST_BYTES do
-    local elements = redis.call('RPOP', key, math.min(count, CHUNK))
+    -- The first few tell how long they are, and so how many more fit.
+    local fit = number == 0 and FIRST or math.floor((MOST_BYTES - bytes) * number / bytes)
+    local elements = redis.call('RPOP', key, math.max(math.min(count, CHUNK, fit), 1))
     local pairs = {}
     for i, element in ipairs(elements) do
       bytes = bytes + #element
@@ -119,9 +121,12 @@ if number == 0 then
     local due, told = next_due(queue), redis.call('GET', soonest(queue))
     if told ~= (due and string.format('%.6f', due) or false) then tell_soonest(queue, due, time) end
     if due and (not first or due < first) then first = due end
-    if watch > 0 then redis.call('ZADD', INTAKES, time + watch, owner .. ' ' .. queue) end
+  end
+  if watch > 0 then
+    redis.call('ZADD', INTAKES, time + watch, owner .. ' ' .. cjson.encode(queues))
+    redis.call('ZADD', INTAKES, 'NX', 0, '')
   end
   if first then reply[2] = string.format('%.6f', first - time) end
-  reply[3] = math.ceil(redis.call('ZCOUNT', INTAKES, time, '+inf') / #queues)
+  reply[3] = redis.call('ZCOUNT', INTAKES, time, '+inf')
 end
 return reply

@@ -7,11 +7,10 @@ for _, owner in ipairs(redis.call('ZRANGE', OWNERS, 0, -1)) do
     holds[queue] = (holds[queue] or 0) + 1
   end
 end
-local intakes = {}
-for _, member in ipairs(redis.call('ZRANGE', INTAKES, 0, -1)) do
-  local who, queue = string.match(member, '^(%S+) (.*)$')
-  intakes[queue] = (intakes[queue] or 0) + redis.call('LLEN', intake(who, queue))
-end
+local moved = {}
+each_wait(function(_, owner, queues)
+  for _, queue in ipairs(queues) do moved[queue] = (moved[queue] or 0) + redis.call('LLEN', intake(owner, queue)) end
+end)
 
 -- Tag and due time of the element that is ready longest, of those that tell it: the tag of one of umbel's own says when it was
 -- made, a tag of Celery's does not. What lies before the first that does is older still.
@@ -28,7 +27,7 @@ end
 
 if #asked == 0 then asked = redis.call('SMEMBERS', QUEUES) end
 for _, queue in ipairs(asked) do
-  local ready, ages = intakes[queue] or 0, {}
+  local ready, ages = moved[queue] or 0, {}
   for _, step in ipairs(ORDER) do
     ready = ready + redis.call('LLEN', list(queue, step))
     ages[#ages + 1] = eldest(queue, step)

@@ -13,6 +13,7 @@ from umbel import clock
 from umbel.errors import BrokerRefused
 from umbel.states import READY_STATES, SUCCESS, may_replace
 from umbel.stores.backend import ResultBackend
+from umbel.stores.slices import slices
 from umbel.stores.sqlite import broom, chords, pack
 from umbel.stores.sqlite.file import file_at
 from umbel.stores.sqlite.pack import from_json, to_json
@@ -118,7 +119,7 @@ def keep(connection: sqlite3.Connection, results: Sequence[Result], now: float, 
         connection.execute(_KEEP, (result.id, result.state, result.document, until, now))
         return
     for group in _fold(results):
-        for part in pack.slices([len(result.document) for result in group]):
+        for part in slices([len(result.document) for result in group], pack.JOINED_BYTES):
             joined, marks = pack.join([result.document for result in group[part]])
             ids = dict(zip([result.id for result in group[part]], marks, strict=True))
             connection.execute(_KEEP_MANY, (group[0].state, joined, until, pack.text(ids), now))

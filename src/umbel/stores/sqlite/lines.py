@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from umbel.errors import BrokerRefused
+from umbel.stores.slices import slices
 from umbel.stores.sqlite import pack, revoked
 from umbel.stores.sqlite.schema import LINE_BITS, SEGMENTS
 from umbel.wire.envelope import Envelope
@@ -128,7 +129,7 @@ def put(connection: sqlite3.Connection, mail: Mail, now: float) -> None:
         number, due, end = _segment(connection, key)
         if due is not None and due <= now:
             end = wake(connection, number, end, now)
-        for part in pack.slices(list(map(len, blobs))):
+        for part in slices(list(map(len, blobs)), pack.JOINED_BYTES):
             joined, marks = pack.join(blobs[part])
             connection.execute(_APPEND, (end + part.start, now, joined, pack.text(marks)))
     for key, items in mail.later.items():
@@ -154,7 +155,7 @@ def _new_segment(connection: sqlite3.Connection, name: Key) -> tuple[int, None, 
 def _keep(connection: sqlite3.Connection, segment: int, items: Sequence[tuple[float, bytes]]) -> None:
     """Keep them until they are due."""
     blobs = [blob for _, blob in items]
-    for part in pack.slices(list(map(len, blobs))):
+    for part in slices(list(map(len, blobs)), pack.JOINED_BYTES):
         joined, marks = pack.join(blobs[part])
         dues = [due for due, _ in items[part]]
         connection.execute(_KEEP, (segment, joined, pack.text(list(zip(marks, dues, strict=True)))))

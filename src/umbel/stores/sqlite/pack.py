@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+JOINED_BYTES = 64 << 20
+"""In one parameter, save for a single blob: SQLite takes up to a gigabyte at once."""
 SIZE_BITS = 31
 NANO = 1_000_000_000
 
@@ -54,15 +56,3 @@ def whole(seconds: float) -> int:
 def moment(nanoseconds: int) -> float:
     """The moment again, to the last bit if it is one since 1971: floats stand wider apart there."""
     return nanoseconds / NANO
-
-
-def slices(sizes: Sequence[int], limit_bytes: int = 64 << 20) -> Iterator[slice]:
-    """Runs that together stay below `limit_bytes` (a single one may be longer): SQLite takes up to a gigabyte at once."""
-    start = total = 0
-    for index, size in enumerate(sizes):
-        total += size
-        if total > limit_bytes and index > start:
-            yield slice(start, index)
-            start, total = index, size
-    if start < len(sizes):
-        yield slice(start, len(sizes))

@@ -10,6 +10,7 @@ from typing import Any
 
 from umbel import clock
 from umbel.stores.schedule import ASTRAY, FORGOTTEN, Changes, Leader, Row, ScheduleStore, Ticks, first_version
+from umbel.stores.slices import slices
 from umbel.stores.sqlite import pack
 from umbel.stores.sqlite.file import file_at
 
@@ -65,7 +66,7 @@ class SqliteScheduleStore(ScheduleStore):
         now = pack.whole(clock.now())
         with self._file as connection:
             latest = _latest(connection)
-            for part in pack.slices(list(map(len, definitions))):
+            for part in slices(list(map(len, definitions)), pack.JOINED_BYTES):
                 joined, marks = pack.join(definitions[part])
                 values = (self.name, latest + 1, joined, now, pack.text(list(zip(names[part], marks, strict=True))))
                 if connection.execute(_SAVE, values).rowcount:

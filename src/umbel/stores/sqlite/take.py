@@ -14,6 +14,7 @@ import msgspec
 from umbel import clock
 from umbel.stores.broker import Delivery
 from umbel.stores.share import share
+from umbel.stores.slices import slices
 from umbel.stores.sqlite import pack, revoked
 from umbel.stores.sqlite.lines import Segment, decode, opened, start
 from umbel.stores.sqlite.pack import from_json, to_json
@@ -110,7 +111,7 @@ def _fit(
     connection: sqlite3.Connection, found: Sequence[int], sizes: Sequence[int], glued: bytes | None
 ) -> tuple[list[int], list[bytes]]:
     """As many as fit into `TAKE_BYTES` (at least one), the long ones out of their own rows."""
-    fitting = next(pack.slices(sizes, TAKE_BYTES), slice(0))
+    fitting = next(slices(sizes, TAKE_BYTES), slice(0))
     places, blobs = list(found[fitting]), pack.split(glued or b"", [size if size <= SMALL_BYTES else 0 for size in sizes])
     return places, [
         read(connection, place) if size > SMALL_BYTES else blob
