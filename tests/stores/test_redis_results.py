@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import resource
 import threading
 
 import pytest
+from tests.servers.proxy import standing_before
 from tests.servers.redis import running
 
 from umbel import Umbel
 from umbel.errors import BrokerDown, TimeoutError
+from umbel.stores.redis import backend as backends
 from umbel.stores.redis import listener
 from umbel.stores.url import open_backend
 from umbel.testing.waiting import patience, until
@@ -129,3 +133,59 @@ def _stored(backend, results) -> bool:
     except BrokerDown:
         return False
     return True
+
+
+@pytest.fixture
+def many_open_files():
+    """So many that all that are opened from now on have numbers that `select` does not take."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2048:
+        pytest.skip("this user may not open so many files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (2048, hard))
+    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    yield
+    for file in files:
+        os.close(file)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_listener_with_more_than_a_thousand_open_files_hears_through_an_outage(
+    redis_server, redis_url, many_open_files, open_one
+):
+    other = open_one()
+    with standing_before(redis_server.port) as proxy:
+        waiting = open_backend(f"redis://127.0.0.1:{proxy.port}/0", expires=60)
+        found = {}
+        thread = threading.Thread(target=lambda: found.update(waiting.wait(["a"], 20)))
+        thread.start()
+        until(lambda: b"celery-task-meta-a" in redis_server.ask("PUBSUB", "CHANNELS"))
+        proxy.refuse()
+        proxy.cut()
+        other.store([encode("a", "SUCCESS", 1)])
+        proxy.admit()
+        thread.join(20)
+        assert set(found) == {"a"}
+        waiting.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("kind", [ValueError, SystemExit])
+def test_a_listener_that_dies_is_made_anew(redis_server, open_one, monkeypatch, kind):
+    monkeypatch.setattr(backends, "SILENT", 0.05)
+    waiting, other, deaths = open_one(), open_one(), []
+    change = listener.Listener._change
+
+    def fail_once(self, wire):
+        if not deaths:
+            deaths.append(self._thread)
+            raise kind("it has a bad day")
+        change(self, wire)
+
+    monkeypatch.setattr(listener.Listener, "_change", fail_once)
+    found = {}
+    thread = threading.Thread(target=lambda: found.update(waiting.wait(["a"], 20)))
+    thread.start()
+    until(lambda: deaths and b"celery-task-meta-a" in redis_server.ask("PUBSUB", "CHANNELS"))
+    other.store([encode("a", "SUCCESS", 1)])
+    thread.join(20)
+    assert set(found) == {"a"}

@@ -13,7 +13,7 @@ from umbel.stores import fork
 from umbel.stores.backend import ResultBackend
 from umbel.stores.redis.budget import Budget
 from umbel.stores.redis.link import Link
-from umbel.stores.redis.listener import PAUSE, Heard, Listener
+from umbel.stores.redis.listener import PAUSE, SILENT, Heard, Listener
 from umbel.stores.redis.results import as_arguments, life, state_in
 from umbel.stores.redis.script import Script
 from umbel.stores.redis.server import Server
@@ -102,8 +102,9 @@ class RedisBackend(ResultBackend):
             left = until - clock.monotonic()
             if left <= 0:
                 break
-            fresh |= heard.wait(left if trouble is None else min(left, PAUSE))
+            fresh |= heard.wait(min(left, SILENT if trouble is None else PAUSE))
             if not fresh:
+                self._listener.check()
                 continue
             try:
                 if found := self._look(names, fresh):

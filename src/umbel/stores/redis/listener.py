@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
-import select
+import logging
+import selectors
+import socket
 import threading
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
@@ -19,6 +20,8 @@ from collections.abc import Collection, Iterator, Mapping
 from umbel import clock
 from umbel.errors import BrokerError
 from umbel.stores.redis.link import Link, Wire
+
+log = logging.getLogger("umbel.stores")
 
 PAUSE = 0.2
 """Seconds between attempts to reach a server that is away."""
@@ -28,6 +31,9 @@ IDLE = 5.0
 """Seconds without any channel, after which the thread ends and its connection is closed."""
 SILENT = 10.0
 """Seconds of silence after which the server is asked whether it is still there."""
+
+Bell = tuple[socket.socket, socket.socket]
+"""What the thread listens to beside the server, and what the others ring it with."""
 
 
 class Heard:
@@ -79,7 +85,7 @@ class Listener:
         """Those for which nobody waits, and since when; the longest first."""
         self._news = itertools.count(1)
         self._thread: threading.Thread | None = None
-        self._bell: tuple[int, int] | None = None
+        self._bell: Bell | None = None
         self._closed = False
 
     def marks(self, names: Collection[bytes]) -> dict[bytes, int]:
@@ -141,27 +147,36 @@ class Listener:
             pass
 
     def _ring(self) -> None:
-        """Let the thread know that there are new channels; start it if there is none."""
-        if self._thread is None:
-            self._bell = os.pipe()
-            os.set_blocking(self._bell[1], False)
+        """Let the thread know that there are new channels; start it if there is none, or none any more."""
+        if self._thread is None or not self._thread.is_alive():
+            self._bell = socket.socketpair()
+            self._bell[1].setblocking(False)
             self._thread = threading.Thread(target=self._run, args=(self._bell,), name="umbel-results", daemon=True)
             self._thread.start()
         elif self._bell is not None:
-            with contextlib.suppress(BlockingIOError):  # it is full of rings
-                os.write(self._bell[1], b"!")
+            with contextlib.suppress(OSError):  # it is full of rings
+                self._bell[1].send(b"!")
 
-    def _run(self, bell: tuple[int, int]) -> None:
-        while True:
-            try:
-                if self._listen(bell[0]):
+    def check(self) -> None:
+        """Begin anew if the thread has died: nothing that was told since then was heard."""
+        with self._lock:
+            if self._thread is not None and not self._thread.is_alive() and not self._closed:
+                self._ring()
+
+    def _run(self, bell: Bell) -> None:
+        with bell[0], bell[1]:
+            bell[0].settimeout(PAUSE)
+            while True:
+                try:
+                    if self._listen(bell[0]):
+                        break
+                except BrokerError:
+                    _rung(bell[0])
+                except Exception:  # or all who wait would do so in vain
+                    log.exception("Listening for results has failed, and begins anew")
+                    _rung(bell[0])
+                if self._is_over():
                     break
-            except BrokerError:
-                select.select([bell[0]], [], [], PAUSE)
-            if self._is_over():
-                break
-        for end in bell:
-            os.close(end)
 
     def _is_over(self) -> bool:
         """True if the thread is to end; it is then no longer known."""
@@ -174,7 +189,7 @@ class Listener:
             self._thread = self._bell = None
             return True
 
-    def _listen(self, bell: int) -> bool:
+    def _listen(self, bell: socket.socket) -> bool:
         """Listen on one connection until nobody waits any more: then True."""
         wire = self._link.open()
         try:
@@ -195,10 +210,13 @@ class Listener:
                 channel.news = 0
             self._new = set(self._channels)
 
-    def _talk(self, wire: Wire, bell: int) -> bool:
-        poll = select.poll()
-        poll.register(wire.fileno(), select.POLLIN)
-        poll.register(bell, select.POLLIN)
+    def _talk(self, wire: Wire, bell: socket.socket) -> bool:
+        with selectors.DefaultSelector() as selector:
+            selector.register(wire, selectors.EVENT_READ)
+            selector.register(bell, selectors.EVENT_READ)
+            return self._listen_to(wire, bell, selector)
+
+    def _listen_to(self, wire: Wire, bell: socket.socket, selector: selectors.BaseSelector) -> bool:
         asked = False
         idle_since = silent_since = clock.monotonic()
         while True:
@@ -211,10 +229,10 @@ class Listener:
                     return True
                 continue
             patience = LINGER if self._left else SILENT if self._channels else IDLE
-            ready = [number for number, _ in poll.poll(patience * 1000)]
+            ready = [key.fileobj for key, _ in selector.select(patience)]
             if bell in ready:
-                os.read(bell, 65536)
-            if wire.fileno() in ready:
+                _rung(bell)
+            if wire in ready:
                 self._hear(wire)
                 asked, silent_since = False, clock.monotonic()
             elif self._channels and clock.monotonic() - silent_since >= SILENT:
@@ -259,7 +277,13 @@ class Listener:
                     heard.tell()
             thread = self._thread
             if self._bell is not None:
-                with contextlib.suppress(BlockingIOError):
-                    os.write(self._bell[1], b"!")
+                with contextlib.suppress(OSError):
+                    self._bell[1].send(b"!")
         if thread is not None and thread is not threading.current_thread():
             thread.join(0.5)  # the whole is to take less than a second, also on a busy machine
+
+
+def _rung(bell: socket.socket) -> None:
+    """Wait a moment for rings, and hear them."""
+    with contextlib.suppress(TimeoutError):
+        bell.recv(65536)
