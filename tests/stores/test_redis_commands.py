@@ -22,12 +22,12 @@ from umbel.wire.result import Result, encode
 DOCS = Path(__file__).parents[2] / "docs" / "how-to" / "redis.md"
 
 SINCE = {
-    "1.0": "auth decr del exists expire get keys mget ping rename rpop select set smembers srem ttl type zadd zcard zscore",
+    "1.0": "auth decr del exists expire get info keys mget ping rename rpop select set smembers srem ttl type zadd zcard zscore",
     "1.2": "rpoplpush zcount zincrby zrange zrangebyscore zrank zrem",
     "2.0": "hdel hexists hget hgetall hincrby hkeys hlen hmget hset hsetnx publish subscribe unsubscribe zremrangebyrank",
     "2.2": "linsert persist zrevrangebyscore",
     "2.4": "getrange",
-    "2.6": "eval evalsha pexpire pttl time",
+    "2.6": "client|setname eval evalsha pexpire pttl time",
     "2.8": "scan zscan",
     "4.0": "unlink",
     "5.0": "client|id client|unblock xadd xdel xlen xrange",
@@ -79,6 +79,7 @@ def test_the_documented_user_needs_no_more(tmp_path):
         assert results.arrive("chord", 1, [(0, Result("x", "SUCCESS", b"1"))])
         results.store([encode("x", "SUCCESS", 1)])
         results.forget(["x"])
+        assert broker.doubts() == []
         assert ids(broker.reserve(["q", "other"], 1, 2))
         assert broker.reserve(["nothing"], 1, 0.05) == []  # waits, and asks to be told of changes
         until(lambda: other.recover().returned)

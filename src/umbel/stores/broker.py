@@ -261,6 +261,10 @@ class Broker(ABC):
     def discard(self, keys: Sequence[str]) -> int:
         """Delete dead letters for good; tells how many there were."""
 
+    def doubts(self) -> list[str]:
+        """What endangers what is kept here, in words for people: each worker asks at its start, and tells."""
+        return []
+
     def keeps(self, backend: ResultBackend) -> bool:
         """True if `conclude` writes results of `backend` in its own atomic step, because both are one store."""
         return False

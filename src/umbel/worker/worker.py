@@ -322,6 +322,8 @@ class Worker:
         """Register with the store; purge if that was asked for."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self.broker.renew, self.app.conf.broker_lease)
+        for doubt in await loop.run_in_executor(None, self.broker.doubts):
+            log.error("%s", doubt)
         if self._purge:
             counts = [await loop.run_in_executor(None, self.broker.purge, queue) for queue in self.queues]
             log.warning("Purged %d messages", sum(counts))

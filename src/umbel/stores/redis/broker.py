@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -500,6 +501,17 @@ class RedisBroker(Broker):
 
     def discard(self, keys: Sequence[str]) -> int:
         return self._cemetery.dig("discard", keys)
+
+    def doubts(self) -> list[str]:
+        try:
+            memory = self._link.ask("INFO", "memory")
+        except BrokerRefused:  # this user is not to know
+            return []
+        policy = re.search(rb"maxmemory_policy:(\S+)", memory)
+        if policy is None or policy[1] == b"noeviction":
+            return []
+        told = f"its maxmemory-policy is {policy[1].decode()}; set it to noeviction"
+        return [f"{self.url} may throw away messages, results and leases when its memory is full: {told}"]
 
     def keeps(self, backend: ResultBackend) -> bool:
         """True for a backend on the same server, whatever its database."""

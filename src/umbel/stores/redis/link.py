@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 import select
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -39,8 +40,8 @@ from umbel.stores.redis.trouble import refusal
 Command = Sequence[Any]
 """Words and arguments; or a `Script` and its arguments."""
 
-KEPT = 8
-"""Idle connections that are kept."""
+KEPT, UNUSED = 8, 60.0
+"""Idle connections that are kept in any case; more only as long as all were in use at once within so many seconds."""
 STALE = 1.0
 """Seconds after which an idle connection is looked at before it is used: the server may have closed it."""
 LONGEST = 512 << 20
@@ -64,7 +65,7 @@ _SocketConnection: Any = connections.UnixDomainSocketConnection
 
 _OPTIONS = {name for kind in _Connection.__mro__ for name in inspect.signature(kind).parameters}
 _QUIET: dict[str, Any] = {"driver_info": None} if "driver_info" in _OPTIONS else {"lib_name": None, "lib_version": None}
-"""No name for the server to show: that would be two more round trips for each connection."""
+"""No name of a library for the server to show: that would be two more round trips for each connection."""
 
 
 class Wire:
@@ -89,8 +90,12 @@ class Wire:
         if greeting:
             try:
                 self.say(*greeting)
-                for _ in greeting:
-                    self.hear()
+                for command in greeting:
+                    try:
+                        self.hear()
+                    except BrokerRefused as error:
+                        if command[0] != "CLIENT" or not is_unknown(error):
+                            raise
             except BrokerError:
                 self.close()
                 raise
@@ -195,9 +200,13 @@ class Wire:
         self._until = None
         self._used = clock.monotonic()
 
+    def idle_for(self) -> float:
+        """Seconds since it was last used."""
+        return clock.monotonic() - (self._used or 0.0)
+
     def is_stale(self) -> bool:
         """True if the server has closed it meanwhile, as far as can be seen from here."""
-        if clock.monotonic() - (self._used or 0.0) < STALE:
+        if self.idle_for() < STALE:
             return False
         try:
             return self.has_more()
@@ -253,7 +262,7 @@ class Link:
 
     def __init__(self, server: Server):
         self.server = server
-        self._idle: list[Wire] = []  # appended and popped only: both are atomic
+        self._idle: list[Wire] = []  # the one that was used last stands last; appended and popped only: both are atomic
         fork.watch(self)
 
     def ask(self, *command: Any, until: float | None = None) -> Any:
@@ -295,11 +304,19 @@ class Link:
                 self._forget()  # most likely the others are as dead
         elif error is not None:
             wire.close()  # it was left in the middle of an exchange
-        if wire.is_open and len(self._idle) < KEPT:
+        if wire.is_open:
             wire.rest(self.server.timeout)
             self._idle.append(wire)
+            if len(self._idle) > KEPT:
+                self._close_unused()
         else:
             wire.close()
+
+    def _close_unused(self) -> None:
+        """Close the one that was used longest ago, if that is long ago: who needs one takes the last that was given back."""
+        with contextlib.suppress(IndexError):  # others take them meanwhile
+            if self._idle[0].idle_for() > UNUSED:
+                self._idle.pop(0).close()
 
     def _take(self, until: float | None) -> Wire:
         while True:
@@ -416,13 +433,14 @@ def _open(server: Server, end: float) -> Wire:
 
 
 def _greeting(server: Server) -> Iterator[Command]:
-    """Who it is, and which database it wants: as one exchange, where redis-py takes one for each."""
+    """Who it is, which database it wants, and its name: as one exchange, where redis-py takes one for each."""
     if server.user:
         yield "AUTH", server.user, server.password or ""
     elif server.password:
         yield "AUTH", server.password
     if server.db:
         yield "SELECT", server.db
+    yield "CLIENT", "SETNAME", f"umbel:{socket.gethostname()}:{os.getpid()}"
 
 
 def run_on(wire: Wire, script: Script, arguments: Sequence[Any]) -> Any:
@@ -445,6 +463,11 @@ def spelled(command: Command) -> Command:
 def _chunks(piece: bytes) -> Iterator[memoryview]:
     view = memoryview(piece)
     return (view[start : start + CHUNK] for start in range(0, len(piece), CHUNK))
+
+
+def is_unknown(error: BrokerError) -> bool:
+    """True if the server, or a proxy before it, does not know the command, or does not let this user call it."""
+    return isinstance(error.__cause__, exceptions.NoPermissionError) or "unknown" in str(error).lower()
 
 
 def is_slow(error: BrokerError) -> bool:
