@@ -14,7 +14,7 @@ from umbel.stores.broker import Delivery
 from umbel.wire import protocol
 from umbel.wire.envelope import Envelope
 from umbel.wire.message import Headers, Message
-from umbel.worker.judge import FIRST_PARK, PARK, Judge, Judgement, Rules, Verdict
+from umbel.worker.judge import FIRST_PARK, PARK, STRANGERS, Judge, Judgement, Rules, Verdict
 from umbel.worker.ticket import Ticket
 from umbel.worker.worker import rate_limits
 
@@ -164,6 +164,20 @@ def test_an_unknown_task_is_left_to_others_first() -> None:
     assert found.verdict is Verdict.PARKED
     assert found.wait == FIRST_PARK
     assert "nobody.knows" in found.reason
+
+
+def test_of_many_of_one_name_so_many_are_looked_at_again_each_second() -> None:
+    the_judge = judge()
+    waits = sorted(judgement(the_judge.judge(delivery("nobody.knows"))).wait for _ in range(2000))
+    assert len([wait for wait in waits if wait < 10]) <= 10 * STRANGERS
+    assert waits[-1] == pytest.approx(2000 / STRANGERS, abs=2)
+    assert judgement(the_judge.judge(delivery("nobody.knows.either"))).wait == FIRST_PARK
+
+
+def test_they_are_buried_at_their_time_however_many_they_are() -> None:
+    the_judge = judge(unknown_ttl=10.0)
+    waits = [judgement(the_judge.judge(delivery("no", parked=clock.now() - 4))).wait for _ in range(2000)]
+    assert max(waits) <= 6
 
 
 def test_it_is_left_for_longer_each_time() -> None:

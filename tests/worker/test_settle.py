@@ -311,3 +311,9 @@ def test_it_is_full_by_bytes_and_has_room_again_while_the_rest_is_written(broker
             await service
 
     asyncio.run(story())
+
+
+def test_what_is_left_about_the_same_time_goes_back_together() -> None:
+    ways = {Way.after(1 + number / 1000, parked=True) for number in range(1000)}
+    assert len(ways) <= 4
+    assert all(way.at is not None and way.at > clock.monotonic() for way in ways)

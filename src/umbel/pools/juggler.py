@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import Callable
 
-from umbel import clock
+from umbel import clock, guise
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.pool import Runner, Stop
 from umbel.wire.brief import brief
 
-log = logging.getLogger("umbel.pools")
+log = guise.logger("umbel.pools")
 
 Tell = Callable[[Begun | Outcome, float], None]
 """How news leave a thread: what happened, and the seconds it took, or a negative number if it has just begun."""

@@ -26,6 +26,12 @@ FIRST_PARK, PARK = 0.2, 5.0
 that gets it again; then as long as it has been parked, up to the second number."""
 
 
+STRANGERS = 100.0
+"""So many messages of one name that this worker cannot run are looked at again in a second, whatever their number."""
+MOST_LINES = 1000
+"""Names of which it is known when their last one is looked at again."""
+
+
 class Verdict(StrEnum):
     """What is to become of a delivery that does not run now."""
 
@@ -94,6 +100,8 @@ class Judge:
         self._buckets = limits.buckets
         self._abilities = abilities
         self._number = itertools.count(1)
+        self._lines: dict[str, float] = {}
+        """The turn (monotonic) of the last of each name that was left to others."""
 
     def judge(self, delivery: Delivery, known: dict[str, Options] | None = None) -> Ticket | Judgement:
         """A ticket for one that is to run, else what is to become of it; never raises, whatever its bytes are.
@@ -110,7 +118,7 @@ class Judge:
         if delivery.begun:
             return Judgement(Verdict.STRANDED, delivery)
         if options is None:
-            return self._parked(delivery, f"no worker knows the task {label.task!r}")
+            return self._parked(delivery, label.task, f"no worker knows the task {label.task!r}")
         task = options.task
         if label.expires is not None or label.eta is not None:
             verdict = self._by_time(delivery, label, task)
@@ -119,7 +127,7 @@ class Judge:
         hard, soft = label.timelimit
         soft, hard = soft or options.soft, hard or options.hard
         if (soft or hard) and (reason := self._beyond(task, soft=soft, hard=hard)):
-            return self._parked(delivery, reason)
+            return self._parked(delivery, label.task, reason)
         if (bucket := options.bucket) and (wait := bucket.take(clock.monotonic())):
             return Judgement(Verdict.THROTTLED, delivery, wait=wait, turn=bucket.turn(clock.monotonic()))
         number, envelope = next(self._number), delivery.envelope
@@ -173,11 +181,18 @@ class Judge:
             return Judgement(Verdict.UNREADABLE, delivery, reason=str(error))
         return Judgement(verdict, delivery, headers, task, reason=reason)
 
-    def _parked(self, delivery: Delivery, reason: str) -> Judgement:
-        """Leave it to others for a while; too long parked (or no patience at all), and it is to be buried."""
-        now, ttl = delivery.when, self._rules.unknown_ttl
-        age = 0.0 if delivery.parked is None else now - delivery.parked
+    def _parked(self, delivery: Delivery, name: str, reason: str) -> Judgement:
+        """Leave it to others for a while; too long parked (or no patience at all), and it is to be buried.
+
+        Of one name only so many come back each second: however many there are, there is time left for others.
+        """
+        ttl = self._rules.unknown_ttl
+        age = 0.0 if delivery.parked is None else delivery.when - delivery.parked
         if age >= ttl:
             return self._refused(Verdict.UNKNOWN, delivery, None, reason)
-        pause = min(max(age, FIRST_PARK), PARK, ttl - age)
-        return Judgement(Verdict.PARKED, delivery, wait=pause, reason=reason)
+        now = clock.monotonic()
+        if len(self._lines) > MOST_LINES:
+            self._lines.clear()
+        wait = max(min(max(age, FIRST_PARK), PARK), self._lines.get(name, 0.0) + 1 / STRANGERS - now)
+        self._lines[name] = now + wait
+        return Judgement(Verdict.PARKED, delivery, wait=min(wait, ttl - age), reason=reason)

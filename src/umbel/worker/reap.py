@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from umbel import clock, guise, signals, states
+from umbel import guise, signals, states
 from umbel.client.task import Task
 from umbel.errors import DecodeError, NotRegistered, TaskRevokedError
 from umbel.execution.execute import Executor
@@ -255,7 +254,7 @@ class Reap:
         if judgement.verdict is Verdict.PARKED:
             if delivery.parked is None:
                 log.warning("Message %s is left to other workers: %s", delivery.envelope.id, judgement.reason)
-            self._settle.release(delivery, Way(at=clock.monotonic() + judgement.wait, parked=True))
+            self._settle.release(delivery, Way.after(judgement.wait, parked=True))
         elif judgement.verdict is Verdict.STRANDED:
             self.stranded([delivery])
         elif judgement.verdict in (Verdict.REVOKED, Verdict.EXPIRED) and headers:
@@ -313,8 +312,7 @@ class Reap:
 
 def again_after(attempt: int) -> Way:
     """How a delivery goes back whose run has ended badly: later each time, so that it leaves room for others."""
-    at = clock.monotonic() + FIRST_AGAIN * 3 ** min(attempt - 1, 6)
-    return Way(at=math.ceil(at * 10) / 10, counted=True)  # rounded: what ended together goes back together
+    return Way.after(FIRST_AGAIN * 3 ** min(attempt - 1, 6), counted=True)
 
 
 def ignored(label: Label | Headers, task: Task[..., Any] | None) -> bool:

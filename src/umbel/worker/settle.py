@@ -6,6 +6,7 @@ Whoever decides how a delivery ends (`judge` by way of `fetch`, `reap`, `lease`)
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ BATCH = 1000
 FULL, FULL_BYTES = 20_000, 4 * MOST_BYTES
 """Unsettled deliveries, and bytes that are to be written of them, at which `fetch` stops taking more: a store that is away is not
 to fill our memory."""
+ROUND = 0.1
+"""Seconds to which a moment is rounded up that need not be kept to."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 TRIES = 4
 """Attempts at a batch to which the store says neither yes nor no, but raises what it never should."""
@@ -41,6 +44,12 @@ class Way:
     """Not before this moment (monotonic); the store is told how many seconds that is from now."""
     counted: bool = False
     parked: bool = False
+
+    @classmethod
+    def after(cls, seconds: float, *, counted: bool = False, parked: bool = False) -> Way:
+        """In about so many seconds, a little later, so that what is left about the same time goes back together."""
+        step = ROUND if seconds < 1 else 5 * ROUND
+        return cls(math.ceil((clock.monotonic() + seconds) / step) * step, counted, parked)
 
 
 @dataclass(slots=True)
