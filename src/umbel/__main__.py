@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NoReturn
 
 from umbel.cli import early
@@ -10,10 +11,13 @@ from umbel.cli import early
 def main() -> NoReturn:
     """Run one command line and exit."""
     early.open_streams()
-    early.listen()
-    from umbel.cli.main import main as program  # after that: it takes a moment
+    try:
+        early.listen()
+        from umbel.cli.main import main as program  # after that: it takes a moment
 
-    program()
+        program()
+    except early.Leave as leave:
+        sys.exit(leave.code)
 
 
 if __name__ == "__main__":

@@ -178,6 +178,21 @@ def test_a_reader_that_leaves_early_is_no_error(project: Project) -> None:
     process.wait(timeout=patience())
 
 
+def test_a_program_that_is_ended_before_it_is_loaded_says_nothing() -> None:
+    code = """
+import os, signal, sys
+
+class Ends:
+    find_spec = staticmethod(lambda name, *_: os.kill(os.getpid(), signal.SIGTERM) if name == "umbel.cli.scope" else None)
+
+sys.meta_path.insert(0, Ends)
+from umbel.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=patience(), check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (143, "")
+
+
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_completion_prints_a_script_for_the_shell(project: Project, shell: str) -> None:
     done = project.bare("completion", shell)
