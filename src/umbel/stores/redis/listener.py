@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import logging
 import selectors
 import socket
 import threading
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 
-from umbel import clock
+from umbel import clock, guise
 from umbel.errors import BrokerError
 from umbel.stores.redis.link import Link, Wire
 
-log = logging.getLogger("umbel.stores")
+log = guise.logger("umbel.stores")
 
 PAUSE = 0.2
 """Seconds between attempts to reach a server that is away."""
