@@ -47,15 +47,19 @@ def open_streams() -> None:
 
 
 def listen(codes: Mapping[signal.Signals, int] = {signal.SIGTERM: 128 + signal.SIGTERM}) -> None:
-    """From now on these signals end this program, wherever it is, with these codes; not those that it was started to ignore."""
+    """From now on these signals end this program, wherever it is, with these codes; Ctrl-C does in any case.
+
+    Also if it was started to ignore them: so a script's shell starts what it leaves in the background. `nohup` ignores SIGHUP.
+    """
 
     def leave(number: int, frame: object) -> None:
         asked.append(signal.Signals(number))
         raise Leave(codes[asked[-1]])
 
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in codes:
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, leave)
+        signal.signal(number, leave)
 
 
 def answer() -> None:

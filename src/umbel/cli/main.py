@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -106,17 +105,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _heed_signals() -> None:
-    """Let SIGINT and SIGTERM end what is started with both ignored, as scripts start what they leave in the background.
-
-    SIGHUP is not touched: who says `nohup` wants it ignored.
-    """
-    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
-        if signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, handler)
-
-
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command line and exit."""
-    _heed_signals()
     sys.exit(run(arguments))

@@ -12,7 +12,7 @@ import click
 
 from umbel.cli.command import command, names, option
 from umbel.cli.scope import Scope, broker_of
-from umbel.cli.screen import age, drawing, drawn, print_json, table
+from umbel.cli.screen import age, drawn, print_json, table
 from umbel.stores.broker import Broker, Depth
 
 COLUMNS = ("queue", "ready", "held", "later", "dead", "oldest")
@@ -73,7 +73,7 @@ def _watch(scope: Scope, broker: Broker, names: Sequence[str] | None) -> None:
     from rich.live import Live
 
     console = Console(no_color=scope.color is False)
-    with suppress(KeyboardInterrupt), drawing(), Live(console=console, screen=True, auto_refresh=False) as live:
+    with suppress(KeyboardInterrupt), Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
             live.update(drawn(COLUMNS, _rows(_look(broker, names)), right=5), refresh=True)
             time.sleep(1.0)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -74,16 +72,6 @@ def confirm(question: str) -> None:
     click.confirm(question, abort=True)
 
 
-@contextmanager
-def drawing() -> Iterator[None]:
-    """While a terminal is drawn on, SIGTERM ends that as Ctrl-C does: the terminal is left as it was found."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
-
-
 def in_batches(keys: Sequence[str], what: str, act: Callable[[Sequence[str]], int], *, size: int = 500) -> int:
     """Do `act` to all keys, batch by batch, with a bar if it takes long and somebody looks; gives the sum."""
     if len(keys) <= size or not sys.stderr.isatty():
@@ -92,7 +80,7 @@ def in_batches(keys: Sequence[str], what: str, act: Callable[[Sequence[str]], in
     from rich.progress import Progress
 
     done = 0
-    with drawing(), Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task(what, total=len(keys))
         for batch in _batches(keys, size):
             done += act(batch)
