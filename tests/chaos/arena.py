@@ -11,8 +11,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
+from tests.chaos.ledger import KEEPING, Ledger
 from tests.chaos.oracle import Verdicts, classify
 from tests.chaos.table import Fault, Sent
 from tests.trips.project import Project, Worker
@@ -20,17 +20,19 @@ from tests.trips.project import Project, Worker
 from umbel import Umbel
 from umbel.states import READY_STATES
 from umbel.stores.broker import Depth
-from umbel.testing.waiting import until
+from umbel.testing.waiting import factor, until
 
 QUEUES = ("celery", "probe")
 
-TASKS = """
+TASKS = (
+    KEEPING
+    + """
 import random
 
 def work(task, choices):
-    tell("begin", task.request.id, os.getpid(), os.getppid(), time.monotonic())
+    tell("begin", task.request.id, os.getpid(), os.getppid(), time.monotonic(), WORKER)
     time.sleep(random.choice(choices))
-    tell("end", task.request.id, os.getpid(), os.getppid(), time.monotonic())
+    tell("end", task.request.id, os.getpid(), os.getppid(), time.monotonic(), WORKER)
 
 @app.task(bind=True, ignore_result=True)
 def late(self):
@@ -52,6 +54,7 @@ def slow(self):
 def probe(self):
     work(self, (0,))
 """
+)
 
 SENDER = """
 import itertools, os, sys, time, uuid
@@ -80,7 +83,7 @@ TAKEN = "was taken for dead"
 GIVEN = "Gave back"
 """What a worker says that gave back what another held."""
 MOMENT = 1.0
-"""Seconds in which a worker that has heard that it was taken for dead may still begin what it had in hand."""
+"""Seconds in which a worker that has heard that it was taken for dead may still begin what it had in hand, if it is let."""
 PLACES = ("worker", "nursery", "child")
 SENDERS = 2
 LATE = {"late", "kept", "slow", "probe"}
@@ -210,6 +213,16 @@ class Arena:
                 return all(depth.ready == depth.held == depth.later == 0 for depth in depths())
 
             until(is_quiet, times=4, saying=depths)
+        quiet = time.monotonic()
+        until(lambda: self.works() and all(self._has_renewed(worker, quiet) for worker in self.workers))
+
+    def ledger(self) -> Ledger:
+        """What workers were told so far of their holds and leases."""
+        return Ledger.read((self.project.folder / "ledger.txt").read_text())
+
+    def _has_renewed(self, worker: Worker, since: float) -> bool:
+        """True if it has asked since then if it has lost anything."""
+        return any(renewal.asked > since for renewal in self.ledger().renewals[worker.process.pid])
 
     def judge(self) -> Verdicts:
         """What became of all that was sent."""
@@ -222,7 +235,7 @@ class Arena:
             failures=failures,
             late=[id for id, one in sent.items() if one.kind in LATE],
             killed=self.killed,
-            stalled=self.stalled(),
+            void=self.ledger().void(self.effects(), MOMENT * factor()),
             unanswered=[id for id, one in sent.items() if one.kind in ANSWERED and id not in final],
         )
 
@@ -252,13 +265,6 @@ class Arena:
                         final.add(id)
         return told, final
 
-    def stalled(self) -> dict[int, float]:
-        """The processes of workers that were stopped, or had no processor, for so long that their lease ran out.
-
-        Each with the time until which it may have begun what others had: when it heard of that, and a moment more.
-        """
-        return {pid: when for worker in [*self.old, *self.workers] if (when := _heard(worker)) for pid in worker.seen}
-
     def count(self, words: str) -> int:
         """How many lines in the logs of workers have these words."""
         return sum(path.read_text(errors="replace").count(words) for path in self.project.folder.glob("worker*.log"))
@@ -274,15 +280,6 @@ class Arena:
         for worker in self.workers:
             worker.signal(signal.SIGCONT)
             worker.kill_all()
-
-
-def _heard(worker: Worker) -> float | None:
-    """When this worker heard last that it was taken for dead, by the clock of the effects, and a moment more."""
-    told = [line for line in worker.log.split("\n") if TAKEN in line]
-    if not told:
-        return None
-    when = datetime.strptime(told[-1][1:24], "%Y-%m-%d %H:%M:%S,%f").astimezone(UTC).timestamp()
-    return when - time.time() + time.monotonic() + MOMENT
 
 
 @contextmanager

@@ -50,35 +50,33 @@ def classify(
     failures: Mapping[str, str],
     late: Collection[str],
     killed: Collection[int],
-    stalled: Mapping[int, float] | None = None,
+    void: Collection[tuple[str, ...]] = (),
     unanswered: Collection[str] = (),
 ) -> Verdicts:
     """Judge each id.
 
-    `effects` are lines `begin ID PID PARENT WHEN` or `end …`; `failures` maps ids to what was told of them; `unanswered` are ids
+    `effects` are lines `begin ID PID PARENT …` or `end …`; `failures` maps ids to what was told of them; `unanswered` are ids
     that should have a result and have none. An id in `late` may run again after its process, or the one that forked it, was
-    killed, and before or after a run in one that stood still, until its worker has heard that others have what it held: for each
-    such process `stalled` says when that was. Any other may begin once.
+    killed, and before or after each of its lines that are `void`, as their worker had lost its lease. Any other may begin once.
     """
     begun: dict[str, list[bool]] = defaultdict(list)
-    void: Counter[str] = Counter()
+    idle: Counter[str] = Counter()
     ended: dict[str, int] = defaultdict(int)
-    stalled = stalled or {}
-    for what, id, pid, parent, when in effects:
-        if what == "begin":
-            if float(when) <= stalled.get(int(pid), 0.0):
-                void[id] += 1
-            else:
-                begun[id].append(int(pid) in killed or int(parent) in killed)
-        else:
+    for line in effects:
+        what, id, pid, parent, *_ = line
+        if what != "begin":
             ended[id] += 1
+        elif tuple(line) in void:
+            idle[id] += 1
+        else:
+            begun[id].append(int(pid) in killed or int(parent) in killed)
     verdicts = Verdicts()
     accepted, sent, repeatable, missing = set(confirmed), {*tried, *confirmed}, set(late), set(unanswered)
-    for id in sorted({*sent, *begun, *void}):
+    for id in sorted({*sent, *begun, *idle}):
         if id not in sent:
             verdicts.unexpected.append(id)
             continue
-        if len(begun[id]) + void[id] > 1:
+        if len(begun[id]) + idle[id] > 1:
             explained = id in repeatable and all(begun[id][:-1])
             (verdicts.explained if explained else verdicts.duplicated).append(id)
         if id not in accepted:

@@ -13,7 +13,7 @@ from tests.chaos.outages import OUTAGES, Stage
 from tests.chaos.table import Fault, Table
 from tests.servers.redis import RedisServer
 
-from umbel.testing.waiting import until
+from umbel.testing.waiting import pace, until
 
 RESUME = 5.0
 """Seconds within which every worker is to take new work, once the store is back."""
@@ -45,7 +45,7 @@ def outages(arena: Arena, stage: Stage, kinds: Sequence[str], table: Table) -> N
         arena.faults.append(fault)
         OUTAGES[kind](stage, arena.random)
         until(lambda: answers(stage))
-        fault.resumed = resumed(arena, time.monotonic())
+        fault.resumed = resumed(arena, pace())
         assert max(fault.resumed) <= RESUME + ALLOWANCE, f"{kind}: {fault.resumed}"
         with arena.app() as app:
             backend = app.backend
@@ -93,7 +93,7 @@ def answers(stage: Stage) -> bool:
 
 
 def resumed(arena: Arena, back: float) -> list[float]:
-    """For each worker, how long after `back` it began a task that was sent after that."""
+    """For each worker, how long after `back` it began a task that was sent after that, by the pace of this machine."""
     first: dict[int, float] = {}
     for worker in arena.workers:
         worker.family()
@@ -105,9 +105,9 @@ def resumed(arena: Arena, back: float) -> list[float]:
         nonlocal start
         probes.add(arena.send(app, "probe"))
         lines = arena.effects()
-        for what, id, _, parent, when in lines[start:]:
+        for what, id, _, parent, *_ in lines[start:]:
             if what == "begin" and id in probes:
-                first.setdefault(owners[int(parent)], float(when) - back)
+                first.setdefault(owners[int(parent)], pace() - back)
         start = len(lines)
         return len(first) == len(arena.workers)
 

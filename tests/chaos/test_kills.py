@@ -29,6 +29,15 @@ def careless(self, queues, limit, wait):
 SqliteBroker.reserve = careless
 """
 """Acknowledges what it gets before it has run."""
+GENEROUS = """
+def generous(self, queues, limit, wait, reserve=Store.reserve):
+    deliveries = reserve(self, queues, limit, wait)
+    self.send([each.envelope for each in deliveries if b"proj.late" in each.envelope.headers and random.random() < 0.1])
+    return deliveries
+
+Store.reserve = generous
+"""
+"""A store that hands out to others, too, what a worker that lives holds."""
 
 
 @pytest.fixture(params=["sqlite", "redis"])
@@ -53,6 +62,14 @@ def test_nothing_is_lost_when_workers_stand_still(project: Callable[..., Project
     with arena(project(TASKS, lease=LEASE, store=store), new_seed(), workers=2) as here:
         stalls(here, 4, table)
     print(table)
+
+
+def test_a_store_that_hands_out_twice_is_caught(project: Callable[..., Project], store: str | None) -> None:
+    with (
+        arena(project(TASKS + GENEROUS, lease=LEASE, store=store), new_seed(), workers=2) as here,
+        pytest.raises(AssertionError, match=r"'duplicated': \['"),
+    ):
+        stalls(here, 2, Table())
 
 
 def test_a_worker_that_acknowledges_too_early_is_caught(project: Callable[..., Project]) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from tests.chaos.oracle import Verdicts, classify
 
-ONCE = [["begin", "a", "1", "0", "5"], ["end", "a", "1", "0", "5"]]
-TWICE = [["begin", "a", "1", "7", "5"], ["begin", "a", "2", "0", "6"], ["end", "a", "2", "0", "6"]]
+ONCE = [["begin", "a", "1", "0"], ["end", "a", "1", "0"]]
+FIRST, SECOND, THIRD = ["begin", "a", "1", "7"], ["begin", "a", "2", "0"], ["begin", "a", "3", "0"]
+TWICE = [FIRST, SECOND, ["end", "a", "2", "0"]]
 
 
-def judged(
-    effects, *, tried=("a",), confirmed=("a",), failures=None, late=("a",), killed=(), stalled=None, unanswered=()
-) -> Verdicts:
+def judged(effects, *, tried=("a",), confirmed=("a",), failures=None, late=("a",), killed=(), void=(), unanswered=()) -> Verdicts:
     return classify(
         tried=tried,
         confirmed=confirmed,
@@ -18,7 +17,7 @@ def judged(
         failures=failures or {},
         late=late,
         killed=killed,
-        stalled=stalled,
+        void={tuple(line) for line in void},
         unanswered=unanswered,
     )
 
@@ -31,11 +30,11 @@ def test_a_task_that_ended_once_is_ok() -> None:
 
 def test_an_accepted_task_without_an_end_is_lost() -> None:
     assert judged([]).lost == ["a"]
-    assert judged([["begin", "a", "1", "0", "5"]], killed=[1]).lost == ["a"]
+    assert judged([FIRST], killed=[1]).lost == ["a"]
 
 
 def test_a_failure_that_was_told_is_an_end() -> None:
-    verdicts = judged([["begin", "a", "1", "0", "5"]], failures={"a": "WorkerLostError"}, late=[], killed=[1])
+    verdicts = judged([FIRST], failures={"a": "WorkerLostError"}, late=[], killed=[1])
     assert (verdicts.told, verdicts.lost) == (["a"], [])
 
 
@@ -44,7 +43,7 @@ def test_an_end_without_the_result_that_was_promised_is_silent() -> None:
 
 
 def test_a_second_run_without_a_kill_is_a_duplicate() -> None:
-    assert judged([*ONCE, ["begin", "a", "2", "0", "6"], ["end", "a", "2", "0", "6"]], killed=[2]).duplicated == ["a"]
+    assert judged([*ONCE, *TWICE[1:]], killed=[2]).duplicated == ["a"]
 
 
 def test_a_second_run_after_a_kill_is_explained_for_late_tasks_only() -> None:
@@ -56,18 +55,13 @@ def test_the_death_of_its_parent_explains_a_second_run_too() -> None:
     assert judged(TWICE, killed=[7]).explained == ["a"]
 
 
-def test_a_run_in_a_process_that_stood_still_is_explained_before_and_after_the_one_that_counts() -> None:
-    again = ["begin", "a", "3", "0", "7"]
-    for stalled in ({1: 5.5}, {2: 6.5}):
-        assert judged(TWICE, stalled=stalled).explained == ["a"]
-        assert judged(TWICE, stalled=stalled, late=[]).duplicated == ["a"]
-        assert judged([*TWICE, again], stalled=stalled).duplicated == ["a"]
-    assert judged([*TWICE, again], stalled={1: 5.5}, killed=[2]).explained == ["a"]
-    assert judged([*TWICE, again], stalled={1: 5.5}, killed=[3]).duplicated == ["a"]
-
-
-def test_a_run_that_began_after_its_worker_had_heard_of_its_death_is_a_duplicate() -> None:
-    assert judged(TWICE, stalled={1: 4.5, 2: 5.5}).duplicated == ["a"]
+def test_a_run_whose_lease_was_lost_is_explained_before_and_after_the_one_that_counts() -> None:
+    for void in (FIRST, SECOND):
+        assert judged(TWICE, void=[void]).explained == ["a"]
+        assert judged(TWICE, void=[void], late=[]).duplicated == ["a"]
+        assert judged([*TWICE, THIRD], void=[void]).duplicated == ["a"]
+    assert judged([*TWICE, THIRD], void=[FIRST], killed=[2]).explained == ["a"]
+    assert judged([*TWICE, THIRD], void=[FIRST], killed=[3]).duplicated == ["a"]
 
 
 def test_a_task_whose_sender_was_not_answered_may_have_run_or_not_but_not_twice() -> None:
