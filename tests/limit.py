@@ -31,11 +31,15 @@ class Limit:
 
     def __init__(self) -> None:
         self._since: float | None = None
+        self._over = threading.Event()
         self._stderr = os.dup(2)
 
     def pytest_sessionstart(self) -> None:
         signal.signal(SIGNAL, self._fail)
         threading.Thread(target=self._watch, name="limit", daemon=True).start()
+
+    def pytest_unconfigure(self) -> None:
+        self._over.set()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self) -> Generator[None, object, object]:
@@ -63,13 +67,12 @@ class Limit:
             faulthandler.cancel_dump_traceback_later()
 
     def _watch(self) -> None:
-        while True:
+        while not self._over.wait(0.5):  # tests may put something else in the place of `time.sleep`
             since = self._since
             if since is not None and time.monotonic() - since > patience(TIMES):
                 self._since = None
                 signal.pthread_kill(threading.main_thread().ident or 0, SIGNAL)
                 self._since = None
-            time.sleep(0.5)
 
     def _fail(self, *_: object) -> NoReturn:
         with tempfile.TemporaryFile() as file:

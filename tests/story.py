@@ -14,6 +14,8 @@ LINES = 30
 """At the end of each log."""
 LOGS = 6
 """The first ones to be written are of servers, the last ones of whoever had something to say at the end: so many of those."""
+FAILED = pytest.StashKey[bool]()
+"""True of a test that has failed, for those who clear up after it."""
 
 
 class Story:
@@ -30,6 +32,7 @@ class Story:
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         if report.failed:
+            item.stash[FAILED] = True
             report.sections.append(("To repeat it", again(item)))
             report.sections += [(f"The end of {path}", last_words(path)) for path in self._logs(item.config)]
         return report
@@ -37,7 +40,7 @@ class Story:
     def _logs(self, config: pytest.Config) -> list[Path]:
         """Those into which something was written during this test."""
         written = [(path.stat().st_mtime, path) for path in logs(Path(config._tmp_path_factory.getbasetemp()))]  # type: ignore[attr-defined]
-        return [path for when, path in sorted(written)[-LOGS:] if when >= self._begun - 1 and path.stat().st_size]
+        return [path for when, path in sorted(written)[-LOGS:] if when >= self._begun and path.stat().st_size]
 
 
 def logs(folder: Path) -> Iterator[Path]:

@@ -11,6 +11,7 @@ import pytest
 
 from umbel import errors, guise
 from umbel.execution.einfo import ExceptionInfo
+from umbel.testing.waiting import patience
 
 WORN = """
 from umbel.guise import Guise, wear
@@ -41,7 +42,7 @@ def run(folder: Path, program: str, *arguments: str) -> str:
     (folder / "neighbour.py").write_text(NEIGHBOUR)
     (folder / "program.py").write_text(WORN + textwrap.dedent(program))
     command = [sys.executable, "program.py", *arguments]
-    found = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    found = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=patience(), check=False)
     return found.stdout + found.stderr
 
 

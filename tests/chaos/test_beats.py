@@ -18,7 +18,7 @@ from tests.chaos.arena import new_seed
 from tests.servers import redis
 
 from umbel import Umbel
-from umbel.testing.waiting import patience, until
+from umbel.testing.waiting import pace, patience, until
 
 BLOWS = int(os.environ.get("UMBEL_CHAOS_BEATS", "6"))
 BEATS = 3
@@ -46,7 +46,7 @@ class Arena:
         self.beats: dict[int, subprocess.Popen[bytes]] = {}
         self.paused: list[tuple[float, int]] = []
         self.growth: list[tuple[float, int]] = []
-        """When how many messages were there, each time that there were more."""
+        """When, by the pace of this machine, how many messages were there, each time that there were more."""
         self.failure: BaseException | None = None
         self.quiet = threading.Event()
 
@@ -101,7 +101,7 @@ class Arena:
         else:
             os.kill(pid, signal.SIGSTOP)
             self.paused.append((time.monotonic() + self.random.uniform(0.5, 8.0), pid))
-        struck = time.monotonic()
+        struck = pace()
         until(lambda: self.wake() or (self.leader() and self.growth[-1][0] > struck + 0.2))
         self.fill()
 
@@ -117,7 +117,7 @@ class Arena:
         while not self.quiet.wait(0.05):
             count = waiting(self.app)
             if not self.growth or count > self.growth[-1][1]:
-                self.growth.append((time.monotonic(), count))
+                self.growth.append((pace(), count))
 
     def longest_gap(self) -> float:
         """How long nothing was sent at most."""

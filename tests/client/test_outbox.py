@@ -6,6 +6,7 @@ import time
 import pytest
 
 from umbel import BrokerDown, BrokerRefused
+from umbel.testing.waiting import pace
 
 
 @pytest.fixture
@@ -98,10 +99,10 @@ def test_after_all_attempts_the_error_is_raised(app, add):
 def test_sending_never_takes_longer_than_the_publish_timeout(app, add):
     app.conf.broker_publish_timeout = 0.1
     fail(app, 10_000)
-    started = time.monotonic()
+    started = pace()
     with pytest.raises(BrokerDown):
         add.apply_async((1, 2), retry_policy={"max_retries": None, "interval_start": 0.02, "interval_step": 0.01})
-    assert time.monotonic() - started < 2
+    assert pace() - started < 2
 
 
 def test_an_attempt_cut_short_by_the_end_does_not_hide_the_reason(app, add):

@@ -14,7 +14,7 @@ from typing import Any
 from tests.servers.missing import lacks
 from tests.trips.project import Worker
 
-from umbel.testing.waiting import patience, until
+from umbel.testing.waiting import factor, patience, until
 
 ROOT = Path(__file__).parents[2]
 PROJECT = Path(__file__).parent / "project"
@@ -73,7 +73,7 @@ class Fleet:
 
     def env(self, system: str) -> dict[str, str]:
         """The environment of a process of that system."""
-        return {**os.environ, **self._env, "SYSTEM": system, "PATIENCE": str(patience())}
+        return {**os.environ, **self._env, "SYSTEM": system, "PATIENCE": str(patience()), "LEASE": str(3 * factor())}
 
     def agent(self, system: str, **env: str) -> Agent:
         """A new client."""

@@ -15,7 +15,7 @@ from tests.interop.fleet import Agent, Fleet
 from tests.servers.redis import RedisServer
 from tests.trips.project import Worker
 
-from umbel.testing.waiting import until
+from umbel.testing.waiting import patience, until
 
 MEGABYTE = 1 << 20
 CALL = b"[[1, 2], {}, {}]"
@@ -26,7 +26,7 @@ class Bench:
 
     def __init__(self, fleet: Fleet, server: RedisServer):
         self.fleet = fleet
-        self.redis = redis.Redis(port=server.port, db=fleet.db)
+        self.redis = redis.Redis(port=server.port, db=fleet.db, socket_timeout=patience())
         self.worker: Worker = fleet.start("umbel", "-Q", "bad", "-c", "1")
         self.agent: Agent = fleet.agent("umbel")
         fleet.ready(self.worker)

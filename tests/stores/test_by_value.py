@@ -10,6 +10,7 @@ import pytest
 from umbel import Umbel, states
 from umbel.errors import BrokerDown, BrokerRefused
 from umbel.stores.by_value import ByValue
+from umbel.testing.waiting import patience
 from umbel.wire import result
 from umbel.wire.encoding import accept_types
 from umbel.worker.worker import Worker
@@ -98,16 +99,16 @@ def test_a_wait_ends_with_the_first_result_with_its_time_or_with_the_store() -> 
     assert store.wait(["a"], 0.02) == {}
     store.store([result.encode("a", states.STARTED, 1)])
     found: list[Any] = []
-    waiting = threading.Thread(target=lambda: found.append(store.wait(["a", "b"], 10.0)))
+    waiting = threading.Thread(target=lambda: found.append(store.wait(["a", "b"], patience())))
     waiting.start()
     store.store([result.encode("b", states.SUCCESS, 1)])
-    waiting.join(10.0)
+    waiting.join(patience())
     assert [list(each) for each in found] == [["b"]]
-    closing = threading.Thread(target=lambda: found.append(store.wait(["a"], 60.0)))
+    closing = threading.Thread(target=lambda: found.append(store.wait(["a"], patience())))
     closing.start()
     store.close()
     store.close()
-    closing.join(10.0)
+    closing.join(patience())
     assert found[1] == {}
 
 
@@ -159,9 +160,9 @@ def test_an_app_may_have_one_for_its_store(tmp_path) -> None:
     worker = Worker(app, hostname="w@h", pool="solo")
     thread = threading.Thread(target=worker.run)
     thread.start()
-    assert sent.get(timeout=20) == 5
+    assert sent.get(timeout=patience()) == 5
     worker.stop()
-    thread.join(20.0)
+    thread.join(patience())
     assert not thread.is_alive()
     ((_, _, _, _, call),) = shelf.calls
     assert (call.task, call.args, call.hostname) == ("add", [2, 3], "w@h")

@@ -9,6 +9,7 @@ from umbel.errors import BrokerDown, BrokerRefused
 from umbel.stores.url import open_backend, open_broker
 from umbel.testing.contracts import BackendContract, BrokerContract
 from umbel.testing.given import drain, envelope, ids
+from umbel.testing.waiting import patience
 
 
 class TestRedisBroker(BrokerContract):
@@ -82,7 +83,7 @@ def round_trip(url: str, **options) -> None:
     broker.send([envelope("a")])
     (held,) = broker.reserve(["q"], 5, 1)
     assert broker.conclude([Conclusion(held, [Result("a", "SUCCESS", b"1")])]) == []
-    assert backend.wait(["a"], 1)["a"].document == b"1"
+    assert backend.wait(["a"], patience())["a"].document == b"1"
     assert broker.reserve(["q"], 1, 0.05) == []
     for store in (broker, backend):
         store.close()

@@ -16,7 +16,7 @@ from umbel.errors import BrokerError, BrokerRefused
 from umbel.stores.broker import Conclusion
 from umbel.stores.url import open_backend, open_broker
 from umbel.testing.given import drain, envelope, envelopes, ids
-from umbel.testing.waiting import until
+from umbel.testing.waiting import patience, until
 from umbel.wire.result import Result, encode
 
 DOCS = Path(__file__).parents[2] / "docs" / "how-to" / "redis.md"
@@ -74,7 +74,7 @@ def test_the_documented_user_needs_no_more(tmp_path):
         assert broker.started(held[:2]) == broker.release(held[1:2], parked=True) == []
         done = Conclusion(held[0], [Result("urgent", "SUCCESS", b"1")], envelopes("after", queue="other"))
         assert broker.conclude([done, Conclusion(held[4], buried="ill")]) == []
-        assert set(results.wait(["urgent"], 1)) == {"urgent"}
+        assert set(results.wait(["urgent"], patience())) == {"urgent"}
         assert results.wait(["never"], 0.05) == {}
         assert results.arrive("chord", 1, [(0, Result("x", "SUCCESS", b"1"))])
         results.store([encode("x", "SUCCESS", 1)])

@@ -11,7 +11,7 @@ from tests.servers.redis import running
 from umbel.stores.redis import link
 from umbel.stores.url import open_backend, open_broker
 from umbel.testing.given import envelope
-from umbel.testing.waiting import until
+from umbel.testing.waiting import patience, until
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def from_threads(count: int, work) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(patience())
     assert not any(thread.is_alive() for thread in threads)
 
 
@@ -78,7 +78,7 @@ def test_connections_bear_a_name(redis_server, broker, redis_url):
     broker.close()
     backend.close()
     for thread in threads:
-        thread.join(10)
+        thread.join(patience())
 
 
 @pytest.mark.parametrize("rules", ["-client|setname", "-client", "-info"])

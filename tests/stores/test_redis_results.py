@@ -47,7 +47,7 @@ def test_who_waits_for_many_looks_only_at_those_that_were_heard(redis_server, op
     for name in names[:100]:  # a round each, in which all that are left are waited for
         other.store([encode(name, "SUCCESS", 1)])
         while name in left:
-            left -= set(waiting.wait(left, 10))
+            left -= set(waiting.wait(left, patience()))
     assert looked_up(redis_server) < 1000
 
 
@@ -55,13 +55,13 @@ def test_what_was_told_between_two_waits_is_found(open_one):
     waiting, other = open_one(), open_one()
     assert waiting.wait(["a", "b"], 0.2) == {}
     other.store([encode("b", "SUCCESS", 1)])
-    assert set(waiting.wait(["a", "b"], 10)) == {"b"}
-    assert set(waiting.wait(["b"], 10)) == {"b"}
+    assert set(waiting.wait(["a", "b"], patience())) == {"b"}
+    assert set(waiting.wait(["b"], patience())) == {"b"}
     assert waiting.wait(["a"], 0.01) == {}
     other.store([encode("a", "STARTED", None)])
     assert waiting.wait(["a"], 0.05) == {}
     other.store([encode("a", "SUCCESS", 1)])
-    assert set(waiting.wait(["a"], 10)) == {"a"}
+    assert set(waiting.wait(["a"], patience())) == {"a"}
 
 
 def test_channels_that_nobody_waits_for_are_left_soon(redis_server, open_one):
@@ -74,7 +74,7 @@ def test_channels_that_nobody_waits_for_are_left_soon(redis_server, open_one):
     one.join(patience())
     until(lambda: redis_server.ask("PUBSUB", "CHANNELS", "celery-task-meta-left-*") == b"*0\r\n")
     waiting.store([encode("task-1", "SUCCESS", 1)])
-    assert set(waiting.wait(["task-1", "task-2"], 10)) == {"task-1"}
+    assert set(waiting.wait(["task-1", "task-2"], patience())) == {"task-1"}
 
 
 def test_a_closed_backend_leaves_its_channels_at_once(redis_server, open_one):
@@ -93,7 +93,7 @@ def test_a_forked_or_ended_listener_begins_anew(open_one, monkeypatch):
         assert waiting.wait([f"{number}"], 0.02) == {}
         until(lambda: not any(thread.name == "umbel-results" for thread in threading.enumerate()))
         other.store([encode(f"{number}", "SUCCESS", 1)])
-        assert set(waiting.wait([f"{number}"], 10)) == {f"{number}"}
+        assert set(waiting.wait([f"{number}"], patience())) == {f"{number}"}
 
 
 def test_get_in_sixty_four_threads_through_a_restart_returns_or_times_out(tmp_path):
@@ -156,14 +156,14 @@ def test_a_listener_with_more_than_a_thousand_open_files_hears_through_an_outage
     with standing_before(redis_server.port) as proxy:
         waiting = open_backend(f"redis://127.0.0.1:{proxy.port}/0", expires=60)
         found = {}
-        thread = threading.Thread(target=lambda: found.update(waiting.wait(["a"], 20)))
+        thread = threading.Thread(target=lambda: found.update(waiting.wait(["a"], patience())))
         thread.start()
         until(lambda: b"celery-task-meta-a" in redis_server.ask("PUBSUB", "CHANNELS"))
         proxy.refuse()
         proxy.cut()
         other.store([encode("a", "SUCCESS", 1)])
         proxy.admit()
-        thread.join(20)
+        thread.join(patience())
         assert set(found) == {"a"}
         waiting.close()
 
@@ -183,9 +183,9 @@ def test_a_listener_that_dies_is_made_anew(redis_server, open_one, monkeypatch, 
 
     monkeypatch.setattr(listener.Listener, "_change", fail_once)
     found = {}
-    thread = threading.Thread(target=lambda: found.update(waiting.wait(["a"], 20)))
+    thread = threading.Thread(target=lambda: found.update(waiting.wait(["a"], patience())))
     thread.start()
     until(lambda: deaths and b"celery-task-meta-a" in redis_server.ask("PUBSUB", "CHANNELS"))
     other.store([encode("a", "SUCCESS", 1)])
-    thread.join(20)
+    thread.join(patience())
     assert set(found) == {"a"}

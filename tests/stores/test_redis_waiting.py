@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -15,7 +14,7 @@ from umbel.stores.broker import Conclusion
 from umbel.stores.redis import watch
 from umbel.stores.url import open_broker
 from umbel.testing.given import LEASE, envelope, envelopes, ids, recovered
-from umbel.testing.waiting import patience, until
+from umbel.testing.waiting import pace, patience, until
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ class Waiting:
 
     def _wait(self, broker, queues, wait):
         self.found = broker.reserve(list(queues), 10, wait)
-        self.when = time.monotonic()
+        self.when = pace()
 
     def end(self) -> list[str]:
         self.thread.join(patience())
@@ -160,7 +159,7 @@ def test_who_waits_hears_when_the_next_time_is_another_one(redis_server, open_on
 def test_every_kind_of_message_wakes_at_once(open_one, redis_server, priority, queue):
     waiting = Waiting(open_one(), "q", "other")
     until(lambda: blocked(redis_server) == 2)
-    begun = time.monotonic()
+    begun = pace()
     open_one().send([envelope("a", queue, priority=priority)])
     assert waiting.end() == ["a"]
     assert waiting.when - begun < 0.5
@@ -171,7 +170,7 @@ def test_a_message_of_celery_in_a_less_urgent_step_wakes_at_once(open_one, redis
     sender = open_one()
     waiting = Waiting(open_one())
     until(lambda: blocked(redis_server) == 1)
-    begun = time.monotonic()
+    begun = pace()
     sender.send([envelope("a", properties={"priority": 7})])
     assert waiting.end() == ["a"]
     assert waiting.when - begun < 0.5

@@ -109,8 +109,10 @@ def test_after_a_kill_of_everything_there_are_no_more_keys_than_before(project, 
         for name in ("hold", "early"):
             made.app.send_task(f"proj.{name}")
         until(lambda: len(made.effects()) == 2)
-        for number in range(20):
-            made.app.send_task("proj.add", (1, number), countdown=number / 10, priority=number % 10)
+        with made.app.batch():
+            for number in range(20):
+                made.app.send_task("proj.add", (1, number), countdown=1 + number / 10, priority=number % 10)
+        more = keys() - before
         made.app.control.revoke([made.app.send_task("proj.add", (1, 1)).id, "never sent"])
         waiting = subprocess.Popen(
             [sys.executable, "-c", WAITING], cwd=made.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -119,7 +121,7 @@ def test_after_a_kill_of_everything_there_are_no_more_keys_than_before(project, 
         until(lambda: server.ask("PUBSUB", "CHANNELS").count(b"never") == 16)
         waiting.kill()
         waiting.communicate()
-    more = keys() - before
+    more |= keys() - before
     assert len(more) > 8, more
     (made.folder / "gate").touch()
     with made.worker(*options):

@@ -12,6 +12,7 @@ from umbel.stores import sqlite
 from umbel.stores.broker import Conclusion, Delivery
 from umbel.stores.url import open_backend, open_broker
 from umbel.testing.given import envelopes
+from umbel.testing.waiting import patience
 from umbel.wire.result import Result
 
 ROOM = sqlite.__path__[0]
@@ -62,14 +63,14 @@ def backend(tmp_path, broker):
 
 
 def test_the_usual_way_is_short(broker, backend):
-    way, held = Way(), list[Delivery]()
+    way, held, seconds = Way(), list[Delivery](), patience()
     assert_short(way.walk(lambda: broker.send(envelopes("a"))), 4, 2)
     assert_short(way.walk(lambda: held.extend(broker.reserve(["q"], 10, 1))), 4, 3)
     done = [Conclusion(each, [Result("a", "SUCCESS", b"{}")]) for each in held]
     assert_short(way.walk(lambda: broker.conclude(done)), 4, 3)
-    assert_short(way.walk(lambda: backend.wait(["a"], 1)), 4, 2)
+    assert_short(way.walk(lambda: backend.wait(["a"], seconds)), 4, 2)
     timer = threading.Timer(0.02, lambda: backend.store([Result("b", "SUCCESS", b"{}")]))
     timer.start()
-    assert_short(way.walk(lambda: backend.wait(["b"], 10)), 4, 2)
+    assert_short(way.walk(lambda: backend.wait(["b"], seconds)), 4, 2)
     timer.join()
     assert_short(way.steps, 12, 4)

@@ -21,13 +21,14 @@ TRIP = '''
 import json, os, signal, sys, threading
 import umbel
 from umbel import Umbel
+from umbel.testing.waiting import patience
 from umbel.worker.worker import Worker
 
 HERE = os.path.dirname(umbel.__file__)
 COMPREHENSIONS = ("<genexpr>", "<listcomp>", "<dictcomp>", "<setcomp>")  # newer Pythons have no functions for them
 app = Umbel("trip", broker=sys.argv[1])
 entered, waiting, ticks = set(), set(), threading.Semaphore(0)
-following = False
+following, seconds = False, patience()
 
 @app.task
 def add(x, y):
@@ -43,17 +44,17 @@ def look(frame, event, argument):
 def client():
     global following
     for _ in range(3):
-        add.delay(1, 2).get(timeout=patience())
+        add.delay(1, 2).get(timeout=seconds)
     waiting.clear()
     while ticks.acquire(blocking=False):
         pass
     for _ in range(3):  # an idle worker reserves in vain now and then: what it enters is no part of the trip
-        ticks.acquire(timeout=patience())
+        ticks.acquire(timeout=seconds)
     following = True
-    assert add.delay(2, 3).get(timeout=patience()) == 5
+    assert add.delay(2, 3).get(timeout=seconds) == 5
     while ticks.acquire(blocking=False):
         pass
-    ticks.acquire(timeout=patience())
+    ticks.acquire(timeout=seconds)
     following = False
     print(json.dumps(sorted(entered - waiting)), flush=True)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -70,7 +70,6 @@ def began(made: Project, *words: str) -> None:
 def test_what_is_revoked_before_any_worker_starts_never_runs(project: Make) -> None:
     made = project(TASKS)
     sent = [made.app.send_task("proj.note", (word,)) for word in "abcd"]
-    later = made.app.send_task("proj.note", ("later",), countdown=1.0)
     unknown = made.app.send_task("proj.unknown")
     made.app.control.revoke([sent[0].id, sent[2].id, unknown.id])
     assert sent[0].state == "PENDING"
@@ -80,6 +79,7 @@ def test_what_is_revoked_before_any_worker_starts_never_runs(project: Make) -> N
         until(lambda: f"Discarding revoked task: proj.note[{sent[0].id}]" in worker.log, saying=lambda: worker.log)
         worker.signal(signal.SIGTERM)
         assert worker.wait() == 0
+    later = made.app.send_task("proj.note", ("later",), countdown=1.0)
     later.revoke()
     with made.worker("-c", "1"):
         assert refused(later) == "revoked"

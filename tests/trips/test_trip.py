@@ -12,7 +12,7 @@ import pytest
 from tests.trips.project import Project
 
 from umbel.errors import NotRegistered, SoftTimeLimitExceeded, TaskRevokedError, TimeLimitExceeded, WorkerLostError
-from umbel.testing.waiting import NEVER, patience, until
+from umbel.testing.waiting import NEVER, factor, pace, patience, until
 
 Make = Callable[..., Project]
 
@@ -87,10 +87,11 @@ def test_a_task_with_a_countdown_waits_in_the_store_and_runs_at_its_time(project
         """
     )
     with made.worker("-c", "1"):
-        before = time.time()
+        before, paced = time.time(), pace()
         sent = made.app.send_task("proj.now", countdown=1.0)
         assert made.app.broker.depth(["celery"])["celery"].later == 1
-        assert 1.0 <= sent.get(timeout=patience()) - before < 2.5
+        assert sent.get(timeout=patience()) - before >= 1.0
+        assert pace() - paced < 2.5
 
 
 def test_an_expired_task_is_revoked_not_run(project: Make) -> None:
@@ -351,11 +352,11 @@ def test_a_thousand_sleeps_of_a_second_share_one_process(project: Make) -> None:
     )
     with made.worker("-c", "1"):
         made.app.send_task("proj.nap").get(timeout=patience())
-        began = time.monotonic()
+        began = pace()
         with made.app.batch():
             sent = [made.app.send_task("proj.nap") for _ in range(1000)]
         pids = {result.get(timeout=patience()) for result in sent}
-        assert time.monotonic() - began < 2.0
+        assert pace() - began < 2.0
         assert len(pids) == 1
 
 
@@ -393,7 +394,8 @@ def test_a_rate_limit_holds(project: Make) -> None:
             result.get(timeout=patience())
     times = sorted(float(words[0]) for words in made.effects())
     assert len(times) == 100
-    assert 4.5 < times[-1] - times[0] < 12
+    assert times[-1] - times[0] > 4.5
+    assert (times[-1] - times[0]) / factor() < 12
 
 
 def test_a_result_can_be_awaited(project: Make) -> None:

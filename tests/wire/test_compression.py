@@ -73,10 +73,10 @@ def _bombs():
 def test_bombs_stop_early_and_cheaply():
     for header, bomb in _bombs().items():
         tracemalloc.start()
-        began = time.monotonic()
+        began = time.process_time()
         with pytest.raises(DecodeError):
             decompress(bomb, header, MEGABYTE)
-        assert time.monotonic() - began < 5
+        assert time.process_time() - began < 5
         assert tracemalloc.get_traced_memory()[1] < 100 * MEGABYTE
         tracemalloc.stop()
 

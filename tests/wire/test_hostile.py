@@ -187,12 +187,12 @@ DEEP = {
 @pytest.mark.parametrize("name", DEEP)
 def test_deep_nesting(name):
     data, kind = DEEP[name]
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(DecodeError):
         protocol.decode(Envelope("i", "q", HEAD, data, kind, "utf-8"), SAFE)
     with pytest.raises(DecodeError):
         protocol.headers(Envelope("i", "q", data, data, kind, "utf-8"), SAFE)
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
 
 
 def test_a_bomb_in_the_body():
@@ -204,13 +204,13 @@ def test_a_bomb_in_the_body():
 
 @pytest.mark.parametrize("fill", [b"1", b"[", b'"', b"\xff", b" ", b"{"])
 def test_a_hundred_megabytes(fill):
-    began = time.monotonic()
+    began = time.process_time()
     data = fill * (100 * MEGABYTE)
     with pytest.raises(DecodeError):
         protocol.decode(Envelope("i", "q", HEAD, data), SAFE)
     with pytest.raises(DecodeError):
         protocol.headers(Envelope("i", "q", data, b"[]"), SAFE)
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
 
 
 def test_a_hundred_megabytes_that_are_meant():

@@ -9,7 +9,6 @@ class TestSqlite(BrokerContract):
 from __future__ import annotations
 
 import threading
-import time
 
 from umbel import clock
 from umbel.stores.backend import ResultBackend
@@ -20,7 +19,7 @@ from umbel.testing.given import LEASE, Another, drain, envelope, envelopes, ids,
 from umbel.testing.holding import Holding
 from umbel.testing.revoking import Revoking
 from umbel.testing.sending_once import SendingOnce
-from umbel.testing.waiting import patience, until
+from umbel.testing.waiting import pace, patience, until
 from umbel.wire.result import Result
 
 
@@ -63,7 +62,7 @@ class BrokerContract(Carrying, Holding, Revoking, SendingOnce):
         broker.send(envelopes("a"))
         held = broker.reserve(["q"], 1, 1)
         found: dict[str, Result] = {}
-        thread = threading.Thread(target=lambda: found.update(backend.wait(["a"], 30)))
+        thread = threading.Thread(target=lambda: found.update(backend.wait(["a"], patience())))
         thread.start()
         broker.conclude([Conclusion(held[0], [Result("a", "SUCCESS", b"1")])])
         thread.join(patience())
@@ -327,11 +326,11 @@ class BrokerContract(Carrying, Holding, Revoking, SendingOnce):
         thread = threading.Thread(target=wait)
         thread.start()
         entered.wait(patience())
-        begun = time.monotonic()
+        begun = pace()
         leaving.close()
         thread.join(patience())
         assert found == [[]]
-        assert time.monotonic() - begun < 1
+        assert pace() - begun < 1
 
     def test_reserve_gives_nothing_once_closed(self, broker: Broker, another: Another) -> None:
         broker.send(envelopes("a"))

@@ -7,6 +7,7 @@ things to do; as long as tests pass it costs nothing.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -28,8 +29,50 @@ def patience(times: float = 1) -> float:
 
 def factor() -> float:
     """How much longer than enough to wait: as wished, times the processes that share a processor."""
-    sharing = os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 1.0
-    return WISHED * max(1.0, sharing)
+    return WISHED * max(1.0, sharing())
+
+
+def sharing() -> float:
+    """How many processes share a processor: on average of the last minute, or now, if that is more and the system tells it."""
+    try:
+        with open("/proc/loadavg", encoding="ascii") as file:
+            average, _, _, now, *_ = file.read().split()
+        load = max(float(average), float(now.partition("/")[0]))
+    except OSError:
+        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 1.0
+    return load / (os.cpu_count() or 1)
+
+
+def pace() -> float:
+    """A clock that goes as slowly as this machine works: for what is promised within so many seconds of one that is not busy.
+
+    It is moved on by a thread that sleeps for a moment, again and again: where that wakes up late, or processors are shared, less
+    time has passed by this clock. Only differences mean something.
+    """
+    global _walker
+    if _walker is None or _walker.pid != os.getpid():
+        _walker = _Walker()
+        _walker.start()
+    return _walker.walked
+
+
+class _Walker(threading.Thread):
+    """Walks as fast as it is let. A forked process has one of its own."""
+
+    STEP = 0.01
+
+    def __init__(self) -> None:
+        super().__init__(name="pace", daemon=True)
+        self.pid = os.getpid()
+        self.walked = 0.0
+        self._never = threading.Event()
+
+    def run(self) -> None:
+        while not self._never.wait(self.STEP):  # tests may put something else in the place of `time.sleep`
+            self.walked += self.STEP / factor()
+
+
+_walker: _Walker | None = None
 
 
 def until(fact: Callable[[], T], times: float = 1, *, saying: Callable[[], object] = lambda: "") -> T:

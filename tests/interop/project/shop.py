@@ -20,13 +20,19 @@ app.conf.update(
     result_serializer=os.environ.get("RESULTS", "json"),
     worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,
-    broker_transport_options={"celery_workers": True, "visibility_timeout": float(os.environ.get("VISIBILITY", "3600"))},
+    broker_transport_options={
+        "celery_workers": True,
+        "socket_timeout": float(os.environ["PATIENCE"]),
+        "visibility_timeout": float(os.environ.get("VISIBILITY", "3600")),
+    },
 )
 if prefix := os.environ.get("PREFIX"):
     app.conf.broker_transport_options["global_keyprefix"] = prefix
     app.conf.result_backend_transport_options = {"global_keyprefix": prefix}
 if os.environ["SYSTEM"] == "umbel":
-    app.conf.update(broker_lease=3.0, task_unknown_ttl=0.5)
+    app.conf.update(
+        broker_lease=float(os.environ["LEASE"]), broker_publish_timeout=float(os.environ["PATIENCE"]), task_unknown_ttl=0.5
+    )
 
 SOON = 0.2
 """Seconds until a retry. Celery tells RETRY after the retry is sent: one that has failed by then would never be seen to end."""
