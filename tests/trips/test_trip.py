@@ -487,3 +487,17 @@ def test_tasks_send_tasks(project: Make) -> None:
         until(lambda: len(made.effects()) == 3)
         assert [child.id for child in sent.children or []] == ids
     assert json.dumps(ids)
+
+
+def test_what_stands_behind_many_that_nobody_knows_runs_once(project: Make) -> None:
+    made = project("@app.task\ndef mark(number): tell(number)")
+    with made.app.batch():
+        for _ in range(2000):
+            made.app.send_task("nobody.knows")
+        for number in range(100):
+            made.app.send_task("proj.mark", (number,))
+    with made.worker("-c", "1"):
+        until(lambda: len(made.effects()) >= 100)
+    assert sorted(made.effects()) == sorted([str(number)] for number in range(100))
+    assert made.app.broker.depth(["celery"])["celery"].held == 0
+    assert made.app.broker.purge("celery") == 2000

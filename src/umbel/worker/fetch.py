@@ -65,6 +65,8 @@ class Fetch:
         self._stopping = False
         self._interruptible = False
         self._left_until: float | None = None
+        self._in_vain = 0
+        """How many the last reserve brought, if none of them was to run here: the next may bring more than there is room for."""
         self.later = Later(self._hand_on)
 
     async def run(self) -> None:
@@ -83,13 +85,15 @@ class Fetch:
                 room = await self._less(room)
             self._interruptible = False
             try:
-                reserving: asyncio.Future[list[Delivery]] | None = reserve(min(room, MOST), wait)
+                most = max(room, 2 * self._in_vain)
+                reserving: asyncio.Future[list[Delivery]] | None = reserve(min(most, MOST), wait)
                 while reserving and (deliveries := await reserving):
+                    here = max(room, 0)
                     room -= len(deliveries)
                     # If there are more, and room for them, they come while these are judged.
                     go_on = len(deliveries) == MOST and room >= MOST and not self._settle.is_full and not self._stopping
                     reserving = reserve(MOST, 0) if go_on else None
-                    await self._hand_on(deliveries)
+                    await self._hand_on(deliveries, here)
             except Exception as error:  # a store that is away, or that has met something that it cannot tell of otherwise
                 pause = await self._rest(pause, error)
             else:
@@ -132,8 +136,8 @@ class Fetch:
         await asyncio.sleep(pause)
         return min(pause * 2, LONGEST_PAUSE)
 
-    async def _hand_on(self, deliveries: Sequence[Delivery]) -> None:
-        """Judge these, and give the pool those that are to run."""
+    async def _hand_on(self, deliveries: Sequence[Delivery], most: int = MOST) -> None:
+        """Judge these, and give the pool those that are to run, at most so many: what comes behind them goes back unjudged."""
         if self._stopping:
             for delivery in deliveries:
                 self._settle.release(delivery)
@@ -143,7 +147,12 @@ class Fetch:
         told = log.isEnabledFor(logging.INFO) or bool(signals.task_received.receivers)
         known: dict[str, Options] = {}
         judge, book = self._judge.judge, self._book
-        for delivery in deliveries:
+        may_be_many = len(deliveries) > most
+        for place, delivery in enumerate(deliveries):
+            if may_be_many and len(jobs) >= most:
+                for each in deliveries[place:]:
+                    self._settle.release(each)
+                break
             try:
                 ticket = judge(delivery, known)
                 if isinstance(ticket, Judgement):
@@ -158,6 +167,7 @@ class Fetch:
                 early.append(ticket)
             if told:
                 self._received(ticket)
+        self._in_vain = 0 if jobs else len(deliveries)
         self._pool.submit(await self._begin(jobs, early) if early else jobs)
 
     def _put_aside(self, judgement: Judgement) -> None:
