@@ -363,3 +363,35 @@ def test_what_umbel_gave_back_is_still_an_envelope_for_kombu(redis_server, redis
     assert drain(broker)[0].attempt == 3
     for each in (dying, again):
         each.close()
+
+
+def test_queues_that_nobody_has_used_for_a_week_are_forgotten_with_their_bindings(redis_server, broker):
+    def aged(queue: str) -> None:
+        redis_server.ask("ZINCRBY", "umbel.queues", str(-2 * 8 * 86400), queue)
+
+    redis_server.ask("SADD", "_kombu.binding.celerys", b"celerys" + SEP * 2 + b"celerys")
+    names = ["old", "full", "dead", "celerys", "used"]
+    broker.send([envelope("a", queue=name) for name in names])
+    broker.conclude([Conclusion(each) for each in broker.reserve(["old", "celerys", "used"], 9, 0)])
+    broker.conclude([Conclusion(each, buried="ill") for each in broker.reserve(["dead"], 1, 0)])
+    for name in names[:4]:
+        aged(name)
+    assert broker.recover().returned == 0
+    assert redis_server.ask("EXISTS", *(f"_kombu.binding.{name}" for name in names)) == b":4\r\n"
+    assert redis_server.ask("EXISTS", "_kombu.binding.old") == b":0\r\n"
+    assert broker.queues() == ["dead", "full"]
+    assert redis_server.ask("ZCARD", "umbel.queues") == b":3\r\n"
+
+
+def test_who_looks_into_a_queue_or_sends_now_and_then_keeps_it_known(redis_server, redis_url, broker):
+    sender = open_broker(redis_url)
+    sender.send([envelope("a")])
+    drain(broker)
+    for use in (lambda: sender.send([envelope("a")]), lambda: broker.reserve(["q"], 1, 0)) * 3:
+        redis_server.ask("ZINCRBY", "umbel.queues", str(-2 * 5 * 86400), "q")
+        sender._declare_again = 0.0  # a day has passed
+        use()
+        drain(broker)
+        broker.recover()
+        assert redis_server.ask("ZCARD", "umbel.queues") == b":1\r\n"
+    sender.close()

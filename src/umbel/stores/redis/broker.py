@@ -53,6 +53,8 @@ log = guise.logger("umbel.stores")
 
 INTAKE = 10.0
 """Seconds for which one look at the queues lets waits fill an intake; `recover` knows of it so long."""
+DAY = 86400.0
+"""Seconds after which the server is told of a queue again: what nobody was told of for a week is forgotten."""
 AT_ONCE = 1000
 """Elements in one LPUSH: more would hold up the others on the server."""
 MOST_SENT = 10_000
@@ -67,6 +69,7 @@ MOST_FOR_ONE = 1_000_000
 
 
 _SCRIPTS = (
+    "declare",
     "reserve",
     "book",
     "once",
@@ -152,6 +155,7 @@ class RedisBroker(Broker):
         self._known = self._lost = self._closed = False
         self._handouts = Handouts()
         self._declared: set[str] = set()
+        self._declare_again = 0.0
         self._watches: list[Watch] = []
         self._waiting: set[Watch] = set()
         self._revoked = Revoked(self._link, self._scripts)
@@ -167,7 +171,10 @@ class RedisBroker(Broker):
             self._budget.carry(sizes, lambda part: self._send(envelopes[part], within), MOST_SENT)
 
     def _send(self, envelopes: Sequence[Envelope], within: float | None) -> None:
-        until = None if within is None else clock.monotonic() + within
+        now = clock.monotonic()
+        if now > self._declare_again:
+            self._declared, self._declare_again = set(), now + DAY
+        until = None if within is None else now + within
         written = element.write(envelopes, self._steps, celery_workers=self._celery_workers)
         try:
             self._push(written, until)
@@ -201,10 +208,8 @@ class RedisBroker(Broker):
     def _declare(self, queues: Iterable[str]) -> Iterator[Command]:
         """Let Celery's tools, and umbel's own, know of the queues."""
         new = [queue for queue in queues if queue not in self._declared]
-        for queue in new:
-            yield "SADD", f"{self._prefix}_kombu.binding.{queue}", self._sep.join((queue, "", queue))
         if new:
-            yield "SADD", f"{self._prefix}umbel.queues", *new
+            yield self._scripts["declare"], *new
 
     def _pushes(self, written: Sequence[Written]) -> Iterator[Command]:
         ready: defaultdict[tuple[str, str], list[bytes]] = defaultdict(list)

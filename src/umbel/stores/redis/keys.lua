@@ -19,7 +19,8 @@
 --   Pumbel.revoked.until           zset    the same, by the time until when they are
 --   Pumbel.revoked.signal          hash    task -> the signal that is to end its run
 --   Pumbel.revoked.mark            string  the last mark: microseconds, and never less than the one before
---   Pumbel.queues                  set     all queues that umbel was ever told of
+--   Pumbel.queues                  zset    the queues that umbel was told of within a week, by twice the time of it; one more if it
+--                                          was umbel that has made the binding
 --   P_kombu.binding.<queue>        set     kombu's: so that Celery's tools see the queue
 --   Punacked, Punacked_index       hash, zset    kombu's: what Celery's workers hold
 --   Punacked_mutex                 string  kombu's: who gives back what dead ones held; expires
@@ -80,6 +81,33 @@ local function give_back(queue, step, element)
   end
 end
 
+local HOUR, WEEK = 3600, 604800
+local function binding(queue) return P .. '_kombu.binding.' .. queue, queue .. SEP .. SEP .. queue end
+
+-- Lets Celery's tools, and umbel's own, know of the queue. Most of the time they do: to look whether it was within the hour costs less.
+local function declare(queue, time)
+  local known = tonumber(redis.call('ZSCORE', QUEUES, queue))
+  if known and math.abs(known / 2 - time) < HOUR then return end
+  local is_new = redis.call('SADD', binding(queue)) == 1
+  local is_ours = is_new or (known and known % 2 == 1)
+  redis.call('ZADD', QUEUES, math.floor(time) * 2 + (is_ours and 1 or 0), queue)
+  redis.call('EXPIRE', QUEUES, WEEK)
+end
+
+-- Forgets some queues that nobody has used for a week and that hold nothing, and their bindings if nobody else has made them.
+local function forget_queues(time)
+  for _, queue in ipairs(redis.call('ZRANGEBYSCORE', QUEUES, '-inf', (time - WEEK) * 2, 'LIMIT', 0, 10)) do
+    local lists = {later(queue)}
+    for _, step in ipairs(ORDER) do lists[#lists + 1] = list(queue, step) end
+    if redis.call('EXISTS', unpack(lists)) + redis.call('HEXISTS', DEAD_COUNT, queue) > 0 then
+      redis.call('ZADD', QUEUES, redis.call('ZSCORE', QUEUES, queue) + 2 * WEEK, queue)
+    else
+      if redis.call('ZSCORE', QUEUES, queue) % 2 == 1 then redis.call('SREM', binding(queue)) end
+      redis.call('ZREM', QUEUES, queue)
+    end
+  end
+end
+
 -- Lets those who wait know of the next due time: `due`, or none.
 local function tell_soonest(queue, due, time)
   if not due then return redis.call('DEL', soonest(queue)) end
@@ -97,7 +125,7 @@ local function postpone(queue, step, element, due, order, time)
 end
 
 local function put(queue, step, element, due, order, time)
-  redis.call('SADD', QUEUES, queue)
+  redis.call('ZADD', QUEUES, 'NX', math.floor(time) * 2, queue)
   if due ~= '' and tonumber(due) > time then
     postpone(queue, step, element, due, order, time)
   else

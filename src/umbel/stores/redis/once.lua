@@ -8,7 +8,7 @@ for i = 3, #ARGV, 7 do
   if is_next then
     put(queue, ARGV[i + 3], ARGV[i + 6], ARGV[i + 4], ARGV[i + 5], time)
     if not bound[queue] then
-      redis.call('SADD', P .. '_kombu.binding.' .. queue, queue .. SEP .. SEP .. queue)
+      declare(queue, time)
       bound[queue] = true
     end
     -- Behind `put`: should that fail, the message is not taken for sent.

@@ -1,4 +1,5 @@
--- Takes what owners held whose lease has run out, as much as one script may, and ends revocations whose time has passed.
+-- Takes what owners held whose lease has run out, as much as one script may, and ends revocations whose time has passed, and
+-- the memory of queues that nobody uses.
 -- Keys: owners, held, begun, unheard, intakes, intake, the lists, unacked_index, revoked….
 -- owner lease known handout max_deliveries visibility_timeout
 -- Gives {returned, stale messages of Celery's workers, 1 if the own lease was lost, the time, 1 if that was all,
@@ -66,5 +67,6 @@ if looked < time - 1 or looked > time then
 end
 
 sweep_revoked(time)
+forget_queues(time)
 local stale = redis.call('ZCOUNT', P .. UNACKED_INDEX, '-inf', time - tonumber(ARGV[6]))
 return {returned, stale, lost and 1 or 0, string.format('%.6f', time), may_go_on() and 1 or 0, stranded}

@@ -66,11 +66,6 @@ local function share(available)
   return taken
 end
 
-local function declare(queue)
-  redis.call('SADD', QUEUES, queue)
-  redis.call('SADD', P .. '_kombu.binding.' .. queue, queue .. SEP .. SEP .. queue)
-end
-
 insist()
 if is_void(owner, handout) then return {0, false, 1, false, '0'} end
 local time = now()
@@ -78,7 +73,7 @@ local lost = register(owner, lease, known, time)
 take_back(owner, ARGV[5])
 local lens, totals, number, bytes = {}, {}, 0, 0
 for i, queue in ipairs(queues) do
-  if is_new then declare(queue) end
+  if is_new then declare(queue, time) end
   empty_intake(owner, queue)
   wake(queue, time)
   lens[i], totals[i] = lengths(queue)
@@ -117,7 +112,7 @@ end
 if number == 0 then
   local first
   for _, queue in ipairs(queues) do
-    declare(queue) -- again, as there is time: somebody may have emptied the server
+    declare(queue, time) -- again, as there is time: somebody may have emptied the server
     local due, told = next_due(queue), redis.call('GET', soonest(queue))
     if told ~= (due and string.format('%.6f', due) or false) then tell_soonest(queue, due, time) end
     if due and (not first or due < first) then first = due end

@@ -6,12 +6,12 @@ local tag, element, reason = ARGV[1], ARGV[2], ARGV[3]
 if redis.call('ZREM', P .. UNACKED_INDEX, tag) == 0 then return 0 end
 redis.call('HDEL', P .. UNACKED, tag)
 if reason ~= '' then
-  redis.call('SADD', QUEUES, ARGV[4])
+  declare(ARGV[4], now())
   bury(ARGV[4], ARGV[5], element, reason, 1, now())
   return 0
 end
 for i = 4, #ARGV, 2 do
-  redis.call('SADD', QUEUES, ARGV[i])
+  declare(ARGV[i], now())
   give_back(ARGV[i], ARGV[i + 1], element)
 end
 return (#ARGV - 3) / 2

@@ -25,7 +25,7 @@ local function eldest(queue, step)
   end
 end
 
-if #asked == 0 then asked = redis.call('SMEMBERS', QUEUES) end
+if #asked == 0 then asked = redis.call('ZRANGE', QUEUES, 0, -1) end
 for _, queue in ipairs(asked) do
   local ready, ages = moved[queue] or 0, {}
   for _, step in ipairs(ORDER) do

@@ -1,0 +1,4 @@
+-- Lets Celery's tools, and umbel's own, know of queues. Keys: queues, the bindings.  queue...
+local time = now()
+for _, queue in ipairs(ARGV) do declare(queue, time) end
+return #ARGV
