@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -85,12 +86,17 @@ async def until(fact: Callable[[], object]) -> None:
             await asyncio.sleep(0.001)
 
 
-def keep(worker: Troubled, story: Callable[[list[Delivery]], object], lost: Callable[[], None] = lambda: None) -> None:
+def keep(
+    worker: Troubled,
+    story: Callable[[list[Delivery]], object],
+    lost: Callable[[], None] = lambda: None,
+    sweep: Callable[[], int] = lambda: 0,
+) -> None:
     """Run the service as long as the story goes, which is handed what was stranded."""
 
     async def run() -> None:
         stranded: list[Delivery] = []
-        service = asyncio.ensure_future(Lease(worker, SECONDS, stranded=stranded.extend, lost=lost).run())
+        service = asyncio.ensure_future(Lease(worker, SECONDS, stranded=stranded.extend, lost=lost, sweep=sweep).run())
         await story(stranded)
         service.cancel()
         with suppress(asyncio.CancelledError):
@@ -191,3 +197,14 @@ def test_who_is_dead_is_found_to_be_though_the_clock_has_jumped(worker, other, j
         await until(lambda: worker.depth(["q"])["q"].ready)
 
     keep(worker, story)
+
+
+def test_dead_letters_that_are_too_many_go_and_are_counted(worker, other, caplog):
+    other.send(envelopes("a", "b", "c"))
+    other.conclude([Conclusion(each, buried="ill") for each in other.reserve(["q"], 3, 0)])
+
+    async def story(stranded):
+        await until(lambda: len(other.buried()) == 1)
+        await until(lambda: "Threw away 2 dead letters" in caplog.text)
+
+    keep(worker, story, sweep=partial(worker.sweep, most=1, seconds=None))

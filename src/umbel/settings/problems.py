@@ -11,7 +11,7 @@ from umbel.settings.source import NAMES, OLD_NAMES, Layer
 _POSITIVE = ("broker_lease", "task_max_deliveries", "worker_async_concurrency", "task_time_limit", "task_soft_time_limit")
 _NOT_NEGATIVE = (
     *("broker_publish_timeout", "task_unknown_ttl", "worker_warm_stop_timeout", "result_expires"),
-    "worker_soft_shutdown_timeout",
+    *("worker_soft_shutdown_timeout", "task_dead_limit", "task_dead_ttl"),
     *("worker_prefetch_multiplier", "worker_max_tasks_per_child", "worker_max_memory_per_child"),
 )
 

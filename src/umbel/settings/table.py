@@ -101,6 +101,8 @@ _KEPT: tuple[_Row, ...] = (
     ("task_queues", "any", None, "C_QUEUES", "The queues: names, a dict of options by name, or objects with a name."),
     ("task_routes", "any", None, "C_ROUTES", "Which task goes to which queue: dict, list, function or its path."),
     ("task_reject_on_worker_lost", "flag", None, "C_REJECT_ON_WORKER_LOST", "False: a late task does not outlive its worker."),
+    ("task_dead_limit", "whole", 100000, "", "So many dead letters are kept; of more the oldest go (None: none goes)."),
+    ("task_dead_ttl", "seconds", 2592000.0, "", "So long dead letters are kept (None: for ever)."),
     ("task_revoke_ttl", "seconds", 2592000.0, "", "So long the store remembers that a task was revoked, unless it is met."),
     ("task_serializer", "text", "json", "C_TASK_SERIALIZER", "How arguments travel: json, msgpack, yaml, pickle."),
     ("task_soft_time_limit", "seconds", None, "D_TASK_SOFT_TIME_LIMIT", "After this a task is interrupted and may clean up."),

@@ -261,6 +261,13 @@ class Broker(ABC):
     def discard(self, keys: Sequence[str]) -> int:
         """Delete dead letters for good; tells how many there were."""
 
+    def sweep(self, *, most: int | None, seconds: float | None) -> int:
+        """Throw away dead letters that are older than so many `seconds`, and of more than `most` the oldest; tells how many went.
+
+        None: without such a limit.
+        """
+        return 0
+
     def doubts(self) -> list[str]:
         """What endangers what is kept here, in words for people: each worker asks at its start, and tells."""
         return []

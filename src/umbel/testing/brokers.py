@@ -118,6 +118,26 @@ class BrokerContract(Carrying, Holding, Revoking, SendingOnce):
         assert broker.discard([key]) == 0
         assert [each.envelope.id for each in broker.buried()] == ["b"]
 
+    def test_of_too_many_dead_the_oldest_go(self, broker: Broker) -> None:
+        self.bury(broker, *"ab")
+        self.bury(broker, *"xy", queue="other")
+        self.bury(broker, *"cd")
+        assert broker.sweep(most=None, seconds=None) == broker.sweep(most=6, seconds=3600) == 0
+        assert broker.sweep(most=3, seconds=None) == 3
+        assert [each.envelope.id for each in broker.buried()] == ["y", "c", "d"]
+        assert {name: depth.dead for name, depth in broker.depth(["q", "other"]).items()} == {"q": 2, "other": 1}
+        assert broker.sweep(most=0, seconds=None) == 3
+        assert broker.queues() == []
+
+    def test_the_dead_go_after_their_time(self, broker: Broker) -> None:
+        self.bury(broker, *"ab")
+        (first, _), begin = broker.buried(), clock.monotonic()
+        until(lambda: clock.monotonic() > begin + 0.1)
+        self.bury(broker, *"cd")
+        assert broker.sweep(most=None, seconds=broker.renew(30).time - first.when - 0.05) == 2
+        assert [each.envelope.id for each in broker.buried()] == ["c", "d"]
+        assert broker.sweep(most=0, seconds=0) == 2
+
     # Leases
 
     def test_what_a_dead_owner_held_is_ready_again_and_counted(self, broker: Broker, another: Another) -> None:

@@ -32,12 +32,17 @@ class Lease:
         *,
         stranded: Callable[[Sequence[Delivery]], None],
         lost: Callable[[], None],
+        sweep: Callable[[], int] = lambda: 0,
     ):
-        """`stranded` settles what dead workers had begun; `lost` stops what this one holds and others have now."""
+        """`stranded` settles what dead workers had begun; `lost` stops what this one holds and others have now.
+
+        `sweep` throws away what was dead for too long.
+        """
         self._broker = broker
         self._seconds = seconds
         self._stranded = stranded
         self._lost = lost
+        self._sweep = sweep
         self._thread = ThreadPoolExecutor(1, "umbel-lease")
         self._renewed = clock.monotonic()
         self._grace = self._renewed + seconds / 3
@@ -102,3 +107,5 @@ class Lease:
             log.warning("Gave back %d tasks of workers that died", recovered.returned)
         if recovered.stranded:
             self._stranded(recovered.stranded)
+        if count := await loop.run_in_executor(self._thread, self._sweep):
+            log.warning("Threw away %d dead letters: they were too many, or too old", count)

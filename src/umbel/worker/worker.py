@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from umbel import guise, signals
@@ -195,7 +196,8 @@ class Worker:
             other=self.reap.refuse,
             stumbled=self.reap.stumbled,
         )
-        self.lease = Lease(self.broker, conf.broker_lease, stranded=self.reap.stranded, lost=self._take_back)
+        sweep = partial(self.broker.sweep, most=conf.task_dead_limit, seconds=conf.task_dead_ttl)
+        self.lease = Lease(self.broker, conf.broker_lease, stranded=self.reap.stranded, lost=self._take_back, sweep=sweep)
         self.revoked = Revoked(self.broker, self.pool, self.book, self.fetch.later)
 
     def _make_pool(self, executor: Executor) -> Pool:

@@ -156,6 +156,15 @@ class MemoryBroker(Broker):
             self._room.owners[self.owner] = now + seconds
             return Renewal(not lost, now)
 
+    def sweep(self, *, most: int | None, seconds: float | None) -> int:
+        with self._room.changed:
+            dead, oldest = self._room.dead, None if seconds is None else clock.now() - seconds
+            spare = 0 if most is None else len(dead) - most
+            old = [key for place, (key, each) in enumerate(dead.items()) if place < spare or (oldest and each.when < oldest)]
+            for key in old:
+                del dead[key]
+            return len(old)
+
     def recover(self) -> Recovered:
         done = Recovered()
         with self._room.changed:

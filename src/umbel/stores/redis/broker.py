@@ -88,6 +88,7 @@ _SCRIPTS = (
     "letters",
     "dig",
     "restore",
+    "sweep",
 )
 
 
@@ -500,6 +501,13 @@ class RedisBroker(Broker):
 
     def buried(self, queue: str | None = None, *, limit: int = 100, after: str = "") -> list[Buried]:
         return self._cemetery.buried(queue, limit, after)
+
+    def sweep(self, *, most: int | None, seconds: float | None) -> int:
+        total, count = 0, 1
+        while count:
+            count = self._run("sweep", "" if most is None else most, "" if seconds is None else seconds)
+            total += count
+        return total
 
     def revive(self, keys: Sequence[str]) -> int:
         return self._cemetery.dig("revive", keys)

@@ -235,6 +235,13 @@ class SqliteBroker(Broker):
     def buried(self, queue: str | None = None, *, limit: int = 100, after: str = "") -> list[Buried]:
         return self._file.read(lambda connection: cemetery.letters(connection, queue, limit, after))
 
+    def sweep(self, *, most: int | None, seconds: float | None) -> int:
+        oldest, total = None if seconds is None else clock.now() - seconds, 0
+        while self._file.read(lambda connection: cemetery.has_old(connection, most, oldest)):
+            with self._file as connection:
+                total += cemetery.sweep(connection, most, oldest)
+        return total
+
     def revive(self, keys: Sequence[str]) -> int:
         if not keys:
             return 0
