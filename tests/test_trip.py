@@ -94,7 +94,7 @@ def test_a_plain_run_is_seven_functions_in_four_files(add):
     entered = trip(lambda: executor.run(job))
     assert sorted(name for _, name in entered) == [
         "Executor._open",
-        "Executor._returned",
+        "Executor._plain",
         "Executor.perform",
         "Executor.run",
         "brief",

@@ -50,7 +50,7 @@ def work(app: Umbel) -> Callable[..., list[Outcome]]:
 
     def run(*queues: str, of: Umbel = app) -> list[Outcome]:
         accept = accept_types(of.conf.accept_content)
-        executor = Executor(of.tasks, hostname="worker@here", accept=accept, route=of.queue_of)
+        executor = Executor(of.tasks, hostname="worker@here", accept=accept, relay=of.relay)
         outcomes = []
         while held := of.broker.reserve(queues or of.queues(), 100, 0.0):
             for delivery in held:

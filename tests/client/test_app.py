@@ -207,11 +207,19 @@ def test_a_task_sent_by_name_is_sent_even_if_tasks_run_eagerly(app, sent):
     assert len(sent()) == 2
 
 
-def test_follow_ups_go_where_calls_would(app):
+def test_follow_ups_go_where_calls_would(app, work):
     app.conf.task_routes = {"proj.*": "routed"}
-    assert app.queue_of("proj.x", {}) == "routed"
-    assert app.queue_of("proj.x", {"queue": "asked"}) == "asked"
-    assert app.queue_of("other", {}) == "celery"
+
+    @app.task
+    def first(): ...
+
+    def queue(task, **options):
+        first.apply_async(link={"task": task, "options": options})
+        return work("celery")[0].envelopes[0].queue
+
+    assert queue("proj.x") == "routed"
+    assert queue("proj.x", queue="asked") == "asked"
+    assert queue("other") == "celery"
     assert app.queues() == ["celery"]
 
 

@@ -28,7 +28,7 @@ class House:
 
     @property
     def executor(self):
-        return Executor(self.app.tasks, **{"hostname": "w1@host", "accept": ACCEPT, **self.options})
+        return Executor(self.app.tasks, **{"relay": self.app.relay, "hostname": "w1@host", "accept": ACCEPT, **self.options})
 
     def task(self, *args, **options):
         return self.app.task(*args, **options)

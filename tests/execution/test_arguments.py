@@ -31,12 +31,6 @@ class TestMisfits:
         assert text.endswith("…): too many positional arguments")
         assert len(text) < 400
 
-    def test_an_errback_of_the_new_kind_takes_more_than_one(self):
-        assert arguments.takes_more_than_one(lambda request, error, tb: None)
-        assert arguments.takes_more_than_one(lambda *args: None)
-        assert not arguments.takes_more_than_one(lambda task_id: None)
-        assert not arguments.takes_more_than_one(7)
-
 
 class TestPydantic:
     def test_annotated_arguments_become_models(self, house, document):
@@ -80,7 +74,7 @@ class TestPydantic:
             pass
 
         outcome = house.run(look)
-        assert outcome.kind is Kind.UNREADABLE
+        assert outcome.kind is Kind.MISFIT
         assert "missing a required argument: 'album'" in outcome.text
 
     def test_bound_tasks_are_validated_too(self, house):

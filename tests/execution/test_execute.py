@@ -525,7 +525,7 @@ class TestMessagesThatCannotRun:
 
         ran = []
         outcome = house.run(add, kwargs={"y": 2})
-        assert outcome.kind is Kind.UNREADABLE
+        assert outcome.kind is Kind.MISFIT
         assert not ran
         found = document(outcome.results[0])
         assert isinstance(found.result, TypeError)
@@ -891,7 +891,7 @@ class TestFollowUps:
         def one():
             return 1
 
-        house.options["route"] = lambda name, options: f"q-{name}"
+        house.app.conf.task_routes = lambda name, *args, **options: f"q-{name}"
         (envelope,) = house.run(one, embed=Embed(callbacks=[sig("a")])).envelopes
         assert envelope.queue == "q-a"
 
@@ -967,7 +967,7 @@ class TestAsync:
         assert house.run_async(various, "retry").kind is Kind.RETRY
         assert house.run_async(various, "x").text == "ValueError('x')"
         assert "execution/drive.py" not in house.run_async(various, "x").traceback
-        assert house.run_async(various).kind is Kind.UNREADABLE
+        assert house.run_async(various).kind is Kind.MISFIT
         assert house.run_async("unknown").kind is Kind.UNREADABLE
 
     def test_the_soft_limit_is_raised_inside(self, house, document):
@@ -1122,9 +1122,9 @@ class TestEager:
 
         value = object()
         ending = house.executor.perform(odd, self.request(odd, value, callbacks=[sig("a")]))
-        assert (ending.kind, ending.value, ending.state) == (Kind.SUCCESS, value, "SUCCESS")
+        assert (ending.kind, ending.value, ending.kind.state) == (Kind.SUCCESS, value, "SUCCESS")
         assert (ending.results, ending.envelopes) == ([], [])
-        assert [step.args for step in ending.steps] == [[value]]
+        assert [step.args for step in ending.steps] == [(value,)]
 
     def test_failures_keep_their_exceptions(self, house):
         error = ValueError("x")
@@ -1135,8 +1135,8 @@ class TestEager:
 
         ending = house.executor.perform(fail, self.request(fail, errbacks=[sig("a")]))
         assert ending.value is error
-        assert ending.state == "FAILURE"
-        assert [step.args for step in ending.steps] == [["e"]]
+        assert ending.kind.state == "FAILURE"
+        assert [step.args for step in ending.steps] == [("e",)]
 
     def test_a_retry_comes_as_data(self, house):
         @house.task(bind=True)

@@ -9,7 +9,7 @@ import pytest
 from umbel import clock
 from umbel.errors import MaxRetriesExceededError, Retry
 from umbel.execution import retry
-from umbel.execution.request import Request
+from umbel.execution.request import Request, current, push
 from umbel.wire.message import Embed
 
 NOW = 1_700_000_000.0
@@ -31,11 +31,27 @@ def task(house):
 
 @pytest.fixture
 def request_of(house, task, message):
-    """The request of a message to `work`."""
+    """The request of a message to `work`, which is served from now on."""
+    tokens = []
 
     def make(*args, **options):
         job = house.job(task, *args, **options)
-        return Request.from_message(message(job.envelope), job.envelope, task, hostname="w1@host")
+        request = Request.from_message(message(job.envelope), job.envelope, task, hostname="w1@host")
+        tokens.append(push(request))
+        return request
+
+    yield make
+    for token in reversed(tokens):
+        current.reset(token)
+
+
+@pytest.fixture
+def again(task):
+    """The message of a retry of the call that is served."""
+
+    def make(request, args=None, kwargs=None, **options):
+        (envelope,) = task.app.relay.again(task, request, args, kwargs, {"retries": request.retries + 1, **options})
+        return envelope
 
     return make
 
@@ -59,7 +75,7 @@ class TestDelays:
 
 
 class TestMessage:
-    def test_it_is_the_same_call_once_more(self, task, request_of, message):
+    def test_it_is_the_same_call_once_more(self, again, request_of, message):
         embed = Embed(callbacks=[{"task": "a"}], errbacks=[{"task": "b"}], chain=[{"task": "c"}], chord={"task": "d"})
         request = request_of(
             *(1, 2),
@@ -78,7 +94,7 @@ class TestMessage:
             expires="2030-01-01T00:00:00+00:00",
             to={"queue": "q", "priority": 7, "reply_to": "me", "exchange": "ex", "routing_key": "rk"},
         )
-        envelope = retry.again(request, task=task, countdown=10)
+        envelope = again(request, countdown=10)
         found = message(envelope)
         headers = found.headers
         assert (envelope.id, envelope.queue, envelope.priority, envelope.due) == ("id-1", "q", 7, NOW + 10)
@@ -92,11 +108,10 @@ class TestMessage:
         assert headers.eta == "2023-11-14T22:13:30+00:00"
         assert headers.expires == "2030-01-01T00:00:00+00:00"
 
-    def test_options_win(self, task, request_of, message):
+    def test_options_win(self, again, request_of, message):
         request = request_of(1, to={"queue": "q", "exchange": "ex"}, extra={"a": 1})
-        envelope = retry.again(
+        envelope = again(
             request,
-            task=task,
             args=(5,),
             kwargs={"k": 6},
             eta=datetime.datetime(2030, 1, 2, tzinfo=datetime.UTC),
@@ -117,68 +132,80 @@ class TestMessage:
         assert (found.headers.timelimit, found.headers.expires) == ((9, None), "2023-11-14T22:14:20+00:00")
         assert found.headers.eta == "2030-01-02T00:00:00+00:00"
 
-    def test_hidden_arguments_stay_hidden(self, task, request_of, message):
+    def test_hidden_arguments_stay_hidden(self, again, request_of, message):
         request = request_of("secret", argsrepr="(***)")
-        assert message(retry.again(request, task=task)).headers.argsrepr == "(***)"
-        assert message(retry.again(request, task=task, args=["new"])).headers.argsrepr == "['new']"
+        assert message(again(request)).headers.argsrepr == "(***)"
+        assert message(again(request, args=["new"])).headers.argsrepr == "['new']"
 
-    def test_a_queue_may_be_an_object(self, task, request_of):
+    def test_a_queue_may_be_an_object(self, again, request_of):
         class Queue:
             name = "named"
 
-        assert retry.again(request_of(), task=task, queue=Queue()).queue == "named"
+        assert again(request_of(), queue=Queue()).queue == "named"
 
-    def test_a_request_without_message_can_be_sent_too(self, task, message):
+    def test_a_request_without_message_can_be_sent_too(self, again, message):
         request = Request(id="x", task="work", args=(1,), kwargs={}, called_directly=False)
-        envelope = retry.again(request, task=task)
+        envelope = again(request)
         assert (envelope.queue, message(envelope).args) == ("celery", [1])
+
+
+def retried(task, request, **options):
+    """What `task.retry` gives while it serves `request`."""
+    if request.called_directly:
+        token = push(request)
+        request.owner = task
+        try:
+            return task.retry(throw=False, **options)
+        finally:
+            current.reset(token)
+    return task.retry(throw=False, **options)
 
 
 class TestRetry:
     def test_it_waits_the_task_s_delay_unless_told_otherwise(self, task, request_of):
         request = request_of()
-        found = retry.retry(task, request)
+        found = retried(task, request)
         assert (found.when, request.follow_ups[0].due) == (180, NOW + 180)
 
     def test_the_second_replaces_the_first(self, task, request_of):
         request = request_of()
-        retry.retry(task, request, countdown=1)
+        retried(task, request, countdown=1)
         request.follow_ups.append("something else")
-        retry.retry(task, request, countdown=2)
+        retried(task, request, countdown=2)
         assert [getattr(one, "due", one) for one in request.follow_ups] == ["something else", NOW + 2]
 
     def test_an_eta_may_be_text(self, task, request_of):
-        found = retry.retry(task, request_of(), eta="2030-01-02T00:00:00")
+        found = retried(task, request_of(), eta="2030-01-02T00:00:00")
         assert found.when == datetime.datetime(2030, 1, 2, tzinfo=datetime.UTC)
         assert str(found) == "Retry at 2030-01-02 00:00:00+00:00"
 
     def test_past_the_limit_it_raises_what_went_wrong(self, task, request_of):
         with pytest.raises(ValueError, match="x"):
-            retry.retry(task, request_of(retries=3), exc=ValueError("x"))
+            retried(task, request_of(retries=3), exc=ValueError("x"))
         with pytest.raises(MaxRetriesExceededError, match=r"Can't retry work\[id-1\] args:\(1,\) kwargs:\{\}") as told:
-            retry.retry(task, request_of(1, retries=3))
+            retried(task, request_of(1, retries=3))
         assert (told.value.task_args, told.value.task_kwargs) == ((1,), {})
 
     def test_a_limit_given_here_wins_for_this_once(self, task, request_of):
-        assert retry.retry(task, request_of(retries=3), max_retries=4)
+        assert retried(task, request_of(retries=3), max_retries=4)
         with pytest.raises(MaxRetriesExceededError):
-            retry.retry(task, request_of(), max_retries=0)
+            retried(task, request_of(), max_retries=0)
 
     def test_without_limit_it_goes_on_for_ever(self, task, request_of):
         task.max_retries = None
-        assert retry.retry(task, request_of(retries=10_000))
+        assert retried(task, request_of(retries=10_000))
 
     def test_called_directly_it_raises_what_went_wrong(self, task):
         with pytest.raises(ValueError, match="x"):
-            retry.retry(task, Request(), exc=ValueError("x"))
+            retried(task, Request(), exc=ValueError("x"))
         with pytest.raises(Retry, match="can be retried"):
-            retry.retry(task, Request())
+            retried(task, Request())
 
     def test_by_hand_the_time_is_taken_from_the_exception(self, task, request_of):
         when = datetime.datetime(2030, 1, 2, tzinfo=datetime.UTC)
         request = request_of()
-        assert retry.by_hand(task, request, Retry(when=when)).when == when
-        assert retry.by_hand(task, request, Retry(when=4)).when == 4
+        assert retry.by_hand(task, Retry(when=when)).when == when
+        assert retry.by_hand(task, Retry(when=4)).when == 4
         assert [envelope.due for envelope in request.follow_ups] == [NOW + 4]
 
 

@@ -13,13 +13,14 @@ from umbel import clock, guise
 from umbel.beat.agenda import Agenda, Tick
 from umbel.beat.trouble import Trouble
 from umbel.client.app import Umbel
+from umbel.client.declared import Declared
 from umbel.client.entry import Entry
-from umbel.client.named import Named
-from umbel.client.tick import call_of
+from umbel.client.outbox import call_all
+from umbel.client.tick import call_of, fire, goes_plainly
 from umbel.errors import BrokerDown, BrokerError, BrokerRefused
-from umbel.execution.announce import written
 from umbel.stores.broker import Once
 from umbel.stores.schedule import Ticks
+from umbel.wire.envelope import Envelope
 from umbel.wire.ids import derived
 
 log = guise.logger("umbel.beat")
@@ -44,8 +45,10 @@ class Letter:
     name: str
     task: str
     once: Once
-    then: Callable[[], None] | None
-    """Tells those who listen that it was sent."""
+    then: list[Callable[[], None]]
+    """Tell those who listen that it was sent."""
+    more: Sequence[Envelope] = ()
+    """What is sent with it, as an `apply_async` of the task's own has it."""
 
 
 class Dispatch:
@@ -66,7 +69,7 @@ class Dispatch:
         self._store = app.schedule_store
         self._agenda: Agenda | None = None
         self._version = 0
-        self._named = Named()
+        self._declared = Declared()
         self._stream = f"beat:{quote(self._store.name, safe='')}:"  # other apps on this broker have entries of equal names
         self._unnoted: dict[str, Ticks] = {}
         """What was sent, and is not in the store yet."""
@@ -77,11 +80,11 @@ class Dispatch:
 
     def prepare(self) -> None:
         """Look at what the code names, and tell what is wrong there."""
-        named = self._named = self._app.schedule.named()
-        for name, problem in named.wrong.items():
+        declared = self._declared = self._app.schedule.named()
+        for name, problem in declared.wrong.items():
             log.error("Entry %r is not sent: %s", name, problem)
         strange: defaultdict[str, list[str]] = defaultdict(list)
-        for name, task in named.strange.items():
+        for name, task in declared.strange.items():
             strange[task].append(name)
         for task, names in strange.items():
             log.warning("The task %r of %s is not known to this app: it is sent all the same", task, _few(names))
@@ -90,11 +93,11 @@ class Dispatch:
         """Read the whole schedule, and bring it in line with the code."""
         self._note()
         self._agenda = None  # the old one goes before the new one comes: both may be large
-        named, deadline = self._named, self._app.conf.beat_cron_starting_deadline
-        agenda = Agenda(self._app.timezone, named.unkept, wrong=named.wrong, deadline=deadline)
+        declared, deadline = self._declared, self._app.conf.beat_cron_starting_deadline
+        agenda = Agenda(self._app.timezone, declared.unkept, wrong=declared.wrong, deadline=deadline)
         changes = self._store.changes()
         self._stay()
-        if self._app.schedule.save_named(named, changes.rows, between=self._stay):
+        if self._app.schedule.save_named(declared, changes.rows, between=self._stay):
             changes = self._store.changes()
             self._stay()
         changes.whole = True
@@ -103,7 +106,7 @@ class Dispatch:
 
     def compare(self, leader: str) -> None:
         """Tell if the code of the beat that leads names other entries than this one's."""
-        names = self._app.schedule.unsaved(self._named)
+        names = self._app.schedule.unsaved(self._declared)
         if names:
             log.warning(
                 "The beat %s leads, and its code differs from this one's in %s. What this code says counts as soon as "
@@ -181,7 +184,8 @@ class Dispatch:
         letters = []
         for moment in tick.moments:
             try:
-                letters.append(self._letter(agenda.entry(tick.planned), moment))
+                letter = self._letter(agenda.entry(tick.planned), moment)
+                letters += [letter] if letter is not None else []
                 self._failing.discard(name)
             except Exception as problem:  # whatever lazy arguments, routers and options of users raise
                 again = name in self._failing  # its traceback was told
@@ -190,11 +194,19 @@ class Dispatch:
                 log.error(text, name, clock.utc(moment), problem, exc_info=not again)
         return letters
 
-    def _letter(self, entry: Entry, moment: float) -> Letter:
+    def _letter(self, entry: Entry, moment: float) -> Letter | None:
+        """The message of a firing; None if whoever overrides the sending of its task sends none."""
         stream = self._stream + entry.name
-        call = call_of(self._app, entry, id=derived(f"{stream}\0{entry.task}", moment))
-        envelope, then = written(call.message, call.address)
-        return Letter(entry.name, entry.task, Once(envelope, stream, moment), then)
+        id_ = derived(f"{stream}\0{entry.task}", moment)
+        if goes_plainly(self._app, entry):
+            envelope, then = call_of(self._app, entry, id=id_).write()
+            return Letter(entry.name, entry.task, Once(envelope, stream, moment), [then] if then else [])
+        with self._app.outbox.diverted() as batch:
+            fire(self._app, entry, id=id_)
+        envelopes = sorted(batch.envelopes, key=lambda envelope: envelope.id != id_)  # others are those of whoever overrides
+        if not envelopes:
+            return None
+        return Letter(entry.name, entry.task, Once(envelopes[0], stream, moment), batch.then, envelopes[1:])
 
     def _hand_in(self, letters: Sequence[Letter]) -> None:
         try:
@@ -210,8 +222,9 @@ class Dispatch:
             if not is_new:
                 continue
             log.info("Scheduler: Sending due task %s (%s)", letter.name, letter.task)  # not before: the broker may be away
-            if letter.then is not None:
-                letter.then()
+            if letter.more:
+                self._app.outbox.send(letter.more)
+            call_all(letter.then)
 
     def _remember(self, tick: Tick) -> None:
         """A firing that was there already counts, too: whoever sent it did not come to note it."""

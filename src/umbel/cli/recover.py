@@ -58,8 +58,7 @@ def _executor(app: Umbel) -> Executor:
     conf = app.conf
     return Executor(
         app.tasks,
-        route=app.queue_of,
-        queue=conf.task_default_queue,
+        relay=app.relay,
         hostname=node_name(None),
         accept=accept_types(conf.accept_content),
         result_serializer=conf.result_serializer,

@@ -13,12 +13,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, cast, overload
 
 from umbel import signals
-from umbel.client import current, making, places, shared
+from umbel.client import current, define, shared, storage
 from umbel.client.modules import Packages, installed_apps, related
 from umbel.client.outbox import Batch, Outbox
+from umbel.client.plain import plain
 from umbel.client.registry import Registry
 from umbel.client.result import AsyncResult as ResultOf  # the class has a method of that name
-from umbel.client.routing import Router
 from umbel.client.signature import Signature, signature
 from umbel.client.task import Task as TaskOf  # and a property of this one
 from umbel.client.typing import Bound, Periodic, Plain
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
     from umbel.client.control import Control
+    from umbel.client.relay import Relay
     from umbel.client.timetable import Timetable
+    from umbel.messages.routing import Router
+    from umbel.messages.write import Writer
     from umbel.stores.backend import ResultBackend
     from umbel.stores.broker import Broker
     from umbel.stores.schedule import ScheduleStore
@@ -97,9 +100,9 @@ class Umbel:
         self._periodic: dict[str, dict[str, Any]] = {}
         """Entries of the schedule that were added before the settings were read."""
         self._is_configured = False
-        self._reading: tuple[int, places.Reading] | None = None
+        self._reading: tuple[int, storage.Reading] | None = None
         """What `reading` gives, and the version of the settings that it comes from."""
-        self._routed: tuple[int, Router] | None = None
+        self._writer: tuple[int, Writer] | None = None
         self._outbox = Outbox(lambda: self.broker, self._conf)
         self._is_finalizing = self._has_annotated = False
         self.finalized = False
@@ -215,13 +218,13 @@ class Umbel:
         name = name or self.gen_task_name(function.__name__, function.__module__)
         known = self._tasks.get(name)
         if known is not None:
-            if not making.is_same(known, function):
+            if not define.is_same(known, function):
                 text = f"there is a task {name!r} already; this one is ignored: give it another name"
                 warnings.warn(text, DuplicateTaskNameWarning, stacklevel=3)
             return known
         options.setdefault("typing", self.strict_typing)
         run = around(function) if around is not None else function
-        task: TaskOf[..., Any] = making.make(run, name=name, base=base or self.Task, app=self, options=options)
+        task: TaskOf[..., Any] = define.make(run, name=name, base=base or self.Task, app=self, options=options)
         self._add(task)
         return task
 
@@ -247,11 +250,11 @@ class Umbel:
 
     def _annotate(self, task: TaskOf[..., Any]) -> None:
         if self._conf.task_annotations:
-            making.annotate(task, self._conf.task_annotations)
+            define.annotate(task, self._conf.task_annotations)
 
     def gen_task_name(self, name: str, module: str | None) -> str:
         """The name of a task that is not given one: where its function is defined."""
-        return making.name_of(name, module, self.main)
+        return define.name_of(name, module, self.main)
 
     @property
     def Task(self) -> type[TaskOf[..., Any]]:  # noqa: N802 - Celery's name
@@ -390,6 +393,7 @@ class Umbel:
 
     # Sending
 
+    @plain
     def send_task(
         self,
         name: str,
@@ -398,17 +402,24 @@ class Umbel:
         countdown: float | None = None,
         eta: datetime | str | None = None,
         task_id: str | None = None,
+        task_type: Any = None,
         **options: Any,
     ) -> ResultOf[Any]:
-        """Send a task by its name; it need not be known here. Takes the options of `Task.apply_async`."""
+        """Send a task by its name; it need not be known here. Takes the options of `Task.apply_async`.
+
+        All that is sent comes by here, except that nobody need notice where it is not overridden. `task_type` is the task, if it
+        has looked at its arguments and wants to be sent even if tasks are to run eagerly.
+        """
+        from umbel.client.sending import send  # all that writes messages is loaded with the first call
+
+        task = task_type
+        if task is None:
+            task = self.tasks.get(name)
+            if task is not None and self._conf.task_always_eager:
+                text = f"send_task({name!r}) is sent to a worker, although task_always_eager is set"
+                warnings.warn(text, AlwaysEagerIgnored, stacklevel=2)
         options |= {"countdown": countdown, "eta": eta, "task_id": task_id}
-        known = self.tasks.get(name)
-        if known is None:
-            known = making.stranger(name, self)
-        elif self._conf.task_always_eager:
-            text = f"send_task({name!r}) is sent to a worker, although task_always_eager is set"
-            warnings.warn(text, AlwaysEagerIgnored, stacklevel=2)
-        return known.send(args, kwargs, options)
+        return send(self, name, args or (), kwargs or {}, options, task)
 
     def signature(self, task: Any, *args: Any, **kwargs: Any) -> Signature[Any]:
         """A call that is not made yet, of a task, a task's name, or a dict that describes it."""
@@ -438,19 +449,27 @@ class Umbel:
     # Where things are
 
     @property
+    def writer(self) -> Writer:
+        """Makes messages by its settings."""
+        from umbel.client.sending import writer  # as above
+
+        conf = self._conf
+        if self._writer is None or self._writer[0] != conf.version:
+            made = writer(conf)  # reads the settings, if nobody has
+            self._writer = conf.version, made
+        return self._writer[1]
+
+    @property
     def router(self) -> Router:
         """Knows queues and routes."""
-        conf = self._conf
-        if self._routed is None or self._routed[0] != conf.version:
-            default = conf.task_default_queue
-            create = conf.task_create_missing_queues
-            version = conf.version
-            self._routed = version, Router(conf.task_routes, conf.task_queues, default=default, create_missing=create)
-        return self._routed[1]
+        return self.writer.rules.router
 
-    def queue_of(self, name: str, options: dict[str, Any]) -> str:
-        """The queue of a call whose arguments do not count: of callbacks and steps of a chain."""
-        return self.router.route(name, (), {}, options, self._tasks.get(name)).queue
+    @cached_property
+    def relay(self) -> Relay:
+        """Makes messages of what follows from its runs."""
+        from umbel.client.relay import Relay as RelayOf
+
+        return RelayOf(self)
 
     def queues(self) -> list[str]:
         """The queues that the settings name: those a worker serves if it is told nothing else."""
@@ -464,12 +483,12 @@ class Umbel:
     @property
     def broker_url(self) -> str:
         """Where messages are; a file in the current directory if nothing is set."""
-        return places.broker_url(self._conf)
+        return storage.broker_url(self._conf)
 
     @property
     def result_url(self) -> str | None:
         """Where results are: `result_backend`, else with the messages if their store keeps results; None: nowhere."""
-        return places.result_url(self._conf)
+        return storage.result_url(self._conf)
 
     @property
     def broker(self) -> Broker:
@@ -478,7 +497,7 @@ class Umbel:
         if broker is None:
             self._conf.load()  # outside the lock, as in finalize
             with self._lock:
-                broker = self._broker = self._broker or places.open_broker(self._conf)
+                broker = self._broker = self._broker or storage.open_broker(self._conf)
         return broker
 
     @property
@@ -494,7 +513,7 @@ class Umbel:
 
     def open_result_store(self) -> ResultBackend | None:
         """Opens what `result_store` is to be; for subclasses that have another. None: results are not kept."""
-        return places.open_backend(self._conf)
+        return storage.open_backend(self._conf)
 
     @property
     def backend(self) -> Any:
@@ -508,18 +527,18 @@ class Umbel:
         if store is None:
             self._conf.load()
             with self._lock:
-                store = self._schedule_store = self._schedule_store or places.open_schedule_store(
-                    self._conf, making.program(self.main)
+                store = self._schedule_store = self._schedule_store or storage.open_schedule_store(
+                    self._conf, define.program(self.main)
                 )
         return store
 
-    def reading(self) -> places.Reading:
+    def reading(self) -> storage.Reading:
         """The result store, the content types to accept from it, and the serializer of its documents."""
         known = self._reading
         if known is None or known[0] != self._conf.version:
             self._conf.load()
             with self._lock:  # so that a store that is closed meanwhile is not kept
-                known = self._reading = self._conf.version, places.reading(self._conf, self.result_store)
+                known = self._reading = self._conf.version, storage.reading(self._conf, self.result_store)
         return known[1]
 
     # Being the current one

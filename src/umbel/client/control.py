@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from umbel.client.named import Home
+    from umbel.client.declared import Home
 
 
 class Control:

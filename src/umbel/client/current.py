@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from umbel.client.outbox import Outbox
-    from umbel.client.routing import Router
+    from umbel.messages.write import Writer
     from umbel.settings import Settings
     from umbel.stores.backend import ResultBackend
     from umbel.stores.broker import Broker
@@ -48,8 +48,13 @@ class App(Protocol):
         ...
 
     @property
-    def router(self) -> Router:
-        """Where messages go."""
+    def writer(self) -> Writer:
+        """Makes messages by the settings."""
+        ...
+
+    @property
+    def relay(self) -> Any:
+        """Makes messages of what follows from runs."""
         ...
 
     def reading(self) -> tuple[ResultBackend | None, frozenset[str], str]:

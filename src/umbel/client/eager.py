@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from umbel import states
+from umbel.client.plain import is_plain
 from umbel.client.result import AsyncResult
 from umbel.errors import EncodeError, Retry, TaskRevokedError
 from umbel.execution.execute import Ending, Executor
 from umbel.execution.outcome import Kind
-from umbel.execution.request import Request
+from umbel.execution.request import OWN, Request, flat
+from umbel.execution.retry import once_more
+from umbel.messages.options import checked
 from umbel.wire import encoding, result
 from umbel.wire.ids import new_id
 
@@ -32,56 +35,59 @@ def apply(
     executor = Executor(task.app.tasks, hostname=request.hostname or "", accept=frozenset())
     ending = executor.perform(task, request, is_async=task.is_async)
     while ending.kind is Kind.RETRY and isinstance(ending.value, Retry):
+        if not is_plain(task.apply):
+            sig: Any = ending.value.sig
+            step = once_more(task.name, request, None, None, sig["options"])
+            carried = {key: value for key, value in step.options.items() if value is not None}
+            result: EagerResult[Any] = task.apply(sig["args"], sig["kwargs"], throw=throw, **carried)
+            return result
         request = _again(request, ending.value)
         ending = executor.perform(task, request, is_async=task.is_async)
     for step in ending.steps:
-        following = {**step.options, "task_id": step.id, "chain": step.chain, "parent_id": request.id}
+        following = {**step.options, "task_id": step.id, "parent_id": request.id}
         task.app.signature(step.task, step.args, step.kwargs).apply_async(**following)
     text = ending.einfo.traceback if ending.einfo is not None else None
     if task.store_eager_result:
         _store(task, request, ending, text)
-    if throw and ending.state in states.PROPAGATE_STATES and isinstance(ending.value, BaseException):
+    if throw and ending.kind.state in states.PROPAGATE_STATES and isinstance(ending.value, BaseException):
         raise ending.value
-    return EagerResult(request.id or "", ending.value, ending.state, traceback=text, name=task.name)
+    return EagerResult(request.id or "", ending.value, ending.kind.state, traceback=text, name=task.name)
 
 
 def _request(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any], options: Mapping[str, Any]) -> Request:
-    id_ = options.get("task_id") or new_id()
-    headers = dict(options.get("headers") or {})
-    return Request(
-        **headers,
+    found = checked(task.name, options)
+    id_ = found.get("task_id") or new_id()
+    headers = found.get("headers", {})
+    # As a worker has it: a custom header is an attribute unless it would hide one of the request's own.
+    request = Request(**{name: value for name, value in headers.items() if name not in OWN})
+    request.update(
         id=id_,
         task=task.name,
         args=args,
         kwargs=kwargs,
-        root_id=options.get("root_id") or id_,
-        parent_id=options.get("parent_id"),
-        retries=options.get("retries") or 0,
+        root_id=found.get("root_id") or id_,
+        parent_id=found.get("parent_id"),
+        retries=found.get("retries", 0),
         is_eager=True,
         called_directly=False,
         hostname=socket.gethostname(),
-        ignore_result=options.get("ignore_result"),
-        callbacks=_listed(options.get("link")),
-        errbacks=_listed(options.get("link_error")),
-        chain=options.get("chain"),
-        headers=headers,
+        ignore_result=found.get("ignore_result"),
+        callbacks=found.get("link"),
+        errbacks=found.get("link_error"),
+        chain=found.get("chain"),
+        headers=flat(headers),
         properties={},
         correlation_id=id_,
         delivery_info={
             "is_eager": True,
-            "exchange": options.get("exchange"),
-            "routing_key": options.get("routing_key"),
-            "priority": options.get("priority"),
+            "exchange": found.get("exchange"),
+            "routing_key": found.get("routing_key"),
+            "priority": found.get("priority"),
             "redelivered": False,
         },
         owner=task,
     )
-
-
-def _listed(link: Any) -> list[Any] | None:
-    if not link:
-        return None
-    return list(link) if isinstance(link, (list, tuple)) else [link]
+    return request
 
 
 def _again(request: Request, retry: Retry) -> Request:
@@ -96,7 +102,7 @@ def _again(request: Request, retry: Retry) -> Request:
 def _store(task: Task, request: Request, ending: Ending, text: str | None) -> None:
     backend, _, serializer = task.app.reading()
     if backend is not None and not task.ignore_result:
-        backend.store([result.encode(request.id or "", ending.state, ending.value, traceback=text, serializer=serializer)])
+        backend.store([result.encode(request.id or "", ending.kind.state, ending.value, traceback=text, serializer=serializer)])
 
 
 def as_received(task: Task, args: Any, kwargs: Any, serializer: str | None) -> tuple[tuple[Any, ...], dict[str, Any]]:

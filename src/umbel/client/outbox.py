@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -102,6 +103,16 @@ class Outbox:
         """A context in which messages are collected, to be sent in one step at its end."""
         return Batch(self, self._batch)
 
+    @contextmanager
+    def diverted(self) -> Iterator[Batch]:
+        """A context in which nothing leaves: gives the batch into which all goes that is sent here, for somebody else to send."""
+        batch = Batch(self, self._batch)
+        token = self._batch.set(batch)
+        try:
+            yield batch
+        finally:
+            self._batch.reset(token)
+
 
 class Batch:
     """Collects what is sent inside `with`, in this thread or asyncio task, and sends it in one step at the end.
@@ -112,18 +123,18 @@ class Batch:
     def __init__(self, outbox: Outbox, slot: ContextVar[Batch | None]):
         self._outbox = outbox
         self._slot = slot
-        self._envelopes: list[Envelope] = []
-        self._then: list[Callable[[], None]] = []
+        self.envelopes: list[Envelope] = []
+        self.then: list[Callable[[], None]] = []
         self._token: Token[Batch | None] | None = None
 
     def add(self, envelopes: Sequence[Envelope], then: Callable[[], None] | None = None) -> None:
         """Take these along."""
-        self._envelopes.extend(envelopes)
+        self.envelopes.extend(envelopes)
         if then is not None:
-            self._then.append(then)
+            self.then.append(then)
 
     def __len__(self) -> int:
-        return len(self._envelopes)
+        return len(self.envelopes)
 
     def __enter__(self) -> Self:
         self._token = self._slot.set(self)
@@ -132,12 +143,13 @@ class Batch:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         assert self._token is not None
         self._slot.reset(self._token)
-        envelopes, then = self._envelopes, self._then
-        self._envelopes, self._then = [], []
+        envelopes, then = self.envelopes, self.then
+        self.envelopes, self.then = [], []
         if kind is None and envelopes:
-            self._outbox.send(envelopes, then=lambda: _call_all(then))
+            self._outbox.send(envelopes, then=lambda: call_all(then))
 
 
-def _call_all(functions: list[Callable[[], None]]) -> None:
+def call_all(functions: list[Callable[[], None]]) -> None:
+    """Call each, as those wait for it that are told of what was sent."""
     for function in functions:
         function()

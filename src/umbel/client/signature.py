@@ -144,7 +144,8 @@ class Signature(dict[str, Any], Generic[R]):
     def _merge(
         self, args: Iterable[Any] | None, kwargs: Mapping[str, Any] | None, options: Mapping[str, Any] | None
     ) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:
-        kept = _KEPT.union(self.options.get("stamped_headers") or ())
+        stamped = self.options.get("stamped_headers")
+        kept = _KEPT.union(stamped if isinstance(stamped, (list, tuple, set)) else ())
         chosen = {**self.options, **{k: v for k, v in (options or {}).items() if k not in kept or k not in self.options}}
         if self.immutable:
             return tuple(self.args), dict(self.kwargs), chosen

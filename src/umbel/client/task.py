@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from umbel.client import current
+from umbel.client.plain import is_plain, plain
 from umbel.client.result import AsyncResult as ResultOf  # the class has a method of that name
 from umbel.client.result import Results
 from umbel.client.signature import Signature, as_pair
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
 
     from umbel.client.eager import EagerResult
-    from umbel.client.plan import Plan
+    from umbel.client.shortcut import Shortcut
     from umbel.execution.request import Request
     from umbel.settings import Settings
+    from umbel.wire.envelope import Envelope
 
     # With defaults, so that `class Base(Task)` needs no parameters.
     P = ParamSpecWithDefault("P", default=...)
@@ -33,11 +35,6 @@ else:
     P = ParamSpec("P")
     R = TypeVar("R")
 
-_OPTIONS = (
-    *("queue", "exchange", "routing_key", "priority", "expires", "serializer", "compression", "time_limit"),
-    *("soft_time_limit", "delivery_mode"),
-)
-"""Attributes of a task that are options of each call."""
 _COROUTINE = 0x80  # flag of code objects
 _NOTHING: dict[str, Any] = {}
 
@@ -116,7 +113,7 @@ class Task(Hooks, Generic[P, R]):
 
     __wrapped__: Callable[..., Any]
     _app: current.App | None = None
-    _plan: Plan | None = None
+    _shortcut: Shortcut | None = None
     _configured: tuple[Settings, int, dict[str, Any]] | None = None
     """Values of settings as they were read, from which settings, at which version."""
 
@@ -131,8 +128,8 @@ class Task(Hooks, Generic[P, R]):
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
-        if name != "_plan":
-            object.__setattr__(self, "_plan", None)  # made of attributes
+        if name != "_shortcut":
+            object.__setattr__(self, "_shortcut", None)  # made of attributes
 
     # Running
 
@@ -188,6 +185,7 @@ class Task(Hooks, Generic[P, R]):
         """Send it with these arguments."""
         return self.apply_async(args, kwargs)
 
+    @plain
     def apply_async(
         self,
         args: Sequence[Any] | None = None,
@@ -203,35 +201,36 @@ class Task(Hooks, Generic[P, R]):
 
         TypeError if the arguments do not fit, EncodeError if one cannot be serialised: before anything is sent.
         """
-        plan = self._plan
-        if plan is None or plan.version != plan.conf.version:
-            plan = self._make_plan()
+        short = self._shortcut
+        if short is None or short.version != short.conf.version:
+            short = self.shortcut
         if args is None:
             args = ()
         elif not isinstance(args, (tuple, list)):
             raise TypeError(f"{self.name}: args must be a tuple or a list, not {args!r}; for one argument write args=({args!r},)")
         kwargs = _NOTHING if kwargs is None else kwargs
-        fits = plan.arguments
+        fits = short.arguments
         if self.typing and (kwargs or not fits.least <= len(args) <= fits.most) and not fits.fit(args, kwargs):
             fits.check(args, kwargs)
         if (
-            plan.template is None
+            short.template is None
             or not (task_id is None is link is link_error is shadow)
             or options
-            or plan.current() is not None
+            or short.aside() is not None
             or before_task_publish.receivers
             or after_task_publish.receivers
+            or short.app.send_task != short.send_task
         ):
             options.update(task_id=task_id, link=link, link_error=link_error, shadow=shadow)
-            return self._send(plan, args, kwargs, options)
-        id_ = plan.new_id()
+            return self._eagerly(args, kwargs, options) if short.is_eager else short.send(args, kwargs, options)
+        id_ = short.new_id()
         try:
-            envelope = plan.template.fill(id_, args, kwargs)  # type: ignore[arg-type]  # any mapping is read alike
+            envelope = short.template.fill(id_, args, kwargs)  # type: ignore[arg-type]  # any mapping is read alike
         except EncodeError as problem:
-            raise plan.blamed(problem) from problem
-        plan.outbox.send((envelope,))
-        result: ResultOf[R] = plan.result_type(id_, app=plan.app)
-        result.ignored = plan.is_ignored
+            raise short.blamed(problem) from problem
+        short.outbox.send((envelope,))
+        result: ResultOf[R] = short.result_type(id_, app=short.app)
+        result.ignored = short.is_ignored
         return result
 
     def delay_many(self, calls: Iterable[Sequence[Any] | Mapping[str, Any]], **options: Any) -> Results[R]:
@@ -240,43 +239,18 @@ class Task(Hooks, Generic[P, R]):
         A call is a tuple of arguments, a dict of keyword arguments, or a signature. All have the same `options`. An error
         stops it where it stands: whole thousands before it are sent.
         """
-        plan = self._plan
-        if plan is None or plan.version != plan.conf.version:
-            plan = self._make_plan()
-        if plan.is_eager:
+        short = self.shortcut
+        if short.is_eager or not is_plain(self.apply_async):
             return Results.of([self.apply_async(*as_pair(call), **options) for call in calls])
+        ids = short.send_many(calls, options)
         ignored = options.get("ignore_result")
-        ids = plan.send_many(calls, options)
-        results: Results[R] = Results(ids, app=plan.app, ignored=plan.is_ignored if ignored is None else ignored)
-        parent = plan.parent()
-        if parent is not None:
-            parent.children.extend(result.as_tuple() for result in results)
-        return results
-
-    def send(self, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None, options: dict[str, Any]) -> ResultOf[R]:
-        """Send it as `apply_async` does, without looking at the arguments, and even if tasks are to run eagerly."""
-        return self._send(self._plan or self._make_plan(), args or (), kwargs or _NOTHING, options, eagerly=False)
-
-    def _send(
-        self, plan: Plan, args: Sequence[Any], kwargs: Mapping[str, Any], options: dict[str, Any], *, eagerly: bool = True
-    ) -> ResultOf[R]:
-        """Send a call that has anything unusual about it."""
-        given = {key: value for key, value in options.items() if value is not None}
-        if plan.is_eager and eagerly:
-            return self._eagerly(args, kwargs, given)
-        options = {**self.options_of_calls(), **given}
-        id_ = plan.send(args, kwargs, options)
-        result: ResultOf[R] = plan.result_type(id_, app=plan.app)
-        result.ignored = bool(options["ignore_result"])
-        parent = plan.parent()
-        if parent is not None and options.get("add_to_parent", True):
-            parent.children.append(result.as_tuple())
-        return result
+        return Results(ids, app=short.app, ignored=short.is_ignored if ignored is None else ignored)
 
     def _eagerly(self, args: Sequence[Any], kwargs: Mapping[str, Any], options: dict[str, Any]) -> EagerResult[R]:
         """Run it at once instead of sending it, with arguments as a worker would get them."""
         from umbel.client.eager import as_received
 
+        options = {key: value for key, value in options.items() if value is not None}
         args, kwargs = as_received(self, args, kwargs, options.get("serializer"))
         return self.apply(args, kwargs, **options)
 
@@ -285,18 +259,15 @@ class Task(Hooks, Generic[P, R]):
         """True if `shadow_name` is defined."""
         return getattr(self.shadow_name, "__func__", None) is not Task.shadow_name
 
-    def options_of_calls(self) -> dict[str, Any]:
-        """The options of each call that the task itself has."""
-        options = {key: value for key in _OPTIONS if (value := getattr(self, key)) is not None}
-        options["ignore_result"] = self.ignore_result
-        return options
+    @property
+    def shortcut(self) -> Shortcut:
+        """The short way of its usual calls, by its attributes and the settings as they are now."""
+        from umbel.client.shortcut import Shortcut  # all that writes messages is loaded with the first call
 
-    def _make_plan(self) -> Plan:
-        from umbel.client.plan import Plan  # all that writes messages is loaded with the first call
-
-        plan = Plan(self, self.app)
-        self._plan = plan
-        return plan
+        short = self._shortcut
+        if short is None or short.version != short.conf.version:
+            short = self._shortcut = Shortcut(self, self.app)
+        return short
 
     async def adelay(self, *args: P.args, **kwargs: P.kwargs) -> ResultOf[R]:
         """Send it from asyncio: the loop goes on while the store works."""
@@ -310,6 +281,7 @@ class Task(Hooks, Generic[P, R]):
 
         return await asyncio.to_thread(self.apply_async, args, kwargs, **options)
 
+    @plain
     def apply(
         self,
         args: Sequence[Any] | None = None,
@@ -351,23 +323,20 @@ class Task(Hooks, Generic[P, R]):
         request = self.request
         if exc is None and request.called_directly:
             exc = sys.exception()  # who called it like a function sees what went wrong
-        found = retrying.retry(
-            self,
-            request,
-            args=args,
-            kwargs=kwargs,
-            exc=exc,
-            eta=eta,
-            countdown=countdown,
-            max_retries=max_retries,
-            **options,
-        )
+
+        def send(args: Any, kwargs: Any, options: dict[str, Any]) -> list[Envelope]:
+            found: list[Envelope] = self.app.relay.again(self, request, args, kwargs, options)
+            return found
+
+        options |= {"args": args, "kwargs": kwargs, "exc": exc, "eta": eta, "countdown": countdown, "max_retries": max_retries}
+        found = retrying.retry(self, request, send, **options)
         if throw:
             raise found
         return found
 
     # Signatures
 
+    @plain
     def signature(
         self,
         args: Iterable[Any] | None = None,
@@ -378,15 +347,32 @@ class Task(Hooks, Generic[P, R]):
         """A call that is not made yet: arguments, `immutable` and options."""
         return Signature(self, args, kwargs, options, app=self._app, **more)
 
-    subtask = signature
+    def subtask(self, *args: Any, **options: Any) -> Signature[R]:
+        """The same, by its old name."""
+        return self.signature(*args, **options)
+
+    @plain
+    def signature_from_request(
+        self,
+        request: Request | None = None,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        queue: Any = None,
+        **options: Any,
+    ) -> Signature[R]:
+        """The call that `request` (or what it serves now) is, once more; with what is given in the place of its own."""
+        from umbel.execution.retry import once_more
+
+        step = once_more(self.name, request or self.request, args, kwargs, {"queue": queue, **options})
+        return self.signature(step.args, step.kwargs, {key: value for key, value in step.options.items() if value is not None})
 
     def s(self, *args: Any, **kwargs: Any) -> Signature[R]:
         """A call that is not made yet; it may be given further arguments in front."""
-        return Signature(self, args, kwargs, app=self._app)
+        return self.signature(args, kwargs)
 
     def si(self, *args: Any, **kwargs: Any) -> Signature[R]:
         """The same, taking no further arguments."""
-        return Signature(self, args, kwargs, immutable=True, app=self._app)
+        return self.signature(args, kwargs, immutable=True)
 
     # Results
 

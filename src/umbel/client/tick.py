@@ -1,28 +1,43 @@
-"""One tick of an entry as a call, ready to be sent."""
+"""One tick of an entry: the call that it makes, sent or ready to be sent."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from umbel.client import making
-from umbel.client.call import Call, prepare
 from umbel.client.current import App
+from umbel.client.define import stranger
 from umbel.client.entry import Entry
+from umbel.client.plain import is_plain
+from umbel.client.result import AsyncResult
+from umbel.messages.write import Call
 from umbel.wire.ids import new_id
 
 
-def call_of(app: App, entry: Entry, *, id: str | None = None) -> Call:
-    """The call that the entry makes; its task need not be known here.
+def goes_plainly(app: App, entry: Entry) -> bool:
+    """True if `call_of` is all that `fire` would do: nobody has overridden the methods that it goes through."""
+    task = app.tasks.get(entry.task)
+    return is_plain(app.send_task) and (task is None or is_plain(task.apply_async))
 
-    As from Celery's beat, its message bears the headers `celery_beat_task` and `periodic_task_name`.
-    """
-    known = app.tasks.get(entry.task)
-    task = making.stranger(entry.task, app) if known is None else known
+
+def call_of(app: App, entry: Entry, *, id: str | None = None) -> Call:
+    """The call that the entry makes; its task need not be known here."""
     args, kwargs = entry.arguments()
-    options: dict[str, Any] = {**task.options_of_calls(), **entry.options}
-    shadow = options.get("shadow") or task.shadow_name(args, kwargs, options)
-    if shadow:
-        options["shadow"] = shadow
-    options["headers"] = {**(options.get("headers") or {}), "celery_beat_task": True, "periodic_task_name": entry.name}
-    id_ = options.get("task_id") or id or new_id()
-    return prepare(entry.task, id_, args, kwargs, options, conf=app.conf, router=app.router, parent=None, task=known)
+    options = _options(entry, id)
+    task = app.tasks.get(entry.task) or stranger(entry.task, app)
+    return app.writer.call(entry.task, options["task_id"], list(args), kwargs, options, task=task)
+
+
+def fire(app: App, entry: Entry, *, id: str | None = None) -> AsyncResult[Any]:
+    """Send the call that the entry makes, as its task does, or the app if that is not known here."""
+    args, kwargs = entry.arguments()
+    options = _options(entry, id)
+    task = app.tasks.get(entry.task)
+    if task is None or is_plain(task.apply_async):
+        return app.send_task(entry.task, list(args), kwargs, task_type=task, **options)  # type: ignore[no-any-return]  # as `App` has it
+    return task.apply_async(list(args), kwargs, **options)  # type: ignore[no-any-return]
+
+
+def _options(entry: Entry, id_: str | None) -> dict[str, Any]:
+    """As from Celery's beat, its message bears the headers `celery_beat_task` and `periodic_task_name`."""
+    headers = {**(entry.options.get("headers") or {}), "celery_beat_task": True, "periodic_task_name": entry.name}
+    return {**entry.options, "headers": headers, "task_id": entry.options.get("task_id") or id_ or new_id()}

@@ -8,11 +8,11 @@ from datetime import tzinfo
 from typing import Any
 
 from umbel import clock
+from umbel.client.declared import Declared, Home, check, origin_of, read_declared, try_out, unsaved
 from umbel.client.entry import Entry, decode, opened
-from umbel.client.named import Home, Named, check, origin_of, read_named, try_out, unsaved
 from umbel.client.result import AsyncResult
 from umbel.client.signature import maybe_signature
-from umbel.client.tick import call_of
+from umbel.client.tick import fire
 from umbel.errors import DecodeError, ImproperlyConfigured, ScheduleError
 from umbel.schedules import read_zone
 from umbel.stores.schedule import Leader, Row, ScheduleStore
@@ -164,39 +164,36 @@ class Timetable:
 
     def run_now(self, name: str) -> AsyncResult[Any]:
         """Send what an entry sends, once and at once; its firings go on as if nothing had been."""
-        row = self._row(name)
-        call = call_of(self._app, self._decode(row))
-        call.send(self._app.outbox)
-        return AsyncResult(call.message.headers.id, app=self._app)
+        return fire(self._app, self._decode(self._row(name)))
 
     # What the code names
 
-    def named(self) -> Named:
+    def named(self) -> Declared:
         """The entries of `beat_schedule`, `add_periodic_task` and `@app.periodic`, each looked at."""
-        return read_named(self._app)
+        return read_declared(self._app)
 
     def save_named(
-        self, named: Named | None = None, rows: Iterable[Row] | None = None, *, between: Callable[[], None] | None = None
+        self, declared: Declared | None = None, rows: Iterable[Row] | None = None, *, between: Callable[[], None] | None = None
     ) -> bool:
         """Bring the store in line with the code: save what is new or changed, remove what the code names no more.
 
         True if there was anything to do. `rows` are those of the store, for who has just read them; `between` is called now and
         then, as this may take a while.
         """
-        named, store = self.named() if named is None else named, self._store
-        changed, left = unsaved(self._app, named, store.changes().rows if rows is None else rows)
+        declared, store = self.named() if declared is None else declared, self._store
+        changed, left = unsaved(self._app, declared, store.changes().rows if rows is None else rows)
         for start in range(0, len(changed), PAGE):
             store.save(changed[start : start + PAGE])
             if between is not None:
                 between()
         count = len(changed)
         for wish in (True, False):
-            count += store.enable([name for name, enabled in named.enabled.items() if enabled is wish], enabled=wish)
+            count += store.enable([name for name, enabled in declared.enabled.items() if enabled is wish], enabled=wish)
         return bool(count + store.remove(left))
 
-    def unsaved(self, named: Named) -> list[str]:
+    def unsaved(self, declared: Declared) -> list[str]:
         """The names of the entries that the store has otherwise than the code says, in order."""
-        changed, left = unsaved(self._app, named, self._store.changes().rows)
+        changed, left = unsaved(self._app, declared, self._store.changes().rows)
         return sorted([*(name for name, _ in changed), *left])
 
     @property

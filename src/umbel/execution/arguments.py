@@ -42,16 +42,6 @@ def _name_of(parameter: inspect.Parameter) -> str:
     return parameter.name if parameter.default is parameter.empty else f"{parameter.name}={brief(parameter.default, 30)}"
 
 
-def takes_more_than_one(function: Callable[..., Any]) -> bool:
-    """True if it can be called with three values in a row: an errback of the new kind."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return False
-    places = sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
-    return places > 1 or any(p.kind is p.VAR_POSITIONAL for p in parameters)
-
-
 # -- pydantic -----------------------------------------------------------------------------------------------------------
 
 

@@ -14,20 +14,38 @@ from umbel.wire.brief import brief
 from umbel.wire.result import Result
 
 
-class Documents:
-    """Makes documents, all in one serializer; `extended` ones tell also what was called, where and how often."""
+def is_ignored(task: Runnable | None, asked: bool | None) -> bool:
+    """True if nobody wants the result: as the message has `asked`, else as the task has it."""
+    return bool(asked if asked is not None or task is None else task.ignore_result)
 
-    def __init__(self, hostname: str, serializer: str, *, extended: bool):
+
+class Documents:
+    """Makes documents, all in one serializer; `extended` ones tell also what was called, where and how often.
+
+    With `facts` they tell all that a request says of its call, for stores that keep it in columns of their own.
+    """
+
+    def __init__(self, hostname: str, serializer: str, *, extended: bool, facts: bool = False):
         self.hostname = hostname
         self.serializer = serializer
-        self.extended = extended
+        self.extended = extended or facts
+        self.facts = facts
 
     def of_run(self, task: Runnable, request: Request, state: str, value: Any, einfo: ExceptionInfo | None = None) -> Result:
         """The document of a call that was run. Raises EncodeError if the value cannot be serialised."""
-        children = request.children if task.trail else ()
-        id_, parent, group = str(request.id), request.parent_id, request.group
-        if not self.extended:
-            return self.document(id_, state, value, einfo, children=children, parent_id=parent, group_id=group)
+        told: dict[str, Any] = {"parent_id": request.parent_id, "group_id": request.group}
+        told["children"] = request.children if task.trail else ()
+        told["extra"] = facts = self._facts(request) if self.extended else None
+        try:
+            return self.document(str(request.id), state, value, einfo, **told)
+        except EncodeError:
+            if facts is None:
+                raise
+            # The arguments may have come by a serializer that can do more; a value at fault fails again.
+            facts.update(args=brief(request.args), kwargs=brief(request.kwargs))
+            return self.document(str(request.id), state, value, einfo, **told)
+
+    def _facts(self, request: Request) -> dict[str, Any]:
         facts = {
             "name": request.task,
             "args": request.args,
@@ -36,11 +54,14 @@ class Documents:
             "retries": request.retries,
             "queue": (request.delivery_info or {}).get("routing_key"),
         }
-        try:
-            return self.document(id_, state, value, einfo, children=children, parent_id=parent, group_id=group, extra=facts)
-        except EncodeError:  # the arguments may have come by a serializer that can do more; a value at fault fails again
-            facts.update(args=brief(request.args), kwargs=brief(request.kwargs))
-            return self.document(id_, state, value, einfo, children=children, parent_id=parent, group_id=group, extra=facts)
+        if self.facts:
+            facts |= {name: value for name in _FACTS if (value := request.get(name)) is not None}
+        return facts
+
+    def of_steps_never_reached(self, request: Request, state: str, value: Any, einfo: ExceptionInfo | None) -> list[Result]:
+        """Those of the further steps of a chain that has failed, next first: who waits for its end waits for one of these."""
+        ids = ((sig.get("options") or {}).get("task_id") for sig in reversed(request.chain or ()))
+        return [self.document(id_, state, value, einfo, parent_id=request.id) for id_ in ids if isinstance(id_, str)]
 
     def document(
         self,
@@ -66,3 +87,9 @@ class Documents:
             group_id=group_id,
             extra=extra,
         )
+
+
+_FACTS = (
+    *("argsrepr", "kwargsrepr", "root_id", "group_index", "shadow", "origin", "periodic_task_name", "stamped_headers", "stamps"),
+    *("headers", "properties", "delivery_info", "correlation_id", "reply_to"),
+)

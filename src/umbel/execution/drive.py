@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from umbel.errors import SoftTimeLimitExceeded
 from umbel.execution.einfo import OWN_CODE
+from umbel.execution.limits import Overrun
 
 T = TypeVar("T")
 
@@ -17,10 +18,6 @@ GRACE = 1.0
 """Seconds that a coroutine has to end after its cancellation, before it is left to itself."""
 SOFT = "soft"
 """Message of an `asyncio.Task.cancel` that means: raise SoftTimeLimitExceeded inside."""
-
-
-class Overrun(Exception):
-    """The hard limit has passed, and the coroutine was ended or left to itself."""
 
 
 class SoftCancelled(SoftTimeLimitExceeded, asyncio.CancelledError):

@@ -1,129 +1,73 @@
-"""How a run ended, and telling it to the task's hooks and to the receivers of signals."""
+"""How a run ended, judged by what the task's code returned or raised."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from umbel import guise, signals, states
-from umbel.execution.einfo import ExceptionInfo
-from umbel.execution.links import Step
+from umbel.errors import Ignore, Reject, SoftTimeLimitExceeded, TaskRevokedError, TimeLimitExceeded, WorkerLostError
+from umbel.execution import arguments, limits, retry
+from umbel.execution.einfo import ExceptionInfo, strip
 from umbel.execution.outcome import Kind
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable
+from umbel.messages.write import Step
+from umbel.wire.brief import brief
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
 
-log = guise.logger("umbel.trace")
-
-STATE_OF = {
-    Kind.SUCCESS: states.SUCCESS,
-    Kind.RETRY: states.RETRY,
-    Kind.IGNORED: states.IGNORED,
-    Kind.REJECTED: states.REJECTED,
-    Kind.TERMINATED: states.REVOKED,
-}
-"""The state after each kind of end; after all others it is FAILURE."""
-
 
 class Ending(msgspec.Struct):
-    """How a run ended, with the objects themselves; `Outcome` is what of it travels."""
+    """How a run ended and what follows, with the objects themselves; `Outcome` is what of it travels."""
 
     kind: Kind
     value: Any
     """What the task returned, or the exception that ended it."""
     einfo: ExceptionInfo | None = None
+    expected: bool = False
+    """A failure that the task's `throws` names."""
     steps: list[Step] = []
     """The calls that follow, before they are messages."""
     results: list[Result] = []
     envelopes: list[Envelope] = []
-    expected: bool = False
-    """A failure that the task's `throws` names."""
-
-    @property
-    def state(self) -> str:
-        """The task's state from now on."""
-        return STATE_OF.get(self.kind, states.FAILURE)
 
 
-def tell(task: Runnable, request: Request, ending: Ending, runtime: float) -> None:
-    """Call the hooks and receivers that the ending concerns. What they raise is logged: the outcome is decided."""
-    if ending.kind is Kind.SUCCESS:
-        _tell_success(task, request, ending.value, runtime)
-    elif ending.kind is Kind.RETRY:
-        _tell_retry(task, request, ending)
-    elif ending.kind is Kind.REJECTED:
-        if not ending.value.requeue:
-            _signal_failure(task, request, ending)
-    elif ending.kind not in (Kind.IGNORED, Kind.TERMINATED):
-        _tell_failure(task, request, ending)
-    if signals.task_postrun.receivers:
-        args, kwargs, state = request.args, request.kwargs, ending.state
-        _signal(
-            signals.task_postrun, task, request, task_id=request.id, task=task, args=args, kwargs=kwargs,
-            retval=ending.value, state=state,
-        )  # fmt: skip
+def failure(task: Runnable, error: Exception, kind: Kind = Kind.FAILURE) -> Ending:
+    """The ending of a run that failed for good."""
+    return Ending(kind, error, ExceptionInfo(error), isinstance(error, retry.errors_of(task.throws)))
 
 
-def _tell_success(task: Runnable, request: Request, value: Any, runtime: float) -> None:
-    id_: Any = request.id
+def raised(task: Runnable, request: Request, error: BaseException, *, hard: float | None, rand: Callable[[], float]) -> Ending:
+    """The ending of a run that raised: told to do something else, to be tried again, or failed."""
+    if isinstance(error, Ignore):
+        return Ending(Kind.IGNORED, error)
+    if isinstance(error, Reject):
+        return Ending(Kind.REJECTED, error, ExceptionInfo(error))
+    if isinstance(error, limits.Overrun):
+        return failure(task, TimeLimitExceeded(hard), Kind.TIMEOUT)
+    if isinstance(error, limits.CalledOff):
+        return failure(task, TaskRevokedError("terminated"), Kind.TERMINATED)
+    if not isinstance(error, Exception):
+        return _escaped(task, request, error)
+    if isinstance(error, SoftTimeLimitExceeded) and type(error) is not SoftTimeLimitExceeded:
+        error = SoftTimeLimitExceeded(*error.args).with_traceback(error.__traceback__)  # what coroutines get is both
+    if type(error) is TypeError and strip(error.__traceback__) is None:  # raised by the call itself
+        text = arguments.misfit(task.name, task.entry, request.args, request.kwargs)
+        if text is not None:
+            return failure(task, TypeError(text), Kind.MISFIT)
     try:
-        task.on_success(value, id_, request.args, request.kwargs)
-    except BaseException:
-        _not_ours(request, "on_success")
-    if signals.task_success.receivers:
-        _signal(signals.task_success, task, request, result=value, runtime=runtime)
-    try:
-        task.after_return(states.SUCCESS, value, id_, request.args, request.kwargs, None)
-    except BaseException:
-        _not_ours(request, "after_return")
+        again = retry.wanted(task, request, error, rand)
+    except Exception as problem:  # its message cannot be made
+        return failure(task, problem)
+    return failure(task, error) if again is None else Ending(Kind.RETRY, again, ExceptionInfo(again))
 
 
-def _tell_failure(task: Runnable, request: Request, ending: Ending) -> None:
-    id_: Any = request.id
-    try:
-        task.on_failure(ending.value, id_, request.args, request.kwargs, ending.einfo)
-    except BaseException:
-        _not_ours(request, "on_failure")
-    _signal_failure(task, request, ending)
-    try:
-        task.after_return(states.FAILURE, ending.value, id_, request.args, request.kwargs, ending.einfo)
-    except BaseException:
-        _not_ours(request, "after_return")
-
-
-def _signal_failure(task: Runnable, request: Request, ending: Ending) -> None:
-    if signals.task_failure.receivers:
-        tb = ending.einfo.tb if ending.einfo else None
-        _signal(
-            signals.task_failure, task, request, task_id=request.id, exception=ending.value, args=request.args,
-            kwargs=request.kwargs, traceback=tb, einfo=ending.einfo,
-        )  # fmt: skip
-
-
-def _tell_retry(task: Runnable, request: Request, ending: Ending) -> None:
-    id_: Any = request.id
-    reason = ending.value
-    try:
-        task.on_retry(reason.exc or reason, id_, request.args, request.kwargs, ending.einfo)
-    except BaseException:
-        _not_ours(request, "on_retry")
-    if signals.task_retry.receivers:
-        _signal(signals.task_retry, task, request, request=request, reason=reason, einfo=ending.einfo)
-
-
-def _signal(signal: signals.Signal, sender: Runnable, about: Request, /, **arguments: Any) -> None:
-    try:
-        signal.send(sender, **arguments)
-    except BaseException:  # SystemExit: what else they raise, the signal keeps
-        _not_ours(about, f"a receiver of {signal.name}")
-
-
-def _not_ours(request: Request, what: str) -> None:
-    """Log what a hook has just raised; an eager call's KeyboardInterrupt is the program's and goes on."""
-    error = sys.exception()
-    if request.is_eager and error is not None and not isinstance(error, Exception):
+def _escaped(task: Runnable, request: Request, error: BaseException) -> Ending:
+    """The ending of a run that tried to end its process (`sys.exit()`); who waits for it must not exit in its stead."""
+    if request.is_eager and isinstance(error, (SystemExit, KeyboardInterrupt)):
         raise error
-    log.error("%s of %s[%s] failed; the task's outcome stays as it is", what, request.task, request.id, exc_info=error)
+    lost = WorkerLostError(f"The task raised {brief(error, 200)}, which would have ended its process")
+    lost.__cause__ = error
+    return failure(task, lost)

@@ -22,6 +22,14 @@ MOST_TRIES = 10
 """After so many tries in our own frame the task must be a C function, which has no frame of its own."""
 
 
+class Overrun(Exception):
+    """An async task has passed its hard limit, and was ended or left to itself."""
+
+
+class CalledOff(Exception):
+    """An async task was ended from outside."""
+
+
 def call(entry: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], seconds: float) -> Any:
     """What `entry` returns; after `seconds`, SoftTimeLimitExceeded is raised inside it.
 

@@ -7,32 +7,21 @@ none, so that what runs twice (because a worker died at the wrong moment) sends 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from umbel import guise
 from umbel.errors import InvalidTaskError
-from umbel.execution import when
-from umbel.execution.announce import written_in_run
+from umbel.execution.einfo import ExceptionInfo
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable
+from umbel.messages.write import Step
 from umbel.wire.brief import brief
-from umbel.wire.envelope import Envelope
-from umbel.wire.message import Embed, Headers, Message
+from umbel.wire.message import Embed
 
-
-@dataclass(slots=True)
-class Step:
-    """One call that follows, with its arguments complete."""
-
-    id: str
-    task: str
-    args: list[Any]
-    kwargs: dict[str, Any]
-    options: dict[str, Any]
-    chain: list[Any] | None = None
-    """What follows after it, last first."""
+log = guise.logger("umbel.trace")
 
 
 def check(embed: Embed) -> None:
@@ -58,83 +47,62 @@ _PARTS: tuple[tuple[str, tuple[type, ...]], ...] = (("args", (list, tuple)), ("k
 
 
 def after_success(request: Request, value: Any) -> list[Step]:
-    """The callbacks, then the next step of the chain; the value comes first among their arguments."""
-    steps = [_step(request, sig, value, f"link:{index}") for index, sig in enumerate(request.callbacks or ())]
+    """The callbacks, several of them as a group, then the next step of the chain; the value comes first in their arguments."""
+    callbacks = request.callbacks or ()
+    group = derived_id(request.id or "", "links") if len(callbacks) > 1 else None
+    steps = [_step(request, sig, value, f"link:{index}", group, index) for index, sig in enumerate(callbacks)]
     if request.chain:
         *rest, following = request.chain
-        steps.append(_step(request, following, value, "chain", chain=rest))
+        steps.append(_step(request, following, value, "chain"))
+        steps[-1].options["chain"] = rest
     return steps
 
 
-def errback(request: Request, index: int) -> Step:
-    """The call of one errback as a message: it gets the id of the failed task."""
-    return _step(request, (request.errbacks or ())[index], request.id, f"link_error:{index}")
+def after_failure(request: Request, error: Any, einfo: ExceptionInfo | None, tasks: Mapping[str, Runnable]) -> list[Step]:
+    """The errbacks, as a group: each gets the id of the failed task. Those that take the error are called here, where it is."""
+    group, steps = derived_id(request.id or "", "link_errors"), list[Step]()
+    for place, sig in enumerate(request.errbacks or ()):
+        task = tasks.get(sig["task"])
+        if task is None or task.is_async or not is_errback_of_the_new_kind(task.entry):
+            steps.append(_step(request, sig, request.id, f"link_error:{place}", group, len(steps)))
+            continue
+        given = () if sig.get("immutable") else (request, error, einfo.traceback if einfo else None)
+        try:
+            task.entry(*given, *(sig.get("args") or ()), **(sig.get("kwargs") or {}))
+        except Exception:
+            log.exception("Errback %s of %s[%s] failed", task.name, request.task, request.id)
+    return steps
 
 
-def never_reached(request: Request) -> list[str]:
-    """The ids of the chain's further steps, which nobody will ever run now; next first."""
-    ids = ((sig.get("options") or {}).get("task_id") for sig in reversed(request.chain or ()))
-    return [id_ for id_ in ids if isinstance(id_, str)]
+def is_errback_of_the_new_kind(function: Callable[..., Any]) -> bool:
+    """True if it wants (request, exception, traceback) rather than the failed task's id.
+
+    As Celery has it, a function does that can be called with more than one value; a method, of a class or of a task that is
+    `bind=True`, takes the id if it can.
+    """
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if inspect.ismethod(function):
+        return sum(p.default is p.empty for p in places) > 1
+    return len(places) > 1 or any(p.kind is p.VAR_POSITIONAL for p in parameters)
 
 
-def _step(request: Request, sig: Mapping[str, Any], value: Any, place: str, *, chain: list[Any] | None = None) -> Step:
-    args = list(sig.get("args") or ())
+def _step(
+    request: Request, sig: Mapping[str, Any], value: Any, place: str, group: str | None = None, index: int | None = None
+) -> Step:
+    args = tuple(sig.get("args") or ())
     options = dict(sig.get("options") or {})
+    if group is not None and not options.get("group_id"):
+        options.update(group_id=group, group_index=index)
+    options["reply_to"] = options.get("reply_to") or request.reply_to
     id_ = options.get("task_id") or derived_id(request.id or "", place)
-    return Step(id_, sig["task"], args if sig.get("immutable") else [value, *args], dict(sig.get("kwargs") or {}), options, chain)
+    return Step(id_, sig["task"], args if sig.get("immutable") else (value, *args), dict(sig.get("kwargs") or {}), options)
 
 
 def derived_id(parent: str, place: str) -> str:
     """An id that is always the same for the same parent and place."""
     digest = hashlib.blake2b(f"{parent}:{place}".encode(errors="surrogatepass"), digest_size=16, person=b"umbel link").digest()
     return str(uuid.UUID(bytes=digest, version=5))
-
-
-def envelope_of(
-    step: Step, request: Request, task: Runnable | None, *, route: Callable[[str, dict[str, Any]], str] | None, queue: str
-) -> Envelope:
-    """The message of a step; `task` is what is known of it here, `route` names its queue where its options do not."""
-    options = step.options
-    iso, due = when.start(options.get("eta"), options.get("countdown"))
-    wanted = options.get("queue")
-    if wanted is None:
-        wanted = route(step.task, options) if route else queue
-    embed = Embed(_listed(options.get("link")), _listed(options.get("link_error")), step.chain, options.get("chord"))
-    message = Message(_headers(step, request, task, iso), step.args, step.kwargs, embed, dict(options.get("headers") or {}))
-    address: dict[str, Any] = {
-        "queue": str(getattr(wanted, "name", wanted)),
-        "serializer": options.get("serializer") or (task.serializer if task else None) or "json",
-        "compression": options.get("compression") or (task.compression if task else None),
-        "priority": options.get("priority") or 0,
-        "due": due,
-        "exchange": options.get("exchange") or "",
-        "routing_key": options.get("routing_key") or "",
-        "reply_to": options.get("reply_to") or request.reply_to or "",
-        "properties": {},
-    }
-    return written_in_run(message, address)
-
-
-def _headers(step: Step, request: Request, task: Runnable | None, eta: str | None) -> Headers:
-    options = step.options
-    ignored = options.get("ignore_result")
-    return Headers(
-        task=step.task,
-        id=step.id,
-        shadow=options.get("shadow"),
-        eta=eta,
-        expires=when.expiry(options.get("expires")),
-        group=options.get("group_id"),
-        group_index=options.get("group_index"),
-        timelimit=(options.get("time_limit"), options.get("soft_time_limit")),
-        root_id=request.root_id or request.id,
-        parent_id=request.id,
-        ignore_result=task.ignore_result if ignored is None and task else ignored,
-        replaced_task_nesting=options.get("replaced_task_nesting") or 0,
-        stamped_headers=options.get("stamped_headers"),
-        stamps={name: options[name] for name in options.get("stamped_headers") or () if name in options},
-    )
-
-
-def _listed(link: Any) -> list[Any] | None:
-    return link if link is None or isinstance(link, list) else [link]

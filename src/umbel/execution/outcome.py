@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from umbel import states
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
 
@@ -39,7 +40,9 @@ class Kind(StrEnum):
     REJECTED = "rejected"
     """`Reject` was raised; `Outcome.requeue` says where the message goes."""
     UNREADABLE = "unreadable"
-    """The body cannot be decoded, or the arguments do not fit: to be buried, `text` is the reason."""
+    """The message cannot be read, or not by those who know its task: to be buried, `text` is the reason."""
+    MISFIT = "misfit"
+    """The task does not take such arguments: to be buried, `text` is the reason."""
     LOST = "lost"
     """The process died; `text` says how (`signal 9 (SIGKILL)`)."""
     TIMEOUT = "timeout"
@@ -50,6 +53,21 @@ class Kind(StrEnum):
     """What went in or came out cannot be carried between processes: to be buried, `text` is the reason."""
     RETURNED = "returned"
     """It had not begun: it may run elsewhere, and no attempt counts."""
+
+    @property
+    def state(self) -> str:
+        """The task's state from now on."""
+        return _STATES.get(self, states.FAILURE)
+
+
+_STATES = {
+    Kind.SUCCESS: states.SUCCESS,
+    Kind.RETRY: states.RETRY,
+    Kind.IGNORED: states.IGNORED,
+    Kind.REJECTED: states.REJECTED,
+    Kind.TERMINATED: states.REVOKED,
+}
+"""After each kind of end; after all others it is FAILURE."""
 
 
 class Outcome(msgspec.Struct, array_like=True, gc=False):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar, Token
 from typing import Any
 
@@ -68,7 +69,7 @@ class Request:
     """Results of what this run has sent, as `AsyncResult.as_tuple()` gives them."""
     follow_ups: list[Envelope]
     """Messages that leave together with the outcome of this run."""
-    again: Envelope | None = None
+    again: Sequence[Envelope] = ()
     """The retry among `follow_ups`, once the task has asked for one."""
     envelope: Envelope | None = None
     """The message as it came; None for a call that none stands behind."""
@@ -96,7 +97,7 @@ class Request:
         fields["errbacks"] = embed.errbacks
         fields["chain"] = embed.chain
         fields["chord"] = embed.chord
-        fields["headers"] = extra
+        fields["headers"] = flat(extra) if extra else extra
         fields["hostname"] = hostname
         fields["attempt"] = attempt
         fields["called_directly"] = False
@@ -114,7 +115,7 @@ class Request:
         fields["children"] = []
         fields["follow_ups"] = []
         if extra:  # a custom header is an attribute unless it would hide one of ours
-            fields.update((name, value) for name, value in extra.items() if name not in fields and name not in _OWN)
+            fields.update((name, value) for name, value in extra.items() if name not in fields and name not in OWN)
         return request
 
     @property
@@ -162,7 +163,16 @@ class Request:
         return f"<Request: {self.task}[{self.id}] retries={self.retries}>"
 
 
-_OWN = frozenset(dir(Request))
+def flat(headers: dict[str, Any]) -> dict[str, Any]:
+    """Custom headers, with those merged in that stand among them under the name `headers`, as tracing tools put them."""
+    nested = headers.get("headers")
+    if not isinstance(nested, Mapping):
+        return headers
+    return {**{name: value for name, value in headers.items() if name != "headers"}, **nested}
+
+
+OWN = frozenset(dir(Request)) | {"children", "follow_ups"}
+"""What no custom header may hide."""
 
 
 class Sealed(msgspec.Struct):

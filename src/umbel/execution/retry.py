@@ -1,4 +1,4 @@
-"""Runs that are to be tried again: whether, when, and the message that makes it happen."""
+"""Runs that are to be tried again: whether, when, and the call that makes it happen."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from umbel.errors import MaxRetriesExceededError, Retry
-from umbel.execution import when
-from umbel.execution.announce import written_in_run
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable
+from umbel.messages import when
+from umbel.messages.options import Options, checked
+from umbel.messages.write import Step
 from umbel.wire.brief import brief
 from umbel.wire.envelope import Envelope
-from umbel.wire.message import Embed, Headers, Message
 
 MOST_DOUBLINGS = 62
 """Further ones make no difference to any `retry_backoff_max`, but do not fit into a float for ever."""
@@ -22,10 +22,14 @@ MOST_DOUBLINGS = 62
 _OF_ONE_DELIVERY = frozenset({"delivery_tag", "delivery_info", "body_encoding", "expiration"})
 """Properties that say something about one hand-out, or about the time of one sending."""
 
+Send = Callable[[Any, Any, Options], list[Envelope]]
+"""Makes the messages of a retry of arguments and keyword arguments (None: as they came) and the options given."""
+
 
 def retry(
     task: Runnable,
     request: Request,
+    send: Send,
     *,
     args: Any = None,
     kwargs: Mapping[str, Any] | None = None,
@@ -44,21 +48,35 @@ def retry(
         exc = exc.exc
     if request.called_directly:
         raise exc or Retry("Task can be retried")
+    if max_retries is not None and type(max_retries) is not int:
+        raise ValueError(f"{task.name}: max_retries must be a whole number, not {max_retries!r}")
     if exhausted(task, request, max_retries):
         raise exc or _exceeded(task, request)
     if eta is None and countdown is None:
         countdown = task.default_retry_delay
-    pause = eta if eta is not None else countdown
-    moment = when.absolute(pause) if isinstance(pause, str) else pause
+    options |= {"eta": eta, "countdown": countdown}
+    checked(task.name, options)
+    options["retries"] = request.retries + 1
     sig = {
         "task": task.name,
         "args": list(request.args if args is None else args),
         "kwargs": dict(request.kwargs if kwargs is None else kwargs),
-        "options": {**options, "retries": request.retries + 1},
+        "options": options,
     }
     if not request.is_eager:
-        _leave(request, again(request, task=task, args=args, kwargs=kwargs, eta=eta, countdown=countdown, **options))
+        sent = send(args, kwargs, options)
+        request.follow_ups = [one for one in request.follow_ups if one not in request.again] + sent
+        request.again = sent
+    pause = eta if eta is not None else countdown
+    moment = when.absolute(pause) if isinstance(pause, str) else pause
     return Retry(exc=exc, when=moment, is_eager=request.is_eager, sig=sig)
+
+
+def wanted(task: Runnable, request: Request, error: Exception, rand: Callable[[], float]) -> Retry | None:
+    """The retry that a run which raised `error` is to have, by what the task did or by its options; None for none."""
+    if isinstance(error, Retry):
+        return error if error.sig is not None else by_hand(task, error)
+    return automatic(task, request, error, rand) if task.autoretry_for else None
 
 
 def automatic(task: Runnable, request: Request, exc: BaseException, rand: Callable[[], float]) -> Retry | None:
@@ -66,22 +84,33 @@ def automatic(task: Runnable, request: Request, exc: BaseException, rand: Callab
     if not isinstance(exc, errors_of(task.autoretry_for)) or isinstance(exc, errors_of(task.dont_autoretry_for)):
         return None
     options = dict(task.retry_kwargs)
-    if exhausted(task, request, options.get("max_retries")):
-        return None
     if task.retry_backoff:
         options["countdown"] = delay_for(task, request.retries, rand)
-    found = retry(task, request, **{"exc": exc, **options})
-    found.__cause__ = exc
+    trace = exc.__traceback__
+    found = None
+    try:
+        found = task.retry(**{"exc": exc, **options})
+    except Retry as raised:
+        found = raised.with_traceback(None)
+        found.__cause__ = exc
+    except BaseException as error:
+        if error is not exc:
+            raise
+    exc.__traceback__ = trace
     return found
 
 
-def by_hand(task: Runnable, request: Request, reason: Retry) -> Retry:
-    """The retry that a task means which raises `Retry(…)` itself; raises what `retry` does."""
-    if isinstance(reason.when, datetime.datetime):
-        found = retry(task, request, exc=reason.exc, eta=reason.when)
-    else:
-        found = retry(task, request, exc=reason.exc, countdown=reason.when)
-    return found.with_traceback(reason.__traceback__)
+def by_hand(task: Runnable, reason: Retry) -> Retry:
+    """The retry that a task means which raises `Retry(…)` itself: without a message it would never run again.
+
+    Raises what its `retry` does.
+    """
+    pause: dict[str, Any] = {"eta" if isinstance(reason.when, datetime.datetime) else "countdown": reason.when}
+    try:
+        task.retry(exc=reason.exc, **pause)
+    except Retry as found:
+        return found.with_traceback(reason.__traceback__)
+    return reason
 
 
 def errors_of(errors: Any) -> tuple[type[BaseException], ...]:
@@ -104,79 +133,29 @@ def delay_for(task: Runnable, retries: int, rand: Callable[[], float] = random.r
     return round(rand() * pause, 3) if task.retry_jitter else pause
 
 
-def again(
-    request: Request,
-    *,
-    task: Runnable,
-    args: Any = None,
-    kwargs: Mapping[str, Any] | None = None,
-    eta: datetime.datetime | str | None = None,
-    countdown: float | None = None,
-    **options: Any,
-) -> Envelope:
-    """The message that runs the same call once more: same id, one more retry, everything else as it came or as `options` say."""
-    iso, due = when.start(eta, countdown)
-    envelope = request.envelope
-    queue = options.get("queue")
-    same = envelope is not None and queue is None
-    address = {
-        "queue": _queue_name(queue) or (envelope.queue if envelope else "celery"),
-        "serializer": options.get("serializer") or task.serializer or "json",
-        "compression": options.get("compression") or task.compression,
-        "priority": _first(options.get("priority"), envelope.priority if envelope else None, 0),
-        "due": due,
-        "exchange": options.get("exchange") or (envelope.exchange if envelope and same else ""),
-        "routing_key": options.get("routing_key") or (envelope.routing_key if envelope and same else ""),
-        "reply_to": options.get("reply_to") or request.reply_to or "",
-        "properties": {name: value for name, value in (request.properties or {}).items() if name not in _OF_ONE_DELIVERY},
-    }
-    return written_in_run(_message(request, args, kwargs, iso, options), address)
-
-
-def _message(
-    request: Request, args: Any, kwargs: Mapping[str, Any] | None, eta: str | None, options: Mapping[str, Any]
-) -> Message:
-    hard, soft = options.get("time_limit"), options.get("soft_time_limit")
-    headers = Headers(
-        task=str(request.task),
-        id=str(request.id),
-        shadow=options.get("shadow") or request.shadow,
-        eta=eta,
-        expires=when.expiry(_first(options.get("expires"), request.expires)),
-        group=request.group,
-        group_index=request.group_index,
-        retries=options.get("retries") or request.retries + 1,
-        timelimit=(_first(hard, request.time_limit), _first(soft, request.soft_time_limit)),
-        root_id=request.root_id or request.id,
-        parent_id=request.id,
-        # Whoever hid the arguments when sending wants them hidden in the retry too; other arguments are described anew.
-        argsrepr=_first(options.get("argsrepr"), request.argsrepr if args is None else None),
-        kwargsrepr=_first(options.get("kwargsrepr"), request.kwargsrepr if kwargs is None else None),
-        origin=request.origin,
-        ignore_result=_first(options.get("ignore_result"), request.ignore_result),
-        replaced_task_nesting=request.replaced_task_nesting,
-        stamped_headers=request.stamped_headers,
-        stamps=request.stamps or {},
-    )
-    return Message(
-        headers,
-        request.args if args is None else list(args),
-        request.kwargs if kwargs is None else dict(kwargs),
-        Embed(
-            callbacks=_first(_listed(options.get("link")), request.callbacks),
-            errbacks=_first(_listed(options.get("link_error")), request.errbacks),
-            chain=_first(options.get("chain"), request.chain),
-            chord=_first(options.get("chord"), request.chord),
-        ),
-        _custom(request.headers, options.get("headers")),
-    )
-
-
-def _leave(request: Request, envelope: Envelope) -> None:
-    if request.again in request.follow_ups:
-        request.follow_ups.remove(request.again)
-    request.again = envelope
-    request.follow_ups.append(envelope)
+def once_more(name: str, request: Request, args: Any, kwargs: Any, given: Mapping[str, Any]) -> Step:
+    """The same call again: same id, and everything else as it came or as `given` says."""
+    carried = request.as_execution_options()
+    options = {**carried, **{key: value for key, value in given.items() if value is not None}}
+    options["parent_id"] = request.id
+    options["add_to_parent"] = False
+    options["headers"] = _custom(carried["headers"], given.get("headers"))
+    options["ignore_result"] = options.get("ignore_result", request.ignore_result)
+    properties = request.properties or {}
+    options["properties"] = {name: value for name, value in properties.items() if name not in _OF_ONE_DELIVERY}
+    # Whoever hid the arguments when sending wants them hidden in the retry too; other arguments are described anew.
+    if args is None:
+        options.setdefault("argsrepr", request.argsrepr)
+    if kwargs is None:
+        options.setdefault("kwargsrepr", request.kwargsrepr)
+    if (envelope := request.envelope) is not None:
+        options.setdefault("priority", envelope.priority)
+        if options.get("queue") is None:
+            options["queue"] = envelope.queue
+            options.setdefault("exchange", envelope.exchange or None)
+            options.setdefault("routing_key", envelope.routing_key or None)
+    args, kwargs = request.args if args is None else args, request.kwargs if kwargs is None else kwargs
+    return Step(str(request.id), name, args, kwargs, options)
 
 
 def _custom(carried: Mapping[str, Any] | None, given: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -189,16 +168,3 @@ def _exceeded(task: Runnable, request: Request) -> MaxRetriesExceededError:
     args, kwargs = tuple(request.args or ()), dict(request.kwargs or {})
     call = f"args:{brief(args)} kwargs:{brief(kwargs)}"
     return MaxRetriesExceededError(f"Can't retry {task.name}[{request.id}] {call}", task_args=args, task_kwargs=kwargs)
-
-
-def _queue_name(queue: Any) -> str | None:
-    return None if queue is None else str(getattr(queue, "name", queue))
-
-
-def _listed(link: Any) -> list[Any] | None:
-    return link if link is None or isinstance(link, list) else [link]
-
-
-def _first(*values: Any) -> Any:
-    """The first that is not None."""
-    return next((value for value in values if value is not None), None)

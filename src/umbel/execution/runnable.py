@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from umbel.errors import Retry
 from umbel.execution.einfo import ExceptionInfo
 
 
@@ -46,14 +47,6 @@ class Runnable(Protocol):
     @property
     def resultrepr_maxsize(self) -> int:
         """Characters of the value's repr in logs."""
-
-    @property
-    def serializer(self) -> str | None:
-        """How the arguments of its messages are serialised (None: JSON)."""
-
-    @property
-    def compression(self) -> str | None:
-        """How the bodies of its messages are compressed."""
 
     @property
     def max_retries(self) -> int | None:
@@ -102,6 +95,10 @@ class Runnable(Protocol):
     @property
     def pydantic_dump_kwargs(self) -> Mapping[str, Any] | None:
         """Passed to `model_dump`."""
+
+    @property
+    def retry(self) -> Callable[..., Retry]:
+        """Ends a run so that the task runs again; called by its own code, and for automatic retries."""
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> object:
         """Called before the run."""

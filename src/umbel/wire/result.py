@@ -93,6 +93,8 @@ def encode(
             pass
     if isinstance(value, BaseException):
         value = exception_out(value, serializer)
+    elif hasattr(type(value), "as_tuple"):  # a result, which a task may return: `[[id, parent], children]`
+        value = value.as_tuple()
     document = {
         "status": state,
         "result": value,

@@ -64,6 +64,7 @@ class Reap:
             Kind.IGNORED: self._ignored,
             Kind.REJECTED: self._rejected,
             Kind.UNREADABLE: self._unreadable,
+            Kind.MISFIT: self._misfit,
             Kind.LOST: self._lost,
             Kind.TIMEOUT: self._timed_out,
             Kind.TERMINATED: self._terminated,
@@ -177,6 +178,10 @@ class Reap:
 
     def _unreadable(self, ticket: Ticket, outcome: Outcome) -> None:
         log.error("Task %s cannot be read, so it is buried: %s", ticket, outcome.text)
+        self._conclude(ticket, outcome, buried=outcome.text)
+
+    def _misfit(self, ticket: Ticket, outcome: Outcome) -> None:
+        log.error("Task %s does not take such arguments, so it is buried: %s\n%s", ticket, outcome.text, outcome.traceback)
         self._conclude(ticket, outcome, buried=outcome.text)
 
     def _lost(self, ticket: Ticket, outcome: Outcome) -> None:

@@ -162,12 +162,12 @@ class Worker:
         self.backend: ResultBackend | None = app.result_store
         executor = Executor(
             self.tasks,
-            route=app.queue_of,
-            queue=conf.task_default_queue,
+            relay=app.relay,
             hostname=self.hostname,
             accept=self.accept,
             result_serializer=conf.result_serializer,
-            result_extended=conf.result_extended or (self.backend is not None and self.backend.wants_facts),
+            result_extended=conf.result_extended,
+            result_facts=self.backend is not None and self.backend.wants_facts,
         )
         self.pool = self._make_pool(executor)
         self._refuse_limits()

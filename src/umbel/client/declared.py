@@ -35,7 +35,7 @@ class Home(App, Protocol):
 
 
 @dataclass(slots=True)
-class Named:
+class Declared:
     """What the code of an app names. Beats keep it as long as they run, so it is small: there may be a hundred thousand."""
 
     definitions: dict[str, bytes] = field(default_factory=dict)
@@ -49,9 +49,9 @@ class Named:
     """The names of those whose task this app does not know, and that task. They are sent all the same."""
 
 
-def read_named(app: Home) -> Named:
+def read_declared(app: Home) -> Declared:
     """The entries of `beat_schedule`, `add_periodic_task` and `@app.periodic`, each looked at."""
-    named = Named()
+    declared = Declared()
     tried: set[str] = set()
     for name, given in dict(app.conf.beat_schedule or {}).items():
         try:
@@ -61,16 +61,16 @@ def read_named(app: Home) -> Named:
                 try_out(app, entry)  # once for all that differ in their arguments only: there may be thousands
                 tried.add(options)
         except Exception as problem:  # whatever schedules, routers and arguments of users raise, the others are to run
-            named.wrong[name] = _told(problem)
+            declared.wrong[name] = _told(problem)
             continue
-        named.definitions[name] = definition
+        declared.definitions[name] = definition
         if entry.enabled is not None:
-            named.enabled[name] = entry.enabled
+            declared.enabled[name] = entry.enabled
         if not entry.is_whole:
-            named.unkept[name] = entry
+            declared.unkept[name] = entry
         if entry.task not in app.tasks:
-            named.strange[name] = entry.task
-    return named
+            declared.strange[name] = entry.task
+    return declared
 
 
 def _entry(app: Home, name: str, given: Any) -> Entry:
@@ -79,23 +79,23 @@ def _entry(app: Home, name: str, given: Any) -> Entry:
     return entry
 
 
-def unsaved(app: Home, named: Named, rows: Iterable[Row]) -> tuple[list[tuple[str, bytes]], list[str]]:
+def unsaved(app: Home, declared: Declared, rows: Iterable[Row]) -> tuple[list[tuple[str, bytes]], list[str]]:
     """What the code says and the store does not: the definitions to save, and the names that the code names no more."""
     now = clock.now()
     kept = {row.name: row for row in rows}
     changed: list[tuple[str, bytes]] = []
-    for name, definition in named.definitions.items():
+    for name, definition in declared.definitions.items():
         known = kept.get(name)
         if known is None:
             changed.append((name, definition))
         elif known.definition == definition:
             known.definition = definition  # so that a beat keeps these bytes once
         elif (given := (app.conf.beat_schedule or {}).get(name)) is not None:  # None: taken out since it was read
-            entry = named.unkept.get(name) or _entry(app, name, given)
+            entry = declared.unkept.get(name) or _entry(app, name, given)
             goes_on = entry.continuing(known.definition, now).encode()
             if goes_on != known.definition:
                 changed.append((name, goes_on))
-    known_here = named.definitions.keys() | named.wrong.keys()
+    known_here = declared.definitions.keys() | declared.wrong.keys()
     return changed, [name for name, row in kept.items() if name not in known_here and origin_of(row)]
 
 
@@ -103,9 +103,9 @@ def check(app: Home, entry: Entry) -> bytes:
     """Its definition; raises what would be wrong with its messages, as far as that is known before there is one."""
     task = app.tasks.get(entry.task)
     if task is not None and task.typing:
-        plan = task._plan or task._make_plan()
-        if not plan.arguments.fit(entry.args, entry.kwargs):
-            plan.arguments.check(entry.args, entry.kwargs)
+        takes = task.shortcut.arguments
+        if not takes.fit(entry.args, entry.kwargs):
+            takes.check(entry.args, entry.kwargs)
     definition = entry.encode()
     if b'"in_code":true' in definition:  # JSON cannot carry it: perhaps the task's own serializer can
         entry.is_whole = False

@@ -2,48 +2,70 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import msgspec
 
 from umbel.signals import after_task_publish, before_task_publish
 from umbel.wire import protocol
 from umbel.wire.brief import brief
-from umbel.wire.envelope import Envelope
 from umbel.wire.message import Headers, Message
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
+Then = Callable[[], None]
+"""What is to be called once a message is sent."""
 _FIELDS = frozenset(Headers.__struct_fields__)
+
+
+class Publisher(Protocol):
+    """Somebody who is to be entered where messages leave."""
+
+    def wants(self) -> bool:
+        """True if it is to be entered now; asked of each message."""
+
+    def publish(
+        self,
+        name: str,
+        *,
+        headers: dict[str, Any],
+        body: tuple[Any, dict[str, Any], dict[str, Any]],
+        properties: dict[str, Any],
+        exchange: str,
+        routing_key: str,
+        address: dict[str, Any],
+    ) -> None:
+        """Called with each message once `before_task_publish` is told; what it changes in headers, body and properties is sent.
+
+        `address` holds the keywords of `protocol.encode`. What it raises, the caller of `apply_async` gets.
+        """
+
+
+_publisher: Publisher | None = None
+
+
+def publish_through(publisher: Publisher | None) -> None:
+    """Enter `publisher` with each message from now on. To be set before the first is sent."""
+    global _publisher
+    _publisher = publisher
+
+
+def publisher() -> Publisher | None:
+    """Who is entered with each message, if anybody."""
+    return _publisher
 
 
 def is_watched() -> bool:
     """True if someone is told of what is sent."""
-    return bool(before_task_publish.receivers or after_task_publish.receivers)
+    return bool(before_task_publish.receivers or after_task_publish.receivers or (_publisher and _publisher.wants()))
 
 
-def written(
-    message: Message, address: dict[str, Any], policy: Mapping[str, Any] | None = None
-) -> tuple[Envelope, Callable[[], None] | None]:
-    """The envelope, and what is to be called once it is sent, if anybody listens; receivers may have changed both before.
+def announced(message: Message, address: dict[str, Any], policy: Mapping[str, Any] | None) -> Then | None:
+    """Tell `before_task_publish`, whose receivers may change both; gives what tells `after_task_publish`, if anybody listens.
 
-    `address` are the keywords of `protocol.encode`, `policy` says how sending is tried again. EncodeError tells what cannot go.
+    `address` are the keywords of `protocol.encode`, `policy` says how sending is tried again.
     """
-    then = _announce(message, address, policy) if is_watched() else None
-    return protocol.encode(message, **address), then
-
-
-def written_in_run(message: Message, address: dict[str, Any]) -> Envelope:
-    """The envelope of a message that leaves with the outcome of a run; both signals are told in the process that runs it."""
-    envelope, then = written(message, address)
-    if then is not None:
-        then()
-    return envelope
-
-
-def _announce(message: Message, address: dict[str, Any], policy: Mapping[str, Any] | None) -> Callable[[], None]:
-    """Tell `before_task_publish`; gives what tells `after_task_publish`."""
+    if not is_watched():
+        return None
     exchange, routing_key = address["exchange"], address["routing_key"] or address["queue"]
     headers, body = _opened(message)
     properties = {"correlation_id": headers["id"], "reply_to": address["reply_to"], **address["properties"]}
@@ -58,6 +80,16 @@ def _announce(message: Message, address: dict[str, Any], policy: Mapping[str, An
         declare=[],
         retry_policy=policy,
     )
+    if _publisher is not None and _publisher.wants():
+        _publisher.publish(
+            name,
+            headers=headers,
+            body=body,
+            properties=properties,
+            exchange=exchange,
+            routing_key=routing_key,
+            address=address,
+        )
     _close(message, headers, body)
     address["properties"] = {key: properties[key] for key in properties if key not in ("correlation_id", "reply_to")}
     address["reply_to"] = properties.get("reply_to") or ""

@@ -1,21 +1,25 @@
-"""How calls of one task are checked, written and sent: made at the first call, again after a change of settings or attributes.
+"""The short way of a task's usual calls: made at the first call, again after a change of settings or attributes.
 
 Loaded with the first call, as all that writes messages is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from umbel.client.arguments import Arguments
-from umbel.client.call import Call, Options, blame, prepare
+from umbel.client.plain import is_plain
 from umbel.client.signature import as_pair
 from umbel.errors import EncodeError, QueueNotFound
 from umbel.execution import request as requests
-from umbel.execution.announce import is_watched
+from umbel.messages.announce import is_watched, publisher
+from umbel.messages.complete import of_task
+from umbel.messages.options import Options
+from umbel.messages.write import blame
 from umbel.wire.ids import new_id
 
 if TYPE_CHECKING:
@@ -29,12 +33,12 @@ _NOTHING: dict[str, Any] = {}
 Pair = tuple[Sequence[Any], Mapping[str, Any]]
 
 
-class Plan:
-    """What is known of a task's calls before there is one, and the unusual ways to send them."""
+class Shortcut:
+    """What is known of a task's calls before there is one: what fits it and, of usual ones, all bytes that they share."""
 
     __slots__ = (
-        *("app", "arguments", "conf", "current", "is_eager", "is_ignored", "new_id", "outbox", "parent", "router", "task"),
-        *("result_type", "template", "version"),
+        *("app", "arguments", "aside", "conf", "is_eager", "is_ignored", "new_id", "outbox", "result_type", "send_task", "task"),
+        *("template", "version"),
     )
 
     def __init__(self, task: Any, app: App):
@@ -45,48 +49,30 @@ class Plan:
         self.version: int = self.conf.version
         """Of the settings that it was made from."""
         self.outbox = app.outbox
-        self.router = app.router
-        self.current = requests.current.get
-        """Tells whether a call is made in a run: None if not."""
-        self.parent = requests.served
-        """Gives the request in whose run a call is made, if any."""
+        self.aside: Callable[[], object] = requests.current.get if publisher() is None else _aside
+        """Tells what bars the usual way here and now, as a run around the call does: None if nothing."""
+        self.send_task = app.send_task if is_plain(app.send_task) else None
+        """What the app's would be if nobody stood in its place."""
         self.new_id = new_id
         self.arguments = _arguments(task)
         self.is_eager = bool(self.conf.task_always_eager)
         self.is_ignored = bool(task.ignore_result)
         self.result_type = app.result_type
-        options = task.options_of_calls()
         self.template: Template | None = None
         """Set if usual calls differ in nothing but id and arguments."""
-        if not self.is_eager and self.router.is_fixed and "expires" not in options and not task.shadows:
-            self.template = self._usual(options)
+        if not self.is_eager and app.writer.rules.router.is_fixed and task.expires is None and not task.shadows:
+            with suppress(QueueNotFound):  # other calls may name a queue
+                self.template = self._shared({})
 
-    def _call(self, id_: str, args: Any, kwargs: Any, options: Options, *, in_run: bool = True) -> Call:
-        parent = self.parent() if in_run else None
-        parent = parent if parent is not None and parent.id else None
-        name = self.task.name
-        return prepare(name, id_, args, kwargs, options, conf=self.conf, router=self.router, parent=parent, task=self.task)
+    def _shared(self, options: Options) -> Template | None:
+        """What calls with these options share; None if each has its own time to expire."""
+        call = self.app.writer.call(self.task.name, "", (), {}, options, task=self.task)
+        return call.template() if options or call.message.headers.expires is None else None
 
-    def _usual(self, options: Options) -> Template | None:
-        """What calls without options share; None if they cannot be sent, or each has its own time to expire."""
-        try:
-            call = self._call("", (), _NOTHING, options, in_run=False)
-        except QueueNotFound:  # other calls may name a queue
-            return None
-        return call.template() if call.message.headers.expires is None else None
-
-    def send(self, args: Sequence[Any], kwargs: Mapping[str, Any], options: Options) -> str:
-        """Send a call that has anything unusual about it; gives its id."""
-        shadow = options.get("shadow") or self.task.shadow_name(args, kwargs, options)
-        if shadow:
-            options["shadow"] = shadow
-        id_: str = options.get("task_id") or new_id()
-        call = self._call(id_, args, kwargs, options)
-        try:
-            call.send(self.outbox, retry=options.get("retry"), policy=options.get("retry_policy"))
-        except EncodeError as problem:
-            raise self.blamed(problem) from problem
-        return id_
+    def send(self, args: Any, kwargs: Any, options: Options) -> Any:
+        """Send a call that has anything unusual about it: by the app, which may do more than that; gives its result."""
+        task = self.task
+        return self.app.send_task(task.name, args, kwargs, task_type=task, **of_task(task, options))
 
     def send_many(self, calls: Iterable[Any], options: Options) -> list[str]:
         """Send one call for each of `calls`, a thousand in one step; gives the ids."""
@@ -99,9 +85,8 @@ class Plan:
     def _send_chunk(self, pairs: list[Pair], options: Options) -> list[str]:
         template = self._template(options)
         if template is None:
-            everything = {**self.task.options_of_calls(), **options}
             with self.outbox.batch():
-                return [self.send(args, kwargs, dict(everything)) for args, kwargs in pairs]
+                return [self.send(args, kwargs, options).id for args, kwargs in pairs]
         try:
             envelopes = template.fill_many(pairs)  # type: ignore[arg-type]  # any mapping is read alike
         except EncodeError as problem:
@@ -110,15 +95,13 @@ class Plan:
         return [envelope.id for envelope in envelopes]
 
     def _template(self, options: Options) -> Template | None:
-        """What many calls share; None if each may be different, or someone is told of each."""
-        if is_watched() or self.task.shadows or not self.router.is_fixed:
+        """What many calls share; None if each may be different, or somebody is told of each."""
+        parent = requests.served()
+        if (parent is not None and parent.id) or "task_id" in options or is_watched() or not is_plain(self.app.send_task):
             return None
-        parent = self.parent()
-        if not options and parent is None:
-            return self.template
-        if (parent is not None and parent.id) or "task_id" in options:
+        if self.task.shadows or not self.app.writer.rules.router.is_fixed:
             return None
-        return self._call("", (), _NOTHING, {**self.task.options_of_calls(), **options}).template()
+        return self._shared(options) if options else self.template
 
     def _pairs(self, chunk: list[Any]) -> list[Pair]:
         """Each call as (args, kwargs), looked at together where that is possible."""
@@ -134,6 +117,10 @@ class Plan:
     def blamed(self, problem: EncodeError) -> EncodeError:
         """The error, naming the task and its argument as its author called it."""
         return blame(problem, self.task.name, self.arguments.names)
+
+
+def _aside() -> object:
+    return requests.current.get() or is_watched() or None
 
 
 def _arguments(task: Any) -> Arguments:

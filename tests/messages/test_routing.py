@@ -5,14 +5,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from umbel.client.routing import Router
 from umbel.errors import ImproperlyConfigured, QueueNotFound
+from umbel.messages.complete import Rules, complete
+from umbel.messages.routing import Router
 
 
 def route_of(routes, name="feeds.tasks.load", *, queues=None, create=True, args=(), kwargs=None, options=None, default="celery"):
     router = Router(routes, queues, default=default, create_missing=create)
-    found = router.route(name, args, kwargs or {}, options or {})
-    return found.queue
+    options = options or {}
+    return router.choose({**router.route(name, args, kwargs or {}, options), **options}).queue
 
 
 def by_argument(name, args, kwargs, options, task=None):
@@ -40,7 +41,7 @@ class Class:
         ({"feeds.*": SimpleNamespace(name="object")}, "object"),
         (Class, "from-class"),
         ([Class()], "from-class"),
-        ("tests.client.nowhere:route", ImproperlyConfigured),
+        ("tests.messages.nowhere:route", ImproperlyConfigured),
         ([5], ImproperlyConfigured),
     ],
 )
@@ -76,8 +77,8 @@ def test_only_functions_make_routes_depend_on_arguments():
 
 def test_options_win_over_routes_and_add_to_them():
     router = Router({"*": {"queue": "routed", "priority": 3, "serializer": "yaml"}}, None, default="celery", create_missing=True)
-    found = router.route("a", (), {}, {"queue": "asked", "priority": None})
-    assert (found.queue, found.options["priority"]) == ("asked", 3)
+    found = complete("a", (), {}, {"queue": "asked", "priority": None}, Rules(router))
+    assert (found["queue"], found["priority"], found["serializer"]) == ("asked", 3, "yaml")
 
 
 def test_queues_are_named_in_any_of_their_shapes():
@@ -107,7 +108,7 @@ def test_a_routing_key_finds_the_queue_that_binds_it():
     router = Router(None, queues, default="plain", create_missing=False)
 
     def queue(**options):
-        return router.route("t", (), {}, options).queue
+        return router.choose(options).queue
 
     assert queue(routing_key="task.exact") == "exact"
     assert queue(exchange="topics", routing_key="news.today") == "topic"
@@ -115,7 +116,7 @@ def test_a_routing_key_finds_the_queue_that_binds_it():
     assert queue(exchange="other", routing_key="task.exact") == "plain"
     assert queue(routing_key="topic") == "topic"
     assert queue(routing_key="unknown") == "plain"
-    found = router.route("t", (), {}, {"queue": "exact"})
+    found = router.choose({"queue": "exact"})
     assert (found.exchange, found.routing_key) == ("tasks", "task.exact")
 
 

@@ -7,7 +7,7 @@ import datetime
 import pytest
 
 from umbel import clock
-from umbel.execution import when
+from umbel.messages import when
 
 NOW = 1_700_000_000.0
 BERLIN = datetime.timezone(datetime.timedelta(hours=1))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import translate
-from typing import Any
+from typing import Any, NamedTuple
 
 from umbel.errors import ImproperlyConfigured, QueueNotFound
+from umbel.messages.options import name_of
 from umbel.settings import find
 
 Route = Mapping[str, Any]
@@ -26,16 +27,12 @@ class Queue:
         self.routing_key = routing_key
 
 
-class Destination:
-    """Where a message goes, and the options that its route adds."""
+class Destination(NamedTuple):
+    """Where a message goes."""
 
-    __slots__ = ("exchange", "options", "queue", "routing_key")
-
-    def __init__(self, queue: str, exchange: str, routing_key: str, options: Route):
-        self.queue = queue
-        self.exchange = exchange
-        self.routing_key = routing_key
-        self.options = options
+    queue: str
+    exchange: str
+    routing_key: str
 
 
 class Router:
@@ -68,18 +65,19 @@ class Router:
             raise ImproperlyConfigured(f"task_routes holds {route!r}; expected a dict, a function, or the path of one")
         return rule  # type: ignore[no-any-return]  # users' functions have no type
 
-    def route(self, name: str, args: Any, kwargs: Any, options: dict[str, Any], task: Any = None) -> Destination:
-        """The destination of one call: explicit options win over routes, and routes over the default."""
-        route: Route = {}
+    def route(self, name: str, args: Any, kwargs: Any, options: dict[str, Any], task: Any = None) -> Route:
+        """The options that a call gets from its route."""
         for rule in self._rules:
             found = rule(name, args, kwargs, options, task=task)
             if found is not None:
-                route = {"queue": found} if isinstance(found, str) or hasattr(found, "name") else dict(found)
-                break
-        chosen = {**route, **{key: value for key, value in options.items() if value is not None}} if route else options
-        queue = self._choose(chosen)
-        exchange, routing_key = chosen.get("exchange"), chosen.get("routing_key")
-        return Destination(queue.name, name_of(exchange) if exchange else queue.exchange, routing_key or queue.routing_key, route)
+                return {"queue": found} if isinstance(found, str) or hasattr(found, "name") else dict(found)
+        return {}
+
+    def choose(self, options: Mapping[str, Any]) -> Destination:
+        """Where a call with these options goes, those of its route among them."""
+        queue = self._choose(options)
+        exchange, routing_key = options.get("exchange"), options.get("routing_key")
+        return Destination(queue.name, name_of(exchange) if exchange else queue.exchange, routing_key or queue.routing_key)
 
     def _choose(self, options: Mapping[str, Any]) -> Queue:
         queue = options.get("queue")
@@ -123,11 +121,6 @@ class Table:
         if name in self._exact:
             return self._exact[name]
         return next((route for pattern, route in self._patterns if pattern.match(name)), None)
-
-
-def name_of(thing: Any) -> str:
-    """The name of a queue or exchange, given as its name or as an object that has one."""
-    return thing if isinstance(thing, str) else str(thing.name)
 
 
 def _is_pairs(routes: Any) -> bool:

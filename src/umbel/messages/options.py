@@ -1,0 +1,225 @@
+"""What the options of one call may be: whoever gives something else is told at once, and not by a worker."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral, Real
+from typing import Any
+
+from umbel.messages import when
+
+Options = dict[str, Any]
+
+FARTHEST = 1e10
+"""Seconds from now: some three hundred years."""
+LARGEST = 2**31 - 1
+"""Of the numbers that headers hold."""
+HIGHEST = 9
+"""The most urgent priority."""
+RESERVED = "umbel."
+"""Begins the names of umbel's own keys on Redis, where a queue's name is a key, too."""
+
+
+def checked(name: str, options: Mapping[str, Any]) -> Options:
+    """The options of a call of the task `name` that say something, as plain values; ValueError if one cannot mean anything."""
+    found = {}
+    for option, given in options.items():
+        value = given
+        if given is not None and option in _KNOWN:
+            read, wanted = _KNOWN[option]
+            try:
+                value = read(given)
+            except (LookupError, TypeError, ValueError, OverflowError, AttributeError) as problem:
+                told = str(problem) if type(problem) is Unfit else f"must be {wanted}, not {given!r}"
+                raise ValueError(f"{name}: {option} {told}") from None
+        if value is not None:
+            found[option] = value
+    soft = found.get("soft_time_limit")
+    if soft is not None and "time_limit" in found and soft > found["time_limit"]:
+        raise ValueError(f"{name}: soft_time_limit = {soft:g} is longer than time_limit = {found['time_limit']:g}")
+    return found
+
+
+class Unfit(ValueError):
+    """Says itself what is wrong with a value."""
+
+
+def signatures(given: Any) -> list[Any] | None:
+    """One signature (or task) or several as dicts, which is what travels; None for none."""
+    if given is None:
+        return None
+    several = [given] if isinstance(given, (Mapping, str)) or not isinstance(given, Iterable) else given
+    return [_signature(each) for each in several] or None
+
+
+def _chain(given: Any) -> list[Any]:
+    """An empty one stays, as it does in the last step of a chain of Celery's."""
+    return signatures(given) or []
+
+
+def _signature(each: Any) -> Any:
+    found = each if isinstance(each, Mapping) else each.s()  # of a task, or what stands for one
+    if not isinstance(found.get("task"), str):
+        raise TypeError(each)
+    try:
+        checked(found["task"], found.get("options") or {})
+    except ValueError as problem:
+        raise Unfit(f"holds a call that cannot be sent: {problem}") from None
+    return found
+
+
+def queue_name(thing: Any) -> str:
+    """The name of a queue, given as its name or as an object that has one; ValueError if no queue can be called so."""
+    name = name_of(thing)
+    if not name:
+        raise Unfit("must be the name of a queue, and it is empty")
+    if "\0" in name or not _is_writable(name):
+        raise Unfit(f"= {name!r} holds a character that no queue's name may have")
+    if name.startswith(RESERVED):
+        raise Unfit(f"= {name!r} is umbel's own: no queue's name begins with {RESERVED!r}")
+    return name
+
+
+def name_of(thing: Any) -> str:
+    """The name of a queue or exchange, given as its name or as an object that has one."""
+    return _text(thing if isinstance(thing, str) else thing.name)
+
+
+def _queue(thing: Any) -> Any:
+    """A plain name; what says more than its name stays what it is."""
+    name = queue_name(thing)
+    return name if isinstance(thing, str) else thing
+
+
+def _exchange(thing: Any) -> Any:
+    name = name_of(thing)
+    return name if isinstance(thing, str) else thing
+
+
+def _text(value: Any) -> str:
+    """Text, of which UTF-8 has each character; members of an enum as what they stand for."""
+    if type(value) is str and value.isascii():
+        return value
+    if not isinstance(value, str) or not _is_writable(value):
+        raise TypeError(value)
+    return value if type(value) is str else str.__str__(value)
+
+
+def _is_writable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+    return True
+
+
+def _word(value: Any) -> str:
+    if not value:
+        raise ValueError(value)
+    return _text(value)
+
+
+def _seconds(value: Any) -> float:
+    seconds: float = value if type(value) is int else float(value)
+    if isinstance(value, (bool, str)) or not isinstance(value, Real) or not abs(seconds) < FARTHEST:
+        raise TypeError(value)
+    return seconds
+
+
+def _limit(value: Any) -> float:
+    seconds = _seconds(value)
+    if not 0 <= seconds <= LARGEST:
+        raise ValueError(value)
+    return seconds
+
+
+def _moment(value: Any) -> str | datetime.datetime:
+    when.absolute(value).timestamp()  # raises what is no moment
+    return _text(value) if isinstance(value, str) else value
+
+
+def _expiry(value: Any) -> float | str | datetime.datetime:
+    return _seconds(value) if isinstance(value, Real) else _moment(value)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(value)
+    if not 0 <= int(value) <= LARGEST:
+        raise Unfit(f"must be 0 or more, and less than 2³¹, not {value!r}")
+    return int(value)
+
+
+def _priority(value: Any) -> int:
+    """0 to 9; what is beyond (RabbitMQ takes up to 255) counts as the nearest."""
+    return max(0, min(HIGHEST, int(value)))
+
+
+def _delivery_mode(value: Any) -> int | None:
+    """None for the usual one."""
+    return {1: 1, 2: None, "transient": 1, "persistent": None}[value]
+
+
+def _truth(value: Any) -> bool:
+    if value not in (True, False):
+        raise ValueError(value)
+    return bool(value)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if not (isinstance(value, Mapping) and all(isinstance(key, str) for key in value)):
+        raise TypeError(value)
+    return dict(value)
+
+
+def _words(value: Any) -> list[str]:
+    if isinstance(value, str) or not isinstance(value, (list, tuple, set, frozenset)):
+        raise TypeError(value)
+    return [_text(each) for each in value]
+
+
+_SIGNATURES = (signatures, "a signature, or a list of them")
+_TEXT = (_text, "text")
+_WORD = (_word, "a name")
+_ID = (_text, "the text of an id")
+_LIMIT = (_limit, "a number of seconds")
+_COUNT = (_count, "a whole number")
+_TRUTH = (_truth, "True or False")
+
+_KNOWN: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "task_id": _ID,
+    "countdown": (_seconds, "a number of seconds"),
+    "eta": (_moment, "a datetime or a time in ISO 8601"),
+    "expires": (_expiry, "a number of seconds, a datetime or a time in ISO 8601"),
+    "time_limit": _LIMIT,
+    "soft_time_limit": _LIMIT,
+    "priority": (_priority, "a whole number, 0 to 9"),
+    "retries": _COUNT,
+    "queue": (_queue, "the name of a queue"),
+    "exchange": (_exchange, "the name of an exchange"),
+    "routing_key": _TEXT,
+    "delivery_mode": (_delivery_mode, "1 (transient) or 2 (persistent)"),
+    "serializer": _WORD,
+    "compression": _WORD,
+    "headers": (_mapping, "a mapping"),
+    "link": _SIGNATURES,
+    "link_error": _SIGNATURES,
+    "chain": (_chain, "a list of signatures"),
+    "shadow": _TEXT,
+    "reply_to": _TEXT,
+    "ignore_result": _TRUTH,
+    "add_to_parent": _TRUTH,
+    "root_id": _ID,
+    "parent_id": _ID,
+    "group_id": _ID,
+    "group_index": _COUNT,
+    "argsrepr": _TEXT,
+    "kwargsrepr": _TEXT,
+    "origin": _TEXT,
+    "replaced_task_nesting": _COUNT,
+    "stamped_headers": (_words, "a list of names"),
+    "retry": _TRUTH,
+    "retry_policy": (_mapping, "a mapping"),
+    "properties": (_mapping, "a mapping"),
+}

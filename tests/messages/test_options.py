@@ -1,0 +1,156 @@
+"""Options are looked at by one piece, wherever a message is made; what cannot mean anything is told with the task's name."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import math
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from umbel import Umbel
+from umbel.messages.options import checked
+
+BAD: dict[str, tuple[Any, ...]] = {
+    "task_id": (5, uuid.UUID(int=1), "\ud800"),
+    "countdown": ("x", "5", math.inf, math.nan, True, [1], 1e11),
+    "eta": (5, "soon", "2026-13-45", datetime.date(2030, 1, 1)),
+    "expires": ("soon", math.inf, True, [1], datetime.date(2030, 1, 1)),
+    "time_limit": ("5", -1, math.nan, True, 2**31),
+    "soft_time_limit": ("5", -1, math.nan, True),
+    "priority": ("high", [1], math.nan, math.inf),
+    "retries": ("1", 1.5, -1, True),
+    "queue": (5, "", b"q", ["q"], "a\0b", "\ud800", "umbel.queues"),
+    "exchange": (5, b"x"),
+    "routing_key": (5, ["k"]),
+    "serializer": (5, ""),
+    "compression": (5, ""),
+    "headers": (["a"], "a", {1: 2}, 5),
+    "link": (5, "proj.add", [5], {"args": ()}, [{"task": "a", "options": {"priority": "x"}}]),
+    "link_error": (5, "proj.add", [5], {"args": ()}),
+    "shadow": (5, b"x"),
+    "reply_to": (5, b"x"),
+    "ignore_result": ("x", 5, [], "False"),
+    "root_id": (5,),
+    "parent_id": (5,),
+    "group_id": (5,),
+    "group_index": ("1", -1, 1.5),
+    "argsrepr": (5,),
+    "kwargsrepr": (5,),
+    "stamped_headers": ("name", 5, [5]),
+    "replaced_task_nesting": ("1", -1),
+    "delivery_mode": (3, "x"),
+}
+CASES = [(option, value) for option, values in BAD.items() for value in values]
+
+
+class Colour(enum.StrEnum):
+    """Names as programs keep them."""
+
+    RED = "red"
+
+
+class Old(str, enum.Enum):  # noqa: UP042 - as programs had it before Python 3.11
+    """The same as it was done before."""
+
+    RED = "red"
+
+
+@pytest.fixture
+def app() -> Any:
+    with Umbel("options", broker="memory://options", set_as_current=False) as made:
+        yield made
+
+
+@pytest.fixture
+def add(app: Umbel) -> Any:
+    @app.task(name="add")
+    def add(*args: Any) -> Any:
+        return args
+
+    return add
+
+
+def by_retry(app: Umbel, add: Any, options: dict[str, Any]) -> None:
+    @app.task(name="add2", bind=True)
+    def again(self: Any) -> None:
+        raise self.retry(**options)
+
+    again.apply().get()
+
+
+WAYS: dict[str, Callable[[Umbel, Any, dict[str, Any]], Any]] = {
+    "apply_async": lambda app, add, options: add.apply_async((), **options),
+    "send_task": lambda app, add, options: app.send_task("add", (), **options),
+    "send_task of a stranger": lambda app, add, options: app.send_task("nobody", (), **options),
+    "delay_many": lambda app, add, options: add.delay_many([()], **options),
+    "a signature": lambda app, add, options: add.s().set(**options).apply_async(),
+    "a link": lambda app, add, options: add.apply_async((), link=add.s().set(**options)),
+    "retry": by_retry,
+    "apply": lambda app, add, options: add.apply((), **options),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("option", "value"), CASES, ids=[f"{case[0]}={case[1]!r:.30}" for case in CASES])
+def test_an_option_that_means_nothing_is_refused_wherever_it_is_given(
+    app: Umbel, add: Any, way: str, option: str, value: Any
+) -> None:
+    with pytest.raises(ValueError, match=rf"(add2?|nobody): .*{option} (must be|= |holds)"):
+        WAYS[way](app, add, {option: value})
+    assert app.broker.depth(["celery"])["celery"].ready == 0
+
+
+@pytest.mark.parametrize("way", ["apply_async", "send_task", "a signature", "a link", "apply"])
+def test_a_soft_limit_beyond_the_hard_one_is_refused(app: Umbel, add: Any, way: str) -> None:
+    with pytest.raises(ValueError, match="add: soft_time_limit = 5 is longer than time_limit = 3"):
+        WAYS[way](app, add, {"soft_time_limit": 5, "time_limit": 3})
+
+
+def test_options_of_routes_and_tasks_are_looked_at_as_well(app: Umbel, add: Any) -> None:
+    app.conf.task_routes = {"add": {"priority": "high"}}
+    with pytest.raises(ValueError, match="add: priority must be a whole number, 0 to 9, not 'high'"):
+        add.delay()
+    app.conf.task_routes = None
+    add.time_limit = "long"
+    with pytest.raises(ValueError, match="add: time_limit must be a number of seconds, not 'long'"):
+        add.delay()
+
+
+@pytest.mark.parametrize("name", [Colour.RED, Old.RED])
+@pytest.mark.parametrize("option", ["queue", "routing_key", "serializer", "shadow", "reply_to", "task_id", "root_id", "argsrepr"])
+def test_members_of_enums_are_what_they_stand_for(name: Any, option: str) -> None:
+    found = checked("add", {option: name})[option]
+    assert (type(found), found) == (str, "red")
+
+
+def test_numbers_become_plain_ones() -> None:
+    class Level(enum.IntEnum):
+        HIGH = 7
+
+    found = checked("add", {"priority": Level.HIGH, "retries": Level.HIGH, "countdown": Level.HIGH, "ignore_result": 1})
+    assert [(type(value), value) for value in found.values()] == [(int, 7), (int, 7), (float, 7.0), (bool, True)]
+    assert checked("add", {"priority": 5.0})["priority"] == 5
+    assert checked("add", {"priority": "3"})["priority"] == 3
+
+
+def test_what_says_nothing_is_left_out_and_what_nobody_knows_is_left_alone() -> None:
+    assert checked("add", {"queue": None, "link": [], "delivery_mode": 2, "foo": object}) == {"foo": object}
+
+
+def test_links_are_listed_however_they_are_given(add: Any) -> None:
+    sig = dict(add.s())
+    for given in (add, add.s(), sig, [add], (add.s(),), {"task": "add"}):
+        found = checked("add", {"link": given})["link"]
+        assert [each["task"] for each in found] == ["add"]
+        assert all(isinstance(each, dict) for each in found)
+    assert len(checked("add", {"link_error": (add.s(1), add.s(2))})["link_error"]) == 2
+
+
+def test_what_nobody_knows_travels_as_a_property(app: Umbel, add: Any) -> None:
+    add.apply_async((), foo="bar", delivery_mode="transient", mandatory=True, queue=Colour.RED)
+    (delivery,) = app.broker.reserve(["red"], 1, 1.0)
+    assert delivery.envelope.properties == {"foo": "bar", "delivery_mode": 1}
