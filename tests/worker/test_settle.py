@@ -75,7 +75,7 @@ def result(id: str) -> Result:
     return Result(id, "SUCCESS", b"{}")
 
 
-def settled(broker: Troubled, backend: MemoryBackend, leave: Callable[[Settle], object]) -> None:
+def settled(broker: Troubled, backend: MemoryBackend | None, leave: Callable[[Settle], object]) -> None:
     """Run a settle service until all that `leave` leaves with it is written."""
 
     async def story() -> None:
@@ -158,6 +158,15 @@ def test_a_store_without_the_results_gets_them_first(broker: Troubled) -> None:
     settled(broker, elsewhere, lambda settle: settle.conclude(Conclusion(delivery, [result("id0")])))
     assert elsewhere.fetch(["id0"])
     assert broker.depth(["q"])["q"].held == 0
+
+
+def test_results_that_nobody_keeps_are_not_told_to_the_broker(broker: Troubled) -> None:
+    """A broker on Redis would refuse the whole outcome for them."""
+    broker.refused = frozenset({"id0"})
+    (delivery,) = held(broker, 1)
+    outcome = Conclusion(delivery, [result("id0")], [Envelope("next", "q", b"{}", b"[]")])
+    settled(broker, None, lambda settle: settle.conclude(outcome))
+    assert [delivery.envelope.id for delivery in broker.reserve(["q"], 9, 0.0)] == ["next"]
 
 
 def test_void_outcomes_are_told(broker: Troubled, backend: MemoryBackend, caplog: pytest.LogCaptureFixture) -> None:

@@ -192,7 +192,11 @@ class Settle:
     async def _store(self, conclusions: Sequence[Conclusion], tries: int) -> None:
         """Store the results elsewhere, before the deliveries are concluded; whose are refused is buried."""
         results = [result for conclusion in conclusions for result in conclusion.results]
-        if self._backend is None or not results:
+        if self._backend is None:  # nobody keeps them, and no broker is to be told what it cannot keep
+            for conclusion in conclusions:
+                conclusion.results = ()
+            return
+        if not results:
             return
         try:
             await self._patiently(self._backend.store, results, tries)
