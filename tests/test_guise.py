@@ -52,9 +52,9 @@ def test_loggers_have_the_names_that_the_guise_gives_them_and_else_that_of_their
         """
         from umbel import log, signals
         from umbel.worker import fetch, reap, worker
-        from umbel.execution import ending
+        from umbel.execution import tell
         from umbel.pools import process
-        loggers = (worker.log, fetch.log, reap.trace, ending.log, process.log, signals.log, log.get_task_logger("bellis.task"))
+        loggers = (worker.log, fetch.log, reap.trace, tell.log, process.log, signals.log, log.get_task_logger("bellis.task"))
         print(*(each.name for each in loggers))
         """,
     )

@@ -113,7 +113,8 @@ class Reap:
         try:
             return self._executor.conclude_lost(job, kind, text)
         finally:
-            signals.worker_batch_done.send(None)
+            if signals.worker_batch_done.receivers:
+                signals.worker_batch_done.send(None)
 
     async def mourned(self) -> None:
         """Wait until all such runs are told of."""

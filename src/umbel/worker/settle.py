@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from umbel import clock, guise, signals
@@ -134,20 +135,18 @@ class Settle:
             self._wake.clear()
             batch, self._inbox = self._inbox, Batch()
             try:
-                await self._write(batch)
+                if batch.notes:
+                    await self._note(batch.notes)
+                    self._wrote(len(batch.notes))
+                few = 0 < len(batch.sizes) <= BATCH and sum(batch.sizes) <= MOST_BYTES  # as nearly always
+                for part in [slice(0, len(batch.sizes))] if few else slices(batch.sizes, most=BATCH):
+                    await self._conclude(batch.conclusions[part])
+                    self._wrote(part.stop - part.start, sum(batch.sizes[part]))
+                for way, deliveries in batch.releases.items():
+                    await self._release(way, deliveries)
+                    self._wrote(len(deliveries))
             except BrokerDown:  # abandoned
                 return
-
-    async def _write(self, batch: Batch) -> None:
-        if batch.notes:
-            await self._note(batch.notes)
-            self._wrote(len(batch.notes))
-        for part in slices(batch.sizes, most=BATCH):
-            await self._conclude(batch.conclusions[part])
-            self._wrote(part.stop - part.start, sum(batch.sizes[part]))
-        for way, deliveries in batch.releases.items():
-            await self._release(way, deliveries)
-            self._wrote(len(deliveries))
 
     def _wrote(self, count: int, size: int = 0) -> None:
         self.waiting -= count
@@ -256,7 +255,8 @@ class Settle:
         pause, is_repeat = FIRST_PAUSE, False
         while True:
             try:
-                answer = await self._loop.run_in_executor(self._thread, _write, write, what)
+                writing = partial(_write_and_tell, write) if signals.worker_batch_done.receivers else write
+                answer = await self._loop.run_in_executor(self._thread, writing, what)
                 return list(answer or ()), is_repeat
             except BrokerRefused:
                 raise
@@ -276,7 +276,7 @@ class Settle:
             pause = min(pause * 2, LONGEST_PAUSE)
 
 
-def _write(write: Callable[[Sequence[S]], Sequence[Delivery] | None], what: Sequence[S]) -> Sequence[Delivery] | None:
+def _write_and_tell(write: Callable[[Sequence[S]], Sequence[Delivery] | None], what: Sequence[S]) -> Sequence[Delivery] | None:
     try:
         return write(what)
     finally:
