@@ -38,10 +38,13 @@ class Troubled(MemoryBroker):
         next(self.turns, list)()
         return super().renew(seconds)
 
-    def let(self, other: MemoryBroker) -> list[Renewal]:
-        """Let `other` renew at the renewal after the next, too late for whoever is in haste; gives what it hears."""
+    def let(self, happen: Callable[[], object], *, then: MemoryBroker) -> list[Renewal]:
+        """Let that happen at the next renewal, and `then` renew at the one after that, too late for whoever is in haste.
+
+        Gives what the other hears.
+        """
         heard: list[Renewal] = []
-        self.turns = iter([list, lambda: heard.append(other.renew(LONG / 2))])
+        self.turns = iter([happen, lambda: heard.append(then.renew(LONG / 2))])
         return heard
 
 
@@ -143,8 +146,7 @@ def test_after_the_store_was_away_others_get_the_time_to_renew(worker, other, la
         worker.is_down, tried = True, worker.tried
         await until(lambda: worker.tried > tried)
         other.renew(LONG / 2)
-        later()
-        heard, renewed = worker.let(other), worker.renewed
+        heard, renewed = worker.let(later, then=other), worker.renewed
         worker.is_down = False
         await until(lambda: worker.renewed > renewed + 3)
         assert heard[0]
@@ -160,8 +162,7 @@ def test_a_worker_that_stood_still_gives_others_that_did_the_time_to_renew(worke
 
     async def story(stranded):
         await until(lambda: worker.renewed > 3)
-        heard, renewed = worker.let(other), worker.renewed
-        later()
+        heard, renewed = worker.let(later, then=other), worker.renewed
         await until(lambda: worker.renewed > renewed + 3)
         assert heard[0]
 
@@ -176,8 +177,7 @@ def test_a_clock_of_the_store_s_that_jumps_is_nobody_s_death(worker, other, jump
 
     async def story(stranded):
         await until(lambda: worker.renewed > 3)
-        heard, renewed = worker.let(other), worker.renewed
-        jump()
+        heard, renewed = worker.let(jump, then=other), worker.renewed
         await until(lambda: worker.renewed > renewed + 3)
         assert heard[0]
 
