@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from umbel.errors import ImproperlyConfigured
+from umbel.stores import place
 from umbel.stores.memory.broker import MemoryBroker
 from umbel.stores.sqlite.backend import SqliteBackend
 from umbel.stores.sqlite.broker import SqliteBroker
@@ -91,10 +92,21 @@ def test_a_wrong_url_is_told_in_one_line_that_says_what_to_write(url, words):
 
 
 def test_an_unknown_option_is_named():
-    with pytest.raises(ImproperlyConfigured, match="'visibility_timeout'"):
-        open_broker("sqlite:///q.db", options={"visibility_timeout": 3600})
+    with pytest.raises(ImproperlyConfigured, match="has no option 'visibility_timout'"):
+        open_broker("sqlite:///q.db", options={"visibility_timout": 3600, "region": "eu-west-1"})
     with pytest.raises(ImproperlyConfigured, match="no result backend for mongodb://"):
         open_backend("mongodb://host", expires=1)
+
+
+@pytest.mark.parametrize("url", ["sqlite:///{}/q.db", "memory://", "redis://host"])
+def test_an_option_of_celerys_transports_that_has_no_effect_is_told_once(url, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(place, "_said", set())
+    options = {"max_retries": 3, "interval_start": 0, "confirm_publish": True, "region": "eu-west-1", "polling_interval": 1.0}
+    for _ in range(2):
+        open_broker(url.format(tmp_path), options=options)
+    (record,) = caplog.records
+    assert "confirm_publish, interval_start, max_retries" in record.getMessage()
+    assert "no effect" in record.getMessage()
 
 
 def test_a_password_is_not_repeated_in_an_error():
