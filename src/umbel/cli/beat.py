@@ -11,7 +11,6 @@ import click
 from umbel import guise, log
 from umbel.beat import Beat, find_scheduler
 from umbel.cli import daemon
-from umbel.cli.banner import beat_banner
 from umbel.cli.command import command, option
 from umbel.cli.failure import note
 from umbel.cli.node import fill_path, node_name
@@ -68,7 +67,7 @@ def beat(scope: Scope, /, **given: Any) -> int:
     logfile = fill_path(given["logfile"], node) if given["logfile"] else None
     if not birth and not scope.quiet:
         sends = "umbel" if kind is None else f"{kind.__module__}.{kind.__qualname__}"
-        show(scope, partial(beat_banner, app, sends), "Ctrl-C stops; another beat, if there is one, leads then.")
+        show(scope, partial(scope.show_beat, app, sends), "Ctrl-C stops; another beat, if there is one, leads then.")
     set_up_log(scope, given["loglevel"], logfile)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: made.stop())

@@ -70,4 +70,4 @@ def call(scope: Scope, /, name: str, args: list[Any], kwargs: dict[str, Any], **
     if options["eta"] is not None and options["countdown"] is not None:
         raise click.UsageError("--eta and --countdown say the same; give one", click.get_current_context())
     given = {key: value for key, value in options.items() if value is not None}
-    click.echo(scope.app().send_task(name, args, kwargs, **given).id)
+    click.echo(scope.app.send_task(name, args, kwargs, **given).id)

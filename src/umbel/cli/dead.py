@@ -42,7 +42,7 @@ def dead(context: click.Context) -> int | None:
 @click.pass_obj
 def list_(scope: Scope, /, queue: str | None, limit: int, as_json: bool) -> None:
     """List what was given up, the oldest first."""
-    accept = accept_types(scope.app().conf.accept_content)
+    accept = accept_types(scope.app.conf.accept_content)
     with broker_of(scope) as broker:
         letters = islice(_all(broker, queue, min(limit, PAGE)), limit)
         if as_json:
@@ -58,7 +58,7 @@ def list_(scope: Scope, /, queue: str | None, limit: int, as_json: bool) -> None
 @click.pass_obj
 def show(scope: Scope, /, key: str) -> None:
     """Show one in full: the reason, its headers and its arguments, as JSON."""
-    accept = accept_types(scope.app().conf.accept_content)
+    accept = accept_types(scope.app.conf.accept_content)
     with broker_of(scope) as broker:
         for letter in _find(broker, [key]):
             print_json(_as_dict(letter, accept) | _content(letter, accept))

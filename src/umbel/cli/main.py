@@ -88,11 +88,14 @@ program = Commands(
 )
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line; gives the exit code. Whatever goes wrong is told in a line on stderr."""
+def run(arguments: Sequence[str] | None = None, *, program: click.Command = program, scope: Scope | None = None) -> int:
+    """Run one command line; gives the exit code. Whatever goes wrong is told in a line on stderr.
+
+    A program of somebody else's may be made of umbel's commands, with a scope of its own.
+    """
     try:
-        with closing(Scope()) as scope:
-            code = program.main(arguments, prog_name=guise.worn().program, standalone_mode=False, obj=scope)
+        with closing(scope or Scope()) as spoken:
+            code = program.main(arguments, prog_name=guise.worn().program, standalone_mode=False, obj=spoken)
         sys.stdout.flush()
     except Leave as leave:
         return leave.code

@@ -21,7 +21,7 @@ def purge(scope: Scope, /, force: bool, chosen: Sequence[str] | None, exclude: S
 
     What workers hold, and what is dead, stays. There is no way back. Without an app, all queues of the broker are meant.
     """
-    app = scope.app()
+    app = scope.app
     with broker_of(scope) as broker:
         there = broker.queues()
         known = app.queues() if scope.app_name else there

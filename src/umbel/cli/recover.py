@@ -27,7 +27,7 @@ def recover(scope: Scope) -> None:
     A worker counts as dead when its lease has run out (setting broker_lease). Other workers do this by themselves.
     Tasks that must not run again (begun with early ack, or handed out too often) end as FAILURE; the latter are kept as dead.
     """
-    app = scope.app()
+    app = scope.app
     with broker_of(scope) as broker:
         found = broker.recover()
         revoked = [delivery for delivery in found.stranded if delivery.revoked]

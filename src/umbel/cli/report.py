@@ -25,7 +25,7 @@ def report(scope: Scope) -> None:
 
     Passwords and keys are masked. Look through it all the same before you publish it.
     """
-    app = scope.app()
+    app = scope.app
     _show("software", _software())
     _show("app", _app(app, scope.app_name))
     _show("settings", _settings(app))

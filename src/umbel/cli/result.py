@@ -24,7 +24,7 @@ def result(scope: Scope, /, task_id: str, name: str | None, traceback: bool, wai
 
     The exit code is 0 after a success, 1 after a failure, 69 as long as it has not ended.
     """
-    app = scope.app()
+    app = scope.app
     backend_of(app)
     if name and name not in app.tasks:
         raise Failure(f"no task {name!r} in this app")

@@ -28,7 +28,7 @@ def revoke(scope: Scope, /, task_ids: tuple[str, ...], terminate: bool, signal: 
     The store remembers it until the task is met, or for task_revoke_ttl seconds. One that runs goes on, unless --terminate is
     given.
     """
-    app = scope.app()
+    app = scope.app
     with broker_of(scope) as broker:
         app.control.revoke(task_ids, terminate=terminate, signal=signal)
         where = broker.url

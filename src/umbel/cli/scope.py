@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from umbel.client.app import Umbel
 from umbel.errors import UmbelError
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker
+
+if TYPE_CHECKING:  # a worker costs more to load than all else here
+    from umbel.worker.worker import Worker
 
 
 class Scope:
@@ -31,6 +34,7 @@ class Scope:
         self.include: tuple[str, ...] = ()
         self._app: Umbel | None = None
 
+    @property
     def app(self) -> Umbel:
         """The app, its tasks imported and its settings checked; without a name one that only knows its broker."""
         if self._app is None:
@@ -42,7 +46,19 @@ class Scope:
         if not self.app_name:
             program = guise.worn().program
             raise Failure(f"which app? Name it with -A ({program} -A proj {command}) or in {program.upper()}_APP", 64)
-        return self.app()
+        return self.app
+
+    def show_worker(self, worker: Worker, **how: Any) -> str:
+        """The banner of a worker; `how` it is drawn is said as to `umbel.cli.banner.banner`."""
+        from umbel.cli.banner import banner  # what a worker needs is loaded for a worker
+
+        return banner(worker, **how)
+
+    def show_beat(self, app: Umbel, scheduler: str, **how: Any) -> str:
+        """That of a beat."""
+        from umbel.cli.banner import beat_banner
+
+        return beat_banner(app, scheduler, **how)
 
     def close(self) -> None:
         """Leave the stores that the command has opened."""
@@ -82,7 +98,7 @@ class Scope:
 @contextmanager
 def broker_of(scope: Scope) -> Iterator[Broker]:
     """The app's broker, closed at the end."""
-    broker = scope.app().broker
+    broker = scope.app.broker
     try:
         yield broker
     finally:

@@ -88,7 +88,7 @@ def settle_down(app: Umbel, given: dict[str, Any], node: str, *, what: str, quie
 
 def set_up_log(scope: Scope, level: int, logfile: str | None) -> None:
     """As the settings say, unless a receiver of `setup_logging` does it all."""
-    conf = scope.app().conf
+    conf = scope.app.conf
     color = scope.color if scope.color is not None else conf.worker_log_color
     facts = {"loglevel": level, "logfile": logfile, "format": conf.worker_log_format, "colorize": color}
     if not signals.setup_logging.send(None, **facts):

@@ -13,7 +13,6 @@ import click
 from umbel import guise, log, signals
 from umbel.cli import daemon, early
 from umbel.cli.anew import Anew
-from umbel.cli.banner import banner
 from umbel.cli.command import command, names, option
 from umbel.cli.failure import FAILED, INTERRUPTED, Failure, note
 from umbel.cli.node import fill_path, node_name
@@ -119,7 +118,7 @@ def worker(scope: Scope, /, **given: Any) -> int:
     logfile = fill_path(given["logfile"], node, keep_index=True) if given["logfile"] else None
     made = _make(scope, given, node, birth, logfile, beat)
     if not (given["detach"] or scope.quiet or anew.is_second):
-        told = partial(banner, made, tasks=given["loglevel"] <= 20)
+        told = partial(scope.show_worker, made, tasks=given["loglevel"] <= 20)
         show(scope, told, "Ctrl-C finishes what runs, twice stops at once.")
     set_up_log(scope, given["loglevel"], logfile)
     signals.worker_process_init.connect(_name_child)
@@ -162,7 +161,7 @@ def _beat(app: Umbel, given: dict[str, Any]) -> EmbeddedBeat:
 def _make(
     scope: Scope, given: dict[str, Any], node: str, birth: daemon.Birth | None, logfile: str | None, beat: EmbeddedBeat | None
 ) -> Worker:
-    app = scope.app()
+    app = scope.app
     sizes = ("prefetch_multiplier", "max_tasks_per_child", "max_memory_per_child")
     rest = ("time_limit", "soft_time_limit", "queues", "exclude", "purge")
     where = log.file_for(logfile) if logfile else None

@@ -31,6 +31,8 @@ def find_app(text: str) -> Umbel:
 
 
 def _module(name: str, text: str) -> Any:
+    if not name or name.startswith("."):
+        raise ImproperlyConfigured(f"app {text!r} is no module name; expected `module` or `module:attribute`")
     try:
         return import_module(name)
     except ModuleNotFoundError as problem:
@@ -42,8 +44,6 @@ def _module(name: str, text: str) -> Any:
         raise ImproperlyConfigured(
             f"app {text!r}: there is no module {problem.name!r} here ({os.getcwd()}); name it with -A, or go where it is"
         ) from None
-    except (ValueError, TypeError):  # an empty name, or one like ".proj"
-        raise ImproperlyConfigured(f"app {text!r} is no module name; expected `module` or `module:attribute`") from None
 
 
 def _attribute(module: Any, path: str, text: str) -> Any:
