@@ -26,6 +26,7 @@ def raised(problem: BaseException) -> BaseException:
         (click.Abort(), 130, "umbel: stopped"),
         (KeyboardInterrupt(), 130, "umbel: stopped"),
         (PermissionError(13, "Permission denied", "/x.log"), 1, "umbel: /x.log: Permission denied"),
+        (NotImplementedError("groups come later"), 1, "umbel: groups come later"),
         (ValueError("two\nlines"), 1, "umbel: ValueError: two lines (unexpected; UMBEL_DEBUG=1 shows where)"),
     ],
 )

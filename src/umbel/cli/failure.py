@@ -49,6 +49,8 @@ def explain(problem: BaseException) -> int:
         return _say(str(problem), problem.code)
     if isinstance(problem, UmbelError):
         return _say(str(problem) or (type(problem).__doc__ or "").strip(), FAILED)
+    if isinstance(problem, NotImplementedError) and str(problem):  # says itself what is not there, and what is
+        return _say(str(problem), FAILED)
     if isinstance(problem, OSError) and problem.strerror:
         return _say(f"{problem.filename}: {problem.strerror}" if problem.filename else problem.strerror, FAILED)
     if os.environ.get("UMBEL_DEBUG"):
