@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import math
 import pickle
 import re
@@ -710,6 +711,30 @@ def test_apply_retries_at_once(app):
     started = pace()
     assert job.apply((0,)).get() == (3, 3)
     assert pace() - started < 5
+
+
+def test_apply_logs_the_ends_of_runs_as_a_worker_does(app, caplog):
+    @app.task(name="tell", bind=True, throws=(KeyError,))
+    def tell(self, how):
+        if how == "retry" and not self.request.retries:
+            raise self.retry(countdown=0)
+        if how == "fail":
+            raise ValueError("no")
+        if how == "miss":
+            raise KeyError("k")
+        return how
+
+    caplog.set_level(logging.INFO, "umbel.trace")
+    for how in ("well", "retry", "fail", "miss"):
+        tell.apply((how,), task_id=how)
+    said = [record.getMessage().splitlines()[0] for record in caplog.records]
+    assert [re.sub(r" in [0-9.e-]+s", " in 1s", line) for line in said] == [
+        "Task tell[well] succeeded in 1s: 'well'",
+        "Task tell[retry] retry: Retry in 1s",
+        "Task tell[retry] succeeded in 1s: 'retry'",
+        "Task tell[fail] raised unexpected: ValueError('no')",
+        "Task tell[miss] raised expected: KeyError('k')",
+    ]
 
 
 def test_apply_of_an_ignored_run_says_so(app):

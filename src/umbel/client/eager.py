@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
-from umbel import states
+from umbel import clock, states
 from umbel.client.plain import is_plain
 from umbel.client.result import AsyncResult
 from umbel.errors import EncodeError, Retry, TaskRevokedError
-from umbel.execution.execute import Ending, Executor
+from umbel.execution.execute import Ending, Executor, brief_text
+from umbel.execution.lines import log, say
 from umbel.execution.outcome import Kind
 from umbel.execution.request import OWN, Request, flat
 from umbel.execution.retry import once_more
 from umbel.messages.options import checked
 from umbel.wire import encoding, result
+from umbel.wire.brief import brief
 from umbel.wire.ids import new_id
 
 T = TypeVar("T")
@@ -33,7 +36,7 @@ def apply(
     """
     request = _request(task, args, kwargs, options)
     executor = Executor(task.app.tasks, hostname=request.hostname or "", accept=frozenset())
-    ending = executor.perform(task, request, is_async=task.is_async)
+    ending = _run(executor, task, request)
     while ending.kind is Kind.RETRY and isinstance(ending.value, Retry):
         if not is_plain(task.apply):
             sig: Any = ending.value.sig
@@ -42,7 +45,7 @@ def apply(
             result: EagerResult[Any] = task.apply(sig["args"], sig["kwargs"], throw=throw, **carried)
             return result
         request = _again(request, ending.value)
-        ending = executor.perform(task, request, is_async=task.is_async)
+        ending = _run(executor, task, request)
     for step in ending.steps:
         following = {**step.options, "task_id": step.id, "parent_id": request.id}
         task.app.signature(step.task, step.args, step.kwargs).apply_async(**following)
@@ -52,6 +55,19 @@ def apply(
     if throw and ending.kind.state in states.PROPAGATE_STATES and isinstance(ending.value, BaseException):
         raise ending.value
     return EagerResult(request.id or "", ending.value, ending.kind.state, traceback=text, name=task.name)
+
+
+def _run(executor: Executor, task: Task, request: Request) -> Ending:
+    """Run it once, and log how that ended."""
+    began = clock.monotonic()
+    ending = executor.perform(task, request, is_async=task.is_async)
+    kind, value = ending.kind, ending.value
+    if log.isEnabledFor(logging.INFO) or kind is Kind.FAILURE:
+        text = brief_text(value) if kind is Kind.RETRY else brief(value.reason if kind is Kind.REJECTED else value)
+        traceback = ending.einfo.traceback if ending.einfo else ""
+        who = f"{task.name}[{request.id}]"
+        say(kind, who, text, clock.monotonic() - began, expected=ending.expected, traceback=traceback)
+    return ending
 
 
 def _request(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any], options: Mapping[str, Any]) -> Request:

@@ -12,6 +12,8 @@ from umbel import guise, signals, states
 from umbel.client.task import Task
 from umbel.errors import DecodeError, NotRegistered, TaskRevokedError
 from umbel.execution.execute import Executor
+from umbel.execution.lines import log as trace
+from umbel.execution.lines import say
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.pool import Pool
 from umbel.stores.broker import Conclusion, Delivery
@@ -25,7 +27,6 @@ from umbel.worker.settle import Settle, Way
 from umbel.worker.ticket import Ticket
 
 log = guise.logger("umbel.worker.reap")
-trace = guise.logger("umbel.trace")
 
 FIRST_AGAIN = 0.1
 """Seconds until a task whose process died runs again, three times as long after each further death: five deaths take 4 s."""
@@ -150,26 +151,23 @@ class Reap:
 
     def _succeeded(self, ticket: Ticket, outcome: Outcome) -> None:
         if trace.isEnabledFor(logging.INFO):
-            trace.info("Task %s succeeded in %ss: %s", ticket, outcome.runtime, outcome.text)
+            say(outcome.kind, ticket, outcome.text, outcome.runtime)
         self._settle.conclude(Conclusion(ticket.delivery, outcome.results, outcome.envelopes))
 
     def _failed(self, ticket: Ticket, outcome: Outcome) -> None:
-        if outcome.expected:
-            trace.info("Task %s raised expected: %s", ticket, outcome.text)
-        else:
-            trace.error("Task %s raised unexpected: %s\n%s", ticket, outcome.text, outcome.traceback)
+        say(outcome.kind, ticket, outcome.text, expected=outcome.expected, traceback=outcome.traceback)
         self._conclude(ticket, outcome, buried=None if is_acked(ticket) else f"it failed: {outcome.text}")
 
     def _retried(self, ticket: Ticket, outcome: Outcome) -> None:
-        trace.info("Task %s retry: %s", ticket, outcome.text)
+        say(outcome.kind, ticket, outcome.text)
         self._conclude(ticket, outcome)
 
     def _ignored(self, ticket: Ticket, outcome: Outcome) -> None:
-        trace.info("Task %s ignored", ticket)
+        say(outcome.kind, ticket, outcome.text)
         self._conclude(ticket, outcome)
 
     def _rejected(self, ticket: Ticket, outcome: Outcome) -> None:
-        trace.info("Task %s rejected: %s", ticket, outcome.text)
+        say(outcome.kind, ticket, outcome.text)
         if signals.task_rejected.receivers:
             signals.task_rejected.send(self, message=ticket.delivery.envelope, exc=None)
         if outcome.requeue:
