@@ -96,6 +96,18 @@ async def wait(fact: Awaitable[None]) -> None:
         await fact
 
 
+def test_where_no_results_are_kept_none_come_to_the_broker(broker: Troubled) -> None:
+    broker.refused = frozenset({"id0", "id1"})
+    deliveries = held(broker, 2)
+
+    def leave(settle: Settle) -> None:
+        settle.conclude(*(Conclusion(delivery, [result(delivery.envelope.id)]) for delivery in deliveries))
+
+    settled(broker, None, leave)
+    depth = broker.depth(["q"])["q"]
+    assert (depth.held, depth.dead) == (0, 0)
+
+
 def test_results_and_acks_arrive_together(broker: Troubled, backend: MemoryBackend) -> None:
     deliveries = held(broker, 3)
 
