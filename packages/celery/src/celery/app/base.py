@@ -1,0 +1,627 @@
+"""The app, with Celery's names and signatures."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+from weakref import WeakSet
+
+from celery._names import lacks
+from celery.app.registry import TaskRegistry
+from celery.app.utils import Settings
+from celery.exceptions import AlwaysEagerIgnored, DuplicateTaskNameWarning
+from umbel.client import current, making
+from umbel.client.app import Umbel
+from umbel.errors import BrokerDown
+
+BUILTIN_FIXUPS = {"celery.fixups.django:fixup"}
+USING_EXECV = os.environ.get("FORKED_BY_MULTIPROCESSING")
+
+apps: WeakSet[Any] = WeakSet()
+"""All apps that are in use."""
+
+_UNSET: Any = object()
+
+
+class Celery(Umbel):
+    """An app: umbel's, with Celery's defaults (see `celery.app.defaults.DIFFERENT`), parts and signatures."""
+
+    SYSTEM = platform.system()
+    IS_macOS = SYSTEM == "Darwin"
+    IS_WINDOWS = SYSTEM == "Windows"
+
+    amqp_cls: Any = "celery.app.amqp:AMQP"
+    backend_cls: Any = None
+    events_cls: Any = "celery.app.events:Events"
+    loader_cls: Any = None
+    log_cls: Any = "celery.app.log:Logging"
+    control_cls: Any = "celery.app.control:Control"
+    task_cls: Any = "celery.app.task:Task"
+    registry_cls: Any = TaskRegistry
+    result_cls: Any = "celery.result:AsyncResult"
+    settings_cls = Settings
+    builtin_fixups: Any = BUILTIN_FIXUPS
+
+    main: str | None = None
+    steps: Any = None
+    user_options: Any = None
+    on_configure: Any = None
+    on_after_configure: Any = None
+    on_after_finalize: Any = None
+    on_after_fork: Any = None
+
+    def __init__(
+        self,
+        main: str | None = None,
+        loader: Any = None,
+        backend: Any = None,
+        amqp: Any = None,
+        events: Any = None,
+        log: Any = None,
+        control: Any = None,
+        set_as_current: bool = True,
+        tasks: Any = None,
+        broker: Any = None,
+        include: Sequence[str] | None = None,
+        changes: Mapping[str, Any] | None = None,
+        config_source: Any = None,
+        fixups: Any = None,
+        task_cls: Any = None,
+        autofinalize: bool = True,
+        namespace: str | None = None,
+        strict_typing: bool = True,
+        config_source_silent: bool = False,
+        **kwargs: Any,
+    ):
+        parts = {"amqp": amqp, "events": events, "log": log, "control": control, "loader": loader}
+        for name, given in parts.items():
+            if given is not None:
+                setattr(self, f"{name}_cls", given)
+        self._parts: dict[str, Any] = {}
+        """Made when they are first asked for, and the same ever after."""
+        self.steps = defaultdict(set)
+        self.user_options = defaultdict(set)
+        self.set_as_current = set_as_current
+        self.fixups = fixups
+        self._fixups: list[Any] = []
+        self._task_type: Any = None
+        if isinstance(self.registry_cls, str):
+            self.registry_cls = _symbol(self.registry_cls)
+        if task_cls is None and type(self).task_cls == Celery.task_cls and _is_django():
+            task_cls = "celery.contrib.django.task:DjangoTask"
+        if loader == "default" and config_source is None:
+            config_source, config_source_silent = os.environ.get("CELERY_CONFIG_MODULE") or "celeryconfig", True
+        if backend is not None and not isinstance(backend, str):
+            self.backend_cls, backend = backend, None
+        super().__init__(
+            main,
+            broker=";".join(broker) if isinstance(broker, (list, tuple)) else broker,
+            backend=backend,
+            include=include,
+            config_source=config_source,
+            namespace=namespace,
+            changes=changes,
+            set_as_current=set_as_current,
+            autofinalize=autofinalize,
+            task_cls=task_cls,
+            tasks=tasks,
+            strict_typing=strict_typing,
+            config_source_silent=config_source_silent,
+            **kwargs,
+        )
+        apps.add(self)
+        for each in fixups or ():
+            self._fixups.append(_symbol(each)(self))
+
+    def on_init(self) -> None:
+        """Called at the end of the constructor, for subclasses."""
+
+    # Settings
+
+    def config_from_object(self, obj: Any, silent: bool = False, force: bool = False, namespace: str | None = None) -> None:
+        """Take settings from a module, its path, an object or a dict, when the first of them is asked for."""
+        super().config_from_object(obj, silent, force, namespace)
+
+    def config_from_envvar(self, variable_name: str, silent: bool = False, force: bool = False) -> bool:
+        """Take settings from the module that an environment variable names."""
+        return super().config_from_envvar(variable_name, silent, force)
+
+    def config_from_cmdline(self, argv: Iterable[str], namespace: str = "celery") -> None:
+        """Take settings written as `name=value`."""
+        self.conf.update(self.loader.cmdline_config_parser(argv, namespace))
+
+    def add_defaults(self, fun: Any) -> None:
+        """Take settings that anything else overrules."""
+        super().add_defaults(fun)
+
+    @property
+    def namespace(self) -> str | None:
+        """What the names of its settings begin with in their source."""
+        return self._conf.namespace
+
+    @namespace.setter
+    def namespace(self, namespace: str | None) -> None:
+        object.__setattr__(self._conf, "namespace", namespace)
+
+    @property
+    def configured(self) -> bool:
+        """True once settings were read."""
+        return self._is_configured
+
+    def either(self, default_key: str, *defaults: Any) -> Any:
+        """The first that is given, else the setting."""
+        return next((each for each in defaults if each is not None), None) or self.conf.first(default_key)
+
+    def uses_utc_timezone(self) -> bool:
+        """True if its zone is UTC."""
+        return super().uses_utc_timezone()
+
+    @property
+    def annotations(self) -> Any:
+        """What `task_annotations` says, as objects with `annotate`."""
+        from celery.app.annotations import prepare
+
+        return prepare(self.conf.task_annotations)
+
+    # Tasks
+
+    def task(self, *args: Any, **opts: Any) -> Any:
+        """Make a function a task."""
+        return super().task(*args, **opts)
+
+    def make_task(self, function: Callable[..., Any], name: str | None = None, base: Any = None, **options: Any) -> Any:
+        """The task of a function, new or known."""
+        name = name or self.gen_task_name(function.__name__, function.__module__)
+        known = self._tasks.get(name)
+        if known is not None:
+            if not making.is_same(known, function):
+                text = f"Task {name!r} is registered already, and this one is ignored: give it another name"
+                warnings.warn(text, DuplicateTaskNameWarning, stacklevel=3)
+            return known
+        return super().make_task(function, name, base, **options)
+
+    def _task_from_fun(self, fun: Callable[..., Any], name: str | None = None, base: Any = None, **options: Any) -> Any:
+        return self.make_task(fun, name, base, **options)
+
+    def register_task(self, task: Any, **options: Any) -> Any:
+        """Add a task that is defined as a class."""
+        return super().register_task(task, **options)
+
+    def gen_task_name(self, name: str, module: str | None) -> str:
+        """The name of a task that is not given one."""
+        return super().gen_task_name(name, module)
+
+    def create_task_cls(self) -> Any:
+        """A class of tasks that belong to this app."""
+        return self.subclass_with_self(self.task_cls, name="Task", attribute="_app", keep_reduce=True, abstract=True)
+
+    @property
+    def Task(self) -> Any:  # noqa: N802 - Celery's name
+        """The class of its tasks; assign another before tasks are made."""
+        if self._task_type is None:
+            self._task_type = self.create_task_cls()
+        return self._task_type
+
+    @Task.setter
+    def Task(self, base: Any) -> None:  # noqa: N802 - Celery's name
+        self._task_type = base
+
+    def subclass_with_self(
+        self,
+        Class: Any,  # noqa: N803 - Celery's name
+        name: str | None = None,
+        attribute: str = "app",
+        reverse: str | None = None,
+        keep_reduce: bool = False,
+        **kw: Any,
+    ) -> Any:
+        """A subclass whose attribute is this app."""
+        found = _symbol(Class)
+        attributes = {attribute: self, "__module__": found.__module__, "__doc__": found.__doc__, **kw}
+        return type(name or found.__name__, (found,), attributes)
+
+    def type_checker(self, fun: Callable[..., Any], bound: bool = False) -> Any:
+        """A function that raises TypeError for arguments that do not fit."""
+        from umbel.client.arguments import Arguments
+
+        def check(*args: Any, **kwargs: Any) -> None:
+            Arguments(getattr(fun, "__name__", "task"), fun, skip=int(bound)).check(args, kwargs)
+
+        return check
+
+    def finalize(self, auto: bool = False) -> None:
+        """Complete the tasks."""
+        super().finalize(auto)
+
+    def _complete(self) -> None:
+        from celery.app.builtins import add_all
+
+        add_all(self)
+        super()._complete()
+
+    @property
+    def current_worker_task(self) -> Any:
+        """The task that a worker runs here and now."""
+        from celery._state import get_current_worker_task
+
+        return get_current_worker_task()
+
+    # Sending
+
+    def send_task(
+        self,
+        name: str,
+        args: Any = None,
+        kwargs: Any = None,
+        countdown: float | None = None,
+        eta: Any = None,
+        task_id: str | None = None,
+        producer: Any = None,
+        connection: Any = None,
+        router: Any = None,
+        result_cls: Any = None,
+        expires: Any = _UNSET,
+        publisher: Any = None,
+        link: Any = None,
+        link_error: Any = None,
+        add_to_parent: bool = True,
+        group_id: str | None = None,
+        group_index: int | None = None,
+        retries: int = 0,
+        chord: Any = None,
+        reply_to: str | None = None,
+        time_limit: Any = _UNSET,
+        soft_time_limit: Any = _UNSET,
+        root_id: str | None = None,
+        parent_id: str | None = None,
+        route_name: str | None = None,
+        shadow: str | None = None,
+        chain: Any = None,
+        task_type: Any = None,
+        replaced_task_nesting: int = 0,
+        **options: Any,
+    ) -> Any:
+        """Send a task by its name; it need not be known here."""
+        given = {"expires": expires, "time_limit": time_limit, "soft_time_limit": soft_time_limit}
+        options |= {key: value for key, value in given.items() if value is not _UNSET}
+        options |= {
+            **{"link": link, "link_error": link_error, "add_to_parent": add_to_parent, "group_id": group_id},
+            **{"group_index": group_index, "retries": retries or None, "chord": chord, "reply_to": reply_to, "root_id": root_id},
+            **{"parent_id": parent_id, "shadow": shadow, "chain": chain},
+            **{"replaced_task_nesting": replaced_task_nesting or None},
+        }
+        if self.conf.task_always_eager and name in self.tasks:
+            warnings.warn("task_always_eager has no effect on send_task", AlwaysEagerIgnored, stacklevel=2)
+        known = self.tasks.get(name)
+        if known is None:
+            known = making.stranger(name, self)
+        options |= {"countdown": countdown, "eta": eta, "task_id": task_id}
+        try:
+            result = known.send(args, kwargs, options)
+        except BrokerDown as problem:
+            from celery.exceptions import OperationalError
+
+            raise OperationalError(str(problem)) from problem
+        return result if result_cls is None else _symbol(result_cls)(result.id)
+
+    def signature(self, *args: Any, **kwargs: Any) -> Any:
+        """A call that is not made yet."""
+        from celery.canvas import signature
+
+        kwargs["app"] = self
+        return signature(*args, **kwargs)
+
+    def add_periodic_task(
+        self, schedule: Any, sig: Any, args: Any = (), kwargs: Any = (), name: str | None = None, **opts: Any
+    ) -> str:
+        """Send a signature again and again."""
+        return super().add_periodic_task(schedule, sig, args, kwargs, name, **opts)
+
+    def autodiscover_tasks(self, packages: Any = None, related_name: str | None = "tasks", force: bool = False) -> None:
+        """Import the modules called `tasks` of some packages, when a worker starts."""
+        super().autodiscover_tasks(packages, related_name, force)
+
+    # Results
+
+    @property
+    def AsyncResult(self) -> Any:  # noqa: N802 - Celery's name
+        """The class of results, with this app."""
+        return self._part("AsyncResult", lambda: self.subclass_with_self(self.result_cls, attribute="bound_app"))
+
+    @property
+    def result_type(self) -> Any:
+        """The class of what sending gives."""
+        return self.AsyncResult
+
+    @property
+    def ResultSet(self) -> Any:  # noqa: N802 - Celery's name
+        """The class of sets of results, with this app."""
+        return self._part("ResultSet", lambda: self.subclass_with_self("celery.result:ResultSet", attribute="bound_app"))
+
+    @property
+    def GroupResult(self) -> Any:  # noqa: N802 - Celery's name
+        """The class of results of groups, with this app."""
+        return self._part("GroupResult", lambda: self.subclass_with_self("celery.result:GroupResult", attribute="bound_app"))
+
+    # Parts
+
+    def _part(self, name: str, make: Callable[[], Any]) -> Any:
+        if name not in self._parts:
+            self._parts[name] = make()
+        return self._parts[name]
+
+    @property
+    def amqp(self) -> Any:
+        """Queues and routes, and kombu's side of them."""
+        return self._part("amqp", lambda: _symbol(self.amqp_cls)(app=self))
+
+    @property
+    def control(self) -> Any:
+        """Revokes tasks."""
+        return self._part("control", lambda: _symbol(self.control_cls)(app=self))
+
+    @property
+    def events(self) -> Any:
+        """Events: later."""
+        return self._part("events", lambda: _symbol(self.events_cls)(app=self))
+
+    @property
+    def loader(self) -> Any:
+        """Imports modules."""
+        return self._part("loader", lambda: _loader(self.loader_cls)(app=self))
+
+    @property
+    def log(self) -> Any:
+        """Sets up logging."""
+        return self._part("log", lambda: _symbol(self.log_cls)(app=self))
+
+    @property
+    def clock(self) -> Any:
+        """A logical clock."""
+        from kombu.clocks import LamportClock
+
+        return self._part("clock", LamportClock)
+
+    @property
+    def oid(self) -> str:
+        """An id of this app in this process."""
+        from umbel.wire.ids import new_id
+
+        return self._part("oid", new_id)  # type: ignore[no-any-return]  # a text
+
+    @property
+    def thread_oid(self) -> str:
+        """An id of this app in this thread."""
+        from umbel.wire.ids import new_id
+
+        local = self._part("thread_oid", threading.local)
+        if not hasattr(local, "oid"):
+            local.oid = new_id()
+        return local.oid  # type: ignore[no-any-return]  # a text
+
+    @property
+    def Worker(self) -> Any:  # noqa: N802 - Celery's name
+        """The class of workers as programs, with this app."""
+        return self._part("Worker", lambda: self.subclass_with_self("celery.apps.worker:Worker"))
+
+    @property
+    def WorkController(self) -> Any:  # noqa: N802 - Celery's name
+        """The class of workers, with this app."""
+        return self._part("WorkController", lambda: self.subclass_with_self("celery.worker:WorkController"))
+
+    @property
+    def Beat(self) -> Any:  # noqa: N802 - Celery's name
+        """The class of beats, with this app."""
+        return self._part("Beat", lambda: self.subclass_with_self("celery.apps.beat:Beat"))
+
+    def bugreport(self) -> str:
+        """What to tell in a report of a fault."""
+        from celery.app.utils import bugreport
+
+        return bugreport(self)
+
+    def select_queues(self, queues: Any = None) -> Any:
+        """Let only these queues be consumed from."""
+        return self.amqp.queues.select(queues)
+
+    def setup_security(
+        self,
+        allowed_serializers: Any = None,
+        key: Any = None,
+        key_password: Any = None,
+        cert: Any = None,
+        store: Any = None,
+        digest: str = "sha256",
+        serializer: str = "json",
+    ) -> Any:
+        """Sign messages."""
+        raise lacks("app.setup_security (signed messages)", "TLS to the store, and accounts that may only do what they have to")
+
+    # kombu's side
+
+    def connection_for_read(self, url: str | None = None, **kwargs: Any) -> Any:
+        """A kombu connection."""
+        return self._connection(url or self.conf.broker_read_url or self.conf.broker_url, **kwargs)
+
+    def connection_for_write(self, url: str | None = None, **kwargs: Any) -> Any:
+        """A kombu connection."""
+        return self._connection(url or self.conf.broker_write_url or self.conf.broker_url, **kwargs)
+
+    def connection(
+        self,
+        hostname: str | None = None,
+        userid: str | None = None,
+        password: str | None = None,
+        virtual_host: str | None = None,
+        port: int | None = None,
+        ssl: Any = None,
+        connect_timeout: float | None = None,
+        transport: str | None = None,
+        transport_options: Mapping[str, Any] | None = None,
+        heartbeat: float | None = None,
+        login_method: str | None = None,
+        failover_strategy: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """A kombu connection to where messages are."""
+        return self.connection_for_write(
+            hostname,
+            userid=userid,
+            password=password,
+            virtual_host=virtual_host,
+            port=port,
+            ssl=ssl,
+            connect_timeout=connect_timeout,
+            transport=transport,
+            transport_options=transport_options,
+            heartbeat=heartbeat,
+            login_method=login_method,
+            failover_strategy=failover_strategy,
+            **kwargs,
+        )
+
+    broker_connection = connection
+
+    def _connection(self, url: str | None, **kwargs: Any) -> Any:
+        """umbel's own stores, which kombu does not know, are a connection in memory to it: so code that looks at one works."""
+        from kombu import Connection
+
+        conf = self.conf
+        if not url or url.partition(":")[0].partition("+")[0] in ("sqlite", "memory", "valkey", "valkeys"):
+            url = "memory://"
+        given = {
+            "ssl": conf.broker_use_ssl or None,
+            "connect_timeout": conf.broker_connection_timeout,
+            "transport_options": dict(conf.broker_transport_options or {}),
+            "heartbeat": conf.broker_heartbeat,
+            "login_method": conf.broker_login_method,
+            "failover_strategy": conf.broker_failover_strategy,
+        }
+        chosen = {**given, **{key: value for key, value in kwargs.items() if value is not None}}
+        return Connection(url, **{key: value for key, value in chosen.items() if value is not None})
+
+    def connection_or_acquire(self, connection: Any = None, pool: bool = True, *_: Any, **__: Any) -> Any:
+        """The connection, else one of the pool, for a `with` block."""
+        from celery.utils.objects import FallbackContext
+
+        if pool:
+            return FallbackContext(connection, self.pool.acquire, block=True)
+        return FallbackContext(connection, self.connection_for_write)
+
+    default_connection = connection_or_acquire
+
+    def producer_or_acquire(self, producer: Any = None) -> Any:
+        """The producer, else one of the pool, for a `with` block."""
+        from celery.utils.objects import FallbackContext
+
+        return FallbackContext(producer, self.producer_pool.acquire, block=True)
+
+    default_producer = producer_or_acquire
+
+    @property
+    def pool(self) -> Any:
+        """A pool of kombu connections."""
+        from kombu import pools
+
+        return self._part("pool", lambda: pools.connections[self.connection_for_write()])
+
+    @property
+    def producer_pool(self) -> Any:
+        """A pool of kombu producers."""
+        return self.amqp.producer_pool
+
+    # Programs
+
+    def start(self, argv: Sequence[str] | None = None) -> Any:
+        """Run the command line."""
+        from celery.bin.celery import celery
+
+        celery.params[0].default = self
+        try:
+            celery.main(args=argv, standalone_mode=False)
+        except Exception as problem:  # click's own errors end the program as its own main does
+            return getattr(problem, "exit_code", None) or _raise(problem)
+        finally:
+            celery.params[0].default = None
+        return 0
+
+    def worker_main(self, argv: Sequence[str] | None = None) -> Any:
+        """Run `celery worker`; the word has to be in `argv`."""
+        import sys
+
+        argv = sys.argv if argv is None else argv
+        if "worker" not in argv:
+            raise ValueError(
+                "The worker sub-command must be specified in argv.\nUse app.start() to programmatically start other commands."
+            )
+        return self.start(argv=argv)
+
+    # Being the current one
+
+    def set_current(self) -> None:
+        """Make it the app that `current_app` and shared tasks mean."""
+        super().set_current()
+
+    def set_default(self) -> None:
+        """Make it that of all threads that have no other."""
+        from celery._state import set_default_app
+
+        set_default_app(self)
+
+    def close(self) -> None:
+        """Leave the stores; the app may be used again."""
+        pool = self._parts.pop("pool", None)
+        if pool is not None:
+            pool.force_close_all()
+        super().close()
+        apps.discard(self)
+
+    def __reduce__(self) -> Any:
+        from celery.app.utils import unpickle_app
+
+        return unpickle_app, (type(self), {"main": self.main, "changes": dict(self._conf.changes), "set_as_current": False})
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.main or '__main__'} at {hex(id(self))}>"
+
+
+App = Celery
+"""Celery's other name for it."""
+
+
+def _raise(problem: Exception) -> Any:
+    raise problem
+
+
+def _symbol(name: Any) -> Any:
+    """What a path names; anything else as it is."""
+    if not isinstance(name, str):
+        return name
+    from celery.utils.imports import symbol_by_name
+
+    return symbol_by_name(name)
+
+
+def _loader(kind: Any) -> Any:
+    from celery.loaders import get_loader_cls
+
+    return get_loader_cls(kind or "app")
+
+
+def _is_django() -> bool:
+    from importlib.util import find_spec
+
+    return "DJANGO_SETTINGS_MODULE" in os.environ and find_spec("django") is not None
+
+
+def _default_app() -> Celery:
+    """The app of a program that makes none; its settings are in `celeryconfig.py`, if there is one."""
+    return Celery("default", loader="default", fixups=[], set_as_current=False)
+
+
+current.made_by(_default_app)

@@ -1,0 +1,336 @@
+"""Tasks, and what they know of the call that they serve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Generic
+
+from celery._names import lacks, later
+from celery.canvas import Signature
+from celery.exceptions import MaxRetriesExceededError
+from umbel.client.task import P, R
+from umbel.client.task import Task as TaskOf
+from umbel.errors import BrokerDown
+from umbel.execution import request as requests
+
+extract_exec_options = (
+    *("queue", "routing_key", "exchange", "priority", "expires", "serializer", "delivery_mode", "compression"),
+    *("time_limit", "soft_time_limit", "immediate", "mandatory"),
+)
+
+
+class Context(requests.Request):
+    """What a task knows of its call; made of dicts and keywords."""
+
+    argsrepr: str | None = None
+    kwargsrepr: str | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__()
+        self.update(*args, **kwargs)
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Set attributes, given as `dict.update` takes them."""
+        super().update(*args, **kwargs)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The attribute called `key`, or `default`."""
+        return getattr(self, key, default)
+
+    def clear(self) -> None:
+        """Forget all attributes."""
+        self.__dict__.clear()
+        super().__init__()
+
+    def __repr__(self) -> str:
+        return f"<Context: {vars(self)!r}>"
+
+
+class _Requests:
+    """The calls that a task serves here and now, as a stack."""
+
+    def __init__(self, task: Task[..., Any]):
+        self._task = task
+
+    @property
+    def top(self) -> Any:
+        """The innermost one; None if there is none."""
+        return requests.find(self._task)
+
+    @property
+    def stack(self) -> list[Any]:
+        """All of them, the outermost first."""
+        found, here = [], requests.current.get()
+        while here is not None:
+            if here.owner is self._task:
+                found.append(requests.opened(here))
+            here = here.outer
+        return found[::-1]
+
+    def push(self, request: Any) -> None:
+        """Let a request count as the one that is served."""
+        request.owner = self._task
+        _tokens.append((self._task, requests.push(request)))
+
+    def pop(self) -> Any:
+        """End that; gives the request."""
+        for number in range(len(_tokens) - 1, -1, -1):
+            if _tokens[number][0] is self._task:
+                top = self.top
+                requests.current.reset(_tokens.pop(number)[1])
+                return top
+        return None
+
+    def __len__(self) -> int:
+        return len(self.stack)
+
+
+_tokens: list[tuple[Any, Any]] = []
+
+
+class _Later:
+    """A class attribute that is loaded when it is asked for."""
+
+    def __init__(self, load: Callable[[], Any]):
+        self._load = load
+
+    def __get__(self, task: Any, owner: Any) -> Any:
+        return self._load()
+
+
+def _operational_error() -> Any:
+    from celery.exceptions import OperationalError
+
+    return OperationalError
+
+
+class Task(TaskOf[P, R], Generic[P, R]):
+    """A task of an app, with Celery's names and signatures."""
+
+    MaxRetriesExceededError = MaxRetriesExceededError
+    OperationalError: Any = _Later(_operational_error)
+    Strategy = "celery.worker.strategy:default"
+    Request = "celery.worker.request:Request"
+    from_config = (
+        ("serializer", "task_serializer"),
+        ("rate_limit", "task_default_rate_limit"),
+        ("priority", "task_default_priority"),
+        ("track_started", "task_track_started"),
+        ("acks_late", "task_acks_late"),
+        ("acks_on_failure_or_timeout", "task_acks_on_failure_or_timeout"),
+        ("acks_on_failure", "task_acks_on_failure"),
+        ("acks_on_timeout", "task_acks_on_timeout"),
+        ("reject_on_worker_lost", "task_reject_on_worker_lost"),
+        ("retry_on_worker_lost", "task_retry_on_worker_lost"),
+        ("ignore_result", "task_ignore_result"),
+        ("store_eager_result", "task_store_eager_result"),
+        ("store_errors_even_if_ignored", "task_store_errors_even_if_ignored"),
+    )
+    __bound__ = False
+    __trace__: Any = None
+
+    # Celery's attributes are the class's too: `Base.app = app`, `Base.bind(app)`.
+
+    @property
+    def request_stack(self) -> _Requests:
+        """The calls that it serves here and now."""
+        return _Requests(self)
+
+    def _get_request(self) -> Any:
+        return self.request_stack.top or Context()
+
+    @property
+    def backend(self) -> Any:
+        """Where its results are."""
+        return self.__dict__.get("_backend") or self.app.backend
+
+    @backend.setter
+    def backend(self, backend: Any) -> None:
+        self.__dict__["_backend"] = backend
+
+    @classmethod
+    def _get_app(cls) -> Any:
+        from celery._state import get_current_app
+
+        return cls._app or get_current_app()
+
+    @classmethod
+    def bind(cls, app: Any) -> Any:
+        """Make it a class of the tasks of `app`; gives the app."""
+        cls._app, cls.__bound__ = app, True
+        cls.annotate()
+        cls.on_bound(app)
+        return app
+
+    @classmethod
+    def annotate(cls) -> None:
+        """Change attributes as `task_annotations` says; umbel does so when an app is finalized."""
+
+    @classmethod
+    def add_around(cls, attr: str, around: Callable[..., Any]) -> None:
+        """Put a function around a method: it gets the method, then what that gets."""
+        inner = getattr(cls, attr)
+
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            return around(inner, *args, **kwargs)
+
+        wrapper.__wrapped__ = inner  # type: ignore[attr-defined]  # as functools.wraps does
+        setattr(cls, attr, wrapper)
+
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """What the task does."""
+        raise NotImplementedError("Tasks must define the run method.")
+
+    # Sending
+
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Send it with these arguments."""
+        return self.apply_async(args, kwargs)
+
+    def apply_async(
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        task_id: str | None = None,
+        producer: Any = None,
+        link: Any = None,
+        link_error: Any = None,
+        shadow: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """Send it, with options."""
+        try:
+            return super().apply_async(args, kwargs, task_id, producer, link, link_error, shadow, **options)
+        except BrokerDown as problem:
+            raise _operational_error()(str(problem)) from problem
+
+    def retry(
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        exc: BaseException | None = None,
+        throw: bool = True,
+        eta: Any = None,
+        countdown: float | None = None,
+        max_retries: int | None = None,
+        **options: Any,
+    ) -> Any:
+        """End this run; the task runs again later."""
+        return super().retry(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
+
+    def push_request(self, *args: Any, **kwargs: Any) -> None:
+        """Let a request count as the one that is served."""
+        self.request_stack.push(Context(*args, **{"called_directly": False, "task": self.name, **kwargs}))
+
+    def pop_request(self) -> Any:
+        """End that."""
+        return self.request_stack.pop()
+
+    # Signatures
+
+    def signature(self, args: Any = None, *starargs: Any, **starkwargs: Any) -> Any:
+        """A call that is not made yet."""
+        starkwargs.setdefault("app", self.app)
+        return Signature(self, args, *starargs, **starkwargs)
+
+    subtask = signature
+
+    def s(self, *args: Any, **kwargs: Any) -> Any:
+        """A call that is not made yet; it may be given further arguments in front."""
+        return self.signature(args, kwargs)
+
+    def si(self, *args: Any, **kwargs: Any) -> Any:
+        """The same, taking no further arguments."""
+        return self.signature(args, kwargs, immutable=True)
+
+    def signature_from_request(
+        self, request: Any = None, args: Any = None, kwargs: Any = None, queue: Any = None, **extra_options: Any
+    ) -> Any:
+        """The call that is served, to be made once more."""
+        request = self.request if request is None else request
+        options = {key: value for key, value in request.as_execution_options().items() if value is not None}
+        info = request.delivery_info or {}
+        options.update({"queue": queue} if queue else {key: info[key] for key in ("exchange", "routing_key") if info.get(key)})
+        return self.signature(
+            request.args if args is None else args,
+            request.kwargs if kwargs is None else kwargs,
+            task=self.name,
+            **{**options, **extra_options},
+        )
+
+    subtask_from_request = signature_from_request
+
+    def chunks(self, it: Iterable[Any], n: int) -> Any:
+        """Calls of this task, so many in one message."""
+        from celery.canvas import chunks
+
+        return chunks(self.s(), it, n, app=self.app)
+
+    def map(self, it: Iterable[Any]) -> Any:
+        """Calls of this task, one after the other in one message."""
+        from celery.canvas import xmap
+
+        return xmap(self, it, app=self.app)
+
+    def starmap(self, it: Iterable[Any]) -> Any:
+        """The same, each argument of `it` unpacked."""
+        from celery.canvas import xstarmap
+
+        return xstarmap(self, it, app=self.app)
+
+    def replace(self, sig: Any) -> Any:
+        """Let another call take this one's place."""
+        raise later("Task.replace")
+
+    def on_replace(self, sig: Any) -> Any:
+        """Called by `replace`."""
+        raise later("Task.on_replace")
+
+    def add_to_chord(self, sig: Any, lazy: bool = False) -> Any:
+        """Add a call to the chord that this one is part of."""
+        raise later("Task.add_to_chord")
+
+    def send_event(self, type_: str, retry: bool = True, retry_policy: Any = None, **fields: Any) -> Any:
+        """Send an event."""
+        raise later("Task.send_event")
+
+    def start_strategy(self, app: Any, consumer: Any, **kwargs: Any) -> Any:
+        """How a worker receives it."""
+        raise lacks("Task.start_strategy", "umbel's worker has one way to receive all tasks")
+
+    # Results
+
+    def AsyncResult(self, task_id: str, **kwargs: Any) -> Any:  # noqa: N802 - Celery's name
+        """The result of a call by its id."""
+        return self.app.AsyncResult(task_id, **{"task_name": self.name, **kwargs})
+
+    def update_state(self, task_id: str | None = None, state: str | None = None, meta: Any = None, **kwargs: Any) -> None:
+        """Tell those who wait how far it is."""
+        super().update_state(task_id, state, meta, **kwargs)
+
+    def add_trail(self, result: Any) -> Any:
+        """Count `result` among the children of the call that runs."""
+        return super().add_trail(result)
+
+    @classmethod
+    def on_bound(cls, app: Any) -> None:
+        """Called when the task comes to its app."""
+
+    def _get_exec_options(self) -> dict[str, Any]:
+        return {key: value for key in extract_exec_options if (value := getattr(self, key, None)) is not None}
+
+    def __repr__(self) -> str:
+        where = f" of {self._app.main}" if self._app is not None else ""
+        return f"<@task: {self.name}{where} at {hex(id(self))}>" if self.name else f"<unbound {type(self).__name__}>"
+
+    @property
+    def __name__(self) -> str:
+        return str(self.__dict__.get("__name__") or type(self).__name__)
+
+    @__name__.setter
+    def __name__(self, name: str) -> None:
+        self.__dict__["__name__"] = name
+
+
+BaseTask = Task
+"""Celery's other name for it."""

@@ -1,0 +1,128 @@
+"""Celery's exceptions: umbel's own where it raises them; kombu's, which are loaded when they are asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from umbel.errors import AlreadyRegistered as AlreadyRegistered
+from umbel.errors import ChordError as ChordError
+from umbel.errors import Ignore as Ignore
+from umbel.errors import ImproperlyConfigured as ImproperlyConfigured
+from umbel.errors import IncompleteStream as IncompleteStream
+from umbel.errors import InvalidTaskError as InvalidTaskError
+from umbel.errors import MaxRetriesExceededError as MaxRetriesExceededError
+from umbel.errors import NotRegistered as NotRegistered
+from umbel.errors import QueueNotFound as QueueNotFound
+from umbel.errors import Reject as Reject
+from umbel.errors import Retry as Retry
+from umbel.errors import SoftTimeLimitExceeded as SoftTimeLimitExceeded
+from umbel.errors import TaskError as TaskError
+from umbel.errors import TaskPredicate as TaskPredicate
+from umbel.errors import TaskRevokedError as TaskRevokedError
+from umbel.errors import Terminated as Terminated
+from umbel.errors import TimeLimitExceeded as TimeLimitExceeded
+from umbel.errors import TimeoutError as TimeoutError
+from umbel.errors import UmbelError
+from umbel.errors import WorkerLostError as WorkerLostError
+from umbel.errors import WorkerShutdown as WorkerShutdown
+from umbel.errors import WorkerTerminate as WorkerTerminate
+
+CeleryError = UmbelError
+"""The root of all, as it is umbel that raises them."""
+RetryTaskError = Retry
+
+UNREGISTERED_FMT = """\
+Task of kind {0} never registered, please make sure it's imported.\
+"""
+
+
+class CeleryWarning(UserWarning):
+    """The root of all warnings."""
+
+
+class AlwaysEagerIgnored(CeleryWarning):
+    """A task is sent although `task_always_eager` is set."""
+
+
+class DuplicateNodenameWarning(CeleryWarning):
+    """Two workers have one name."""
+
+
+class DuplicateTaskNameWarning(CeleryWarning):
+    """Two tasks have one name; the first is kept."""
+
+
+class FixupWarning(CeleryWarning):
+    """A fixup cannot be used."""
+
+
+class NotConfigured(CeleryWarning):
+    """There is no configuration module."""
+
+
+class SecurityWarning(CeleryWarning):
+    """Something that others could abuse."""
+
+
+class CDeprecationWarning(DeprecationWarning):
+    """Something will go."""
+
+
+class CPendingDeprecationWarning(PendingDeprecationWarning):
+    """Something will be deprecated."""
+
+
+class SecurityError(CeleryError):
+    """A message that nobody may trust."""
+
+
+class BackendError(Exception):
+    """The result store did not do what it was asked."""
+
+
+class BackendGetMetaError(BackendError):
+    """A result could not be read."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        self.task_id = kwargs.get("task_id", "")
+        super().__init__(*args)
+
+    def __repr__(self) -> str:
+        return f"{super().__repr__()} task_id:{self.task_id}"
+
+
+class BackendStoreError(BackendError):
+    """A result could not be written."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        self.state = kwargs.get("state", "")
+        self.task_id = kwargs.get("task_id", "")
+        super().__init__(*args)
+
+    def __repr__(self) -> str:
+        return f"{super().__repr__()} state:{self.state} task_id:{self.task_id}"
+
+
+class CeleryCommandException(Exception):
+    """A command ends with an exit code; made of click's exception where commands are loaded."""
+
+    def __init__(self, message: str, exit_code: int):
+        super().__init__(message)
+        self.message = message
+        self.exit_code = exit_code
+
+
+def reraise(tp: Any, value: BaseException, tb: Any = None) -> None:
+    """Raise a value with a traceback."""
+    raise value if value.__traceback__ is tb else value.with_traceback(tb)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "OperationalError":
+        from kombu.exceptions import OperationalError
+
+        globals()[name] = OperationalError
+        return OperationalError
+    from celery._names import absent
+
+    raise absent(__name__, name)
