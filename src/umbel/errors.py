@@ -120,7 +120,9 @@ class TimeoutError(TaskError):
 class MaxRetriesExceededError(TaskError):
     """The task was retried as often as it may be."""
 
-    def __init__(self, *args: object, task_args: tuple[object, ...] = (), task_kwargs: dict[str, object] | None = None):
+    def __init__(
+        self, *args: object, task_args: tuple[object, ...] = (), task_kwargs: dict[str, object] | None = None, **more: object
+    ):
         self.task_args = task_args
         self.task_kwargs = task_kwargs or {}
         super().__init__(*args)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 
+from celery._guise import put_on
 from celery._version import SERIES as SERIES
 from celery._version import VERSION as VERSION
 from celery._version import VERSION_BANNER as VERSION_BANNER
 from celery._version import __version__ as __version__
 from celery._version import version_info as version_info
 from celery._version import version_info_t as version_info_t
+
+put_on()
+del put_on
 
 __author__ = "the contributors of umbel"
 __contact__ = ""
@@ -21,10 +25,10 @@ TYPE_CHECKING = False  # type checkers take it for true; `typing` itself would c
 if TYPE_CHECKING:
     from typing import Any
 
+    from celery.app import bugreport as bugreport
     from celery.app import shared_task as shared_task
     from celery.app.base import Celery as Celery
     from celery.app.task import Task as Task
-    from celery.app.utils import bugreport as bugreport
     from celery.canvas import Signature as Signature
     from celery.canvas import chain as chain
     from celery.canvas import chord as chord
@@ -44,7 +48,7 @@ _HOMES = {
     "Celery": "celery.app.base",
     "shared_task": "celery.app",
     "Task": "celery.app.task",
-    "bugreport": "celery.app.utils",
+    "bugreport": "celery.app",
     **dict.fromkeys(("current_app", "current_task"), "celery._state"),
     **dict.fromkeys(
         ("Signature", "chain", "chord", "chunks", "group", "maybe_signature", "signature", "subtask", "xmap", "xstarmap"),
@@ -53,8 +57,10 @@ _HOMES = {
     "uuid": "celery.utils",
 }
 _MODULES = frozenset(
-    ("_state", "app", "beat", "bootsteps", "canvas", "exceptions", "loaders", "local", "platforms", "registry", "result")
-    + ("schedules", "signals", "states", "utils", "worker", "backends", "events", "concurrency", "security", "contrib")
+    {
+        *("_state", "app", "beat", "bootsteps", "canvas", "exceptions", "loaders", "local", "platforms", "registry", "result"),
+        *("schedules", "signals", "states", "utils", "worker", "backends", "events", "concurrency", "security", "contrib"),
+    }
 )
 """Modules that are there as attributes without having been imported, as in Celery."""
 
@@ -119,9 +125,7 @@ def maybe_patch_concurrency(
     """Nothing: there are no pools of green threads, and so nothing to patch before them. `-P gevent` starts one of threads."""
 
 
-def _find_option_with_arg(
-    argv: list[str], short_opts: list[str] | None = None, long_opts: list[str] | None = None
-) -> str:
+def _find_option_with_arg(argv: list[str], short_opts: list[str] | None = None, long_opts: list[str] | None = None) -> str:
     """The value of an option on a command line; KeyError if it is not there."""
     for number, each in enumerate(argv):
         if each.startswith("-"):

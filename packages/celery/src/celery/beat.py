@@ -47,7 +47,16 @@ class ScheduleEntry(schedulers.ScheduleEntry):
         return super().editable_fields_equal(other)
 
     def __reduce__(self) -> Any:
-        words = (self.name, self.task, self.last_run_at, self.total_run_count, self.schedule, self.args, self.kwargs, self.options)
+        words = (
+            self.name,
+            self.task,
+            self.last_run_at,
+            self.total_run_count,
+            self.schedule,
+            self.args,
+            self.kwargs,
+            self.options,
+        )
         return type(self), words
 
 
@@ -74,9 +83,7 @@ class Scheduler(schedulers.Scheduler):
         """Put all entries in the heap by when they are due."""
         super().populate_heap()
 
-    def tick(
-        self, event_t: Any = event_t, min: Any = min, heappop: Any = heapq.heappop, heappush: Any = heapq.heappush
-    ) -> float:
+    def tick(self, event_t: Any = event_t, min: Any = min, heappop: Any = heapq.heappop, heappush: Any = heapq.heappush) -> float:
         """Send all that is due; gives the seconds until something will be."""
         return super().tick()
 

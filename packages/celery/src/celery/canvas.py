@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 from celery._names import lacks, later
 from umbel.client import signature as signatures
@@ -149,11 +149,12 @@ class Signature(signatures.Signature[Any]):
 abstract = Signature
 
 
+def _later(composed: Any) -> Exception:
+    return later(f"celery.{type(composed).__name__.lstrip('_')}")
+
+
 class _Composed(Signature):
     """Several calls as one."""
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> NoReturn:
-        raise later(f"celery.{cls.__name__.lstrip('_')}")
 
     @classmethod
     def from_dict(cls, d: Mapping[str, Any], app: Any = None) -> Any:
@@ -166,17 +167,14 @@ class _chain(_Composed):  # noqa: N801 - Celery's name
     """Calls one after the other."""
 
     def __init__(self, *tasks: Any, **options: Any):
-        super().__init__("celery.chain", (), {"tasks": tasks}, **options)
+        raise _later(self)
 
 
 class chain(_chain):  # noqa: N801 - Celery's name
     """Calls one after the other, each with the value of the one before."""
 
-    def __new__(cls, *tasks: Any, **kwargs: Any) -> NoReturn:
-        raise later("celery.chain")
-
     def __init__(self, *tasks: Any, **kwargs: Any):
-        super().__init__(*tasks, **kwargs)
+        raise _later(self)
 
 
 @Signature.register_type()
@@ -184,7 +182,7 @@ class group(_Composed):  # noqa: N801 - Celery's name
     """Calls side by side."""
 
     def __init__(self, *tasks: Any, **options: Any):
-        super().__init__("celery.group", (), {"tasks": tasks}, **options)
+        raise _later(self)
 
 
 @Signature.register_type("chord")
@@ -201,7 +199,7 @@ class _chord(_Composed):  # noqa: N801 - Celery's name
         app: Any = None,
         **options: Any,
     ):
-        super().__init__(task, args, {**(kwargs or {}), "header": header, "body": body}, app=app, **options)
+        raise _later(self)
 
 
 chord = _chord
@@ -212,7 +210,7 @@ class xmap(_Composed):  # noqa: N801 - Celery's name
     """A task once for each argument, in one message."""
 
     def __init__(self, task: Any, it: Any, **options: Any):
-        super().__init__("celery.map", (), {"task": task, "it": it}, **options)
+        raise _later(self)
 
 
 @Signature.register_type()
@@ -220,7 +218,7 @@ class xstarmap(_Composed):  # noqa: N801 - Celery's name
     """A task once for each list of arguments, in one message."""
 
     def __init__(self, task: Any, it: Any, **options: Any):
-        super().__init__("celery.starmap", (), {"task": task, "it": it}, **options)
+        raise _later(self)
 
 
 @Signature.register_type()
@@ -228,7 +226,7 @@ class chunks(_Composed):  # noqa: N801 - Celery's name
     """A task for many lists of arguments, so many in one message."""
 
     def __init__(self, task: Any, it: Any, n: int, **options: Any):
-        super().__init__("celery.chunks", (), {"task": task, "it": it, "n": n}, **options)
+        raise _later(self)
 
 
 def signature(varies: Any, *args: Any, **kwargs: Any) -> Any:

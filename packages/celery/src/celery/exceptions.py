@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from celery._warnings import CeleryWarning as CeleryWarning
+from umbel import errors
 from umbel.errors import AlreadyRegistered as AlreadyRegistered
+from umbel.errors import AlwaysEagerIgnored as AlwaysEagerIgnored
 from umbel.errors import ChordError as ChordError
+from umbel.errors import DuplicateTaskNameWarning as DuplicateTaskNameWarning
 from umbel.errors import Ignore as Ignore
 from umbel.errors import ImproperlyConfigured as ImproperlyConfigured
 from umbel.errors import IncompleteStream as IncompleteStream
@@ -15,15 +19,11 @@ from umbel.errors import NotRegistered as NotRegistered
 from umbel.errors import QueueNotFound as QueueNotFound
 from umbel.errors import Reject as Reject
 from umbel.errors import Retry as Retry
-from umbel.errors import SoftTimeLimitExceeded as SoftTimeLimitExceeded
 from umbel.errors import TaskError as TaskError
 from umbel.errors import TaskPredicate as TaskPredicate
 from umbel.errors import TaskRevokedError as TaskRevokedError
-from umbel.errors import Terminated as Terminated
-from umbel.errors import TimeLimitExceeded as TimeLimitExceeded
 from umbel.errors import TimeoutError as TimeoutError
 from umbel.errors import UmbelError
-from umbel.errors import WorkerLostError as WorkerLostError
 from umbel.errors import WorkerShutdown as WorkerShutdown
 from umbel.errors import WorkerTerminate as WorkerTerminate
 
@@ -31,25 +31,20 @@ CeleryError = UmbelError
 """The root of all, as it is umbel that raises them."""
 RetryTaskError = Retry
 
-UNREGISTERED_FMT = """\
-Task of kind {0} never registered, please make sure it's imported.\
-"""
+
+def _of_billiard(kind: Any) -> Any:
+    """billiard's class of that name, from which umbel's own derives here; umbel's own where it does not."""
+    return next((each for each in kind.__mro__ if each.__module__ == "billiard.exceptions"), kind)
 
 
-class CeleryWarning(UserWarning):
-    """The root of all warnings."""
-
-
-class AlwaysEagerIgnored(CeleryWarning):
-    """A task is sent although `task_always_eager` is set."""
+SoftTimeLimitExceeded = _of_billiard(errors.SoftTimeLimitExceeded)
+TimeLimitExceeded = _of_billiard(errors.TimeLimitExceeded)
+WorkerLostError = _of_billiard(errors.WorkerLostError)
+Terminated = _of_billiard(errors.Terminated)
 
 
 class DuplicateNodenameWarning(CeleryWarning):
     """Two workers have one name."""
-
-
-class DuplicateTaskNameWarning(CeleryWarning):
-    """Two tasks have one name; the first is kept."""
 
 
 class FixupWarning(CeleryWarning):

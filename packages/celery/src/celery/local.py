@@ -63,24 +63,6 @@ class Proxy:
         return local(*self.__args, **self.__kwargs)
 
     @property
-    def __name__(self) -> str:
-        try:
-            return object.__getattribute__(self, "__custom_name__")  # type: ignore[no-any-return]  # a text
-        except AttributeError:
-            return self._get_current_object().__name__  # type: ignore[no-any-return]  # as above
-
-    @property
-    def __qualname__(self) -> str:
-        try:
-            return object.__getattribute__(self, "__custom_name__")  # type: ignore[no-any-return]  # a text
-        except AttributeError:
-            return self._get_current_object().__qualname__  # type: ignore[no-any-return]  # as above
-
-    @property
-    def __module__(self) -> str:
-        return self._get_current_object().__module__  # type: ignore[no-any-return]  # as above
-
-    @property
     def __dict__(self) -> Any:
         try:
             return self._get_current_object().__dict__
@@ -96,8 +78,11 @@ class Proxy:
         raise TypeError("the class of a proxy cannot be set")
 
     def __getattr__(self, name: str) -> Any:
-        if name == "__members__":
-            return dir(self._get_current_object())
+        if name in ("__name__", "__qualname__"):
+            try:
+                return object.__getattribute__(self, "__custom_name__")
+            except AttributeError:
+                pass
         return getattr(self._get_current_object(), name)
 
     def __setattr__(self, name: str, value: Any) -> None:

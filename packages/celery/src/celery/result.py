@@ -15,8 +15,6 @@ from umbel.client.result import allow_join_result as allow_join_result
 from umbel.client.result import assert_will_not_block as assert_will_not_block
 from umbel.client.result import denied_join_result as denied_join_result
 
-E_WOULDBLOCK = "Never call result.get() within a task!"
-
 
 def task_join_will_block() -> bool:
     """True if waiting here would block a task."""
@@ -42,7 +40,7 @@ class AsyncResult(results.AsyncResult[Any], ResultBase):
 
     def __init__(self, id: str, backend: Any = None, task_name: str | None = None, app: Any = None, parent: Any = None):
         if id is None:
-            raise ValueError(f"AsyncResult requires valid id, not {type(id)}")
+            raise ValueError("a result has the id of a task, and None is none")
         super().__init__(id, app=app or self.bound_app, parent=parent)
         self._given = backend
         self.task_name = task_name
@@ -183,6 +181,10 @@ class AsyncResult(results.AsyncResult[Any], ResultBase):
     def as_tuple(self) -> Any:
         """What `result_from_tuple` takes."""
         return (self.id, self.parent and self.parent.as_tuple()), None
+
+    def __json__(self) -> Any:
+        """What a task that returns a result leaves of it."""
+        return self.as_tuple()
 
     @property
     def supports_native_join(self) -> bool:

@@ -13,7 +13,6 @@ from umbel.schedules.fields import read as read_field
 from umbel.schedules.schedule import Schedule
 
 
-
 class ParseException(Exception):
     """A field of a crontab that cannot be read."""
 
@@ -112,8 +111,6 @@ class solar(schedules.solar, BaseSchedule):  # noqa: N801 - Celery's name
     now = Schedule.now
 
 
-
-
 class crontab_parser:  # noqa: N801 - Celery's name
     """Reads one field of a crontab: `crontab_parser(24).parse("*/6")` gives {0, 6, 12, 18}."""
 
@@ -146,5 +143,3 @@ def __getattr__(name: str) -> Any:
     from celery._names import absent
 
     raise absent(__name__, name)
-
-

@@ -8,9 +8,6 @@ from typing import Any, NamedTuple
 from celery._names import lacks
 
 _CONSUMERS = "umbel's worker, or a kombu Consumer of your own on app.connection()"
-QUEUE_FORMAT = """
-.> {0.name:<16} exchange={0.exchange.name}({0.exchange.type}) key={0.routing_key}
-"""
 
 
 class task_message(NamedTuple):  # noqa: N801 - Celery's name
@@ -93,7 +90,7 @@ class Queues(dict[str, Any]):
         """What a worker serves, as lines."""
         from celery.utils.text import indent as indented
 
-        lines = [QUEUE_FORMAT.strip().format(queue) for _, queue in sorted(self.consume_from.items())]
+        lines = [_line(queue) for _, queue in sorted(self.consume_from.items())]
         if indent_first:
             return indented("\n".join(lines), indent)
         return lines[0] + "\n" + indented("\n".join(lines[1:]), indent) if lines else ""
@@ -124,6 +121,11 @@ class Queues(dict[str, Any]):
     def consume_from(self) -> dict[str, Any]:
         """What a worker serves."""
         return self if self._consume_from is None else self._consume_from
+
+
+def _line(queue: Any) -> str:
+    exchange = queue.exchange
+    return f".> {queue.name:<16} exchange={exchange.name}({exchange.type}) key={queue.routing_key}"
 
 
 def _exchange(name: str) -> Any:
@@ -266,5 +268,3 @@ class AMQP:
     def utc(self) -> bool:
         """True if times without a zone are UTC."""
         return bool(self.app.conf.enable_utc)
-
-

@@ -15,7 +15,7 @@ BACKEND_ALIASES = {
     "sentinel": "celery.backends.redis:SentinelBackend",
     "disabled": "celery.backends.base:DisabledBackend",
 }
-UNKNOWN_BACKEND = "Unknown result backend: {0!r}.  Did you spell that correctly? ({1!r})"
+UNKNOWN_BACKEND = "result_backend {0!r} cannot be used: {1}"
 
 
 def by_name(backend: Any = None, loader: Any = None, extension_namespace: str = "celery.result_backends") -> Any:
@@ -33,7 +33,7 @@ def by_name(backend: Any = None, loader: Any = None, extension_namespace: str = 
     except (ValueError, ImportError, AttributeError) as problem:
         raise ImproperlyConfigured(UNKNOWN_BACKEND.format(backend, problem)) from problem
     if isinstance(found, ModuleType):
-        raise ImproperlyConfigured(UNKNOWN_BACKEND.format(backend, "is a Python module, not a backend class."))
+        raise ImproperlyConfigured(UNKNOWN_BACKEND.format(backend, "it is a module, and a class is wanted"))
     return found
 
 

@@ -14,7 +14,7 @@ from weakref import WeakSet
 from celery._names import lacks
 from celery.app.registry import TaskRegistry
 from celery.app.utils import Settings
-from celery.exceptions import AlwaysEagerIgnored, DuplicateTaskNameWarning
+from celery.exceptions import AlwaysEagerIgnored, CeleryWarning
 from umbel.client import current, making
 from umbel.client.app import Umbel
 from umbel.errors import BrokerDown
@@ -140,15 +140,6 @@ class Celery(Umbel):
         super().add_defaults(fun)
 
     @property
-    def namespace(self) -> str | None:
-        """What the names of its settings begin with in their source."""
-        return self._conf.namespace
-
-    @namespace.setter
-    def namespace(self, namespace: str | None) -> None:
-        object.__setattr__(self._conf, "namespace", namespace)
-
-    @property
     def configured(self) -> bool:
         """True once settings were read."""
         return self._is_configured
@@ -173,17 +164,6 @@ class Celery(Umbel):
     def task(self, *args: Any, **opts: Any) -> Any:
         """Make a function a task."""
         return super().task(*args, **opts)
-
-    def make_task(self, function: Callable[..., Any], name: str | None = None, base: Any = None, **options: Any) -> Any:
-        """The task of a function, new or known."""
-        name = name or self.gen_task_name(function.__name__, function.__module__)
-        known = self._tasks.get(name)
-        if known is not None:
-            if not making.is_same(known, function):
-                text = f"Task {name!r} is registered already, and this one is ignored: give it another name"
-                warnings.warn(text, DuplicateTaskNameWarning, stacklevel=3)
-            return known
-        return super().make_task(function, name, base, **options)
 
     def _task_from_fun(self, fun: Callable[..., Any], name: str | None = None, base: Any = None, **options: Any) -> Any:
         return self.make_task(fun, name, base, **options)
@@ -243,6 +223,15 @@ class Celery(Umbel):
 
         add_all(self)
         super()._complete()
+        self._tell_of_what_is_later()
+
+    def _tell_of_what_is_later(self) -> None:
+        """Say which parts of this program no worker heeds yet."""
+        found = [f"the step {step} of {kind}s" for kind, steps in self.steps.items() for step in steps]
+        found += [f"{task.name}.Request" for task in self._tasks.values() if _is_own_request(getattr(task, "Request", None))]
+        for each in found:
+            text = f"{each} is not used yet: that comes with a later version of umbel"
+            warnings.warn(text, CeleryWarning, stacklevel=2)
 
     @property
     def current_worker_task(self) -> Any:
@@ -290,13 +279,24 @@ class Celery(Umbel):
         given = {"expires": expires, "time_limit": time_limit, "soft_time_limit": soft_time_limit}
         options |= {key: value for key, value in given.items() if value is not _UNSET}
         options |= {
-            **{"link": link, "link_error": link_error, "add_to_parent": add_to_parent, "group_id": group_id},
-            **{"group_index": group_index, "retries": retries or None, "chord": chord, "reply_to": reply_to, "root_id": root_id},
-            **{"parent_id": parent_id, "shadow": shadow, "chain": chain},
-            **{"replaced_task_nesting": replaced_task_nesting or None},
+            "link": link,
+            "link_error": link_error,
+            "add_to_parent": add_to_parent,
+            "group_id": group_id,
+            "group_index": group_index,
+            "retries": retries or None,
+            "chord": chord,
+            "reply_to": reply_to,
+            "root_id": root_id,
+            "parent_id": parent_id,
+            "shadow": shadow,
+            "chain": chain,
+            "replaced_task_nesting": replaced_task_nesting or None,
         }
         if self.conf.task_always_eager and name in self.tasks:
-            warnings.warn("task_always_eager has no effect on send_task", AlwaysEagerIgnored, stacklevel=2)
+            warnings.warn(
+                f"send_task({name!r}) is sent to a worker, although task_always_eager is set", AlwaysEagerIgnored, stacklevel=2
+            )
         known = self.tasks.get(name)
         if known is None:
             known = making.stranger(name, self)
@@ -347,6 +347,53 @@ class Celery(Umbel):
     def GroupResult(self) -> Any:  # noqa: N802 - Celery's name
         """The class of results of groups, with this app."""
         return self._part("GroupResult", lambda: self.subclass_with_self("celery.result:GroupResult", attribute="bound_app"))
+
+    @property
+    def backend(self) -> Any:
+        """Results, in Celery's words; umbel's worker and results use `result_store`."""
+        return self._part("backend", self._get_backend)
+
+    def _get_backend(self) -> Any:
+        """What `backend` is: by the setting `result_backend`."""
+        from celery.app.backends import by_url
+
+        kind, url = self.backend_cls or self.result_url, None
+        if isinstance(kind, str) and kind.partition(":")[0] in ("sqlite", "memory", "cache+memory"):
+            kind, url = "celery.backends.umbel:UmbelBackend", kind
+        elif isinstance(kind, str) and kind.partition(":")[0] in ("valkey", "valkeys", "redis+socket", "valkey+socket"):
+            kind, url = "celery.backends.redis:RedisBackend", kind
+        if url is None:
+            kind, url = by_url(kind, self.loader)
+        return _symbol(kind)(app=self, url=url)
+
+    def open_result_store(self) -> Any:
+        """umbel's own store; for a class of somebody else's, one that keeps results there."""
+        known = (
+            "sqlite",
+            "memory",
+            "cache+memory",
+            "redis",
+            "rediss",
+            "redis+socket",
+            "sentinel",
+            "disabled",
+            "valkey",
+            "valkeys",
+        )
+        place = self.result_url
+        is_own = self.backend_cls is None and type(self)._get_backend is Celery._get_backend
+        if is_own and (place is None or place.partition("://")[0] in known):
+            return super().open_result_store()
+        from celery.backends.base import DisabledBackend
+
+        backend = self.backend
+        if isinstance(backend, DisabledBackend):
+            return None
+        if type(backend).__module__ in ("celery.backends.redis", "celery.backends.umbel"):
+            return super().open_result_store()
+        from umbel.stores.by_value import ByValue
+
+        return ByValue(backend, backend.as_uri(), serializer=self.conf.result_serializer)
 
     # Parts
 
@@ -557,7 +604,7 @@ class Celery(Umbel):
         argv = sys.argv if argv is None else argv
         if "worker" not in argv:
             raise ValueError(
-                "The worker sub-command must be specified in argv.\nUse app.start() to programmatically start other commands."
+                "worker_main() runs `celery worker`: put the word worker into argv, or use start() for other commands"
             )
         return self.start(argv=argv)
 
@@ -575,6 +622,7 @@ class Celery(Umbel):
 
     def close(self) -> None:
         """Leave the stores; the app may be used again."""
+        self._parts.pop("backend", None)
         pool = self._parts.pop("pool", None)
         if pool is not None:
             pool.force_close_all()
@@ -605,6 +653,11 @@ def _symbol(name: Any) -> Any:
     from celery.utils.imports import symbol_by_name
 
     return symbol_by_name(name)
+
+
+def _is_own_request(kind: Any) -> bool:
+    """True for a class of requests that is not Celery's."""
+    return kind not in (None, "celery.worker.request:Request") and getattr(kind, "__module__", "") != "celery.worker.request"
 
 
 def _loader(kind: Any) -> Any:

@@ -9,8 +9,6 @@ from celery._names import later
 from celery.exceptions import DuplicateNodenameWarning
 from umbel.client.control import Control as ControlOf
 
-W_DUPNODE = "Received multiple replies from node {0}: {1}.\nPlease make sure you give each node a unique nodename using\n..."
-
 
 def flatten_reply(reply: Any) -> dict[str, Any]:
     """Replies of several nodes as one dict."""

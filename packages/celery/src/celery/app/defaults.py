@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 DIFFERENT: dict[str, Any] = {
     "task_acks_late": False,
@@ -32,7 +32,15 @@ class Option:
     deprecate_by: str | None = None
     remove_by: str | None = None
     old: Any = frozenset()
-    typemap = {"string": str, "int": int, "float": float, "any": lambda value: value, "bool": bool, "dict": dict, "tuple": tuple}
+    typemap: ClassVar[dict[str, Any]] = {
+        "string": str,
+        "int": int,
+        "float": float,
+        "any": lambda value: value,
+        "bool": bool,
+        "dict": dict,
+        "tuple": tuple,
+    }
 
     def __init__(self, default: Any = None, *args: Any, **kwargs: Any):
         self.default = default
@@ -67,7 +75,20 @@ _TYPES = {
     "slots": "any",
     "any": "any",
 }
-_SECTIONS = ("beat", "broker", "cache", "cassandra", "control", "event", "events", "redis", "result", "security", "task", "worker")
+_SECTIONS = (
+    "beat",
+    "broker",
+    "cache",
+    "cassandra",
+    "control",
+    "event",
+    "events",
+    "redis",
+    "result",
+    "security",
+    "task",
+    "worker",
+)
 
 
 def _namespaces() -> dict[str, Any]:

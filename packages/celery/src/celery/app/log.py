@@ -10,7 +10,7 @@ from typing import Any
 from celery.utils.log import ColorFormatter, LoggingProxy, get_logger, mlevel
 from umbel import log, signals
 
-MP_LOG = os.environ.get("MP_LOG", False)
+MP_LOG = os.environ.get("MP_LOG")
 
 
 class TaskFormatter(ColorFormatter):

@@ -22,7 +22,7 @@ class TaskRegistry(Registry):
         if isinstance(task, type):
             task = task()
         if not task.name:
-            raise ValueError(f"task class {type(task).__name__!r} must specify .name attribute")
+            raise ValueError(f"{type(task).__name__} has no name: give the class one")
         self[task.name] = task
 
     def unregister(self, name: Any) -> None:

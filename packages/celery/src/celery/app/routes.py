@@ -64,7 +64,9 @@ class Router:
                 try:
                     queue = self.queues[queue]
                 except KeyError:
-                    raise QueueNotFound(f"Queue {queue!r} missing from task_queues") from None
+                    raise QueueNotFound(
+                        f"queue {queue!r} is not in task_queues; add it or set task_create_missing_queues"
+                    ) from None
             route["queue"] = queue
         return route
 

@@ -179,7 +179,7 @@ class Task(TaskOf[P, R], Generic[P, R]):
 
     def run(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """What the task does."""
-        raise NotImplementedError("Tasks must define the run method.")
+        raise NotImplementedError(f"{type(self).__name__} has no run(): define it, or decorate a function with @app.task")
 
     # Sending
 
@@ -217,6 +217,26 @@ class Task(TaskOf[P, R], Generic[P, R]):
     ) -> Any:
         """End this run; the task runs again later."""
         return super().retry(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
+
+    def apply(
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        link: Any = None,
+        link_error: Any = None,
+        task_id: str | None = None,
+        retries: int | None = None,
+        throw: bool | None = None,
+        logfile: str | None = None,
+        loglevel: int | None = None,
+        headers: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Run it here and now as a worker would."""
+        from celery.result import EagerResult
+
+        found = super().apply(args, kwargs, link, link_error, task_id, retries, throw, logfile, loglevel, headers, **options)
+        return EagerResult(found.id, found.result, found.state, found.traceback, found.name)
 
     def push_request(self, *args: Any, **kwargs: Any) -> None:
         """Let a request count as the one that is served."""

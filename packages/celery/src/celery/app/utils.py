@@ -12,16 +12,14 @@ from celery.app.defaults import DIFFERENT
 from umbel.settings import Settings as SettingsOf
 
 BUGREPORT_INFO = """
-software -> celery:{celery_v} kombu:{kombu_v} py:{py_v}
-            billiard:{billiard_v} umbel:{umbel_v}
-platform -> system:{system} arch:{arch} imp:{py_i}
-settings -> broker:{broker} results:{results}
+versions: celery {celery_v}, umbel {umbel_v}, kombu {kombu_v}, billiard {billiard_v}, {py_i} {py_v}
+system: {system}, {arch}
+broker: {broker}
+results: {results}
 
 {human_settings}
 """
 HIDDEN_SETTINGS = re.compile("API|TOKEN|KEY|SECRET|PASS|PROFANITIES_LIST|SIGNATURE|DATABASE", re.IGNORECASE)
-E_MIX_OLD_INTO_NEW = "Cannot mix new and old setting keys, please rename the following settings to the new format: {renames}"
-E_MIX_NEW_INTO_OLD = "Cannot mix new setting names with old setting names, please rename them: {renames}"
 
 
 class Settings(SettingsOf):

@@ -139,7 +139,9 @@ class Backend:
             return value
 
         def failed(problem: Exception) -> BackendStoreError:
-            return BackendStoreError(f"failed to store result on the backend: {problem}", task_id=task_id, state=state)
+            return BackendStoreError(
+                f"the result of task {task_id} could not be written: {problem}", task_id=task_id, state=state
+            )
 
         return self._insist(store, failed)
 
@@ -170,7 +172,7 @@ class Backend:
     def _store_result(
         self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None, **kwargs: Any
     ) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} does not support storing results: it needs a _store_result()")
+        raise NotImplementedError(f"{type(self).__name__} has no _store_result()")
 
     # Values and bytes
 
@@ -287,12 +289,12 @@ class Backend:
             return self._get_task_meta_for(task_id)
 
         def failed(problem: Exception) -> BackendGetMetaError:
-            return BackendGetMetaError(f"failed to get meta: {problem}", task_id=task_id)
+            return BackendGetMetaError(f"the result of task {task_id} could not be read: {problem}", task_id=task_id)
 
         return self._insist(fetch, failed)  # type: ignore[no-any-return]  # a dict
 
     def _get_task_meta_for(self, task_id: str) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} does not support fetching results: it needs a _get_task_meta_for()")
+        raise NotImplementedError(f"{type(self).__name__} has no _get_task_meta_for()")
 
     def get_state(self, task_id: str) -> str:
         """Where the task stands."""
@@ -331,7 +333,7 @@ class Backend:
             if on_interval:
                 on_interval()
             if end is not None and time.monotonic() >= end:
-                raise self.TimeoutError("The operation timed out.")
+                raise self.TimeoutError(f"task {task_id} did not end within {timeout:g} s")
             time.sleep(interval)
 
     def is_cached(self, task_id: str) -> bool:
@@ -350,7 +352,7 @@ class Backend:
         self._forget(task_id)
 
     def _forget(self, task_id: str) -> None:
-        raise NotImplementedError("backend does not implement forget.")
+        raise NotImplementedError(f"{type(self).__name__} has no _forget()")
 
     def cleanup(self) -> None:
         """Remove what is past its age."""
@@ -382,13 +384,13 @@ class Backend:
         return self._delete_group(group_id)
 
     def _save_group(self, group_id: str, result: Any) -> Any:
-        raise NotImplementedError("backend does not implement save_group.")
+        raise NotImplementedError(f"{type(self).__name__} has no _save_group()")
 
     def _restore_group(self, group_id: str) -> Any:
-        raise NotImplementedError("backend does not implement restore_group.")
+        raise NotImplementedError(f"{type(self).__name__} has no _restore_group()")
 
     def _delete_group(self, group_id: str) -> Any:
-        raise NotImplementedError("backend does not implement delete_group.")
+        raise NotImplementedError(f"{type(self).__name__} has no _delete_group()")
 
     def ensure_chords_allowed(self) -> None:
         """Nothing, where chords are possible."""
@@ -493,26 +495,26 @@ class BaseKeyValueStoreBackend(Backend):
 
     def get(self, key: Any) -> Any:
         """The bytes of a key."""
-        raise NotImplementedError("Must implement the get method.")
+        raise NotImplementedError(f"{type(self).__name__} has no get()")
 
     def mget(self, keys: Any) -> Any:
         """The bytes of many keys."""
-        raise NotImplementedError("Does not support get_many")
+        raise NotImplementedError(f"{type(self).__name__} has no mget()")
 
     def set(self, key: Any, value: Any) -> Any:
         """Keep bytes."""
-        raise NotImplementedError("Must implement the set method.")
+        raise NotImplementedError(f"{type(self).__name__} has no set()")
 
     def _set_with_state(self, key: Any, value: Any, state: str) -> Any:
         return self.set(key, value)
 
     def delete(self, key: Any) -> Any:
         """Forget a key."""
-        raise NotImplementedError("Must implement the delete method")
+        raise NotImplementedError(f"{type(self).__name__} has no delete()")
 
     def incr(self, key: Any) -> Any:
         """Count a key up."""
-        raise NotImplementedError("Does not implement incr")
+        raise NotImplementedError(f"{type(self).__name__} has no incr()")
 
     def expire(self, key: Any, value: Any) -> Any:
         """Let a key end."""
@@ -531,7 +533,7 @@ class BaseKeyValueStoreBackend(Backend):
 
     def _key(self, prefix: Any, id_: Any, key: Any) -> Any:
         if not id_:
-            raise ValueError(f"id must not be empty. Got {id_!r} instead.")
+            raise ValueError(f"{id_!r} is no id")
         return self.key_t("").join(map(self.key_t, (prefix, id_, key)))
 
     def _strip_prefix(self, key: Any) -> Any:
@@ -570,7 +572,7 @@ class BaseKeyValueStoreBackend(Backend):
                 return
             if open_:
                 if end is not None and time.monotonic() >= end:
-                    raise TimeoutError(f"Operation timed out ({timeout})")
+                    raise TimeoutError(f"{len(open_)} tasks did not end within {timeout:g} s")
                 if on_interval:
                     on_interval()
                 time.sleep(interval)

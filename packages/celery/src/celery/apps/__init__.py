@@ -1,0 +1,1 @@
+"""Workers and beats as programs."""

@@ -1,0 +1,1 @@
+"""What is put right for programs of a kind."""

@@ -1,0 +1,3 @@
+"""Signals."""
+
+from celery.utils.dispatch.signal import Signal as Signal
