@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import datetime
 
-from umbel.guise import also
+from umbel.guise import late
 
 
 class UmbelError(Exception):
@@ -54,7 +54,6 @@ class BrokerError(UmbelError):
     """The store did not do what it was asked."""
 
 
-@also
 class BrokerDown(BrokerError):
     """The store cannot be reached now; trying again may help."""
 
@@ -62,7 +61,6 @@ class BrokerDown(BrokerError):
     """So many from the front of the batch were certainly taken. Of those behind them any may have been."""
 
 
-@also
 class BrokerRefused(BrokerError):
     """The store refuses this for good; trying again will not help."""
 
@@ -71,17 +69,14 @@ class WireError(UmbelError):
     """Bytes and values do not match."""
 
 
-@also
 class EncodeError(WireError):
     """The value cannot be serialised."""
 
 
-@also
 class DecodeError(WireError):
     """The bytes are not what they claim to be."""
 
 
-@also
 class ContentDisallowed(DecodeError):
     """The content type is not in `accept_content`."""
 
@@ -136,22 +131,18 @@ class ChordError(TaskError):
     """A part of the chord's header failed."""
 
 
-@also
 class SoftTimeLimitExceeded(TaskError):
     """The soft time limit has passed; the task may clean up."""
 
 
-@also
 class TimeLimitExceeded(TaskError):
     """The hard time limit has passed; the task was ended."""
 
 
-@also
 class WorkerLostError(TaskError):
     """The process that ran the task died."""
 
 
-@also
 class Terminated(TaskError):
     """The process that ran the task was told to end."""
 
@@ -229,11 +220,14 @@ class WorkerTerminate(SystemExit):
     """Raised to ask the worker for a cold stop."""
 
 
-@also
 class DuplicateTaskNameWarning(UserWarning):
     """A task of that name exists already, and the second is ignored."""
 
 
-@also
 class AlwaysEagerIgnored(UserWarning):
     """What is sent by name goes to a worker, although tasks are to run where they are called."""
+
+
+TYPE_CHECKING = False  # type checkers take it for true, and then miss no name
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = late(globals())

@@ -7,9 +7,9 @@ loggers and classes are made when the modules that hold them are.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from umbel.version import __version__
 
@@ -74,6 +74,23 @@ def also(kind: Kind) -> Kind:
     words = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
     made: Kind = type(kind)(kind.__name__, (kind, *others), words)
     return made
+
+
+def late(module: dict[str, Any]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """A module's `__getattr__` and `__dir__`: those of its classes that are to be somebody else's, too, are made when wanted.
+
+    What those come from may take longer to load than all of umbel, and most programs that only send never want them.
+    """
+    wanted = {path.rpartition(".")[2] for path in worn().classes if path.rpartition(".")[0] == module["__name__"]}
+    plain = {name: module.pop(name) for name in wanted & module.keys()}
+
+    def find(name: str) -> Any:
+        if name not in plain:
+            raise AttributeError(f"module {module['__name__']!r} has no attribute {name!r}")
+        made = module[name] = also(plain[name])
+        return made
+
+    return find, lambda: sorted(module.keys() | plain.keys())
 
 
 def _class_at(path: str) -> type:

@@ -13,7 +13,8 @@ _SHARED = (errors.TaskError, errors.TaskPredicate, errors.ImproperlyConfigured)
 
 OURS: Final[dict[tuple[str, str], type[BaseException]]] = {
     (_BILLIARD if name in _BILLIARD_NAMES else CELERY, name): kind
-    for name, kind in vars(errors).items()
+    for name in dir(errors)
+    for kind in [getattr(errors, name)]
     if isinstance(kind, type) and issubclass(kind, _SHARED) and kind is not errors.TaskError
 }
 """Module and name on the wire → class here."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from celery.local import Proxy
 from umbel.client import current, shared
+from umbel.client.current import Proxy
 
 task_join_will_block = False
 """What `_set_task_join_will_block` said last; umbel tells by itself whether a wait would block a task."""

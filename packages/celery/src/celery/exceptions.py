@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery._warnings import CeleryWarning as CeleryWarning
 from umbel import errors
@@ -37,10 +37,13 @@ def _of_billiard(kind: Any) -> Any:
     return next((each for each in kind.__mro__ if each.__module__ == "billiard.exceptions"), kind)
 
 
-SoftTimeLimitExceeded = _of_billiard(errors.SoftTimeLimitExceeded)
-TimeLimitExceeded = _of_billiard(errors.TimeLimitExceeded)
-WorkerLostError = _of_billiard(errors.WorkerLostError)
-Terminated = _of_billiard(errors.Terminated)
+_OF_BILLIARD = frozenset({"SoftTimeLimitExceeded", "TimeLimitExceeded", "WorkerLostError", "Terminated"})
+if TYPE_CHECKING:
+    from billiard.exceptions import SoftTimeLimitExceeded as SoftTimeLimitExceeded
+    from billiard.exceptions import Terminated as Terminated
+    from billiard.exceptions import TimeLimitExceeded as TimeLimitExceeded
+    from billiard.exceptions import WorkerLostError as WorkerLostError
+    from kombu.exceptions import OperationalError as OperationalError
 
 
 class DuplicateNodenameWarning(CeleryWarning):
@@ -118,6 +121,9 @@ def __getattr__(name: str) -> Any:
 
         globals()[name] = OperationalError
         return OperationalError
+    if name in _OF_BILLIARD:
+        found = globals()[name] = _of_billiard(getattr(errors, name))
+        return found
     from celery._names import absent
 
     raise absent(__name__, name)

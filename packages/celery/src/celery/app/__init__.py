@@ -7,7 +7,7 @@ from typing import Any
 from celery import _state as _state
 from celery._state import disable_trace as disable_trace
 from celery._state import enable_trace as enable_trace
-from celery.local import Proxy
+from umbel.client.current import Proxy
 from umbel.client.shared import shared_task as shared_task
 
 TYPE_CHECKING = False  # as in celery/__init__.py

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
+import sys
 import threading
 import warnings
 from collections import defaultdict
@@ -31,9 +31,9 @@ _UNSET: Any = object()
 class Celery(Umbel):
     """An app: umbel's, with Celery's defaults (see `celery.app.defaults.DIFFERENT`), parts and signatures."""
 
-    SYSTEM = platform.system()
-    IS_macOS = SYSTEM == "Darwin"
-    IS_WINDOWS = SYSTEM == "Windows"
+    IS_macOS = sys.platform == "darwin"
+    IS_WINDOWS = sys.platform == "win32"
+    SYSTEM = {"darwin": "Darwin", "win32": "Windows"}.get(sys.platform) or sys.platform.capitalize()
 
     amqp_cls: Any = "celery.app.amqp:AMQP"
     backend_cls: Any = None
@@ -599,8 +599,6 @@ class Celery(Umbel):
 
     def worker_main(self, argv: Sequence[str] | None = None) -> Any:
         """Run `celery worker`; the word has to be in `argv`."""
-        import sys
-
         argv = sys.argv if argv is None else argv
         if "worker" not in argv:
             raise ValueError(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import platform as _platform
-import re
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
@@ -19,7 +17,8 @@ results: {results}
 
 {human_settings}
 """
-HIDDEN_SETTINGS = re.compile("API|TOKEN|KEY|SECRET|PASS|PROFANITIES_LIST|SIGNATURE|DATABASE", re.IGNORECASE)
+_HIDDEN = ("API", "TOKEN", "KEY", "SECRET", "PASS", "SIGNATURE", "DATABASE")
+"""What the names of settings that nobody is shown have in them."""
 
 
 class Settings(SettingsOf):
@@ -156,7 +155,7 @@ def filter_hidden_settings(conf: Mapping[Any, Any]) -> dict[Any, Any]:
         if isinstance(value, Mapping):
             return filter_hidden_settings(value)
         if isinstance(key, str):
-            if HIDDEN_SETTINGS.search(key):
+            if any(word in key.upper() for word in _HIDDEN):
                 return "********"
             if "broker_url" in key.lower() or "backend" in key.lower():
                 return sanitize_url(value) if isinstance(value, str) else value
@@ -181,6 +180,8 @@ def appstr(app: Any) -> str:
 
 def bugreport(app: Any) -> str:
     """What to tell in a report of a fault."""
+    import platform
+
     import billiard
     import kombu
 
@@ -189,14 +190,14 @@ def bugreport(app: Any) -> str:
     from umbel.version import __version__ as umbel_version
 
     return BUGREPORT_INFO.format(
-        system=_platform.system(),
-        arch=", ".join(each for each in _platform.architecture() if each),
+        system=platform.system(),
+        arch=", ".join(each for each in platform.architecture() if each),
         py_i=pyimplementation(),
         celery_v=celery.VERSION_BANNER,
         kombu_v=kombu.__version__,
         billiard_v=billiard.__version__,
         umbel_v=umbel_version,
-        py_v=_platform.python_version(),
+        py_v=platform.python_version(),
         broker=app.broker_url.partition(":")[0],
         results=sanitize_url(app.result_url or "disabled"),
         human_settings=app.conf.humanize(),
