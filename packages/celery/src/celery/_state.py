@@ -75,6 +75,15 @@ def enable_trace() -> None:
 
 disable_trace = enable_trace
 
+
+def _default_app() -> Any:
+
+    return current.app()
+
+
+if current._make is None:
+    current.made_by(_default_app)
+
 default_app: Any = None
 current_app = Proxy(get_current_app)
 current_task = Proxy(get_current_task)

@@ -22,8 +22,8 @@ class BaseSchedule(schedules.BaseSchedule):
 
     kind = "celery:BaseSchedule"
 
-    def __init__(self, nowfun: Any = None, app: Any = None):
-        super().__init__(nowfun, app)
+    def __init__(self, nowfun: Any = None, app: Any = None, *, timezone: Any = None):
+        super().__init__(nowfun, app, timezone=timezone)
 
     @property
     def tz(self) -> tzinfo:

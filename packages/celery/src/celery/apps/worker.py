@@ -20,15 +20,13 @@ class Worker(WorkController):
 
     def setup_logging(self, colorize: bool | None = None) -> Any:
         """Set up logging."""
-        conf = self.app.conf
-        return self.app.log.setup(
-            self.options.get("loglevel"),
-            self.options.get("logfile"),
-            redirect_stdouts=conf.worker_redirect_stdouts,
-            redirect_level=conf.worker_redirect_stdouts_level,
-            colorize=colorize,
-            hostname=self.hostname,
-        )
+        from umbel import log
+
+        conf, wish = self.app.conf, self.options
+        handled = self.app.log.setup(wish.get("loglevel"), wish.get("logfile"), colorize=colorize, hostname=self.hostname)
+        if conf.worker_redirect_stdouts and not handled:
+            log.redirect(conf.worker_redirect_stdouts_level)
+        return handled
 
 
 def __getattr__(name: str) -> Any:

@@ -151,6 +151,10 @@ class LoggingProxy:
         """Never."""
         return False
 
+    def fileno(self) -> int:
+        """That of the stream that it stands for."""
+        return sys.__stderr__.fileno()  # type: ignore[union-attr]  # a program without one asks for none
+
 
 def get_multiprocessing_logger() -> Any:
     """billiard's logger."""

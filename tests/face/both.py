@@ -1,0 +1,119 @@
+"""Runs one project on Celery and on the face, each in processes of its own and in a database of its own."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import redis
+
+HERE = Path(__file__).parent
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+HIDDEN = {"origin": "node", "eta": "time", "expires": "time", "reply_to": "node", "delivery_tag": "id", "expiration": "time"}
+PATIENCE = 120
+"""Seconds for anything of a project: many run at once."""
+
+
+class Side:
+    """One system, with the project in a folder of its own."""
+
+    def __init__(self, python: Path, project: str, folder: Path, port: int, db: int):
+        self.folder = folder
+        shutil.copytree(HERE / "projects" / project, folder)
+        self.redis = redis.Redis(port=port, db=db)
+        self._python = python
+        place = f"redis://127.0.0.1:{port}"
+        env = {key: value for key, value in os.environ.items() if not key.startswith(("CELERY", "UMBEL", "DJANGO"))}
+        self._env = {**env, "BROKER": f"{place}/{db}", "BACKEND": f"{place}/{db + 1}", "C_FORCE_ROOT": "1"}
+        self._env["PYTHONPATH"] = str(folder)
+
+    def _command(self, script: str, *arguments: str) -> list[str]:
+        return [str(self._python), str(HERE / "run" / f"{script}.py"), *arguments]
+
+    @contextlib.contextmanager
+    def worker(self, app: str, *queues: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A worker as long as the block runs; it is told to stop with SIGTERM at the end."""
+        with (self.folder / "worker.log").open("wb") as log:
+            process = subprocess.Popen(
+                self._command("work", app, *queues), cwd=self.folder, env=self._env, stdout=subprocess.PIPE, stderr=log
+            )
+            try:
+                assert process.stdout is not None
+                is_ready = any(line.strip() == b"ready" for line in process.stdout)
+                assert is_ready, (self.folder / "worker.log").read_text()[-4000:]
+                yield process
+                process.send_signal(signal.SIGTERM)
+                process.wait(PATIENCE)
+            finally:
+                process.kill()
+                process.communicate()
+
+    def ask(self, function: str) -> Any:
+        """What a function of the project's `use` gives."""
+        asked = subprocess.run(
+            self._command("ask", function), cwd=self.folder, env=self._env, capture_output=True, text=True, timeout=PATIENCE
+        )
+        log = self.folder / "worker.log"
+        assert asked.returncode == 0, asked.stderr[-6000:] + (log.read_text()[-4000:] if log.exists() else "")
+        return json.loads(asked.stdout.splitlines()[-1])
+
+    def messages(self) -> dict[str, list[Any]]:
+        """What waits in Redis, by key, without what differs from one send to the next."""
+        found = {}
+        for key in sorted(self.redis.keys("*")):
+            if self.redis.type(key) == b"list":
+                found[key.decode()] = [plain(json.loads(each)) for each in reversed(self.redis.lrange(key, 0, -1))]
+        return found
+
+
+def plain(envelope: dict[str, Any]) -> Any:
+    """A message in the clear, with ids numbered in the order in which they come."""
+    body = base64.b64decode(envelope["body"])
+    with contextlib.suppress(ValueError):
+        body = json.loads(body)
+    envelope["body"] = body if not isinstance(body, bytes) else body.hex()
+    for part in (envelope["headers"], envelope["properties"]):
+        part.update({key: name for key, name in HIDDEN.items() if part.get(key)})
+    ids: dict[str, str] = {}
+    return json.loads(UUID.sub(lambda found: ids.setdefault(found[0], f"id {len(ids)}"), json.dumps(envelope, sort_keys=True)))
+
+
+def at_once(*steps: Any) -> list[Any]:
+    """What each of these gives, all of them having run side by side; raises what the first of them raised."""
+    results: list[Any] = [None] * len(steps)
+    failures: list[BaseException] = []
+
+    def run(number: int) -> None:
+        try:
+            results[number] = steps[number]()
+        except BaseException as problem:
+            failures.append(problem)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(steps))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return results
+
+
+def differences(theirs: Any, ours: Any, path: str = "") -> list[str]:
+    """Where two values differ, a line for each place."""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        keys = sorted(theirs.keys() | ours.keys(), key=str)
+        return [line for key in keys for line in differences(theirs.get(key, "-"), ours.get(key, "-"), f"{path}.{key}")]
+    if isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
+        return [line for number, pair in enumerate(zip(theirs, ours, strict=True)) for line in differences(*pair, f"{path}[{number}]")]
+    return [] if theirs == ours else [f"{path}: {theirs!r} in Celery, {ours!r} here"]

@@ -1,0 +1,4 @@
+from celery import Celery
+
+app = Celery("oldapp")
+app.config_from_object("oldconfig")

@@ -1,0 +1,32 @@
+import json
+
+from notebook import FOLDER, Notebook, add, app, fail
+
+
+def use():
+    result = add.delay(1, 2)
+    value = result.get(timeout=30)
+    failed = fail.delay()
+    try:
+        failed.get(timeout=30)
+        error = None
+    except ValueError as problem:
+        error = str(problem)
+    kept = json.loads((FOLDER / f"celery-task-meta-{result.id}").read_text())
+    kept.pop("date_done")
+    kept.pop("task_id")
+    state = failed.state
+    result.forget()
+    return {
+        "value": value,
+        "error": error,
+        "kept": kept,
+        "state": state,
+        "class": type(app.backend).__name__,
+        "is": isinstance(app.backend, Notebook),
+        "forgotten": not (FOLDER / f"celery-task-meta-{result.id}").exists(),
+    }
+
+
+def send():
+    add.delay(1, 2)
