@@ -190,6 +190,13 @@ def test_the_module_is_the_program_too(shop: Shop, face: Path) -> None:
     assert done.stdout.startswith(b"5.7.0+umbel.")
 
 
+def test_without_an_app_the_settings_are_those_of_celeryconfig(shop: Shop) -> None:
+    shop.write("celeryconfig.py", "broker_url = 'memory://'\nworker_concurrency = 3\n")
+    assert "worker_concurrency: 3" in shop.celery("report").out
+    shop.write("others.py", "broker_url = 'memory://'\nworker_concurrency = 5\n")
+    assert "worker_concurrency: 5" in shop.celery("--config", "others", "report").out
+
+
 PLUGIN = """
 import click
 from celery.bin.base import CeleryCommand, CeleryOption, CLIContext

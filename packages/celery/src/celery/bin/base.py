@@ -61,6 +61,8 @@ class CLIContext(Scope):
 
     def _find(self) -> Any:
         if self.app_name is None:
+            import celery.app.base  # noqa: F401 - it makes the app of a program that has none
+
             return current.app()
         if not isinstance(self.app_name, str):
             return self.app_name
