@@ -226,6 +226,17 @@ def test_installed_packages_bring_commands(shop: Shop) -> None:
     assert "Flowers:\n  --port" in shop.celery("bloom", "--help", **place).out
 
 
+def test_a_command_that_cannot_be_imported_spoils_no_other(shop: Shop) -> None:
+    shop.write("wilting-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: wilting\nVersion: 1.0\n")
+    shop.write("wilting-1.0.dist-info/entry_points.txt", "[celery.commands]\nwilt = wilting:wilt\n")
+    place = {"PYTHONPATH": str(shop.folder)}
+    words = "the command 'wilt' of wilting:wilt cannot be imported: ModuleNotFoundError: No module named 'wilting'"
+    assert shop.celery("wilt", **place) == (1, "", f"celery: {words}\n")
+    told = shop.celery("--help", **place)
+    assert (told.code, "the command 'wilt' of wilting:wilt" in told.out) == (0, True)
+    assert shop.celery("-A", "shop", "call", "shop.add", **place).code == 0
+
+
 def test_a_program_may_add_a_command_and_run_the_line(shop: Shop, face: Path) -> None:
     shop.write("blooming.py", PLUGIN)
     code = "import sys, blooming as b; b.celery.add_command(b.bloom); sys.exit(b.main())"

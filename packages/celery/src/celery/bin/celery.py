@@ -12,7 +12,7 @@ import click
 from celery import VERSION_BANNER
 from celery.bin.base import CLIContext, renamed
 from umbel.cli.command import COMMANDS as UMBELS
-from umbel.cli.failure import USAGE
+from umbel.cli.failure import USAGE, Failure
 from umbel.cli.main import run as run_line
 from umbel.cli.scope import shared_options
 
@@ -80,7 +80,7 @@ class Program(click.Group):
             found.help = renamed(found.help)
             return found
         brought = next(iter(_brought(name=cmd_name)), None)
-        return None if brought is None else brought.load()
+        return None if brought is None else _loaded(brought)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """That command; an unknown name is told with the nearest known one."""
@@ -98,8 +98,12 @@ class Program(click.Group):
         rows = {name: text for name, (_, text) in COMMANDS.items()}
         for name in self.list_commands(ctx):
             if name not in rows and name not in BESIDE:
-                command = self.get_command(ctx, name)
-                rows[name] = command.get_short_help_str() if command else ""
+                try:
+                    command = self.get_command(ctx, name)
+                except Failure as problem:
+                    rows[name] = str(problem)
+                else:
+                    rows[name] = command.get_short_help_str() if command else ""
         with formatter.section("Commands"):
             formatter.write_dl(sorted(rows.items()))
         with formatter.section("Commands that Celery does not have"):
@@ -110,6 +114,15 @@ def _brought(**which: str) -> Any:
     from importlib.metadata import entry_points  # a sixth of a second, for commands that are not ours
 
     return entry_points(group=GROUP, **which)
+
+
+def _loaded(point: Any) -> click.Command:
+    try:
+        found: click.Command = point.load()
+    except Exception as problem:
+        told = f"{type(problem).__name__}: {problem}"
+        raise Failure(f"the command {point.name!r} of {point.value} cannot be imported: {told}") from problem
+    return found
 
 
 def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
