@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+import celery.concurrency._life  # noqa: F401 - lets what is patched around children be called
 from celery.bin.base import GREEN_POOLS, CeleryOption, derived, serving_pool
 from umbel import signals
 from umbel.cli.failure import FAILED, Failure, note

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import celery.concurrency._life  # noqa: F401 - lets what is patched around children be called
 from celery.app import app_or_default
 from celery.utils.nodenames import default_nodename
 
