@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from umbel.version import __version__
 
@@ -31,6 +31,21 @@ class Guise(NamedTuple):
     classes: Mapping[str, Sequence[str]] = {}
     """Classes by their paths, and the paths of those that they are to be as well:
     `{"umbel.errors.BrokerDown": ["kombu.exceptions.OperationalError"]}`."""
+    formats: str = ""
+    """The path of a module with serializers and JSON types of others, which are asked last: see `Formats`."""
+
+
+class Formats(Protocol):
+    """What such a module has."""
+
+    def serializer(self, name: str) -> tuple[str, str, str, Callable[[Any], bytes | str], Callable[[bytes], Any]] | None:
+        """Name, content type, content encoding, and the two functions, of the serializer of this name or content type."""
+
+    def json_out(self, value: Any) -> Any:
+        """What stands for a value in JSON; TypeError if nothing does."""
+
+    def json_in(self, found: dict[str, Any]) -> Any:
+        """The value that `{"__type__": …, "__value__": …}` stands for; LookupError if nobody knows the type."""
 
 
 _worn = Guise()
@@ -63,6 +78,12 @@ def logger(name: str) -> logging.Logger:
         prefix, dot, last = prefix.rpartition(".")
         rest = f"{dot}{last}{rest}"
     return logging.getLogger(f"{known[prefix]}{rest}" if prefix else name)
+
+
+def formats() -> Formats | None:
+    """Those of others, if there are any."""
+    path = worn().formats
+    return cast("Formats", import_module(path)) if path else None
 
 
 def also(kind: Kind) -> Kind:

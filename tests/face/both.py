@@ -19,6 +19,7 @@ import redis
 
 HERE = Path(__file__).parent
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+ADDRESS = re.compile(r"0x[0-9a-f]+")
 HIDDEN = {"origin": "node", "eta": "time", "expires": "time", "reply_to": "node", "delivery_tag": "id", "expiration": "time"}
 PATIENCE = 120
 """Seconds for anything of a project: many run at once."""
@@ -84,6 +85,9 @@ def plain(envelope: dict[str, Any]) -> Any:
     envelope["body"] = body if not isinstance(body, bytes) else body.hex()
     for part in (envelope["headers"], envelope["properties"]):
         part.update({key: name for key, name in HIDDEN.items() if part.get(key)})
+    headers = envelope["headers"]
+    headers.pop("periodic_task_name", None)  # which umbel's beats tell always, and Celery's never
+    headers["argsrepr"] = ADDRESS.sub("0x", headers["argsrepr"]).strip("[](),")  # a tuple here, whatever it was
     ids: dict[str, str] = {}
     return json.loads(UUID.sub(lambda found: ids.setdefault(found[0], f"id {len(ids)}"), json.dumps(envelope, sort_keys=True)))
 
@@ -115,5 +119,7 @@ def differences(theirs: Any, ours: Any, path: str = "") -> list[str]:
         keys = sorted(theirs.keys() | ours.keys(), key=str)
         return [line for key in keys for line in differences(theirs.get(key, "-"), ours.get(key, "-"), f"{path}.{key}")]
     if isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
-        return [line for number, pair in enumerate(zip(theirs, ours, strict=True)) for line in differences(*pair, f"{path}[{number}]")]
+        return [
+            line for number, pair in enumerate(zip(theirs, ours, strict=True)) for line in differences(*pair, f"{path}[{number}]")
+        ]
     return [] if theirs == ours else [f"{path}: {theirs!r} in Celery, {ours!r} here"]

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from umbel import guise
 from umbel.errors import ContentDisallowed, DecodeError, EncodeError, ImproperlyConfigured
 from umbel.wire.brief import brief, told
 from umbel.wire.exception_names import OURS
@@ -57,7 +58,7 @@ def dumps(value: Any, serializer: str = "json", *, name: str = "value") -> tuple
 
 def loads(data: bytes, content_type: str, content_encoding: str, accept: frozenset[str]) -> Any:
     """The value in `data`; refuses content types that are not in `accept`, whatever the bytes are."""
-    found = by_type.get(content_type) or by_type.get(_bare(content_type))
+    found = by_type.get(content_type) or by_type.get(_bare(content_type)) or _of_others(content_type)
     if found is None or found.content_type not in accept:
         raise ContentDisallowed(_refusal(content_type, found))
     try:
@@ -162,7 +163,7 @@ _add(Serializer("pickle", _PICKLE, "binary", _to_pickle, _from_pickle))
 
 
 def _named(name: str, error: type[Exception]) -> Serializer:
-    found = _by_name.get(name) or by_type.get(name)
+    found = _by_name.get(name) or by_type.get(name) or _of_others(name)
     if found is None:
         near = difflib.get_close_matches(str(name), _by_name, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(_by_name))}"
@@ -170,6 +171,13 @@ def _named(name: str, error: type[Exception]) -> Serializer:
     if found.extra and importlib.util.find_spec(found.extra) is None:
         raise error(f"the serializer {name!r} needs a package that is missing: pip install 'umbel[{found.extra}]'")
     return found
+
+
+def _of_others(name: str) -> Serializer | None:
+    """A serializer that is not umbel's: see `guise.Formats`."""
+    others = guise.formats()
+    found = others.serializer(name) if others is not None else None
+    return Serializer(*found) if found else None
 
 
 def _bare(content_type: str) -> str:

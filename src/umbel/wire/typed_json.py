@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import datetime
 import decimal
 import json
@@ -22,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from umbel import guise
 from umbel.errors import DecodeError
 from umbel.wire.brief import brief
 
@@ -87,6 +89,9 @@ def _default(value: Any) -> Any:
         return _bytes_stand_in(value)
     if hasattr(type(value), "_proxy____cast"):  # Django's lazy strings
         return str(value)
+    others = guise.formats()
+    if others is not None:
+        return others.json_out(value)
     raise TypeError(f"{type(value).__qualname__} is no type that JSON has")
 
 
@@ -104,6 +109,10 @@ def _revive(found: dict[str, Any]) -> Any:
     marker = found["__type__"]
     decoder = _decoders.get(marker) if isinstance(marker, str) else None
     if decoder is None:
+        others = guise.formats()
+        if others is not None:
+            with contextlib.suppress(LookupError):
+                return others.json_in(found)
         raise DecodeError(f"JSON holds a value of the unknown type {brief(marker, 100)}")
     try:
         return decoder(found["__value__"])

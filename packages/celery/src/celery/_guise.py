@@ -23,6 +23,7 @@ CELERY = Guise(
         "umbel.worker.reap": "celery.worker.request",
         "umbel.signals": "celery.utils.dispatch.signal",
     },
+    formats="celery._formats",
     classes={
         **{f"umbel.errors.{name}": [f"billiard.exceptions.{name}"] for name in _BILLIARD},
         "umbel.execution.einfo.ExceptionInfo": ["billiard.einfo.ExceptionInfo"],

@@ -77,8 +77,9 @@ disable_trace = enable_trace
 
 
 def _default_app() -> Any:
+    import celery.app.base as base  # noqa: PLR0402 - whose import says how an app is made
 
-    return current.app()
+    return base._default_app()
 
 
 if current._make is None:

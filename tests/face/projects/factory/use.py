@@ -6,7 +6,7 @@ def use():
     known = [place.get(timeout=30), place.name, list(place.args), place.kwargs, place.retries, place.queue]
     mail = app.send_task("shop.mail", kwargs={"to": "you"}).get(timeout=30)
     other = app.signature("shop.other").apply_async().get(timeout=30)
-    return {"place": known, "mail": mail, "other": other, "zone": str(app.timezone), "queues": sorted(app.amqp.queues)}
+    return {"place": known, "mail": mail, "other": other, "zone": str(app.timezone), "queue": app.amqp.default_queue.name}
 
 
 def send():

@@ -24,5 +24,5 @@ def send():
     made = Mine(app)
     end = time.monotonic() + 10
     while not made.schedule["soon"].total_run_count and time.monotonic() < end:
-        time.sleep(min(made.tick(), 0.05))
+        time.sleep(max(min(made.tick(), 0.05), 0))
     return made.schedule["soon"].total_run_count

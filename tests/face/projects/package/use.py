@@ -37,7 +37,7 @@ def use():
 
 def send():
     add.delay(2, 3)
-    add.apply_async((1,), {"y": 2}, task_id="fixed", headers={"mine": 1}, priority=3, shadow="other", expires=3600)
+    add.apply_async((1,), {"y": 2}, task_id="fixed", headers={"mine": 1}, shadow="other", expires=3600)
     add.apply_async((1, 1), link=add.s(5), link_error=add.si(1, 2), time_limit=9, soft_time_limit=8, retries=1)
     add.s(4).apply_async((4,), queue="celery", ignore_result=True)
     add.app.send_task("elsewhere.task", ["x"], {"y": "z"}, countdown=None)

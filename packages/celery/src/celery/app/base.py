@@ -47,6 +47,8 @@ class Celery(Umbel):
     settings_cls = Settings
     builtin_fixups: Any = BUILTIN_FIXUPS
 
+    plain_send_task: Any = None
+    """`send_task` as it is here; where a class has another, or one was put in its place, tasks are sent by that."""
     main: str | None = None
     steps: Any = None
     user_options: Any = None
@@ -286,7 +288,7 @@ class Celery(Umbel):
             "group_index": group_index,
             "retries": retries or None,
             "chord": chord,
-            "reply_to": reply_to,
+            "reply_to": reply_to or self.oid,
             "root_id": root_id,
             "parent_id": parent_id,
             "shadow": shadow,
@@ -298,11 +300,11 @@ class Celery(Umbel):
                 f"send_task({name!r}) is sent to a worker, although task_always_eager is set", AlwaysEagerIgnored, stacklevel=2
             )
         known = self.tasks.get(name)
-        if known is None:
-            known = making.stranger(name, self)
+        if known is not None:
+            options = {**known._get_exec_options(), **options}
         options |= {"countdown": countdown, "eta": eta, "task_id": task_id}
         try:
-            result = known.send(args, kwargs, options)
+            result = making.stranger(name, self).send(args, kwargs, options)
         except BrokerDown as problem:
             from celery.exceptions import OperationalError
 
@@ -636,6 +638,7 @@ class Celery(Umbel):
         return f"<{type(self).__name__} {self.main or '__main__'} at {hex(id(self))}>"
 
 
+Celery.plain_send_task = Celery.send_task
 App = Celery
 """Celery's other name for it."""
 

@@ -8,7 +8,7 @@ from typing import Any, Generic
 from celery._names import lacks, later
 from celery.canvas import Signature
 from celery.exceptions import MaxRetriesExceededError
-from umbel.client.task import P, R
+from umbel.client.task import P, R, configured
 from umbel.client.task import Task as TaskOf
 from umbel.errors import BrokerDown
 from umbel.execution import request as requests
@@ -126,6 +126,8 @@ class Task(TaskOf[P, R], Generic[P, R]):
         ("store_eager_result", "task_store_eager_result"),
         ("store_errors_even_if_ignored", "task_store_errors_even_if_ignored"),
     )
+    time_limit: float | None = configured("task_time_limit")
+    soft_time_limit: float | None = configured("task_soft_time_limit")
     __bound__ = False
     __trace__: Any = None
 
@@ -199,6 +201,10 @@ class Task(TaskOf[P, R], Generic[P, R]):
         **options: Any,
     ) -> Any:
         """Send it, with options."""
+        app = self.app
+        kind = type(app)
+        if kind.send_task is not kind.plain_send_task and not app.conf.task_always_eager:
+            return self._send_by_app(app, args, kwargs, task_id, producer, link, link_error, shadow, options)
         try:
             return super().apply_async(args, kwargs, task_id, producer, link, link_error, shadow, **options)
         except BrokerDown as problem:
@@ -217,6 +223,37 @@ class Task(TaskOf[P, R], Generic[P, R]):
     ) -> Any:
         """End this run; the task runs again later."""
         return super().retry(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
+
+    def _send_by_app(
+        self,
+        app: Any,
+        args: Any,
+        kwargs: Any,
+        task_id: str | None,
+        producer: Any,
+        link: Any,
+        link_error: Any,
+        shadow: str | None,
+        options: dict[str, Any],
+    ) -> Any:
+        """Send it by the app's own `send_task`."""
+        if self.typing:
+            (self._plan or self._make_plan()).arguments.check(args or (), kwargs or {})
+        shadow = shadow or self.shadow_name(args, kwargs, options)
+        options = {**self._get_exec_options(), "ignore_result": self.ignore_result, **options}
+        return app.send_task(
+            self.name,
+            args,
+            kwargs,
+            task_id=task_id,
+            producer=producer,
+            link=link,
+            link_error=link_error,
+            result_cls=self.AsyncResult,
+            shadow=shadow,
+            task_type=self,
+            **options,
+        )
 
     def apply(
         self,
@@ -245,6 +282,10 @@ class Task(TaskOf[P, R], Generic[P, R]):
     def pop_request(self) -> Any:
         """End that."""
         return self.request_stack.pop()
+
+    def options_of_calls(self) -> dict[str, Any]:
+        """The options of each call that the task itself has, and who sends it."""
+        return {**super().options_of_calls(), "reply_to": self.app.oid}
 
     # Signatures
 
