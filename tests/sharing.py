@@ -12,6 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 LONG = (
     "tests/chaos/",
     "tests/interop/",
+    "tests/face/",
     "tests/stores/test_redis_sentinel",
     "tests/stores/test_redis_sending",
     "tests/stores/test_redis_workers",
@@ -21,7 +22,14 @@ LONG = (
     "tests/cli/",
 )
 """Where the time goes, the most first."""
-APART = ("tests/chaos/", "tests/stores/test_redis_sending", "tests/stores/test_redis_workers", "tests/trips/", "tests/cli/")
+APART = (
+    "tests/chaos/",
+    "tests/face/test_projects",
+    "tests/stores/test_redis_sending",
+    "tests/stores/test_redis_workers",
+    "tests/trips/",
+    "tests/cli/",
+)
 """Where each test stands for itself."""
 
 

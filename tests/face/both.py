@@ -17,12 +17,13 @@ from typing import Any
 
 import redis
 
+from umbel.testing.waiting import patience, until
+
 HERE = Path(__file__).parent
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 ADDRESS = re.compile(r"0x[0-9a-f]+")
 HIDDEN = {"origin": "node", "eta": "time", "expires": "time", "reply_to": "node", "delivery_tag": "id", "expiration": "time"}
-PATIENCE = 120
-"""Seconds for anything of a project: many run at once."""
+QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
 class Side:
@@ -38,31 +39,34 @@ class Side:
         self._env = {**env, "BROKER": f"{place}/{db}", "BACKEND": f"{place}/{db + 1}", "C_FORCE_ROOT": "1"}
         self._env["PYTHONPATH"] = str(folder)
 
-    def _command(self, script: str, *arguments: str) -> list[str]:
-        return [str(self._python), str(HERE / "run" / f"{script}.py"), *arguments]
-
     @contextlib.contextmanager
     def worker(self, app: str, *queues: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A worker as long as the block runs; it is told to stop with SIGTERM at the end."""
-        with (self.folder / "worker.log").open("wb") as log:
-            process = subprocess.Popen(
-                self._command("work", app, *queues), cwd=self.folder, env=self._env, stdout=subprocess.PIPE, stderr=log
-            )
-            try:
-                assert process.stdout is not None
-                is_ready = any(line.strip() == b"ready" for line in process.stdout)
-                assert is_ready, (self.folder / "worker.log").read_text()[-4000:]
-                yield process
-                process.send_signal(signal.SIGTERM)
-                process.wait(PATIENCE)
-            finally:
-                process.kill()
-                process.communicate()
+        """`celery -A app worker` as long as the block runs; it is told to stop with SIGTERM at the end."""
+        command = [str(self._python), "-m", "celery", "-A", app, "worker", "-c", "1", "-l", "INFO", *QUIET]
+        if queues:
+            command += ["-Q", ",".join(queues)]
+        path = self.folder / "worker.log"
+        with path.open("wb") as log:
+            process = subprocess.Popen(command, cwd=self.folder, env=self._env, stdout=log, stderr=log)
+        try:
+            until(lambda: b" ready." in path.read_bytes() or process.poll() is not None)
+            assert process.poll() is None, path.read_text()[-4000:]
+            yield process
+            process.send_signal(signal.SIGTERM)
+            process.wait(patience())
+        finally:
+            process.kill()
+            process.wait()
 
     def ask(self, function: str) -> Any:
         """What a function of the project's `use` gives."""
         asked = subprocess.run(
-            self._command("ask", function), cwd=self.folder, env=self._env, capture_output=True, text=True, timeout=PATIENCE
+            [self._python, HERE / "ask.py", function],
+            cwd=self.folder,
+            env=self._env,
+            capture_output=True,
+            text=True,
+            timeout=patience(2),
         )
         log = self.folder / "worker.log"
         assert asked.returncode == 0, asked.stderr[-6000:] + (log.read_text()[-4000:] if log.exists() else "")
