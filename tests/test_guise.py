@@ -22,6 +22,7 @@ wear(Guise(
     node="daisy",
     child="Petal-{}",
     loggers={"umbel": "bellis", "umbel.worker": "bellis.apps", "umbel.trace": "bellis.app.trace", "umbel.task": "bellis.task"},
+    formats="others",
     classes={
         "umbel.errors.BrokerDown": ["neighbour.Unreachable"],
         "umbel.errors.SoftTimeLimitExceeded": ["neighbour.TooLong"],
@@ -37,10 +38,10 @@ class Info:
 """
 
 
-def run(folder: Path, program: str, *arguments: str) -> str:
+def run(folder: Path, program: str, *arguments: str, worn: str = WORN) -> str:
     """What a program prints that begins with the guise."""
     (folder / "neighbour.py").write_text(NEIGHBOUR)
-    (folder / "program.py").write_text(WORN + textwrap.dedent(program))
+    (folder / "program.py").write_text(worn + textwrap.dedent(program))
     command = [sys.executable, "program.py", *arguments]
     found = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=patience(), check=False)
     return found.stdout + found.stderr
@@ -139,6 +140,72 @@ def test_nodes_and_child_processes_bear_the_names_of_the_guise(tmp_path: Path) -
         """,
     )
     assert told == "Petal-1 0 daisy\n"
+
+
+def test_serializers_and_json_types_of_others_are_asked_last(tmp_path: Path) -> None:
+    (tmp_path / "others.py").write_text(
+        textwrap.dedent("""
+        class Money:
+            def __init__(self, cents):
+                self.cents = cents
+
+        def serializer(name):
+            if name in ("plain", "text/plain"):
+                return "plain", "text/plain", "utf-8", str, lambda data: data.decode()
+            return None
+
+        def json_out(value):
+            if isinstance(value, Money):
+                return {"__type__": "money", "__value__": value.cents}
+            raise TypeError("no")
+
+        def json_in(found):
+            if found["__type__"] == "money":
+                return Money(found["__value__"])
+            raise LookupError
+        """)
+    )
+    told = run(
+        tmp_path,
+        """
+        from others import Money
+        from umbel.errors import DecodeError, EncodeError
+        from umbel.wire import encoding
+
+        kind, codec, data = encoding.dumps("hello", "plain")
+        print(kind, codec, data, encoding.loads(data, kind, codec, encoding.accept_types(["plain"])))
+        kind, codec, data = encoding.dumps([Money(5)])
+        print(data, encoding.loads(data, kind, codec, frozenset({kind}))[0].cents)
+        for wrong in (lambda: encoding.dumps(object()), lambda: encoding.dumps(1, "other"),
+                      lambda: encoding.loads(b'{"__type__": "x", "__value__": 1}', kind, codec, frozenset({kind}))):
+            try:
+                wrong()
+            except (DecodeError, EncodeError) as problem:
+                print(type(problem).__name__)
+        """,
+    )
+    assert told.splitlines() == [
+        "text/plain utf-8 b'hello' hello",
+        """b'[{"__type__":"money","__value__":5}]' 5""",
+        "EncodeError",
+        "EncodeError",
+        "DecodeError",
+    ]
+
+
+def test_classes_that_nobody_asks_for_are_not_loaded(tmp_path: Path) -> None:
+    told = run(
+        tmp_path,
+        """
+        import sys
+        from umbel import Umbel, errors
+        print("neighbour" in sys.modules, "SoftTimeLimitExceeded" in dir(errors))
+        from umbel.errors import SoftTimeLimitExceeded
+        print("neighbour" in sys.modules, SoftTimeLimitExceeded is errors.SoftTimeLimitExceeded)
+        """,
+        worn=WORN.replace('"umbel.errors.BrokerDown": ["neighbour.Unreachable"],', ""),
+    )
+    assert told == "False True\nTrue True\n"
 
 
 def test_what_comes_too_late_is_refused() -> None:

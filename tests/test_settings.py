@@ -194,6 +194,19 @@ def test_a_second_source_replaces_the_first():
     assert (conf.task_serializer, conf.task_compression) == ("json", "gzip")
 
 
+def test_an_object_may_list_names_that_it_has_not():
+    class Odd:
+        task_serializer = "yaml"
+
+        def __dir__(self):
+            return ["task_serializer", "task_compression"]
+
+    for namespace, key in ((None, "task_serializer"), ("task", "serializer")):
+        conf = Settings()
+        conf.read(Odd(), namespace=namespace)
+        assert conf[key] == "yaml"
+
+
 def test_a_module_is_read_by_its_path(monkeypatch):
     module = ModuleType("proj_settings")
     module.task_serializer = "yaml"

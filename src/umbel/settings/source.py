@@ -15,6 +15,8 @@ NAMES = {setting.name: setting for setting in TABLE}
 OLD_NAMES = {old: setting for setting in TABLE for old in setting.old}
 SECTIONS = ("task_", "worker_", "broker_", "result_", "beat_", "event_", "control_")
 
+_ABSENT: Any = object()
+
 
 class Layer:
     """The settings of one source: values by name, the key each was written as, and what was odd while reading."""
@@ -96,8 +98,11 @@ def _items(source: Any) -> Iterator[tuple[str, Any]]:
         yield from source.items()
     else:
         for key in dir(source):
-            if not key.startswith("_"):
-                yield key, getattr(source, key)
+            if key.startswith("_"):
+                continue
+            value = getattr(source, key, _ABSENT)
+            if value is not _ABSENT:  # an object may list what it has not, as Django's settings do
+                yield key, value
 
 
 def _in_namespace(source: Any, namespace: str) -> Iterator[tuple[str, Any]]:

@@ -39,7 +39,8 @@ class Call:
     children: Sequence[Any] = ()
     delivery_info: Mapping[str, Any] = field(default_factory=dict)
     periodic_task_name: str | None = None
-    meta: Any = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    """What a task has put there for its backend; those who look for it want a mapping."""
     stamps: Mapping[str, Any] | None = None
     stamped_headers: Sequence[str] | None = None
 

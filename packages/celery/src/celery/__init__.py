@@ -17,7 +17,7 @@ del put_on
 
 __author__ = "the contributors of umbel"
 __contact__ = ""
-__homepage__ = "https://pypi.org/project/umbel/"
+__homepage__ = ""
 __docformat__ = "restructuredtext"
 
 TYPE_CHECKING = False  # type checkers take it for true; `typing` itself would cost more than all else here

@@ -395,7 +395,7 @@ class Celery(Umbel):
             return super().open_result_store()
         from umbel.stores.by_value import ByValue
 
-        return ByValue(backend, backend.as_uri(), serializer=self.conf.result_serializer)
+        return ByValue(backend, backend.as_uri() or place or type(backend).__name__, serializer=self.conf.result_serializer)
 
     # Parts
 

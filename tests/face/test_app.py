@@ -1,0 +1,213 @@
+"""The app of the face, in processes that have it: parts, defaults, and what is said of what is not there."""
+
+from __future__ import annotations
+
+import subprocess
+import textwrap
+from pathlib import Path
+
+import pytest
+
+
+def run(face: Path, folder: Path, code: str) -> str:
+    """What a program prints; warnings that it does not expect end it."""
+    (folder / "program.py").write_text(textwrap.dedent(code))
+    done = subprocess.run([face, "-W", "error", "program.py"], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_kombu_and_billiard_are_loaded_only_when_they_are_asked_for(face: Path, tmp_path: Path) -> None:
+    code = """
+        import sys
+        from celery import Celery, shared_task, signals
+        from celery.exceptions import Retry
+        from celery.schedules import crontab
+        app = Celery("proj", broker="memory://")
+        app.conf.beat_schedule = {"x": {"task": "y", "schedule": crontab()}}
+        @app.task
+        def add(x, y): return x + y
+        app.send_task, add.delay, app.finalize()
+        print(sorted({name.partition(".")[0] for name in sys.modules} & {"kombu", "billiard", "vine", "amqp"}))
+    """
+    assert run(face, tmp_path, code) == "[]"
+
+
+def test_exceptions_are_those_of_billiard_and_kombu(face: Path, tmp_path: Path) -> None:
+    code = """
+        import billiard.exceptions, billiard.einfo, kombu.exceptions
+        from celery import exceptions
+        from umbel import errors
+        from umbel.execution.einfo import ExceptionInfo
+        for name in ("SoftTimeLimitExceeded", "TimeLimitExceeded", "WorkerLostError", "Terminated"):
+            assert getattr(exceptions, name) is getattr(billiard.exceptions, name)
+            assert issubclass(getattr(errors, name), getattr(exceptions, name))
+        assert exceptions.OperationalError is kombu.exceptions.OperationalError
+        assert issubclass(ExceptionInfo, billiard.einfo.ExceptionInfo)
+        assert issubclass(exceptions.NotRegistered, KeyError) and issubclass(exceptions.Retry, exceptions.TaskPredicate)
+    """
+    run(face, tmp_path, code)
+
+
+def test_a_broker_that_is_away_is_told_soon_and_as_kombus_error(face: Path, tmp_path: Path) -> None:
+    code = """
+        import time
+        from kombu.exceptions import OperationalError
+        from celery import Celery
+        app = Celery("proj", broker="redis://127.0.0.1:1/0", backend="redis://127.0.0.1:1/1")
+        app.conf.broker_publish_timeout = 0.5
+        @app.task
+        def add(x, y): return x + y
+        for send in (lambda: add.delay(1, 2), lambda: app.send_task("other"), lambda: add.s(1).delay(2)):
+            try:
+                send()
+            except OperationalError as error:
+                assert "127.0.0.1" in str(error), error
+            else:
+                raise AssertionError("nothing was raised")
+    """
+    run(face, tmp_path, code)
+
+
+def test_defaults_are_celerys_and_only_those_of_the_one_table_differ_from_umbels(face: Path, tmp_path: Path) -> None:
+    code = """
+        from celery import Celery
+        from celery.app.defaults import DIFFERENT
+        from umbel import Umbel
+        ours, umbels = dict(Celery("a", set_as_current=False).conf), dict(Umbel("b", set_as_current=False).conf)
+        print({name: value for name, value in ours.items() if value != umbels[name]} == DIFFERENT, DIFFERENT)
+    """
+    assert run(face, tmp_path, code) == "True {'task_acks_late': False, 'worker_prefetch_multiplier': 4}"
+
+
+def test_settings_are_taken_in_any_order_and_spelling(face: Path, tmp_path: Path) -> None:
+    code = """
+        from celery import Celery
+        app = Celery("proj", task_track_started=True)
+        app.conf.timezone = "Europe/Berlin"
+        app.config_from_object({"CELERY_TIMEZONE": "UTC", "CELERY_TASK_RESULT_EXPIRES": 9})
+        app.conf["CELERY_DEFAULT_QUEUE"] = "old"
+        app.conf.update(task_default_priority=3)
+        app.add_defaults({"result_expires": 1, "my_own": 2})
+        conf = app.conf
+        print(conf.timezone, conf.result_expires, conf.task_default_queue, conf.CELERY_DEFAULT_QUEUE, conf.task_default_priority)
+        print(conf.my_own, conf.task_track_started, conf.find_value_for_key("expires", "result"), conf.first("nothing", "my_own"))
+        conf.broker_url = "redis://:secret@host/0"
+        print("secret" in conf.humanize(), conf.table()["broker_url"])
+    """
+    assert run(face, tmp_path, code).splitlines() == [
+        "Europe/Berlin 9 old old 3",
+        "2 True 9 2",
+        "False redis://:********@host/0",
+    ]
+
+
+def test_parts_of_an_app_are_the_same_at_each_access(face: Path, tmp_path: Path) -> None:
+    code = """
+        from celery import Celery
+        app = Celery("proj", broker="memory://", backend="cache+memory://")
+        parts = ("amqp", "backend", "control", "events", "loader", "log", "clock", "pool")
+        for name in (*parts, "AsyncResult", "Task", "Worker", "Beat"):
+            assert getattr(app, name) is getattr(app, name), name
+        assert app.Task.app and app.AsyncResult("x").app is app and app.control.inspect is app.control.inspect
+        with app.connection() as connection:
+            assert connection.transport.driver_type == "memory"
+    """
+    run(face, tmp_path, code)
+
+
+def test_of_two_tasks_with_one_name_the_first_wins_with_a_warning(face: Path, tmp_path: Path) -> None:
+    code = """
+        import warnings
+        from celery import Celery
+        from celery.exceptions import CeleryWarning, DuplicateTaskNameWarning
+        app = Celery("proj", broker="memory://")
+        @app.task(name="one")
+        def first(): return 1
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            @app.task(name="one")
+            def second(): return 2
+        assert issubclass(caught[0].category, DuplicateTaskNameWarning) and issubclass(DuplicateTaskNameWarning, CeleryWarning)
+        print(app.tasks["one"](), second())
+    """
+    assert run(face, tmp_path, code) == "1 1"
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        ("from celery.backends.mongodb import MongoBackend", "celery.backends.mongodb is not offered by umbel"),
+        ("from celery.utils.graph import DependencyGraph", "celery.utils.graph is not offered by umbel"),
+        ("from celery.utils.saferepr import reprstream", "instead: celery.utils.saferepr.saferepr"),
+        ("from celery import group; group()", "celery.group is not there yet: it comes with a later version of umbel"),
+        ("from celery import Celery; Celery('x').control.ping()", "app.control.broadcast('ping') is not there yet"),
+        ("from celery.events.state import State; State()", "celery.events.state.State is not there yet"),
+        ("from celery import Celery; Celery('x').setup_security()", "TLS to the store"),
+        ("from celery import nonsense", "cannot import name 'nonsense'"),
+    ],
+)
+def test_what_is_not_there_says_so_in_one_line(code: str, line: str, face: Path, tmp_path: Path) -> None:
+    done = subprocess.run([face, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert line in done.stderr.splitlines()[-1]
+
+
+def test_steps_and_requests_of_ones_own_are_told_to_be_unused(face: Path, tmp_path: Path) -> None:
+    code = """
+        import warnings
+        from celery import Celery
+        from celery.bootsteps import StartStopStep
+        from celery.worker.request import Request
+        app = Celery("proj", broker="memory://")
+        class Step(StartStopStep): pass
+        class Own(Request): pass
+        app.steps["worker"].add(Step)
+        @app.task(Request=Own)
+        def task(): pass
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            app.finalize()
+        print([str(each.message).partition(" is not")[0] for each in caught])
+    """
+    assert run(face, tmp_path, code) == "['the step __main__.Step of workers', 'proj.task.Request']"
+
+
+def test_fixtures_of_celery_run_a_worker_in_a_thread(face: Path, tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ("celery.contrib.pytest",)\n')
+    (tmp_path / "test_it.py").write_text(
+        textwrap.dedent("""
+            import pytest
+
+
+            @pytest.fixture(scope="session")
+            def celery_config():
+                return {"broker_url": "memory://", "result_backend": "cache+memory://"}
+
+
+            @pytest.fixture(scope="session")
+            def celery_includes():
+                return ["celery.contrib.testing.tasks"]
+
+
+            def test_one(celery_app, celery_worker):
+                @celery_app.task
+                def mul(x, y):
+                    return x * y
+
+                assert mul.delay(4, 4).get(timeout=30) == 16
+
+
+            def test_session(celery_session_app, celery_session_worker):
+                assert celery_session_app.send_task("celery.ping").get(timeout=30) == "pong"
+
+
+            @pytest.mark.celery(result_expires=7)
+            def test_marked(celery_app):
+                assert celery_app.conf.result_expires == 7
+        """)
+    )
+    command = [face, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed" in done.stdout
