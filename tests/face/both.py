@@ -22,7 +22,7 @@ from umbel.testing.waiting import patience, until
 HERE = Path(__file__).parent
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 ADDRESS = re.compile(r"0x[0-9a-f]+")
-HIDDEN = {"origin": "node", "eta": "time", "expires": "time", "reply_to": "node", "delivery_tag": "id", "expiration": "time"}
+HIDDEN = {"origin": "node", "eta": "time", "expires": "time", "delivery_tag": "id", "expiration": "time"}
 QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
@@ -87,11 +87,16 @@ def plain(envelope: dict[str, Any]) -> Any:
     with contextlib.suppress(ValueError):
         body = json.loads(body)
     envelope["body"] = body if not isinstance(body, bytes) else body.hex()
+    envelope["properties"].pop("reply_to", None)  # which only those who wait with rpc:// look at
     for part in (envelope["headers"], envelope["properties"]):
         part.update({key: name for key, name in HIDDEN.items() if part.get(key)})
     headers = envelope["headers"]
     headers.pop("periodic_task_name", None)  # which umbel's beats tell always, and Celery's never
     headers["argsrepr"] = ADDRESS.sub("0x", headers["argsrepr"]).strip("[](),")  # a tuple here, whatever it was
+    if (
+        "ignore_result" in headers
+    ):  # by name a task that is known here goes with what it says, in Celery with nothing: the same to workers
+        headers["ignore_result"] = headers["ignore_result"] or None
     ids: dict[str, str] = {}
     return json.loads(UUID.sub(lambda found: ids.setdefault(found[0], f"id {len(ids)}"), json.dumps(envelope, sort_keys=True)))
 

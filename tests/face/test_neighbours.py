@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
+
+from tests.servers.redis import RedisServer
 
 from umbel.testing.waiting import patience
 
@@ -43,3 +46,43 @@ def test_django_keeps_results_in_its_tables_and_sends_what_is_in_them(face: Path
     assert failed[:2] == ["proj.fail", "FAILURE"]
     assert json.loads(failed[2])["exc_type"] == "ValueError"
     assert found["periodic"][0] == "proj.add"
+
+
+def test_sentry_sends_each_failure_once_and_a_transaction_for_each_run(
+    face: Path, tmp_path: Path, redis_server: RedisServer
+) -> None:
+    place = f"redis://127.0.0.1:{redis_server.port}"
+    env = {**os.environ, "BROKER": f"{place}/58", "BACKEND": f"{place}/59", "PYTHONPATH": str(HERE), "C_FORCE_ROOT": "1"}
+    notes = tmp_path / "notes"
+    notes.touch()
+    program = (
+        "import sys; sys.argv[1:] = [sys.argv[1]]; from watched import app; app.Worker(concurrency=1, loglevel='INFO').start()"
+    )
+    with (tmp_path / "log").open("wb") as log:
+        worker = subprocess.Popen([face, "-c", program, notes], cwd=tmp_path, env=env, stdout=log, stderr=log)
+    try:
+        done = subprocess.run(
+            [face, HERE / "watched.py", notes],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=patience(2),
+            check=False,
+        )
+        assert done.stdout == "3 ValueError('as asked')\n", done.stderr + (tmp_path / "log").read_text()
+    finally:
+        worker.terminate()
+        assert worker.wait(patience()) == 0, (tmp_path / "log").read_text()
+    found = [json.loads(line) for line in notes.read_text().splitlines()]
+    told = sorted((kind, name, errors) for kind, name, errors, _, _, _ in found)
+    assert told == [
+        ("event", "watched.fail", ["ValueError"]),
+        ("transaction", "program", []),
+        ("transaction", "watched.add", []),
+        ("transaction", "watched.fail", []),
+    ]
+    assert len({trace for _, _, _, trace, _, _ in found}) == 1  # what the program began goes on in the worker's child
+    spans = next(spans for kind, name, _, _, spans, _ in found if name == "program")
+    assert spans.count("queue.submit.celery") == 2
+    assert spans.count("queue.publish") == 2

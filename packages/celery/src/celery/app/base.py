@@ -14,9 +14,10 @@ from weakref import WeakSet
 from celery._names import lacks
 from celery.app.registry import TaskRegistry
 from celery.app.utils import Settings
-from celery.exceptions import AlwaysEagerIgnored, CeleryWarning
-from umbel.client import current, making
+from celery.exceptions import CeleryWarning
+from umbel.client import current
 from umbel.client.app import Umbel
+from umbel.client.plain import plain
 from umbel.errors import BrokerDown
 
 BUILTIN_FIXUPS = {"celery.fixups.django:fixup"}
@@ -47,8 +48,6 @@ class Celery(Umbel):
     settings_cls = Settings
     builtin_fixups: Any = BUILTIN_FIXUPS
 
-    plain_send_task: Any = None
-    """`send_task` as it is here; where a class has another, or one was put in its place, tasks are sent by that."""
     main: str | None = None
     steps: Any = None
     user_options: Any = None
@@ -221,8 +220,10 @@ class Celery(Umbel):
         super().finalize(auto)
 
     def _complete(self) -> None:
+        from celery.app._patched import publish_through_producers
         from celery.app.builtins import add_all
 
+        publish_through_producers()
         add_all(self)
         super()._complete()
         self._tell_of_what_is_later()
@@ -244,6 +245,7 @@ class Celery(Umbel):
 
     # Sending
 
+    @plain
     def send_task(
         self,
         name: str,
@@ -288,23 +290,15 @@ class Celery(Umbel):
             "group_index": group_index,
             "retries": retries or None,
             "chord": chord,
-            "reply_to": reply_to or self.oid,
+            "reply_to": reply_to,
             "root_id": root_id,
             "parent_id": parent_id,
             "shadow": shadow,
             "chain": chain,
             "replaced_task_nesting": replaced_task_nesting or None,
         }
-        if self.conf.task_always_eager and name in self.tasks:
-            warnings.warn(
-                f"send_task({name!r}) is sent to a worker, although task_always_eager is set", AlwaysEagerIgnored, stacklevel=2
-            )
-        known = self.tasks.get(name)
-        if known is not None:
-            options = {**known._get_exec_options(), **options}
-        options |= {"countdown": countdown, "eta": eta, "task_id": task_id}
         try:
-            result = making.stranger(name, self).send(args, kwargs, options)
+            result = super().send_task(name, args, kwargs, countdown, eta, task_id, task_type, **options)
         except BrokerDown as problem:
             from celery.exceptions import OperationalError
 
@@ -638,7 +632,6 @@ class Celery(Umbel):
         return f"<{type(self).__name__} {self.main or '__main__'} at {hex(id(self))}>"
 
 
-Celery.plain_send_task = Celery.send_task
 App = Celery
 """Celery's other name for it."""
 

@@ -8,6 +8,7 @@ from typing import Any, Generic
 from celery._names import lacks, later
 from celery.canvas import Signature
 from celery.exceptions import MaxRetriesExceededError
+from umbel.client.plain import plain
 from umbel.client.task import P, R, configured
 from umbel.client.task import Task as TaskOf
 from umbel.errors import BrokerDown
@@ -185,10 +186,7 @@ class Task(TaskOf[P, R], Generic[P, R]):
 
     # Sending
 
-    def delay(self, *args: P.args, **kwargs: P.kwargs) -> Any:
-        """Send it with these arguments."""
-        return self.apply_async(args, kwargs)
-
+    @plain
     def apply_async(
         self,
         args: Sequence[Any] | None = None,
@@ -201,60 +199,12 @@ class Task(TaskOf[P, R], Generic[P, R]):
         **options: Any,
     ) -> Any:
         """Send it, with options."""
-        app = self.app
-        kind = type(app)
-        if kind.send_task is not kind.plain_send_task and not app.conf.task_always_eager:
-            return self._send_by_app(app, args, kwargs, task_id, producer, link, link_error, shadow, options)
         try:
             return super().apply_async(args, kwargs, task_id, producer, link, link_error, shadow, **options)
         except BrokerDown as problem:
             raise _operational_error()(str(problem)) from problem
 
-    def retry(
-        self,
-        args: Sequence[Any] | None = None,
-        kwargs: Mapping[str, Any] | None = None,
-        exc: BaseException | None = None,
-        throw: bool = True,
-        eta: Any = None,
-        countdown: float | None = None,
-        max_retries: int | None = None,
-        **options: Any,
-    ) -> Any:
-        """End this run; the task runs again later."""
-        return super().retry(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
-
-    def _send_by_app(
-        self,
-        app: Any,
-        args: Any,
-        kwargs: Any,
-        task_id: str | None,
-        producer: Any,
-        link: Any,
-        link_error: Any,
-        shadow: str | None,
-        options: dict[str, Any],
-    ) -> Any:
-        """Send it by the app's own `send_task`."""
-        if self.typing:
-            (self._plan or self._make_plan()).arguments.check(args or (), kwargs or {})
-        shadow = shadow or self.shadow_name(args, kwargs, options)
-        options = {**self._get_exec_options(), "ignore_result": self.ignore_result, **options}
-        return app.send_task(
-            self.name,
-            args,
-            kwargs,
-            task_id=task_id,
-            producer=producer,
-            link=link,
-            link_error=link_error,
-            result_cls=self.AsyncResult,
-            shadow=shadow,
-            task_type=self,
-            **options,
-        )
-
+    @plain
     def apply(
         self,
         args: Sequence[Any] | None = None,
@@ -283,43 +233,23 @@ class Task(TaskOf[P, R], Generic[P, R]):
         """End that."""
         return self.request_stack.pop()
 
-    def options_of_calls(self) -> dict[str, Any]:
-        """The options of each call that the task itself has, and who sends it."""
-        return {**super().options_of_calls(), "reply_to": self.app.oid}
-
     # Signatures
 
+    @plain
     def signature(self, args: Any = None, *starargs: Any, **starkwargs: Any) -> Any:
         """A call that is not made yet."""
         starkwargs.setdefault("app", self.app)
         return Signature(self, args, *starargs, **starkwargs)
 
-    subtask = signature
+    def subtask(self, args: Any = None, *starargs: Any, **starkwargs: Any) -> Any:
+        """The same, by its old name."""
+        return self.signature(args, *starargs, **starkwargs)
 
-    def s(self, *args: Any, **kwargs: Any) -> Any:
-        """A call that is not made yet; it may be given further arguments in front."""
-        return self.signature(args, kwargs)
-
-    def si(self, *args: Any, **kwargs: Any) -> Any:
-        """The same, taking no further arguments."""
-        return self.signature(args, kwargs, immutable=True)
-
-    def signature_from_request(
+    def subtask_from_request(
         self, request: Any = None, args: Any = None, kwargs: Any = None, queue: Any = None, **extra_options: Any
     ) -> Any:
-        """The call that is served, to be made once more."""
-        request = self.request if request is None else request
-        options = {key: value for key, value in request.as_execution_options().items() if value is not None}
-        info = request.delivery_info or {}
-        options.update({"queue": queue} if queue else {key: info[key] for key in ("exchange", "routing_key") if info.get(key)})
-        return self.signature(
-            request.args if args is None else args,
-            request.kwargs if kwargs is None else kwargs,
-            task=self.name,
-            **{**options, **extra_options},
-        )
-
-    subtask_from_request = signature_from_request
+        """`signature_from_request`, by its old name."""
+        return self.signature_from_request(request, args, kwargs, queue, **extra_options)
 
     def chunks(self, it: Iterable[Any], n: int) -> Any:
         """Calls of this task, so many in one message."""

@@ -115,7 +115,7 @@ def module_file(module: ModuleType) -> str:
 
 def gen_task_name(app: Any, name: str, module_name: str | None) -> str:
     """The name of a task that is not given one."""
-    from umbel.client.making import name_of
+    from umbel.client.define import name_of
 
     return name_of(name, module_name, app.main)
 
