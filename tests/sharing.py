@@ -11,6 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 LONG = (
     "tests/chaos/",
+    "tests/examples/",
     "tests/interop/",
     "tests/face/",
     "tests/stores/test_redis_sentinel",

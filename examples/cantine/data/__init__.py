@@ -1,0 +1,1 @@
+"""Canteens, the people who run them, what they buy."""

@@ -1,0 +1,182 @@
+"""The example sites as their documents start them: in a folder of their own, in an environment with one Celery or the other."""
+
+from __future__ import annotations
+
+import contextlib
+import http.cookiejar
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.servers.missing import lacks
+
+from umbel.testing.waiting import patience, until
+
+ROOT = Path(__file__).parents[2]
+KINDS = ("celery", "umbel")
+
+
+def environment(kind: str) -> Path:
+    """The folder of programs of the environment whose `celery` is real Celery, or umbel's."""
+    programs = ROOT / ".bench" / f"sites-{kind}" / "bin"
+    if not (programs / "celery").exists():
+        lacks(f"there is no {programs}/celery: run scripts/setup sites-{kind} .bench/sites-{kind}")
+    return programs
+
+
+def stranger(programs: Path) -> str | None:
+    """Another user who can run these programs, if we may become one."""
+    if os.getuid() != 0:
+        return None
+    try:
+        subprocess.run([programs / "python", "-c", ""], user="nobody", check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):  # no such user, or our folder is not for others to enter
+        return None
+    return "nobody"
+
+
+class Running:
+    """A program that was started; its log has all that it wrote."""
+
+    def __init__(self, process: subprocess.Popen[bytes], logfile: Path):
+        self.process = process
+        self._logfile = logfile
+
+    @property
+    def log(self) -> str:
+        """What it has said so far."""
+        return self._logfile.read_text(errors="replace")
+
+    def says(self, *words: str, ends: bool = False) -> None:
+        """Wait until it has said all of these; it may only end if that is expected."""
+
+        def said() -> bool:
+            assert ends or self.process.poll() is None, self.log
+            return all(word in self.log for word in words)
+
+        until(said, saying=lambda: self.log)
+
+    def stop(self) -> int:
+        """Ask it to end; gives its status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(patience())
+
+
+class Site:
+    """A copy of a site in a new folder, used by one user with one environment; what its programs say goes into `logs`."""
+
+    def __init__(self, source: Path, programs: Path, logs: Path, *, user: str | None = None, **env: str):
+        # Not below pytest's directories: those only their owner may enter.
+        self.top = Path(tempfile.mkdtemp(prefix=f"umbel-{source.name}-"))
+        self.folder = self.top / source.name
+        self._user = user
+        self._env = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(self.top), "PYTHONDONTWRITEBYTECODE": "1", **env}
+        self._logs = logs
+        self._running: list[Running] = []
+        untidy = shutil.ignore_patterns(".env", "*.sqlite3*", "__pycache__", "celerybeat-schedule*", "media")
+        shutil.copytree(source, self.folder, ignore=untidy)
+        if user:
+            for path in (self.top, *self.top.rglob("*")):
+                shutil.chown(path, user)
+
+    def run(self, command: str, *, code: str = "", below: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+        """What a command says, as it stands in the document; `code` is what is typed into it."""
+        return subprocess.run(
+            shlex.split(command), cwd=self.folder / below, env={**self._env, **env}, user=self._user, input=code,
+            capture_output=True, text=True, timeout=patience(), check=False,
+        )  # fmt: skip
+
+    def must(self, command: str, *, code: str = "", below: str = "", **env: str) -> str:
+        """The same, of a command that has to end well."""
+        done = self.run(command, code=code, below=below, **env)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
+    def answer(self, command: str, answer: str, *, below: str = "", **env: str) -> str:
+        """What a command says to somebody who sits at a terminal, and answers what it asks."""
+        ours, theirs = os.openpty()
+        os.write(ours, answer.encode())
+        try:
+            done = subprocess.run(
+                shlex.split(command), cwd=self.folder / below, env={**self._env, **env}, user=self._user, stdin=theirs,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=patience(), check=False,
+            )  # fmt: skip
+        finally:
+            os.close(ours)
+            os.close(theirs)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def start(self, command: str, *, below: str = "", **env: str) -> Running:
+        """Start a command that goes on; all of them end with the site."""
+        logfile = self._logs / f"{self.top.name}-{len(self._running)}.log"
+        with logfile.open("wb") as log:
+            process = subprocess.Popen(
+                shlex.split(command), cwd=self.folder / below, env={**self._env, "PYTHONUNBUFFERED": "1", **env},
+                user=self._user, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        self._running.append(Running(process, logfile))
+        return self._running[-1]
+
+    def close(self) -> None:
+        """End all that runs, and remove the folder."""
+        for running in self._running:
+            if running.process.poll() is None:
+                running.process.terminate()
+        for running in self._running:
+            try:
+                running.process.wait(patience())
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(running.process.pid, signal.SIGKILL)
+                running.process.wait(patience())
+        shutil.rmtree(self.top, ignore_errors=True)
+
+
+class Browser:
+    """A visitor with cookies, who sends forms as a page would."""
+
+    def __init__(self, address: str):
+        self.address = address
+        self._jar = http.cookiejar.CookieJar()
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._jar))
+
+    def get(self, path: str) -> str:
+        """A page."""
+        return self._ask(urllib.request.Request(self.address + path))
+
+    def get_json(self, path: str) -> Any:
+        """What an API answers to a GET."""
+        return json.loads(self.get(path))
+
+    def post(self, path: str, fields: dict[str, str]) -> str:
+        """The page that comes after a form was sent from the same address."""
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.get(path))
+        assert token
+        data = urllib.parse.urlencode({**fields, "csrfmiddlewaretoken": token[1]}).encode()
+        return self._ask(urllib.request.Request(self.address + path, data))
+
+    def call(self, path: str, body: bytes, kind: str = "application/json") -> Any:
+        """What an API answers to a POST."""
+        token = next((str(cookie.value) for cookie in self._jar if cookie.name == "csrftoken"), "")
+        headers = {"Content-Type": kind, "X-CSRFToken": token}
+        return json.loads(self._ask(urllib.request.Request(self.address + path, body, headers)))
+
+    def _ask(self, request: urllib.request.Request) -> str:
+        try:
+            with self._opener.open(request, timeout=patience()) as answer:
+                content: bytes = answer.read()
+        except urllib.error.HTTPError as error:
+            pytest.fail(f"{request.get_method()} {request.full_url}: {error.code} {error.read()[:500]!r}")
+        return content.decode()
