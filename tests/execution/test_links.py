@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+
 import pytest
 
 from umbel import Task
 from umbel.execution.links import is_errback_of_the_new_kind
+from umbel.execution.rounds import makers, stand_round
 from umbel.wire.message import Embed
 
 
@@ -128,3 +132,59 @@ class TestFollowing:
         house.app.conf.task_always_eager = True
         one.apply_async(headers=nested, task_id="id-1")
         assert seen == [({"b": 2, "a": 1, "id": "evil"}, 2, "id-1")] * 3
+
+
+class TestFacts:
+    def test_documents_tell_all_that_the_request_says_if_they_are_to(self, house, document):
+        @house.task(name="one")
+        def one(x):
+            return x
+
+        house.options["result_facts"] = True
+        extra = {"periodic_task_name": "nightly"}
+        to = {"properties": {"foo": "bar"}}
+        outcome = house.run(one, 1, argsrepr="(***)", kwargsrepr="{}", root_id="root", extra=extra, to=to)
+        told = json.loads(outcome.results[0].document)
+        assert (told["name"], told["worker"], told["args"], told["argsrepr"]) == ("one", "w1@host", [1], "(***)")
+        assert (told["root_id"], told["periodic_task_name"], told["properties"]) == ("root", "nightly", {"foo": "bar"})
+        assert document(outcome.results[0]).result == 1
+
+
+class TestRounds:
+    @pytest.fixture
+    def around(self):
+        """What stands round each run, and notes it."""
+        seen = []
+
+        def maker(task):
+            def stand(request, go):
+                seen.append((task.name, request.id))
+                return go()
+
+            return stand
+
+        makers.extend((stand_round(maker), maker))
+        makers.remove(maker)
+        yield seen
+        makers.clear()
+
+    def test_they_stand_round_async_tasks_too_and_in_each_other(self, house, around):
+        @house.task(name="one")
+        async def one(x):
+            return x
+
+        executor = house.executor
+        for _ in range(2):
+            assert asyncio.run(executor.run_async(house.job(one, 5))).text == "5"
+        assert executor.run(house.job(one, 5)).text == "5"
+        assert around == [("one", "id-1")] * 6
+
+    def test_a_failure_is_an_ending_like_others_and_its_traceback_says_nothing_of_them(self, house, around):
+        @house.task(name="fail")
+        def fail():
+            raise ValueError("x")
+
+        outcome = house.run(fail)
+        assert (outcome.kind, outcome.text) == ("failure", "ValueError('x')")
+        assert "stand" not in outcome.traceback
+        assert around == [("fail", "id-1")] * 2

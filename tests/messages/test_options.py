@@ -21,7 +21,7 @@ BAD: dict[str, tuple[Any, ...]] = {
     "expires": ("soon", math.inf, True, [1], datetime.date(2030, 1, 1)),
     "time_limit": ("5", -1, math.nan, True, 2**31),
     "soft_time_limit": ("5", -1, math.nan, True),
-    "priority": ("high", [1], math.nan, math.inf),
+    "priority": ("high", [1], math.nan, math.inf, True),
     "retries": ("1", 1.5, -1, True),
     "queue": (5, "", b"q", ["q"], "a\0b", "\ud800", "umbel.queues"),
     "exchange": (5, b"x"),

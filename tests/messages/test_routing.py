@@ -125,3 +125,11 @@ def test_unknown_queues_are_made_unless_that_is_off():
     assert route_of(None, options={"queue": SimpleNamespace(name="new")}, queues=["a"]) == "new"
     with pytest.raises(QueueNotFound, match="queue 'new' is not in task_queues"):
         route_of(None, options={"queue": "new"}, queues=["a"], create=False)
+
+
+@pytest.mark.parametrize("name", ["", "umbel.queues", "a\0b", "\ud800"])
+def test_what_no_queue_can_be_called_is_told_of_settings_too(name):
+    with pytest.raises(ImproperlyConfigured, match=r"task_queues (must be|= )"):
+        Router(None, ["fine", name], default="celery", create_missing=True)
+    with pytest.raises(ImproperlyConfigured, match=r"task_default_queue (must be|= )"):
+        Router(None, None, default=name, create_missing=True)

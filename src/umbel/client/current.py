@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from umbel.client.outbox import Outbox
+    from umbel.client.storage import Reading
     from umbel.messages.write import Writer
     from umbel.settings import Settings
     from umbel.stores.backend import ResultBackend
@@ -57,8 +58,8 @@ class App(Protocol):
         """Makes messages of what follows from runs."""
         ...
 
-    def reading(self) -> tuple[ResultBackend | None, frozenset[str], str]:
-        """The result store, the content types to accept from it, and the serializer of its documents."""
+    def reading(self) -> Reading:
+        """Where results are, and what is needed to read them."""
         ...
 
     @property

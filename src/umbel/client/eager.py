@@ -116,9 +116,10 @@ def _again(request: Request, retry: Retry) -> Request:
 
 
 def _store(task: Task, request: Request, ending: Ending, text: str | None) -> None:
-    backend, _, serializer = task.app.reading()
-    if backend is not None and not task.ignore_result:
-        backend.store([result.encode(request.id or "", ending.kind.state, ending.value, traceback=text, serializer=serializer)])
+    reading = task.app.reading()
+    if reading.store is not None and not task.ignore_result:
+        state, serializer = ending.kind.state, reading.serializer
+        reading.store.store([result.encode(request.id or "", state, ending.value, traceback=text, serializer=serializer)])
 
 
 def as_received(task: Task, args: Any, kwargs: Any, serializer: str | None) -> tuple[tuple[Any, ...], dict[str, Any]]:

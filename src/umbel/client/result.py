@@ -139,7 +139,7 @@ class AsyncResult(Generic[T]):
             left = LONGEST_WAIT if end is None else max(0.0, end - clock.monotonic())
             pause = min(left, LONGEST_WAIT, interval or (1.0 if self.parent is not None else LONGEST_WAIT))
             if self._document is None:
-                backend, _, _ = (self._app or current.app()).reading()
+                backend = (self._app or current.app()).reading().store
                 if backend is None:
                     raise _nowhere(self.id)
                 found = backend.wait([self.id], pause).get(self.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from umbel import guise
 
@@ -14,9 +14,18 @@ if TYPE_CHECKING:
     from umbel.stores.broker import Broker
     from umbel.stores.schedule import ScheduleStore
 
-    Reading = tuple[ResultBackend | None, frozenset[str], str]
-
 log = guise.logger("umbel")
+
+
+class Reading(NamedTuple):
+    """Where results are, and what is needed to read them."""
+
+    store: ResultBackend | None
+    accept: frozenset[str]
+    """The content types to accept from it."""
+    serializer: str
+    """Of its documents."""
+
 
 FILE = "umbel.db"
 """Holds messages and results, in the current directory, if nothing is configured."""
@@ -40,11 +49,11 @@ def result_url(conf: Settings) -> str | None:
 
 
 def reading(conf: Settings, backend: ResultBackend | None) -> Reading:
-    """The store of results, with what is needed to read from it: the content types to accept, and the serializer."""
+    """How results are read by these settings."""
     from umbel.wire.encoding import accept_types
 
     serializer: str = conf.result_serializer
-    return backend, accept_types((*(conf.result_accept_content or conf.accept_content), serializer)), serializer
+    return Reading(backend, accept_types((*(conf.result_accept_content or conf.accept_content), serializer)), serializer)
 
 
 def open_broker(conf: Settings) -> Broker:

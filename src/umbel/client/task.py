@@ -386,10 +386,10 @@ class Task(Hooks, Generic[P, R]):
 
         request = self.request
         id_ = task_id or request.id
-        backend, _, serializer = self.app.reading()
-        if id_ and backend is not None and not request.is_eager:
-            found = encode(id_, state or "", meta, serializer=serializer, group_id=request.group, **extra)
-            backend.store([found])
+        reading = self.app.reading()
+        if id_ and reading.store is not None and not request.is_eager:
+            found = encode(id_, state or "", meta, serializer=reading.serializer, group_id=request.group, **extra)
+            reading.store.store([found])
 
     def add_trail(self, result: ResultOf[Any]) -> ResultOf[Any]:
         """Count `result` among the children of the call that runs."""

@@ -71,14 +71,16 @@ def _signature(each: Any) -> Any:
 
 def queue_name(thing: Any) -> str:
     """The name of a queue, given as its name or as an object that has one; ValueError if no queue can be called so."""
-    name = name_of(thing)
+    name = thing if isinstance(thing, str) else thing.name
+    if not isinstance(name, str):
+        raise TypeError(thing)
     if not name:
         raise Unfit("must be the name of a queue, and it is empty")
     if "\0" in name or not _is_writable(name):
         raise Unfit(f"= {name!r} holds a character that no queue's name may have")
     if name.startswith(RESERVED):
         raise Unfit(f"= {name!r} is umbel's own: no queue's name begins with {RESERVED!r}")
-    return name
+    return _text(name)
 
 
 def name_of(thing: Any) -> str:
@@ -153,6 +155,8 @@ def _count(value: Any) -> int:
 
 def _priority(value: Any) -> int:
     """0 to 9; what is beyond (RabbitMQ takes up to 255) counts as the nearest."""
+    if isinstance(value, bool):
+        raise TypeError(value)
     return max(0, min(HIGHEST, int(value)))
 
 

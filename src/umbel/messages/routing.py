@@ -8,7 +8,7 @@ from fnmatch import translate
 from typing import Any, NamedTuple
 
 from umbel.errors import ImproperlyConfigured, QueueNotFound
-from umbel.messages.options import name_of
+from umbel.messages.options import name_of, queue_name
 from umbel.settings import find
 
 Route = Mapping[str, Any]
@@ -41,6 +41,11 @@ class Router:
     def __init__(self, routes: Any, queues: Any, *, default: str, create_missing: bool):
         self.default = default
         self.queues = _queues(queues) if queues else {default: Queue(default)}
+        for setting, name in (("task_default_queue", default), *(("task_queues", name) for name in self.queues)):
+            try:
+                queue_name(name)
+            except (TypeError, ValueError) as problem:
+                raise ImproperlyConfigured(f"{setting} {problem}") from None
         self._create = create_missing
         self._rules: list[Rule] = []
         self.is_fixed = True
