@@ -10,7 +10,11 @@ import pytest
 from umbel import Task
 from umbel.execution.links import is_errback_of_the_new_kind
 from umbel.execution.rounds import makers, stand_round
+from umbel.wire import protocol
+from umbel.wire.encoding import accept_types
 from umbel.wire.message import Embed
+
+ACCEPT = accept_types(["json"])
 
 
 class Either:
@@ -81,6 +85,16 @@ class TestErrbacks:
         assert outcome.envelopes == []
         assert [who for who, _, _ in seen] == ["id-1", "bound"]
         assert all(isinstance(error, ValueError) and trace == outcome.traceback for _, error, trace in seen)
+
+    def test_one_that_cannot_be_sent_is_told_and_the_failure_stays_what_it_is(self, house, fail, caplog):
+        seen = []
+        house.task(lambda request, error, trace: seen.append(error), name="inline")
+        sigs = [{"task": "inline"}, {"task": "bad", "options": {"queue": ""}}, {"task": "good"}]
+        outcome = house.run(fail, embed=Embed(errbacks=sigs))
+        assert (outcome.kind, outcome.text, len(outcome.results)) == ("failure", "ValueError('x')", 1)
+        assert [protocol.headers(envelope, ACCEPT).task for envelope in outcome.envelopes] == ["good"]
+        assert "Errback bad of fail[id-1] cannot be sent" in caplog.text
+        assert len(seen) == 1
 
 
 class TestFollowing:

@@ -165,9 +165,6 @@ class Executor:
                 opened(request), lambda: self.perform(task, request, is_async=False, soft=soft, hard=hard, within=True)
             )
             return ending
-        began = clock.monotonic()
-        request.outer = current.get()  # as in `push`
-        token = current.set(request)
         try:
             is_plain = (
                 soft is None
@@ -177,6 +174,9 @@ class Executor:
             )
         except AttributeError:  # a hook that is no method of its class, but was put into the task itself
             is_plain = False
+        began = clock.monotonic()
+        request.outer = current.get()  # as in `push`
+        token = current.set(request)
         try:
             try:
                 if is_plain:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from umbel import states
+from umbel import guise, states
 from umbel.execution import links
 from umbel.execution.documents import Documents, is_ignored
 from umbel.execution.ending import Ending, failure
@@ -16,6 +16,8 @@ from umbel.messages.complete import Parent
 from umbel.messages.write import Step
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
+
+log = guise.logger("umbel.trace")
 
 SUCCESS, RETRY, IGNORED, REJECTED = Kind.SUCCESS, Kind.RETRY, Kind.IGNORED, Kind.REJECTED  # as looking up takes its time
 _NO_FAILURES = frozenset({SUCCESS, RETRY, IGNORED, REJECTED})
@@ -37,7 +39,9 @@ class Follow:
         self._relay = relay
 
     def complete(self, task: Runnable, request: Request, ending: Ending) -> Ending:
-        """The ending with all that follows; a failure if a value or a message of a success cannot be serialised."""
+        """The ending with all that follows; a failure if that of a success cannot be made into bytes."""
+        if ending.kind is not SUCCESS:
+            return self._completed(task, request, ending)
         try:
             return self._completed(task, request, ending)
         except Exception as error:
@@ -50,7 +54,8 @@ class Follow:
         elif request.errbacks and ending.kind not in _NO_FAILURES:
             ending.steps = links.after_failure(request, ending.value, ending.einfo, self._tasks)
         if not request.is_eager:
-            ending.envelopes = request.follow_ups + self._sent(request, ending.steps) if ending.steps else request.follow_ups
+            sent = self._sent(request, ending.steps, needed=ending.kind is SUCCESS) if ending.steps else []
+            ending.envelopes = request.follow_ups + sent
             ending.results = self._results(task, request, ending)
         return ending
 
@@ -66,11 +71,16 @@ class Follow:
         lost = self._documents.of_steps_never_reached(request, kind.state, value, einfo) if kind is not SUCCESS else []
         return [self._documents.of_run(task, request, kind.state, value, einfo), *lost]
 
-    def _sent(self, request: Request, steps: Sequence[Step]) -> list[Envelope]:
+    def _sent(self, request: Request, steps: Sequence[Step], *, needed: bool) -> list[Envelope]:
+        """The messages of these; one that cannot be made is told, and is a failure where it is `needed`."""
         sent = []
         for step in steps:
-            task = self._tasks.get(step.task)
-            sent += self._relay.follow(step, task=task, parent=request)
+            try:
+                sent += self._relay.follow(step, task=self._tasks.get(step.task), parent=request)
+            except Exception:
+                if needed:
+                    raise
+                log.exception("Errback %s of %s[%s] cannot be sent", step.task, request.task, request.id)
         known = {child[0][0] for child in request.children}  # an `apply_async` of the task's own has noted them
         request.children.extend([[one.id, None], None] for one in sent if one.id not in known)
         return sent

@@ -90,7 +90,7 @@ class Writer:
     ) -> Call:
         """A call of the task `name` with `options` as `Task.apply_async` takes them; ValueError if they make no sense."""
         found = complete(name, args, kwargs, options, self.rules, task=task, parent=parent)
-        return _written(name, id_, args, kwargs, found)
+        return _written(name, found.get("task_id") or id_, args, kwargs, found)
 
     def follow(self, step: Step, *, task: Any, parent: Parent) -> list[Envelope]:
         """The message of a call that leaves with the outcome of the run of `parent`: told as sent in the process that runs it."""
