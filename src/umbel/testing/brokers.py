@@ -19,7 +19,7 @@ from umbel.testing.given import LEASE, Another, drain, envelope, envelopes, ids,
 from umbel.testing.holding import Holding
 from umbel.testing.revoking import Revoking
 from umbel.testing.sending_once import SendingOnce
-from umbel.testing.waiting import pace, patience, until
+from umbel.testing.waiting import factor, pace, patience, until
 from umbel.wire.result import Result
 
 
@@ -154,12 +154,13 @@ class BrokerContract(Carrying, Holding, Revoking, SendingOnce):
         ]
 
     def test_a_living_owner_keeps_what_it_holds(self, broker: Broker, another: Another) -> None:
-        living = another(lease=LEASE)
+        lease = LEASE * factor()
+        living = another(lease=lease)
         living.send(envelopes("a"))
         held = living.reserve(["q"], 1, 1)
-        end = clock.monotonic() + 3 * LEASE
+        end = clock.monotonic() + 3 * lease
         while clock.monotonic() < end:
-            assert living.renew(LEASE)
+            assert living.renew(lease)
             assert broker.recover() == Recovered()
         assert living.conclude([Conclusion(held[0])]) == []
 
@@ -261,9 +262,10 @@ class BrokerContract(Carrying, Holding, Revoking, SendingOnce):
         found: list[Delivery] = []
 
         def rescue(rescuer: Broker) -> None:
-            end = clock.monotonic() + 4 * LEASE
-            while clock.monotonic() < end:
+            end = clock.monotonic() + patience()
+            while len(found) < 50 and clock.monotonic() < end:
                 found.extend(rescuer.recover().stranded)
+            found.extend(rescuer.recover().stranded)
 
         threads = [threading.Thread(target=rescue, args=(each,)) for each in rescuers]
         for thread in threads:

@@ -8,7 +8,7 @@ import time
 from umbel import clock
 from umbel.stores.broker import Broker, Conclusion, Delivery, Depth
 from umbel.testing.given import Another, Given, drain, envelope, envelopes, ids
-from umbel.testing.waiting import pace, patience, until
+from umbel.testing.waiting import factor, pace, patience, until
 from umbel.wire.envelope import Envelope
 
 
@@ -168,11 +168,9 @@ class Carrying(Given):
         assert ids(broker.reserve(["q"], 1, 0)) == ["a"]
 
     def test_due_messages_come_in_the_order_of_their_times(self, broker: Broker) -> None:
-        now = clock.now()
-        broker.send(
-            [envelope("later", due=now + 0.2), envelope("sooner", due=now + 0.1), envelope("urgent", due=now + 0.2, priority=5)]
-        )
-        until(lambda: clock.now() > now + 0.2)
+        first, second = clock.now() + 0.1 * factor(), clock.now() + 0.2 * factor()  # not before all are sent
+        broker.send([envelope("later", due=second), envelope("sooner", due=first), envelope("urgent", due=second, priority=5)])
+        until(lambda: clock.now() > second)
         assert ids(drain(broker)) == ["urgent", "sooner", "later"]
 
     def test_a_message_far_off_does_not_hide_one_nearer(self, broker: Broker) -> None:
