@@ -15,12 +15,14 @@ from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Onc
 from umbel.stores.owner import new_owner
 from umbel.stores.sqlite import broom, cemetery, holds, lines, once, revoked, survey
 from umbel.stores.sqlite.backend import SqliteBackend, keep
-from umbel.stores.sqlite.file import file_at
+from umbel.stores.sqlite.file import Mark, file_at
 from umbel.stores.sqlite.pack import to_json
 from umbel.stores.sqlite.space import give_room
 from umbel.stores.sqlite.take import Receipt, take
 from umbel.wire.envelope import Envelope
 
+LOOK = 0.5
+"""Seconds after which one who waits looks though nobody rang."""
 NOBODY = 0
 """No owner has this number."""
 
@@ -53,6 +55,7 @@ class SqliteBroker(Broker):
         self._vain = False
         self._handouts = itertools.count(1)
         self._turns = itertools.count()
+        self._bells = self._file.bells
         self._file.join(self)
         fork.watch(self)
 
@@ -75,6 +78,10 @@ class SqliteBroker(Broker):
             self._file.__exit__(type(error), error, error.__traceback__)
             raise
         self._file.__exit__(None, None, None)
+        if mail is not None:
+            self._bells.ring(mail.queues)
+        elif self._bells.flags[self._bells.places[envelope.queue]]:
+            self._bells.ring((envelope.queue,))
 
     def send_once(self, messages: Sequence[Once]) -> list[bool]:
         if not messages:
@@ -82,14 +89,16 @@ class SqliteBroker(Broker):
         now = clock.now()
         with self._file as connection:
             accepted = once.accept(connection, messages, now)
-            mail = [each.envelope for each, is_next in zip(messages, accepted, strict=True) if is_next]
-            lines.put(connection, lines.sort(mail, now), now)
-            return accepted
+            mail = lines.sort([each.envelope for each, is_next in zip(messages, accepted, strict=True) if is_next], now)
+            lines.put(connection, mail, now)
+        self._bells.ring(mail.queues)
+        return accepted
 
     def reserve(self, queues: Sequence[str], limit: int, wait: float) -> list[Delivery]:
         until = clock.monotonic() + wait
         names = to_json(list(dict.fromkeys(queues))).decode()
-        seen = None
+        seen: Mark | None = None
+        pipes: list[int] | None = None
         while not self._closed and limit > 0:
             # After a vain attempt look first, so that those who wait do not hinder those who work.
             pause = self._ready_in(names) if self._vain else 0.0
@@ -105,12 +114,21 @@ class SqliteBroker(Broker):
                     ready = [] if self._closed else [line for line in found if line.ready]  # type: ignore[redundant-expr]
                     self._vain = not ready
                     if ready:
-                        owner = self._number if ready[0].owner_lives else self._register(connection)
-                        return take(connection, ready, limit, turn=next(self._turns), owner=owner, handout=next(self._handouts))
+                        owner, turn = self._number if ready[0].owner_lives else self._register(connection), next(self._turns)
+                        taken = take(connection, ready, limit, turn=turn, owner=owner, handout=next(self._handouts))
+                if ready:
+                    is_left = sum([line.ready for line in ready]) > len(taken)
+                    if others := {line.queue for line in found if is_left or line.due is not None}:
+                        self._bells.ring(others)  # who works does not watch over what is left, or will be due
+                    return taken
             now = clock.monotonic()
             if now >= until:
                 break
-            seen = self._file.wait(seen, min(until, now + pause))
+            if pipes:
+                self._bells.wait(pipes, min(until - now, pause, LOOK))
+            elif pipes is not None:
+                seen = self._file.wait(seen, min(until, now + pause))
+            pipes = self._bells.listen(queues)  # then look again
         return []
 
     def _ready_in(self, names: str) -> float:
@@ -161,8 +179,12 @@ class SqliteBroker(Broker):
                 if self._unswept >= broom.EVERY:
                     self._unswept = 0
                     broom.sweep(connection, now)
+            mail = None
             if envelopes := [envelope for each in conclusions for envelope in each.envelopes]:
-                lines.put(connection, lines.sort(envelopes, now), now)
+                mail = lines.sort(envelopes, now)
+                lines.put(connection, mail, now)
+        if mail:
+            self._bells.ring(mail.queues)
         return lost
 
     def _sift(self, connection: sqlite3.Connection, conclusions: Sequence[Conclusion]) -> tuple[list[Conclusion], list[Delivery]]:
@@ -181,7 +203,8 @@ class SqliteBroker(Broker):
             places, now = holds.places_of(kept), clock.now()
             due = None if delay is None else now + delay
             holds.give_back(connection, places, now, due=due, counted=counted, parked=parked, begun=counted)
-            return lost
+        self._bells.ring({each.queue for each in kept})
+        return lost
 
     def renew(self, seconds: float) -> Renewal:
         with self._file as connection:
@@ -201,6 +224,7 @@ class SqliteBroker(Broker):
                 holds.give_back(connection, again, now, due=None, counted=True, parked=False, begun=True)
                 if holds.count(never):
                     done.stranded = holds.adopt(connection, never, self._register(connection), next(self._handouts), now)
+            self._bells.ring_all()
         give_room(self._file)
         return done
 
@@ -246,7 +270,9 @@ class SqliteBroker(Broker):
         if not keys:
             return 0
         with self._file as connection:
-            return cemetery.revive(connection, keys, clock.now())
+            count = cemetery.revive(connection, keys, clock.now())
+        self._bells.ring_all()
+        return count
 
     def discard(self, keys: Sequence[str]) -> int:
         if not keys:
@@ -276,6 +302,7 @@ class SqliteBroker(Broker):
                 places = holds.held_by(connection, self._number)
                 holds.give_back(connection, places, clock.now(), due=None, counted=False, parked=False, begun=True)
         self._number = NOBODY
+        self._bells.ring_all()
 
     def before_fork(self) -> None:
         """Nothing to make ready: the file does."""

@@ -22,6 +22,7 @@ from umbel import clock
 from umbel.errors import BrokerDown, BrokerRefused
 from umbel.stores import fork
 from umbel.stores.sqlite import schema
+from umbel.stores.sqlite.bells import Bells
 from umbel.stores.sqlite.trouble import is_busy, translate
 
 T = TypeVar("T")
@@ -56,6 +57,7 @@ class File:
         self._waiting = 0
         self._lock = threading.RLock()
         self._changed = threading.Condition(threading.Lock())
+        self.bells = Bells(path)
         fork.watch(self)
 
     def join(self, user: object) -> None:

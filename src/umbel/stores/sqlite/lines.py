@@ -109,6 +109,11 @@ class Mail:
     ready: dict[Key, list[bytes]]
     later: dict[Key, list[tuple[float, bytes]]]
 
+    @property
+    def queues(self) -> set[str]:
+        """Where it goes."""
+        return {queue for queue, _ in (*self.ready, *self.later)}
+
 
 def sort(envelopes: Iterable[Envelope], now: float) -> Mail:
     """By queue and priority; those that are not due at `now` apart."""
