@@ -37,7 +37,7 @@ class Side:
         place = f"redis://127.0.0.1:{port}"
         env = {key: value for key, value in os.environ.items() if not key.startswith(("CELERY", "UMBEL", "DJANGO"))}
         self._env = {**env, "BROKER": f"{place}/{db}", "BACKEND": f"{place}/{db + 1}", "C_FORCE_ROOT": "1"}
-        self._env["PYTHONPATH"] = str(folder)
+        self._env |= {"PYTHONPATH": str(folder), "PATIENCE": str(patience())}
 
     @contextlib.contextmanager
     def worker(self, app: str, *queues: str) -> Iterator[subprocess.Popen[bytes]]:

@@ -18,7 +18,13 @@ HERE = Path(__file__).parent / "neighbours"
 def told(face: Path, program: str, *arguments: str, folder: Path) -> Any:
     """What a program prints at its end, as JSON."""
     done = subprocess.run(
-        [face, HERE / f"{program}.py", *arguments], cwd=folder, capture_output=True, text=True, timeout=patience(2), check=False
+        [face, HERE / f"{program}.py", *arguments],
+        env={**os.environ, "PATIENCE": str(patience())},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=patience(2),
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -52,7 +58,14 @@ def test_sentry_sends_each_failure_once_and_a_transaction_for_each_run(
     face: Path, tmp_path: Path, redis_server: RedisServer
 ) -> None:
     place = f"redis://127.0.0.1:{redis_server.port}"
-    env = {**os.environ, "BROKER": f"{place}/58", "BACKEND": f"{place}/59", "PYTHONPATH": str(HERE), "C_FORCE_ROOT": "1"}
+    env = {
+        **os.environ,
+        "BROKER": f"{place}/58",
+        "BACKEND": f"{place}/59",
+        "PYTHONPATH": str(HERE),
+        "C_FORCE_ROOT": "1",
+        "PATIENCE": str(patience()),
+    }
     notes = tmp_path / "notes"
     notes.touch()
     program = "from watched import app; app.Worker(concurrency=1, loglevel='INFO').start()"

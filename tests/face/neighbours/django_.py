@@ -1,6 +1,7 @@
 """django-celery-results keeps what becomes of tasks, django-celery-beat sends what is in its tables."""
 
 import json
+import os
 import sys
 
 import django
@@ -28,6 +29,8 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask  # noqa: E4
 from django_celery_beat.schedulers import DatabaseScheduler  # noqa: E402
 from django_celery_results.models import TaskResult  # noqa: E402
 
+PATIENCE = float(os.environ["PATIENCE"])
+
 app = Celery("proj")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 
@@ -46,7 +49,7 @@ every = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.SECONDS
 PeriodicTask.objects.create(name="adding", task="proj.add", interval=every, args="[3, 4]")
 scheduler = DatabaseScheduler(app=app)
 with start_worker(app, perform_ping_check=False, loglevel="critical"):
-    told = [add.delay(1, 2).get(timeout=30), repr(fail.delay().get(timeout=30, propagate=False))]
+    told = [add.delay(1, 2).get(timeout=PATIENCE), repr(fail.delay().get(timeout=PATIENCE, propagate=False))]
     while not PeriodicTask.objects.get(name="adding").total_run_count:
         scheduler.tick()
         scheduler.sync()

@@ -1,6 +1,7 @@
 """OpenTelemetry's instrumentation, with a tracer that notes what spans are called and with what they end."""
 
 import json
+import os
 
 from celery import Celery
 from celery.contrib.testing import tasks as _ping
@@ -8,6 +9,8 @@ from celery.contrib.testing.worker import start_worker
 from opentelemetry import trace
 from opentelemetry.instrumentation.celery import CeleryInstrumentor
 from opentelemetry.trace import NonRecordingSpan, SpanContext
+
+PATIENCE = float(os.environ["PATIENCE"])
 
 noted = []
 
@@ -56,6 +59,6 @@ def fail():
 
 
 with start_worker(app, loglevel="critical"):
-    add.delay(1, 2).get(timeout=30)
-    fail.delay().get(timeout=30, propagate=False)
+    add.delay(1, 2).get(timeout=PATIENCE)
+    fail.delay().get(timeout=PATIENCE, propagate=False)
 print(json.dumps([note for note in noted if _ping.ping.name not in note[0]]))

@@ -28,6 +28,8 @@ sentry_sdk.init(dsn="https://key@sentry.invalid/1", transport=Notes, traces_samp
 
 from celery import Celery  # noqa: E402
 
+PATIENCE = float(os.environ["PATIENCE"])
+
 app = Celery("watched", broker=os.environ["BROKER"], backend=os.environ["BACKEND"])
 
 
@@ -43,7 +45,7 @@ def fail():
 
 def send():
     with sentry_sdk.start_transaction(name="program", op="test"):
-        print(add.delay(1, 2).get(timeout=30), repr(fail.delay().get(timeout=30, propagate=False)))
+        print(add.delay(1, 2).get(timeout=PATIENCE), repr(fail.delay().get(timeout=PATIENCE, propagate=False)))
 
 
 if __name__ == "__main__":

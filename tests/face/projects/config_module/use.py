@@ -1,10 +1,14 @@
+import os
+
 from jobs import named, triple
+
+PATIENCE = float(os.environ["PATIENCE"])
 
 QUEUES = ["jobs"]
 
 
 def use():
-    return {"triple": triple.delay(3).get(timeout=30), "named": named.delay().get(timeout=30), "name": triple.name}
+    return {"triple": triple.delay(3).get(timeout=PATIENCE), "named": named.delay().get(timeout=PATIENCE), "name": triple.name}
 
 
 def send():

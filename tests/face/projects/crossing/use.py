@@ -1,7 +1,10 @@
 import json
+import os
 from pathlib import Path
 
 from counted import again, app, failing, one, other
+
+PATIENCE = float(os.environ["PATIENCE"])
 
 TASKS = (one, other, again, failing)
 COUNT = 200
@@ -14,7 +17,7 @@ def send_many():
 def collect():
     """How many have the value, or the error, that they should have."""
     ids = json.loads(Path("ids.json").read_text())
-    found = [app.AsyncResult(id).get(timeout=60, propagate=False) for id in ids]
+    found = [app.AsyncResult(id).get(timeout=PATIENCE, propagate=False) for id in ids]
     return sum(
         number == value if number % 4 < 3 else isinstance(value, ValueError) and value.args == (number,)
         for number, value in enumerate(found)
@@ -23,4 +26,4 @@ def collect():
 
 def wait_for_some():
     ids = json.loads(Path("ids.json").read_text())
-    return app.AsyncResult(ids[1]).get(timeout=60)
+    return app.AsyncResult(ids[1]).get(timeout=PATIENCE)

@@ -1,5 +1,9 @@
+import os
+
 from oldapp import app
 from oldtasks import routed, where
+
+PATIENCE = float(os.environ["PATIENCE"])
 
 QUEUES = ["old", "other"]
 
@@ -12,7 +16,7 @@ def use():
         conf.task_track_started,
         conf.get("BROKER_URL") == conf.broker_url,
     ]
-    return {"where": where.delay().get(timeout=30), "routed": routed.delay().get(timeout=30), "spelled": spelled}
+    return {"where": where.delay().get(timeout=PATIENCE), "routed": routed.delay().get(timeout=PATIENCE), "spelled": spelled}
 
 
 def send():

@@ -1,14 +1,17 @@
 import json
+import os
 
 from notebook import FOLDER, Notebook, add, app, fail
+
+PATIENCE = float(os.environ["PATIENCE"])
 
 
 def use():
     result = add.delay(1, 2)
-    value = result.get(timeout=30)
+    value = result.get(timeout=PATIENCE)
     failed = fail.delay()
     try:
-        failed.get(timeout=30)
+        failed.get(timeout=PATIENCE)
         error = None
     except ValueError as problem:
         error = str(problem)

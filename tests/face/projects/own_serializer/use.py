@@ -1,8 +1,12 @@
+import os
+
 from signed import Money, add, cents
+
+PATIENCE = float(os.environ["PATIENCE"])
 
 
 def use():
-    return {"add": add.delay(1, 2).get(timeout=30), "cents": cents.delay(Money(5)).get(timeout=30)}
+    return {"add": add.delay(1, 2).get(timeout=PATIENCE), "cents": cents.delay(Money(5)).get(timeout=PATIENCE)}
 
 
 def send():

@@ -1,10 +1,14 @@
+import os
+
 from traced import hushed, shown
+
+PATIENCE = float(os.environ["PATIENCE"])
 
 QUEUES = ["celery", "quiet"]
 
 
 def use():
-    return {"shown": shown.delay().get(timeout=30), "hushed": hushed.delay().get(timeout=30)}
+    return {"shown": shown.delay().get(timeout=PATIENCE), "hushed": hushed.delay().get(timeout=PATIENCE)}
 
 
 def send():

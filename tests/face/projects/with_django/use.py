@@ -1,4 +1,5 @@
 # ruff: noqa: E402, I001 - Django wants to be set up before anything of the project's is imported
+import os
 import django
 from site_.celery import app
 
@@ -8,14 +9,16 @@ from django.db import transaction
 from site_.shop.tasks import count, lazy, zone
 from celery.contrib.django.task import DjangoTask
 
+PATIENCE = float(os.environ["PATIENCE"])
+
 
 def use():
     with transaction.atomic():
         sent = count.delay_on_commit()
     return {
-        "count": count.delay().get(timeout=30),
-        "zone": zone.delay().get(timeout=30),
-        "lazy": lazy.delay("x").get(timeout=30),
+        "count": count.delay().get(timeout=PATIENCE),
+        "zone": zone.delay().get(timeout=PATIENCE),
+        "lazy": lazy.delay("x").get(timeout=PATIENCE),
         "on commit": sent,
         "task": isinstance(app.tasks["shop.zone"], DjangoTask),
         "namespace": app.namespace,

@@ -1,11 +1,15 @@
+import os
+
 from main import celery, create_task, get_status, run_task, word
+
+PATIENCE = float(os.environ["PATIENCE"])
 
 
 def use():
     made = run_task(6, 7)
-    value = celery.AsyncResult(made["task_id"]).get(timeout=30)
+    value = celery.AsyncResult(made["task_id"]).get(timeout=PATIENCE)
     status = get_status(made["task_id"])
-    return {"value": value, "status": status, "word": word.delay("x").get(timeout=30), "unknown": get_status("nobody")}
+    return {"value": value, "status": status, "word": word.delay("x").get(timeout=PATIENCE), "unknown": get_status("nobody")}
 
 
 def send():
