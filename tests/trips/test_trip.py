@@ -455,20 +455,6 @@ def test_every_pool_runs_both_kinds_of_tasks(project: Make, pool: str) -> None:
         assert worker.wait() == 0
 
 
-def test_a_pool_that_cannot_keep_a_limit_refuses_to_start(project: Make) -> None:
-    made = project(
-        """
-        @app.task(time_limit=5)
-        def limited():
-            pass
-        """
-    )
-    worker = made.start("-c", "1", "-P", "threads")
-    assert worker.wait() != 0
-    assert "time_limit of proj.limited" in worker.log
-    assert "Traceback" not in worker.log
-
-
 def test_tasks_send_tasks(project: Make) -> None:
     made = project(
         """

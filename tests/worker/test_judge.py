@@ -9,7 +9,6 @@ import pytest
 
 from umbel import Umbel, clock
 from umbel.errors import DecodeError
-from umbel.pools.pool import Abilities
 from umbel.stores.broker import Delivery
 from umbel.wire import protocol
 from umbel.wire.envelope import Envelope
@@ -19,8 +18,6 @@ from umbel.worker.ticket import Ticket
 from umbel.worker.worker import rate_limits
 
 JSON = frozenset({"application/json"})
-ALL = Abilities(soft_sync=True, hard_sync=True, soft_async=True, hard_async=True)
-NO_HARD = Abilities(soft_sync=True, hard_sync=False, soft_async=True, hard_async=True)
 
 app = Umbel("judged", broker="memory://judged", set_as_current=False)
 
@@ -45,10 +42,10 @@ async def native() -> None:
     """A coroutine."""
 
 
-def judge(*, abilities: Abilities = ALL, **rules: Any) -> Judge:
+def judge(**rules: Any) -> Judge:
     """A judge with these rules, and the tasks above."""
     given = {"accept": JSON, "soft": None, "hard": None, "unknown_ttl": 600.0, **rules}
-    return Judge(app.tasks, Rules(**given), rate_limits(app), abilities)
+    return Judge(app.tasks, Rules(**given), rate_limits(app))
 
 
 def delivery(task: str = "plain", *, parked: float | None = None, **headers: Any) -> Delivery:
@@ -194,14 +191,6 @@ def test_an_unknown_task_is_buried_after_its_time() -> None:
 
 def test_an_unknown_task_is_buried_at_once_if_so_set() -> None:
     assert verdict(judge(unknown_ttl=0.0).judge(delivery("nobody.knows"))) is Verdict.UNKNOWN
-
-
-def test_a_limit_that_the_pool_cannot_keep_is_left_to_others() -> None:
-    the_judge = judge(abilities=NO_HARD)
-    found = judgement(the_judge.judge(delivery(timelimit=(5, None))))
-    assert found.verdict is Verdict.PARKED
-    assert "hard time limit" in found.reason
-    assert verdict(the_judge.judge(delivery("native", timelimit=(5, None)))) is None
 
 
 def test_a_task_over_its_rate_waits() -> None:

@@ -65,7 +65,8 @@ def _facts(worker: Worker, app_name: str) -> Iterator[tuple[str, str]]:
     yield "app", f"{app_name or app.main or '-'}, {len(names)} task{'' if len(names) == 1 else 's'}"
     yield "broker", broker
     yield "results", "not kept" if backend is None else "in the broker's store" if backend.url == broker else backend.url
-    yield "pool", f"{worker.pool_name}, {worker.concurrency} at once"
+    many = worker.async_concurrency if worker.pool_name == "asyncio" else worker.concurrency
+    yield "pool", f"{worker.pool_name}, {many} at once"
     yield "queues", ", ".join(worker.queues)
 
 

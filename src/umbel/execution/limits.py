@@ -33,7 +33,7 @@ class CalledOff(Exception):
 def call(entry: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], seconds: float) -> Any:
     """What `entry` returns; after `seconds`, SoftTimeLimitExceeded is raised inside it.
 
-    Outside the main thread there is no limit: the pools there do not promise any.
+    Outside the main thread it is the pool that sees to the limit.
     """
     if threading.current_thread() is not threading.main_thread():
         return entry(*args, **kwargs)
@@ -43,6 +43,11 @@ def call(entry: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, An
 def interrupt(thread_id: int, error: type[BaseException] = SoftTimeLimitExceeded) -> bool:
     """Raise `error` in that thread at its next bytecode; False if there is no such thread."""
     return bool(ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(error)))
+
+
+def calm(thread_id: int) -> None:
+    """Take back what `interrupt` has asked for in that thread, if it has not come yet."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), None)
 
 
 class _Limit:

@@ -7,8 +7,11 @@ import os
 import queue
 import threading
 import time
+from collections.abc import Callable
 
 from umbel import clock, guise
+from umbel.errors import SoftTimeLimitExceeded
+from umbel.execution import limits
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.juggler import Juggler, Tell
 from umbel.pools.pool import Runner, Stop
@@ -17,13 +20,27 @@ from umbel.wire.brief import brief
 log = guise.logger("umbel.pools")
 
 
+class Run:
+    """One sync job that runs."""
+
+    __slots__ = ("is_abandoned", "is_struck", "thread")
+
+    def __init__(self, thread: int):
+        self.thread = thread
+        self.is_struck = False
+        """True if it was interrupted, which happens once at most."""
+        self.is_abandoned = False
+        """True if its thread is left to itself."""
+
+
 class Crew:
     """Up to `size` threads on one queue, so that no job waits behind another while a thread idles.
 
     Called from the loop's thread.
     """
 
-    def __init__(self, runner: Runner, size: int, tell: Tell, name: str):
+    def __init__(self, runner: Runner, size: int, tell: Tell, name: str, *, begun: Callable[[Job], None]):
+        """`begun` is called, in its thread, when a job with a limit begins."""
         self.size = size
         self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         """Those that have not begun; the pool puts them here and lets the crew `grow`. None ends the thread that gets it."""
@@ -31,9 +48,14 @@ class Crew:
         """How many threads have been started and not told to end."""
         self._runner = runner
         self._tell = tell
+        self._begun = begun
         self._name = name
         self._pid = os.getpid()
         self._threads: list[threading.Thread] = []
+        self._runs: dict[int, Run] = {}
+        self._lock = threading.Lock()
+        self.abandoned = 0
+        """How many threads run on that were left to themselves."""
 
     def grow(self, held: int) -> None:
         """Start the threads that are missing for `held` jobs, running ones included."""
@@ -87,8 +109,27 @@ class Crew:
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
 
-    def cancel(self, job: Job, how: Stop) -> bool:
-        """False: a thread cannot be ended from outside, nor does an exception reach it while it waits for something."""
+    def interrupt(self, number: int) -> bool:
+        """Raise `SoftTimeLimitExceeded` in a sync job that runs, once; False if it does not run yet, or any more."""
+        with self._lock:
+            run = self._runs.get(number)
+            if run is not None and not run.is_struck:
+                run.is_struck = True
+                limits.interrupt(run.thread)
+            return run is not None
+
+    def abandon(self, number: int) -> bool:
+        """Leave the thread of a job that runs to itself: it takes no other, and another takes its place; False as above."""
+        with self._lock:
+            run = self._runs.get(number)
+            if run is not None and not run.is_abandoned:
+                run.is_abandoned = True
+                self.staff -= 1
+                self.abandoned += 1
+            return run is not None
+
+    def cancel_async(self, job: Job, how: Stop) -> bool:
+        """False: the async jobs are not here."""
         return False
 
     def _live(self) -> None:
@@ -96,31 +137,52 @@ class Crew:
 
     def _work(self) -> Job | None:
         """Run sync jobs, until another one comes, or None: which it gives."""
-        run, tell = self._runner.run, self._tell
+        tell, thread = self._tell, threading.get_ident()
         while (job := self.jobs.get()) is not None and not job.is_async:
+            run = Run(thread)
             if job.tell:
                 tell(Begun(job.number, self._pid, clock.now()), -1.0)
+            if job.soft is not None or job.hard is not None:
+                self._begun(job)
             start = clock.monotonic()
-            try:
-                outcome = run(job)
-            except BaseException as error:  # what would end a process ends only this run
-                log.critical("job %s of task %s broke out of its run", job.number, job.task, exc_info=True)
-                outcome = Outcome(job.number, Kind.LOST, text=brief(error))
+            outcome = self._run(job, run)
             tell(outcome, clock.monotonic() - start)
+            if run.is_abandoned:
+                self.abandoned -= 1
+                return None
         return job
+
+    def _run(self, job: Job, run: Run) -> Outcome:
+        """The outcome of one job. What `interrupt` raises belongs into the task; beside it, it ends the job without a verdict."""
+        outcome = None
+        try:
+            try:
+                self._runs[job.number] = run  # from here on it may be interrupted, and not before
+                outcome = self._runner.run(job)
+            finally:
+                with self._lock:
+                    self._runs.pop(job.number, None)
+                if run.is_struck:
+                    limits.calm(run.thread)
+        except SoftTimeLimitExceeded:
+            self._runs.pop(job.number, None)
+        except BaseException as error:  # what would end a process ends only this run
+            log.critical("job %s of task %s broke out of its run", job.number, job.task, exc_info=True)
+            outcome = Outcome(job.number, Kind.LOST, text=brief(error))
+        return outcome or Outcome(job.number, Kind.TERMINATED, text="SoftTimeLimitExceeded()")
 
 
 class LoneHand(Crew):
     """One thread that runs all jobs, async ones too, one at a time."""
 
-    def __init__(self, runner: Runner, tell: Tell, name: str):
-        super().__init__(runner, 1, tell, name)
+    def __init__(self, runner: Runner, tell: Tell, name: str, *, begun: Callable[[Job], None]):
+        super().__init__(runner, 1, tell, name, begun=begun)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._juggler = Juggler(runner, tell)
 
     def _live(self) -> None:
         with asyncio.Runner() as rounds:
-            self._loop = rounds.get_loop()
+            self._loop, self._juggler = rounds.get_loop(), Juggler(self._runner, self._tell)
             while (job := self._work()) is not None:
                 rounds.run(self._run_async(job))
 
@@ -128,9 +190,9 @@ class LoneHand(Crew):
         self._juggler.begin(job)
         await self._juggler.drain()
 
-    def cancel(self, job: Job, how: Stop) -> bool:
-        """Cancel the job, which runs, if it is an async one."""
-        if self._loop is None or not job.is_async:
+    def cancel_async(self, job: Job, how: Stop) -> bool:
+        """Cancel the job, which runs."""
+        if self._loop is None:
             return False
         self._loop.call_soon_threadsafe(self._cancel, self._loop, job.number, how)
         return True

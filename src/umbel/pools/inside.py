@@ -9,7 +9,7 @@ import os
 from collections import deque
 from collections.abc import Sequence
 
-from umbel import clock
+from umbel import clock, guise
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools import copies
 from umbel.pools.crew import Crew
@@ -21,6 +21,10 @@ from umbel.pools.mix import FORGET, SPARE, Mix
 from umbel.pools.pace import WEIGHT, stock
 from umbel.pools.pool import Abilities, Pool, Runner, Stop
 
+log = guise.logger("umbel.pools")
+
+AGAIN = 0.001
+"""Seconds after which a limit is tried again that came just before or just behind the task."""
 PATIENCE = 1.0
 """Seconds that `stop` waits for threads that should be free."""
 
@@ -28,11 +32,11 @@ PATIENCE = 1.0
 class InsidePool(Pool):
     """Sync jobs on a crew of threads, async ones on a loop in another thread. Belongs to the loop's thread; `_post` to any.
 
-    A thread cannot be ended from outside, and an exception sent to it arrives only when it comes back from whatever it waits for,
-    so sync jobs have neither soft nor hard limits here.
+    A thread cannot be ended from outside. A soft limit raises an exception in it, which comes when it comes back from whatever it
+    waits for; at a hard limit the job is told to have ended, its thread left to itself, and another takes its place.
     """
 
-    abilities = Abilities(soft_sync=False, hard_sync=False, soft_async=True, hard_async=True)
+    abilities = Abilities(soft_sync=True, hard_sync=True, soft_async=True, hard_async=True)
     _loops = True
     """True if async jobs run on the loop, False if in the crew."""
 
@@ -51,13 +55,14 @@ class InsidePool(Pool):
         self._news: list[Begun | Outcome] = []
         self._told = asyncio.Event()
         self._moved = asyncio.Event()
-        self._heard = 0.0
+        self._heard = self._async_heard = 0.0
         self._ticking = False
         self._stopped = False
         self._is_copy = False
+        self._clocks: dict[int, list[asyncio.TimerHandle]] = {}
 
     def _make_crew(self, tell: Tell) -> Crew:
-        return Crew(self._runner, self.slots, tell, "umbel-job")
+        return Crew(self._runner, self.slots, tell, "umbel-job", begun=self._begun)
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -107,6 +112,7 @@ class InsidePool(Pool):
             self._tick_later()
         if self._waiting:
             self._begin_waiting()
+            self._tick_later()
 
     def _begin_waiting(self) -> None:
         """Give the loop what it has places for."""
@@ -139,7 +145,11 @@ class InsidePool(Pool):
                 count += 1
             else:
                 job = self._async.pop(what.number, None)
-            if job is not None:  # else it was told as lost when the pool stopped
+                self._async_heard = clock.monotonic()
+                self._mix.go_on()
+            if self._clocks:
+                self._stop_clocks(what.number)
+            if job is not None:  # else it has been told to have ended before
                 self._news.append(carried(what) if what.envelopes else what)
         if count:
             mean = total / count
@@ -172,12 +182,13 @@ class InsidePool(Pool):
     def _end(self, number: int, kind: Kind, text: str = "") -> None:
         self._sync.pop(number, None)
         self._async.pop(number, None)
+        self._stop_clocks(number)
         self._news.append(Outcome(number, kind, text=text))
         self._told.set()
         self._moved.set()
 
     def _tick_later(self) -> None:
-        if not self._ticking and len(self._sync) > self.slots:
+        if not self._ticking and (len(self._sync) > self.slots or self._waiting):
             self._ticking = True
             self._loop.call_later(DEAF, self._tick)
 
@@ -185,11 +196,15 @@ class InsidePool(Pool):
         """Let go of jobs that would wait for long, so that other workers can run them."""
         self._ticking = False
         now = clock.monotonic()
-        if now - self._heard > DEAF:
+        if len(self._sync) > self.slots and now - self._heard > DEAF:
             keep = SPARE if now - self._mix.async_came <= FORGET else 0
             waiting = self._crew.take_back()
             self._crew.put_back(waiting[:keep])
             self._give_back(waiting[keep:])
+        if self._waiting and now - self._async_heard > DEAF:
+            self._give_back(list(self._waiting))
+            self._waiting.clear()
+            self._loop.call_later(self._mix.rest(now), self._moved.set)
         self._tick_later()
 
     def cancel(self, number: int, how: Stop) -> bool:
@@ -202,9 +217,16 @@ class InsidePool(Pool):
         others = [other for other in waiting if other is not job]
         self._crew.put_back(others)
         if len(others) == len(waiting):
-            return how is not Stop.UNLESS_BEGUN and self._crew.cancel(job, how)
+            return how is not Stop.UNLESS_BEGUN and self._cancel_running(job, how)
         self._end(number, Kind.TERMINATED)
         return True
+
+    def _cancel_running(self, job: Job, how: Stop) -> bool:
+        if job.is_async:
+            return self._crew.cancel_async(job, how)
+        if how is Stop.SOFT:
+            return self._interrupt(job.number)
+        return self._abandon(job.number, Kind.TERMINATED)
 
     def _cancel_async(self, number: int, how: Stop) -> bool:
         job = self._async[number]
@@ -215,6 +237,51 @@ class InsidePool(Pool):
         if how is Stop.UNLESS_BEGUN:
             return False
         self._looper.cancel(number, how)
+        return True
+
+    # -- limits of sync jobs -------------------------------------------------------------------------------------------
+
+    def _begun(self, job: Job) -> None:
+        """Start the clocks of a job with limits; called in its thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for it any more
+            self._loop.call_soon_threadsafe(self._start_clocks, job)
+
+    def _start_clocks(self, job: Job) -> None:
+        if job.number not in self._sync:
+            return
+        clocks = self._clocks[job.number] = []
+        if job.soft is not None:
+            clocks.append(self._loop.call_later(job.soft, self._interrupt, job.number))
+        if job.hard is not None:
+            clocks.append(self._loop.call_later(job.hard, self._abandon, job.number, Kind.TIMEOUT))
+
+    def _stop_clocks(self, number: int) -> None:
+        for handle in self._clocks.pop(number, ()):
+            handle.cancel()
+
+    def _interrupt(self, number: int) -> bool:
+        """Raise the soft limit in a job; False if it has ended."""
+        self._read()
+        if number not in self._sync:
+            return False
+        if not self._crew.interrupt(number):  # its thread is just before the task, or just behind it
+            self._loop.call_later(AGAIN, self._interrupt, number)
+        return True
+
+    def _abandon(self, number: int, kind: Kind) -> bool:
+        """Tell that a job has ended, though nothing can end it; False if it has ended by itself."""
+        self._read()
+        if number not in self._sync:
+            return False
+        if not self._crew.abandon(number):
+            self._loop.call_later(AGAIN, self._abandon, number, kind)
+            return True
+        log.warning(
+            "job %s does not end and is left to itself in its thread, which another replaces; %s such threads run on",
+            *(number, self._crew.abandoned),
+        )
+        self._end(number, kind)
+        self._crew.grow(len(self._sync))
         return True
 
     async def resize(self, slots: int) -> None:

@@ -7,12 +7,13 @@ from umbel.pools.pool import Runner
 
 
 class LoopPool(InsidePool):
-    """One thread with an event loop for up to `slots` async jobs; sync ones run in as many threads, made when needed."""
+    """One thread with an event loop for up to `async_slots` async jobs; sync ones run in `slots` threads, made when needed."""
 
-    def __init__(self, runner: Runner, slots: int = 100):
-        super().__init__(runner, slots=slots, async_slots=slots)
+    def __init__(self, runner: Runner, slots: int = 100, *, async_slots: int | None = None):
+        """`async_slots`: as many as `slots` if nothing is said."""
+        super().__init__(runner, slots=slots, async_slots=async_slots or slots)
 
     async def resize(self, slots: int) -> None:
-        self._async_slots = slots
+        self._async_slots = max(slots, self._async_slots) if self._async_slots > self.slots else slots
         await super().resize(slots)
         self._begin_waiting()

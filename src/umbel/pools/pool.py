@@ -56,7 +56,7 @@ class Stop(StrEnum):
 
 @dataclass(slots=True, frozen=True)
 class Abilities:
-    """What a pool can do for sync and for async tasks; the worker refuses at start what its pool cannot keep."""
+    """What a pool can do for sync and for async tasks; what it cannot keep it leaves to run."""
 
     soft_sync: bool
     hard_sync: bool

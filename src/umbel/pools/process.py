@@ -302,6 +302,9 @@ class ProcessPool(Pool):
                     self._rescue(lane, ward, now)
         self._forgive(now)
         self._deal()
+        if self._async.surplus(now):
+            self._give_back(self._async)
+            self._loop.call_later(self._mix.rest(now), self._moved.set)
         if self._sync.surplus(now):
             self._give_back(self._sync, keep=SPARE if now - self._mix.async_came <= FORGET else 0)
         self._moved.set()
@@ -345,6 +348,8 @@ class ProcessPool(Pool):
                 self._pace.learn(runs)
                 if ward.limited:
                     self._watch_head(ward)
+            else:
+                self._mix.go_on()
         if news:
             self._news += news
             self._told.set()

@@ -17,7 +17,7 @@ class SoloPool(InsidePool):
         super().__init__(runner, slots=1, async_slots=0)
 
     def _make_crew(self, tell: Tell) -> Crew:
-        return LoneHand(self._runner, tell, "umbel-job")
+        return LoneHand(self._runner, tell, "umbel-job", begun=self._begun)
 
     async def resize(self, slots: int) -> None:
         """Nothing: there is one slot."""

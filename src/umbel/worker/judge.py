@@ -12,7 +12,6 @@ from umbel import clock
 from umbel.client.task import Task
 from umbel.errors import DecodeError
 from umbel.execution.outcome import Job
-from umbel.pools.pool import Abilities
 from umbel.stores.broker import Delivery
 from umbel.wire import protocol
 from umbel.wire.message import Headers, Label
@@ -94,11 +93,10 @@ class Options:
 class Judge:
     """Judges deliveries for one worker. Belongs to the event loop's thread."""
 
-    def __init__(self, tasks: Mapping[str, Task[..., Any]], rules: Rules, limits: RateLimits, abilities: Abilities):
+    def __init__(self, tasks: Mapping[str, Task[..., Any]], rules: Rules, limits: RateLimits):
         self._tasks = tasks
         self._rules = rules
         self._buckets = limits.buckets
-        self._abilities = abilities
         self._number = itertools.count(1)
         self._lines: dict[str, float] = {}
         """The turn (monotonic) of the last of each name that was left to others."""
@@ -126,8 +124,6 @@ class Judge:
                 return verdict
         hard, soft = label.timelimit
         soft, hard = soft or options.soft, hard or options.hard
-        if (soft or hard) and (reason := self._beyond(task, soft=soft, hard=hard)):
-            return self._parked(delivery, label.task, reason)
         if (bucket := options.bucket) and (wait := bucket.take(clock.monotonic())):
             return Judgement(Verdict.THROTTLED, delivery, wait=wait, turn=bucket.turn(clock.monotonic()))
         number, envelope = next(self._number), delivery.envelope
@@ -164,14 +160,6 @@ class Judge:
         if eta and eta > now + EARLY:
             return Judgement(Verdict.LATER, delivery, wait=eta - now)
         return None
-
-    def _beyond(self, task: Task[..., Any], *, soft: float | None, hard: float | None) -> str:
-        can = self._abilities
-        can_soft, can_hard = (can.soft_async, can.hard_async) if task.is_async else (can.soft_sync, can.hard_sync)
-        if (soft and not can_soft) or (hard and not can_hard):
-            kind = "soft" if soft and not can_soft else "hard"
-            return f"this worker's pool cannot keep the {kind} time limit of {task.name!r}"
-        return ""
 
     def _refused(self, verdict: Verdict, delivery: Delivery, task: Task[..., Any] | None, reason: str = "") -> Judgement:
         """One that will never run: whoever waits for it is told, which takes all headers."""

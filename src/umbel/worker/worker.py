@@ -76,7 +76,8 @@ class Worker:
         self.app = app
         self.hostname = hostname
         self.pool_name = pool
-        self.concurrency = concurrency or slots(conf.worker_concurrency)
+        self.concurrency = 1 if pool == "solo" else concurrency or slots(conf.worker_concurrency)
+        self.async_concurrency = coroutines(app, concurrency if pool == "asyncio" else None)
         self.exitcode = 0
         self._wishes: list[str] = []
         """How it was asked to stop, in order."""
@@ -170,7 +171,6 @@ class Worker:
             result_facts=self.backend is not None and self.backend.wants_facts,
         )
         self.pool = self._make_pool(executor)
-        self._refuse_limits()
         self.book = Book()
         self.settle = Settle(self.broker, self.backend)
         self.reap = Reap(
@@ -188,7 +188,7 @@ class Worker:
         self.fetch = Fetch(
             self.broker,
             self.pool,
-            Judge(self.tasks, rules, self.limits, self.pool.abilities),
+            Judge(self.tasks, rules, self.limits),
             self.book,
             self.settle,
             queues=self.queues,
@@ -208,7 +208,7 @@ class Worker:
             return ProcessPool(
                 executor,
                 slots=self.concurrency,
-                async_slots=self.app.conf.worker_async_concurrency,
+                async_slots=self.async_concurrency,
                 max_tasks_per_child=self._max_tasks,
                 max_memory_per_child=self._max_memory,
                 names=guise.worn().child.format,
@@ -216,33 +216,16 @@ class Worker:
         if kind == "threads":
             from umbel.pools.thread import ThreadPool
 
-            return ThreadPool(executor, slots=self.concurrency)
+            return ThreadPool(executor, slots=self.concurrency, async_slots=self.async_concurrency)
         if kind == "asyncio":
             from umbel.pools.loop import LoopPool
 
-            return LoopPool(executor, slots=self.concurrency)
+            return LoopPool(executor, slots=self.concurrency, async_slots=self.async_concurrency)
         if kind == "solo":
             from umbel.pools.solo import SoloPool
 
             return SoloPool(executor)
         raise ImproperlyConfigured(f"there is no pool {self.pool_name!r}; choose one of {', '.join(sorted(POOLS))}")
-
-    def _refuse_limits(self) -> None:
-        """Raise ImproperlyConfigured if a task has a time limit that this pool cannot keep."""
-        can = self.pool.abilities
-        wrong = []
-        for task in self.tasks.values():
-            soft, hard = (can.soft_async, can.hard_async) if task.is_async else (can.soft_sync, can.hard_sync)
-            if not hard and (task.time_limit or self._hard):
-                wrong.append(f"time_limit of {task.name}")
-            if not soft and (task.soft_time_limit or self._soft):
-                wrong.append(f"soft_time_limit of {task.name}")
-        if wrong:
-            shown = ", ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
-            raise ImproperlyConfigured(
-                f"the pool {self.pool_name!r} cannot end a running task from outside, so it cannot keep the {shown}; "
-                "use -P prefork, or remove the limits"
-            )
 
     def _obey_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -438,6 +421,12 @@ def served(app: Umbel, queues: Sequence[str] | None, exclude: Sequence[str]) -> 
 def slots(setting: int | str | None) -> int:
     """How many jobs run at once by `worker_concurrency`; unset or "auto": one for each processor."""
     return setting if isinstance(setting, int) else os.cpu_count() or 1
+
+
+def coroutines(app: Umbel, asked: int | None) -> int:
+    """How many async jobs run at once: as the setting says, or, of a worker on an event loop, as was asked for with `-c`."""
+    of_settings: int = app.conf.worker_async_concurrency
+    return of_settings if asked is None or app.conf.value_set_for("worker_async_concurrency") else asked
 
 
 def rate_limits(app: Umbel) -> RateLimits:
