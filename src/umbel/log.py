@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from umbel import guise
@@ -19,6 +19,10 @@ from umbel import guise
 FORMAT = "[%(asctime)s: %(levelname)s/%(processName)s] %(message)s"
 TASK_FORMAT = "[%(asctime)s: %(levelname)s/%(processName)s] %(task_name)s[%(task_id)s]: %(message)s"
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "FATAL")
+
+
+NOBODY = ("???", "???")
+"""Name and id where no task runs."""
 
 
 def _nothing_runs() -> tuple[str, str] | None:
@@ -52,12 +56,13 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, coloured."""
-        running = current_task_of()
+        running = current_task_of() or NOBODY
         if not hasattr(record, "task_id"):
-            record.task_name, record.task_id = running or ("???", "???")
+            record.task_name, record.task_id = running
+        is_told_by_task = running is not NOBODY or getattr(record, "task_id", None) != NOBODY[1]
         if _process_name:
             record.processName = _process_name
-        text = self._in_task.format(record) if running and self._in_task else super().format(record)
+        text = self._in_task.format(record) if is_told_by_task and self._in_task else super().format(record)
         color = _COLORS.get(record.levelno) if self.use_color else None
         return f"{color}{text}{_PLAIN}" if color else text
 
@@ -157,28 +162,37 @@ class Redirected(io.TextIOBase):
         self.origin = origin
         self._level = level
         self._logger = guise.logger("umbel.redirected")
-        self._own = threading.local()  # each thread has its own unfinished line
+        self._own = threading.local()
 
     def write(self, text: str) -> int:
         """Log what ends with this text; keep an unfinished line until the rest comes."""
         if getattr(self._own, "busy", False):  # a handler that prints would otherwise call itself for ever
             return self.origin.write(text)
-        *lines, rest = (getattr(self._own, "rest", "") + text).split("\n")
-        self._own.rest = rest
-        self._say(lines)
+        running = current_task_of()
+        key = self._key(running)
+        _, before, _ = unfinished.pop(key, (self, "", None))
+        *lines, rest = (before + text).split("\n")
+        if rest:
+            unfinished[key] = (self, rest, running)
+        self.say(lines)
         return len(text)
 
     def flush(self) -> None:
         """Log an unfinished line."""
-        rest, self._own.rest = getattr(self._own, "rest", ""), ""
-        self._say([rest])
+        _, rest, _ = unfinished.pop(self._key(current_task_of()), (self, "", None))
+        self.say([rest])
 
-    def _say(self, lines: list[str]) -> None:
+    def _key(self, running: tuple[str, str] | None) -> tuple[int, str | int]:
+        return id(self), running[1] if running else threading.get_ident()
+
+    def say(self, lines: Sequence[str], told_by: tuple[str, str] | None = None) -> None:
+        """Log these lines, as those of a task that has ended, if one is given."""
+        extra = {"task_name": told_by[0], "task_id": told_by[1]} if told_by else None
         self._own.busy = True
         try:
             for line in lines:
                 if line.strip():
-                    self._logger.log(self._level, "%s", line.rstrip())
+                    self._logger.log(self._level, "%s", line.rstrip(), extra=extra)
         finally:
             self._own.busy = False
 
@@ -205,6 +219,17 @@ class Redirected(io.TextIOBase):
         return self.origin.buffer
 
 
+unfinished: dict[tuple[int, str | int], tuple[Redirected, str, tuple[str, str] | None]] = {}
+"""Lines that have no end yet, by stream and task, or thread where no task runs; each with who has begun it."""
+
+
+def end_lines(task_id: str | None = None) -> None:
+    """Log the unfinished lines of a task that has ended, or all, so that they neither get lost nor pass for another's."""
+    for key in [key for key in list(unfinished) if task_id is None or key[1] == task_id]:
+        stream, rest, told_by = unfinished.pop(key)
+        stream.say([rest], told_by)
+
+
 def redirect(level: str | int = logging.WARNING) -> None:
     """From now on what this process and its children print goes to the log."""
     sys.stdout = Redirected(_origin(sys.stdout), level_of(level))
@@ -213,6 +238,7 @@ def redirect(level: str | int = logging.WARNING) -> None:
 
 def restore() -> None:
     """Prints are prints again."""
+    end_lines()
     sys.stdout, sys.stderr = _origin(sys.stdout), _origin(sys.stderr)
 
 

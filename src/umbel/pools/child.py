@@ -15,6 +15,7 @@ from typing import Any
 from umbel import clock, guise
 from umbel.errors import SoftTimeLimitExceeded
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
+from umbel.log import end_lines, unfinished
 from umbel.pools import copies
 from umbel.pools.juggler import Juggler
 from umbel.pools.line import LEAVING, READY, UNREADABLE, ChildEnds, Frame, Post, token
@@ -181,6 +182,8 @@ class Child:
                 self._asked.clear()
             if outcome is None:  # asked for so early or so late that the runner was not in the task: it ends without a verdict
                 outcome = Outcome(job.number, Kind.TERMINATED, text="SoftTimeLimitExceeded()")
+            if unfinished:
+                end_lines()
             now = clock.monotonic()
             self._spent[job.task] = spent = now - start
             post.report(outcome, spent)

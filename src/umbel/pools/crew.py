@@ -13,6 +13,7 @@ from umbel import clock, guise
 from umbel.errors import SoftTimeLimitExceeded
 from umbel.execution import limits
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
+from umbel.log import end_lines, unfinished
 from umbel.pools.juggler import Juggler, Tell
 from umbel.pools.pool import Runner, Stop
 from umbel.wire.brief import brief
@@ -169,6 +170,8 @@ class Crew:
         except BaseException as error:  # what would end a process ends only this run
             log.critical("job %s of task %s broke out of its run", job.number, job.task, exc_info=True)
             outcome = Outcome(job.number, Kind.LOST, text=brief(error))
+        if unfinished:
+            end_lines(job.envelope.id)
         return outcome or Outcome(job.number, Kind.TERMINATED, text="SoftTimeLimitExceeded()")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from umbel import clock, guise
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
+from umbel.log import end_lines, unfinished
 from umbel.pools.pool import Runner, Stop
 from umbel.wire.brief import brief
 
@@ -46,6 +47,8 @@ class Juggler:
         except BaseException as error:  # the runner's own fault; this loop belongs to others, too
             log.critical("job %s of task %s broke out of its run", job.number, job.task, exc_info=True)
             outcome = Outcome(job.number, Kind.LOST, text=brief(error))
+        if unfinished:
+            end_lines(job.envelope.id)
         self._end(outcome, clock.monotonic() - start)
 
     def _end(self, outcome: Outcome, spent: float) -> None:
