@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from umbel import clock, guise
 from umbel.errors import SoftTimeLimitExceeded
 from umbel.execution import limits
@@ -21,17 +23,14 @@ from umbel.wire.brief import brief
 log = guise.logger("umbel.pools")
 
 
-class Run:
+class Run(msgspec.Struct, gc=False):
     """One sync job that runs."""
 
-    __slots__ = ("is_abandoned", "is_struck", "thread")
-
-    def __init__(self, thread: int):
-        self.thread = thread
-        self.is_struck = False
-        """True if it was interrupted, which happens once at most."""
-        self.is_abandoned = False
-        """True if its thread is left to itself."""
+    thread: int
+    is_struck: bool = False
+    """True if it was interrupted, which happens once at most."""
+    is_abandoned: bool = False
+    """True if its thread is left to itself."""
 
 
 class Crew:
@@ -137,42 +136,39 @@ class Crew:
         self._work()
 
     def _work(self) -> Job | None:
-        """Run sync jobs, until another one comes, or None: which it gives."""
+        """Run sync jobs, until another one comes, or None: which it gives.
+
+        What `interrupt` raises belongs into the task; beside it, it ends the job without a verdict.
+        """
         tell, thread = self._tell, threading.get_ident()
         while (job := self.jobs.get()) is not None and not job.is_async:
-            run = Run(thread)
+            run, outcome = Run(thread), None
             if job.tell:
                 tell(Begun(job.number, self._pid, clock.now()), -1.0)
             if job.soft is not None or job.hard is not None:
                 self._begun(job)
             start = clock.monotonic()
-            outcome = self._run(job, run)
-            tell(outcome, clock.monotonic() - start)
+            try:
+                try:
+                    self._runs[job.number] = run  # from here on it may be interrupted, and not before
+                    outcome = self._runner.run(job)
+                finally:
+                    with self._lock:
+                        self._runs.pop(job.number, None)
+                    if run.is_struck:
+                        limits.calm(thread)
+            except SoftTimeLimitExceeded:
+                self._runs.pop(job.number, None)
+            except BaseException as error:  # what would end a process ends only this run
+                log.critical("job %s of task %s broke out of its run", job.number, job.task, exc_info=True)
+                outcome = Outcome(job.number, Kind.LOST, text=brief(error))
+            if unfinished:
+                end_lines(job.envelope.id)
+            tell(outcome or Outcome(job.number, Kind.TERMINATED, text="SoftTimeLimitExceeded()"), clock.monotonic() - start)
             if run.is_abandoned:
                 self.abandoned -= 1
                 return None
         return job
-
-    def _run(self, job: Job, run: Run) -> Outcome:
-        """The outcome of one job. What `interrupt` raises belongs into the task; beside it, it ends the job without a verdict."""
-        outcome = None
-        try:
-            try:
-                self._runs[job.number] = run  # from here on it may be interrupted, and not before
-                outcome = self._runner.run(job)
-            finally:
-                with self._lock:
-                    self._runs.pop(job.number, None)
-                if run.is_struck:
-                    limits.calm(run.thread)
-        except SoftTimeLimitExceeded:
-            self._runs.pop(job.number, None)
-        except BaseException as error:  # what would end a process ends only this run
-            log.critical("job %s of task %s broke out of its run", job.number, job.task, exc_info=True)
-            outcome = Outcome(job.number, Kind.LOST, text=brief(error))
-        if unfinished:
-            end_lines(job.envelope.id)
-        return outcome or Outcome(job.number, Kind.TERMINATED, text="SoftTimeLimitExceeded()")
 
 
 class LoneHand(Crew):
