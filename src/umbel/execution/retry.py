@@ -54,16 +54,16 @@ def retry(
         raise exc or _exceeded(task, request)
     if eta is None and countdown is None:
         countdown = task.default_retry_delay
-    options |= {"eta": eta, "countdown": countdown}
-    checked(task.name, options)
-    options["retries"] = request.retries + 1
+    options = {"retries": request.retries + 1, **options, "eta": eta, "countdown": countdown}
     sig = {
         "task": task.name,
         "args": list(request.args if args is None else args),
         "kwargs": dict(request.kwargs if kwargs is None else kwargs),
         "options": options,
     }
-    if not request.is_eager:
+    if request.is_eager:
+        checked(task.name, options)
+    else:
         sent = send(args, kwargs, options)
         request.follow_ups = [one for one in request.follow_ups if one not in request.again] + sent
         request.again = sent
