@@ -281,10 +281,19 @@ def test_a_worker_shows_and_logs_what_scripts_look_for_and_ends_with_0(shop: Sho
         assert words in log, log
 
 
-def test_a_worker_that_is_interrupted_ends_with_1_as_celerys(shop: Shop) -> None:
+@pytest.mark.parametrize(("number", "how", "code"), [(signal.SIGINT, "Warm", 1), (signal.SIGQUIT, "Cold", 0)])
+def test_a_worker_that_is_told_to_stop_ends_as_celerys(shop: Shop, number: signal.Signals, how: str, code: int) -> None:
     with shop.worker() as process:
-        process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE) == 1
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == code
+    assert f"worker: {how} shutdown (MainProcess)" in shop.log
+
+
+def test_a_worker_whose_sigterm_is_remapped_stops_cold_and_ends_with_0(shop: Shop) -> None:
+    with shop.worker(REMAP_SIGTERM="SIGQUIT") as process:
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+    assert "worker: Cold shutdown (MainProcess)" in shop.log
 
 
 def test_a_worker_takes_options_of_its_app_settings_and_pools_of_green_threads(shop: Shop) -> None:

@@ -74,7 +74,9 @@ def run(**given: Any) -> Any:
         code = own.callback(**given)  # type: ignore[misc]  # it has one
     finally:
         signals.worker_shutting_down.disconnect(say_goodbye)
-    return FAILED if "SIGINT" in heard else code  # as Celery's, which takes Ctrl-C for a failure
+    if heard:  # Celery's takes Ctrl-C for a failure, and all other ways to be told for none
+        return FAILED if "SIGINT" in heard else 0
+    return code
 
 
 worker = derived(
