@@ -102,6 +102,58 @@ def test_settings_are_taken_in_any_order_and_spelling(face: Path, tmp_path: Path
     ]
 
 
+def test_settings_that_a_test_of_django_overrides_count_while_it_does(face: Path, tmp_path: Path) -> None:
+    code = """
+        import django
+        from django.conf import settings
+        settings.configure(SECRET_KEY="none", CELERY_BROKER_URL="memory://", INSTALLED_APPS=[])
+        django.setup()
+        from django.test import override_settings
+        from celery import Celery
+        app = Celery("proj")
+        app.config_from_object("django.conf:settings", namespace="CELERY")
+        @app.task
+        def add(x, y): return x + y
+        told = [type(add.delay(1, 2)).__name__]
+        with override_settings(CELERY_TASK_ALWAYS_EAGER=True, CELERY_TASK_DEFAULT_QUEUE="other"):
+            told += [type(add.delay(1, 2)).__name__, app.conf.task_default_queue]
+        told += [type(add.delay(1, 2)).__name__, app.conf.task_default_queue]
+        print(*told)
+    """
+    assert run(face, tmp_path, code) == "AsyncResult EagerResult other AsyncResult celery"
+
+
+def test_without_a_broker_messages_are_in_the_embedded_file_and_that_is_said(face: Path, tmp_path: Path) -> None:
+    code = """
+        import logging
+        logging.basicConfig(format="%(name)s %(levelname)s %(message)s", filename="log")
+        from celery import Celery
+        app = Celery("proj")
+        @app.task
+        def add(x, y): return x + y
+        result = add.delay(1, 2)
+        from celery.contrib.testing.worker import start_worker
+        with start_worker(app, perform_ping_check=False):
+            print(result.get(timeout=30), app.connection().transport.driver_type)
+    """
+    assert run(face, tmp_path, code) == "3 memory"
+    line = (tmp_path / "log").read_text().splitlines()[0]
+    assert line.startswith("celery WARNING no broker_url is set: messages and results are in the file")
+    assert (tmp_path / "umbel.db").exists()
+
+
+def test_a_direct_call_and_apply_leave_no_result(face: Path, tmp_path: Path) -> None:
+    code = """
+        from celery import Celery
+        app = Celery("proj", broker="memory://", backend="cache+memory://")
+        @app.task
+        def add(x, y): return x + y
+        found = add.apply((1, 2), task_id="one")
+        print(add(1, 2), found.get(), app.AsyncResult("one").state)
+    """
+    assert run(face, tmp_path, code) == "3 3 PENDING"
+
+
 def test_parts_of_an_app_are_the_same_at_each_access(face: Path, tmp_path: Path) -> None:
     code = """
         from celery import Celery

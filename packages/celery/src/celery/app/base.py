@@ -126,7 +126,22 @@ class Celery(Umbel):
 
     def config_from_object(self, obj: Any, silent: bool = False, force: bool = False, namespace: str | None = None) -> None:
         """Take settings from a module, its path, an object or a dict, when the first of them is asked for."""
+        self._source = (obj, silent, namespace)
         super().config_from_object(obj, silent, force, namespace)
+
+    _source: tuple[Any, bool, str | None] | None = None
+
+    def _configured(self) -> None:
+        super()._configured()
+        signals = sys.modules.get("django.core.signals")
+        if signals is not None and self._source is not None and _is_of_django(self._source[0]):
+            signals.setting_changed.connect(self._read_again)
+
+    def _read_again(self, **_: Any) -> None:
+        """A test has changed Django's settings for a while: `override_settings(CELERY_TASK_ALWAYS_EAGER=True)`."""
+        assert self._source is not None, "it was read from there"
+        obj, silent, namespace = self._source
+        self._conf.read(obj, silent=silent, force=True, namespace=namespace)
 
     def config_from_envvar(self, variable_name: str, silent: bool = False, force: bool = False) -> bool:
         """Take settings from the module that an environment variable names."""
@@ -658,6 +673,10 @@ def _loader(kind: Any) -> Any:
     from celery.loaders import get_loader_cls
 
     return get_loader_cls(kind or "app")
+
+
+def _is_of_django(source: Any) -> bool:
+    return str(source).startswith("django.conf") or type(source).__module__ == "django.conf"
 
 
 def _is_django() -> bool:
