@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
+from tests.servers.redis import running
 from tests.trips.project import Project
 
 from umbel.errors import TimeLimitExceeded
@@ -115,3 +118,24 @@ def test_the_banner_tells_how_many_run_at_once(project: Make, options: tuple[str
     made = project("app.conf.worker_async_concurrency = 7\n" + TASKS)
     with made.worker(*options) as worker:
         assert told in worker.log
+
+
+@pytest.mark.parametrize("store", ["sqlite", "redis"])
+def test_a_rate_limited_task_keeps_its_order_and_its_priorities(project: Make, tmp_path: Path, store: str) -> None:
+    """Also those for which there is no place in the worker's memory, and which wait in the store meanwhile."""
+    tasks = "@app.task(rate_limit='40/s')\ndef mark(number):\n    tell(number)\n"
+    with running(tmp_path / "server") if store == "redis" else nullcontext() as server:
+        made = project(tasks, store=server and f"redis://127.0.0.1:{server.port}/0")
+        with made.worker("-c", "1"):
+            for number in range(70):
+                made.app.send_task("proj.mark", (number,))
+            until(lambda: len(made.effects()) > 5)
+            for number in range(70, 100):
+                made.app.send_task("proj.mark", (number,))
+            for number in range(1000, 1003):
+                made.app.send_task("proj.mark", (number,), priority=9)
+            until(lambda: made.effects()[-1:] and len(made.effects()) == 103)
+            ran = [int(number) for (number,) in made.effects()]
+        assert [number for number in ran if number < 1000] == list(range(100))
+        assert [number for number in ran if number >= 1000] == [1000, 1001, 1002]
+        assert ran.index(1002) < 60

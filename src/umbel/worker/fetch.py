@@ -178,10 +178,8 @@ class Fetch:
             if judgement.verdict is Verdict.PARKED:
                 self._left_until = clock.monotonic() + judgement.wait
             self._other(judgement)
-        elif self.later.full:
-            self._settle.release(delivery, Way(at=clock.monotonic() + judgement.turn))
-        else:
-            self.later.keep(delivery, judgement.wait)
+        elif judgement.bucket and (back := self.later.keep(delivery, judgement.bucket)):
+            self._settle.release(back[0], Way(at=clock.monotonic() + back[1]))
 
     def _received(self, ticket: Ticket) -> None:
         log.info("Task %s received", ticket)

@@ -37,7 +37,7 @@ class Verdict(StrEnum):
     LATER = "later"
     """Not due yet: back to the store for `wait` seconds."""
     THROTTLED = "throttled"
-    """Its task's rate limit is used up for `wait` seconds; its turn, behind all that were sent back, is in `turn` seconds."""
+    """Its task's rate limit is used up for `wait` seconds, or others of it wait already: it stands in the line of `bucket`."""
     PARKED = "parked"
     """Not for this worker, maybe for another: back to the store for `wait` seconds."""
     STRANDED = "stranded"
@@ -60,7 +60,7 @@ class Judgement:
     headers: Headers | None = None
     task: Task[..., Any] | None = None
     wait: float = 0.0
-    turn: float = 0.0
+    bucket: Bucket | None = None
     reason: str = ""
 
 
@@ -124,8 +124,8 @@ class Judge:
                 return verdict
         hard, soft = label.timelimit
         soft, hard = soft or options.soft, hard or options.hard
-        if (bucket := options.bucket) and (wait := bucket.take(clock.monotonic())):
-            return Judgement(Verdict.THROTTLED, delivery, wait=wait, turn=bucket.turn(clock.monotonic()))
+        if (bucket := options.bucket) and (wait := bucket.admit(delivery, clock.monotonic())):
+            return Judgement(Verdict.THROTTLED, delivery, wait=wait, bucket=bucket)
         number, envelope = next(self._number), delivery.envelope
         job = Job(number, options.name, envelope, delivery.attempt, soft, hard, options.tell, options.is_async)
         return Ticket(delivery, label, task, job, options.early)

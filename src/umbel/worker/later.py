@@ -8,60 +8,85 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from umbel import clock
 from umbel.stores.broker import Delivery
+from umbel.worker.ratelimit import Bucket, Place
 
 MOST = 64
 """Deliveries kept here at once; more would be hoarded, so they go back to the store until about their turn."""
 
 
 class Later:
-    """A heap of deliveries by time. Belongs to the event loop's thread."""
+    """The lines of tasks whose rate limit is used up. Belongs to the event loop's thread."""
 
     def __init__(self, hand_on: Callable[[Sequence[Delivery]], Awaitable[None]]):
         self._hand_on = hand_on
-        self._heap: list[tuple[float, int, Delivery]] = []
+        self._buckets: dict[int, Bucket] = {}  # those with a line, by identity
         self._order = itertools.count()
         self._changed = asyncio.Event()
 
-    @property
-    def full(self) -> bool:
-        """True if no more should be kept here."""
-        return len(self._heap) >= MOST
-
     def __len__(self) -> int:
-        return len(self._heap)
+        return sum(len(bucket.line) for bucket in self._buckets.values())
 
-    def keep(self, delivery: Delivery, wait: float) -> None:
-        """Hand `delivery` on in `wait` seconds."""
-        delivery.when += wait
-        heapq.heappush(self._heap, (clock.monotonic() + wait, next(self._order), delivery))
+    def keep(self, delivery: Delivery, bucket: Bucket) -> tuple[Delivery, float] | None:
+        """Let `delivery` stand in line. If there is no place, gives one that must go back to the store, and for how many seconds.
+
+        That is the last in the line, or this one, if others of its task that are there already come before it.
+        """
+        now, priority = clock.monotonic(), delivery.envelope.priority
+        order = bucket.comes_back(delivery, now)
+        place = (-priority, next(self._order) if order is None else order, now, delivery)
+        if order is None and bucket.has_before(priority):
+            return delivery, bucket.send_away(place, now)
+        if len(self) >= MOST:
+            if not bucket.line or (last := max(bucket.line, key=_rank)) < place:
+                return delivery, bucket.send_away(place, now)
+            bucket.line.remove(last)
+            heapq.heapify(bucket.line)
+        else:
+            last = None
+        heapq.heappush(bucket.line, place)
+        self._buckets[id(bucket)] = bucket
         self._changed.set()
+        return None if last is None else (last[-1], bucket.send_away(last, now))
 
     def __iter__(self) -> Iterator[Delivery]:
-        return (delivery for _, _, delivery in self._heap)
+        return (place[-1] for bucket in self._buckets.values() for place in bucket.line)
 
     def take_back(self) -> list[Delivery]:
         """All that wait here, which then no longer do."""
-        deliveries = [delivery for _, _, delivery in self._heap]
-        self._heap.clear()
+        deliveries = list(self)
+        for bucket in self._buckets.values():
+            bucket.line.clear()
+        self._buckets.clear()
         return deliveries
 
     async def run(self) -> None:
-        """Hand on what is due, for ever."""
+        """Hand on whose turn it is, for ever."""
         while True:
             self._changed.clear()
-            pause = self._heap[0][0] - clock.monotonic() if self._heap else None
-            if pause is None or pause > 0:
-                await wait_for(self._changed.wait(), pause)
-            now = clock.monotonic()
-            due = []
-            while self._heap and self._heap[0][0] <= now:
-                due.append(heapq.heappop(self._heap)[2])
-            if due:
-                await self._hand_on(due)
+            pause = min((bucket.next for bucket in self._buckets.values()), default=math.inf) - clock.monotonic()
+            if pause > 0:
+                await wait_for(self._changed.wait(), None if pause == math.inf else pause)
+            for bucket in [bucket for bucket in self._buckets.values() if bucket.next <= clock.monotonic()]:
+                await self._call(bucket)
+
+    async def _call(self, bucket: Bucket) -> None:
+        """Hand on the first in a line."""
+        if bucket.line:
+            *_, since, delivery = heapq.heappop(bucket.line)
+            delivery.when += clock.monotonic() - since
+            bucket.called = delivery
+            await self._hand_on([delivery])
+        if not bucket.line:
+            self._buckets.pop(id(bucket), None)
+
+
+def _rank(place: Place) -> tuple[int, int]:
+    return place[:2]
 
 
 async def wait_for(something: Awaitable[object], seconds: float | None) -> bool:

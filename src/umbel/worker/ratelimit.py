@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from umbel.errors import ImproperlyConfigured
+from umbel.stores.broker import Delivery
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -30,30 +33,72 @@ def per_second(limit: float | str | None) -> float:
 LINE = 60.0
 """Seconds: who would have to stand in line for longer is looked at again sooner, because others may have left it."""
 
+ASTRAY = 5.0
+"""Seconds after which one that should be back from the store is taken to have gone to another worker."""
+Place = tuple[int, int, float, Delivery]
+"""In a line: the negative priority, the order of coming, since when, and who."""
+
 
 class Bucket:
-    """Lets one run through each 1/rate seconds."""
-
-    __slots__ = ("_interval", "_next", "_turn")
+    """Lets one run through each 1/rate seconds: those that wait first, the most urgent of them, then the first that came."""
 
     def __init__(self, rate: float):
         self._interval = 1.0 / rate
-        self._next = 0.0
+        self.next = 0.0
+        """When the next may begin."""
         self._turn = 0.0
+        self.line: list[Place] = []
+        """A heap of those that wait in this worker."""
+        self.called: Delivery | None = None
+        """The one out of the line whose turn it is."""
+        self._away: dict[str, tuple[int, int, float]] = {}
+        """Those that wait in the store because the line was full, by id: priority, order, and when they are to be back."""
+        self._away_by_priority: Counter[int] = Counter()
+
+    def admit(self, delivery: Delivery, now: float) -> float:
+        """As `take`, for this delivery: nobody overtakes those in the line."""
+        if self.line and delivery is not self.called:
+            return max(self.next - now, 1e-3)
+        return self.take(now)
 
     def take(self, now: float) -> float:
         """0.0 if a run may begin now (its token is taken), else the seconds to wait before asking again."""
-        if now >= self._next:
-            self._next = now + self._interval
+        if now >= self.next:
+            self.next = now + self._interval
             return 0.0
-        return self._next - now
+        return self.next - now
 
     def turn(self, now: float) -> float:
         """Seconds until the turn of one more that has to stand in line; the line is at most `LINE` seconds long."""
-        self._turn = max(self._turn, self._next) + self._interval
+        first = self.next + len(self.line) * self._interval
+        self._turn = max(self._turn, first) + self._interval
         if self._turn > now + LINE:
-            self._turn = self._next + self._interval
-        return self._turn - now
+            self._turn = first + self._interval
+        return max(self._turn - now, 0.0)
+
+    def send_away(self, place: Place, now: float) -> float:
+        """Remember one that goes back to the store; gives the seconds for which it is to stay there."""
+        turn, (urgency, order, _, delivery) = self.turn(now), place
+        self._forget(delivery.envelope.id)  # of two with one id the later counts
+        self._away[delivery.envelope.id] = (-urgency, order, now + turn)
+        self._away_by_priority[-urgency] += 1
+        return turn
+
+    def comes_back(self, delivery: Delivery, now: float) -> int | None:
+        """The order of one that was sent away; None if it comes for the first time."""
+        while self._away and next(iter(self._away.values()))[2] < now - ASTRAY:  # another worker has got it
+            self._forget(next(iter(self._away)))
+        return self._forget(delivery.envelope.id)
+
+    def has_before(self, priority: int) -> bool:
+        """True if some are away that come before a new one of this priority."""
+        return any(count and other >= priority for other, count in self._away_by_priority.items())
+
+    def _forget(self, id: str) -> int | None:
+        priority, order, _ = self._away.pop(id, (0, None, 0.0))
+        if order is not None:
+            self._away_by_priority[priority] -= 1
+        return order
 
 
 class RateLimits:
