@@ -175,7 +175,7 @@ def test_whatever_comes_in_or_out_ends_and_the_worker_stays(
             for batch in sent(made, CASES):
                 good = made.app.send_task("proj.good", (1,))
                 assert good.get(timeout=patience(2)) == 1, worker.log[-3000:]
-                until(lambda: is_over(made), 3, saying=lambda: f"{made.app.broker.depth(['celery'])} {worker.log[-3000:]}")
+                until(lambda: is_over(made), times=3, saying=lambda: f"{made.app.broker.depth(['celery'])} {worker.log[-3000:]}")
                 assert worker.process.poll() is None
                 assert len(batch) <= AT_ONCE
             for words in ("begins anew", "is lost: ", "broke out of its run", "error outside of tasks", "could not be handled"):
