@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-PATIENCE = 60.0
+from umbel.testing.waiting import patience, until
+
 APP = """
 import click
 from celery import Celery, signals
@@ -66,7 +66,7 @@ class Shop:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=patience(),
             check=False,
         )
         return Told(done.returncode, done.stdout, done.stderr)
@@ -82,17 +82,14 @@ class Shop:
             yield process
         finally:
             process.terminate()
-            process.wait(PATIENCE)
+            process.wait(patience())
 
     @property
     def log(self) -> str:
         return (self.folder / "worker.log").read_text()
 
     def until(self, fact: Callable[[], object]) -> None:
-        end = time.monotonic() + PATIENCE
-        while not fact():
-            assert time.monotonic() < end, self.log
-            time.sleep(0.01)
+        until(fact, saying=lambda: self.log)
 
 
 @pytest.fixture
@@ -285,14 +282,14 @@ def test_a_worker_shows_and_logs_what_scripts_look_for_and_ends_with_0(shop: Sho
 def test_a_worker_that_is_told_to_stop_ends_as_celerys(shop: Shop, number: signal.Signals, how: str, code: int) -> None:
     with shop.worker() as process:
         process.send_signal(number)
-        assert process.wait(PATIENCE) == code
+        assert process.wait(patience()) == code
     assert f"worker: {how} shutdown (MainProcess)" in shop.log
 
 
 def test_a_worker_whose_sigterm_is_remapped_stops_cold_and_ends_with_0(shop: Shop) -> None:
     with shop.worker(REMAP_SIGTERM="SIGQUIT") as process:
         process.terminate()
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(patience()) == 0
     assert "worker: Cold shutdown (MainProcess)" in shop.log
 
 
@@ -331,7 +328,7 @@ def test_a_beat_shows_and_logs_what_scripts_look_for(shop: Shop) -> None:
         shop.until(lambda: "beat: Starting..." in shop.log)
     finally:
         process.terminate()
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(patience()) == 0
     for words in (
         "celery beat v5.7.0",
         "LocalTime -> ",

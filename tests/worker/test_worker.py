@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from umbel import Umbel, signals
+from umbel.testing.waiting import patience
 from umbel.worker.worker import Worker
-
-PATIENCE = 20.0
 
 
 @pytest.fixture
@@ -37,22 +36,22 @@ def begin(app: Umbel) -> Iterator[Callable[[], tuple[Worker, threading.Thread]]]
         thread = threading.Thread(target=worker.run)
         thread.start()
         begun.append((worker, thread))
-        assert ready.wait(PATIENCE)
+        assert ready.wait(patience())
         return begun[-1]
 
     yield start
     for worker, thread in begun:
         worker.stop()
-        thread.join(PATIENCE)
+        thread.join(patience())
         assert not thread.is_alive()
 
 
 def test_a_worker_in_a_thread_runs_tasks_until_another_thread_stops_it(app: Umbel, begin) -> None:
     for number in (1, 2):  # and so again and again, in one program
         worker, thread = begin()
-        assert app.tasks["double"].delay(number).get(timeout=PATIENCE) == 2 * number
+        assert app.tasks["double"].delay(number).get(timeout=patience()) == 2 * number
         worker.stop()
-        thread.join(PATIENCE)
+        thread.join(patience())
         assert not thread.is_alive()
         assert worker.exitcode == 0
 
@@ -68,11 +67,11 @@ def test_what_others_use_is_left_open_by_a_worker_in_a_thread(app: Umbel, begin)
     worker, thread = begin()
     broker, backend = app.broker, app.result_store
     worker.stop()
-    thread.join(PATIENCE)
+    thread.join(patience())
     sent = app.tasks["double"].delay(4)
     assert (app.broker, app.result_store) == (broker, backend)
     begin()
-    assert sent.get(timeout=PATIENCE) == 8
+    assert sent.get(timeout=patience()) == 8
 
 
 def test_a_worker_that_was_stopped_before_it_runs_ends_at_once(app: Umbel) -> None:
@@ -80,7 +79,7 @@ def test_a_worker_that_was_stopped_before_it_runs_ends_at_once(app: Umbel) -> No
     worker.stop("cold")
     thread = threading.Thread(target=worker.run)
     thread.start()
-    thread.join(PATIENCE)
+    thread.join(patience())
     assert not thread.is_alive()
     assert worker.exitcode == 1
     worker.stop()  # and afterwards that is nothing
@@ -95,7 +94,7 @@ def test_threads_that_write_outcomes_tell_when_they_have(app: Umbel, begin) -> N
     signals.worker_batch_done.connect(done)
     try:
         begin()
-        assert app.tasks["double"].delay(1).get(timeout=PATIENCE) == 2
+        assert app.tasks["double"].delay(1).get(timeout=patience()) == 2
     finally:
         signals.worker_batch_done.disconnect(done)
     assert {name.partition("_")[0] for name in heard} == {"umbel-settle"}
