@@ -28,15 +28,18 @@ Task: TypeAlias = Any
 
 
 def apply(
-    task: Task, args: tuple[Any, ...], kwargs: dict[str, Any], options: Mapping[str, Any], *, throw: bool
+    task: Task, args: tuple[Any, ...], kwargs: dict[str, Any], options: Mapping[str, Any], *, throw: bool, again: bool = True
 ) -> EagerResult[Any]:
     """The result of a run in this process; retries follow at once, without their pauses.
 
-    With `throw` raises what the task raised. What follows after it is sent as `apply_async` would.
+    With `throw` raises what the task raised; without `again` that may be a Retry.
+    What follows after it is sent as `apply_async` would.
     """
     request = _request(task, args, kwargs, options)
     executor = Executor(task.app.tasks, hostname=request.hostname or "", accept=frozenset())
     ending = _run(executor, task, request)
+    if throw and not again and ending.kind is Kind.RETRY and isinstance(ending.value, Retry):
+        raise ending.value
     while ending.kind is Kind.RETRY and isinstance(ending.value, Retry):
         if not is_plain(task.apply):
             sig: Any = ending.value.sig

@@ -27,6 +27,48 @@ from umbel.errors import UmbelError
 from umbel.errors import WorkerShutdown as WorkerShutdown
 from umbel.errors import WorkerTerminate as WorkerTerminate
 
+__all__ = [
+    "AlreadyRegistered",
+    "AlwaysEagerIgnored",
+    "BackendError",
+    "BackendGetMetaError",
+    "BackendStoreError",
+    "CDeprecationWarning",
+    "CPendingDeprecationWarning",
+    "CeleryCommandException",
+    "CeleryError",
+    "CeleryWarning",
+    "ChordError",
+    "DuplicateNodenameWarning",
+    "DuplicateTaskNameWarning",
+    "FixupWarning",
+    "Ignore",
+    "ImproperlyConfigured",
+    "IncompleteStream",
+    "InvalidTaskError",
+    "MaxRetriesExceededError",
+    "NotConfigured",
+    "NotRegistered",
+    "OperationalError",
+    "QueueNotFound",
+    "Reject",
+    "Retry",
+    "RetryTaskError",
+    "SecurityError",
+    "SecurityWarning",
+    "SoftTimeLimitExceeded",
+    "TaskError",
+    "TaskPredicate",
+    "TaskRevokedError",
+    "Terminated",
+    "TimeLimitExceeded",
+    "TimeoutError",
+    "WorkerLostError",
+    "WorkerShutdown",
+    "WorkerTerminate",
+    "reraise",
+]
+
 CeleryError = UmbelError
 """The root of all, as it is umbel that raises them."""
 RetryTaskError = Retry

@@ -221,8 +221,11 @@ class Task(TaskOf[P, R], Generic[P, R]):
     ) -> Any:
         """Run it here and now as a worker would."""
         from celery.result import EagerResult
+        from umbel.client.eager import apply
 
-        found = super().apply(args, kwargs, link, link_error, task_id, retries, throw, logfile, loglevel, headers, **options)
+        options.update(link=link, link_error=link_error, task_id=task_id, retries=retries, headers=headers)
+        throw = bool(self.app.conf.task_eager_propagates) if throw is None else throw
+        found = apply(self, tuple(args or ()), dict(kwargs or {}), options, throw=throw, again=not throw)
         return EagerResult(found.id, found.result, found.state, found.traceback, found.name)
 
     def push_request(self, *args: Any, **kwargs: Any) -> None:

@@ -67,11 +67,11 @@ def _using_logger_parent(parent_logger: logging.Logger, logger_: logging.Logger)
 
 
 def get_logger(name: str) -> logging.Logger:
-    """The logger called `name`, as a child of `celery` if it has no other parent than the root."""
+    """The logger called `name`; one inside of others is a child of `celery`, unless one of those is."""
     found = logging.getLogger(name)
-    if logging.root not in (found, found.parent) or found is base_logger:
-        return found
-    return found if found is logging.root else _using_logger_parent(base_logger, found)
+    if logging.root not in (found, found.parent) and found is not base_logger:
+        found = _using_logger_parent(base_logger, found)
+    return found
 
 
 def mlevel(level: Any) -> Any:

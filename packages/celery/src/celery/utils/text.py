@@ -52,13 +52,17 @@ def abbr(S: str, max: int, ellipsis: Any = "...") -> str:  # noqa: N803 - Celery
     return S
 
 
+def _least(size: int) -> int:
+    return max(0, size)
+
+
 def abbrtask(S: str, max: int) -> str:  # noqa: N803 - Celery's name
     """A task's name cut to a length: its module first."""
     if S is None:
         return "???"
     if len(S) > max:
         module, _, name = S.rpartition(".")
-        return f"{abbr(module, max - len(name), ellipsis=False)}[.]{name}"
+        return f"{abbr(module, _least(max - len(name)), ellipsis=False)}[.]{name}"
     return S
 
 
