@@ -13,6 +13,8 @@ from umbel.stores.broker import Broker, Delivery
 log = guise.logger("umbel.worker.lease")
 
 
+SWEEP = 60.0
+"""Seconds between two looks for what is dead for too long."""
 PAUSE = 1.0
 """Seconds between attempts while the store is away."""
 
@@ -43,6 +45,7 @@ class Lease:
         self._stranded = stranded
         self._lost = lost
         self._sweep = sweep
+        self._sweep_again = 0.0
         self._thread = ThreadPoolExecutor(1, "umbel-lease")
         self._renewed = clock.monotonic()
         self._grace = self._renewed + seconds / 3
@@ -107,5 +110,7 @@ class Lease:
             log.warning("Gave back %d tasks of workers that died", recovered.returned)
         if recovered.stranded:
             self._stranded(recovered.stranded)
-        if count := await loop.run_in_executor(self._thread, self._sweep):
-            log.warning("Threw away %d dead letters: they were too many, or too old", count)
+        if (now := clock.monotonic()) >= self._sweep_again:
+            self._sweep_again = now + SWEEP
+            if count := await loop.run_in_executor(self._thread, self._sweep):
+                log.warning("Threw away %d dead letters: they were too many, or too old", count)
