@@ -10,7 +10,6 @@ from threading import RLock
 from typing import Any, ClassVar
 
 from umbel.settings import source as sources
-from umbel.settings.problems import nearest, problems_of
 from umbel.settings.source import NAMES, OLD_NAMES, Layer
 
 _SECRET = ("password", "secret", "_key", "token", "credential")
@@ -159,6 +158,8 @@ class Settings(MutableMapping[str, Any]):
         try:
             return self[name]
         except KeyError:
+            from umbel.settings.problems import nearest  # loaded where something is wrong
+
             near = nearest(name)
             raise AttributeError(f"no setting {name!r}" + (f"; did you mean {near!r}?" if near else "")) from None
 
@@ -231,6 +232,8 @@ class Settings(MutableMapping[str, Any]):
     def problems(self) -> list[str]:
         """Everything that is wrong with what was set, a line for each: wrong types, unknown names, clashing values."""
         self.load()
+        from umbel.settings.problems import problems_of  # as above
+
         return problems_of(self._layers()[:-1], self._all(), self.namespace)
 
 

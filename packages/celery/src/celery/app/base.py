@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from weakref import WeakSet
 
-from celery._names import lacks
 from celery.app.registry import TaskRegistry
 from celery.app.utils import Settings
 from celery.exceptions import CeleryWarning
@@ -498,6 +497,8 @@ class Celery(Umbel):
         serializer: str = "json",
     ) -> Any:
         """Sign messages."""
+        from celery._names import lacks
+
         raise lacks("app.setup_security (signed messages)", "TLS to the store, and accounts that may only do what they have to")
 
     # kombu's side
