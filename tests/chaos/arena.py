@@ -102,7 +102,7 @@ class Arena:
         self.random = random.Random(seed)
         self.killed: set[int] = set()
         self.exits: Counter[int] = Counter()
-        """How often workers ended with which code: -9 killed, 1 because their nursery was."""
+        """How often workers ended with which code; only -9, killed, is as it should be."""
         self.faults: list[Fault] = []
         self.sent: dict[str, Sent] = {}
         """What was sent from here, not by the sender."""
