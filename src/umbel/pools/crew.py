@@ -23,14 +23,16 @@ from umbel.wire.brief import brief
 log = guise.logger("umbel.pools")
 
 
-class Run(msgspec.Struct, gc=False):
-    """One sync job that runs."""
+class Run(msgspec.Struct, gc=False, eq=False):
+    """What one thread runs. Belongs to that thread; others look, and change the flags under the crew's lock."""
 
     thread: int
+    number: int = 0
+    """The job that may be interrupted now; 0 if there is none."""
     is_struck: bool = False
-    """True if it was interrupted, which happens once at most."""
+    """True if this job was interrupted, which happens once at most."""
     is_abandoned: bool = False
-    """True if its thread is left to itself."""
+    """True if the thread is left to itself."""
 
 
 class Crew:
@@ -52,7 +54,7 @@ class Crew:
         self._name = name
         self._pid = os.getpid()
         self._threads: list[threading.Thread] = []
-        self._runs: dict[int, Run] = {}
+        self._runs: list[Run] = []
         self._lock = threading.Lock()
         self.abandoned = 0
         """How many threads run on that were left to themselves."""
@@ -112,21 +114,27 @@ class Crew:
     def interrupt(self, number: int) -> bool:
         """Raise `SoftTimeLimitExceeded` in a sync job that runs, once; False if it does not run yet, or any more."""
         with self._lock:
-            run = self._runs.get(number)
+            run = self._run_of(number)
             if run is not None and not run.is_struck:
-                run.is_struck = True
+                run.is_struck = True  # first: who ends the job now sees it, and waits for the lock
+                if run.number != number:
+                    run.is_struck = False
+                    return False
                 limits.interrupt(run.thread)
             return run is not None
 
     def abandon(self, number: int) -> bool:
         """Leave the thread of a job that runs to itself: it takes no other, and another takes its place; False as above."""
         with self._lock:
-            run = self._runs.get(number)
+            run = self._run_of(number)
             if run is not None and not run.is_abandoned:
                 run.is_abandoned = True
                 self.staff -= 1
                 self.abandoned += 1
             return run is not None
+
+    def _run_of(self, number: int) -> Run | None:
+        return next((run for run in self._runs if run.number == number), None)
 
     def cancel_async(self, job: Job, how: Stop) -> bool:
         """False: the async jobs are not here."""
@@ -140,9 +148,10 @@ class Crew:
 
         What `interrupt` raises belongs into the task; beside it, it ends the job without a verdict.
         """
-        tell, thread = self._tell, threading.get_ident()
+        tell, run = self._tell, Run(threading.get_ident())
+        self._runs.append(run)
         while (job := self.jobs.get()) is not None and not job.is_async:
-            run, outcome = Run(thread), None
+            outcome = None
             if job.tell:
                 tell(Begun(job.number, self._pid, clock.now()), -1.0)
             if job.soft is not None or job.hard is not None:
@@ -150,15 +159,16 @@ class Crew:
             start = clock.monotonic()
             try:
                 try:
-                    self._runs[job.number] = run  # from here on it may be interrupted, and not before
+                    run.is_struck = False
+                    run.number = job.number  # from here on it may be interrupted, and not before
                     outcome = self._runner.run(job)
                 finally:
-                    with self._lock:
-                        self._runs.pop(job.number, None)
+                    run.number = 0
                     if run.is_struck:
-                        limits.calm(thread)
+                        with self._lock:
+                            limits.calm(run.thread)
             except SoftTimeLimitExceeded:
-                self._runs.pop(job.number, None)
+                run.number = 0
             except BaseException as error:  # what would end a process ends only this run
                 log.critical("job %s of task %s broke out of its run", job.number, job.task, exc_info=True)
                 outcome = Outcome(job.number, Kind.LOST, text=brief(error))
@@ -167,7 +177,9 @@ class Crew:
             tell(outcome or Outcome(job.number, Kind.TERMINATED, text="SoftTimeLimitExceeded()"), clock.monotonic() - start)
             if run.is_abandoned:
                 self.abandoned -= 1
-                return None
+                job = None
+                break
+        self._runs.remove(run)
         return job
 
 
