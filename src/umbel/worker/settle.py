@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from umbel import clock, guise, signals
 from umbel.errors import BrokerDown, BrokerRefused
@@ -85,7 +85,11 @@ class Settle:
     def conclude(self, *conclusions: Conclusion) -> None:
         """Leave deliveries that are at their end."""
         for conclusion in conclusions:
-            size = conclusion.size()
+            results = conclusion.results
+            if conclusion.envelopes or len(results) > 1:
+                size = conclusion.size()
+            else:  # as nearly all are
+                size = len(results[0].document) if results else 0
             self._inbox.conclusions.append(conclusion)
             self._inbox.sizes.append(size)
             self.waiting += 1
@@ -134,26 +138,23 @@ class Settle:
             await self._wake.wait()
             self._wake.clear()
             batch, self._inbox = self._inbox, Batch()
+            few = 0 < len(batch.sizes) <= BATCH and sum(batch.sizes) <= MOST_BYTES  # as nearly always
+            parts = [slice(0, len(batch.sizes))] if few else slices(batch.sizes, most=BATCH)
+            steps: list[tuple[Callable[..., Awaitable[None]], Sequence[Any], int]] = [
+                *([(self._note, batch.notes, 0)] if batch.notes else []),
+                *((self._conclude, batch.conclusions[part], sum(batch.sizes[part])) for part in parts),
+                *((partial(self._release, way), deliveries, 0) for way, deliveries in batch.releases.items()),
+            ]
             try:
-                if batch.notes:
-                    await self._note(batch.notes)
-                    self._wrote(len(batch.notes))
-                few = 0 < len(batch.sizes) <= BATCH and sum(batch.sizes) <= MOST_BYTES  # as nearly always
-                for part in [slice(0, len(batch.sizes))] if few else slices(batch.sizes, most=BATCH):
-                    await self._conclude(batch.conclusions[part])
-                    self._wrote(part.stop - part.start, sum(batch.sizes[part]))
-                for way, deliveries in batch.releases.items():
-                    await self._release(way, deliveries)
-                    self._wrote(len(deliveries))
+                for write, what, size in steps:
+                    await write(what)
+                    self.waiting -= len(what)
+                    self._bytes -= size
+                    self._lighter.set()
+                    if not self.waiting:
+                        self._settled.set()
             except BrokerDown:  # abandoned
                 return
-
-    def _wrote(self, count: int, size: int = 0) -> None:
-        self.waiting -= count
-        self._bytes -= size
-        self._lighter.set()
-        if not self.waiting:
-            self._settled.set()
 
     async def _note(self, notes: Sequence[Result], tries: int = TRIES) -> None:
         if self._backend is None:

@@ -42,25 +42,15 @@ class Bells:
         self.flags: mmap.mmap | bytes = b"\1" * PLACES
         """Whether somebody may wait at each place; looked at by those who would rather not call anything."""
 
-    def ring(self, queues: Iterable[str]) -> None:
-        """Wake one of those who wait for each of these."""
+    def ring(self, queues: Iterable[str] | None = None) -> None:
+        """Wake one of those who wait for each of these, or for each queue that there is."""
         flags = self._opened()
-        for queue in queues:
-            place = self.places[queue]
-            if flags[place]:
-                self._ring(place)
-
-    def ring_all(self) -> None:
-        """Wake one of those who wait for each queue."""
-        flags, place = self._opened(), -1
-        while (place := flags.find(b"\1", place + 1)) >= 0:
-            self._ring(place)
-
-    def _ring(self, place: int) -> None:
-        if isinstance(self.flags, mmap.mmap):
-            self.flags[place] = 0
-            with contextlib.suppress(OSError):  # it is full of rings, or the directory is gone
-                os.write(self._pipe(place), b"!")
+        if isinstance(flags, mmap.mmap):
+            for place in range(PLACES) if queues is None else [self.places[queue] for queue in queues]:
+                if flags[place]:
+                    flags[place] = 0
+                    with contextlib.suppress(OSError):  # it is full of rings, or the directory is gone
+                        os.write(self._pipe(place), b"!")
 
     def listen(self, queues: Sequence[str]) -> list[int]:
         """Raise the flags of these: what is committed from now on rings. Gives the pipes to wait on; none if they are silent."""

@@ -224,7 +224,7 @@ class SqliteBroker(Broker):
                 holds.give_back(connection, again, now, due=None, counted=True, parked=False, begun=True)
                 if holds.count(never):
                     done.stranded = holds.adopt(connection, never, self._register(connection), next(self._handouts), now)
-            self._bells.ring_all()
+            self._bells.ring()
         give_room(self._file)
         return done
 
@@ -271,7 +271,7 @@ class SqliteBroker(Broker):
             return 0
         with self._file as connection:
             count = cemetery.revive(connection, keys, clock.now())
-        self._bells.ring_all()
+        self._bells.ring()
         return count
 
     def discard(self, keys: Sequence[str]) -> int:
@@ -302,7 +302,7 @@ class SqliteBroker(Broker):
                 places = holds.held_by(connection, self._number)
                 holds.give_back(connection, places, clock.now(), due=None, counted=False, parked=False, begun=True)
         self._number = NOBODY
-        self._bells.ring_all()
+        self._bells.ring()
 
     def before_fork(self) -> None:
         """Nothing to make ready: the file does."""
