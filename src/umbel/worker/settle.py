@@ -86,10 +86,8 @@ class Settle:
         """Leave deliveries that are at their end."""
         for conclusion in conclusions:
             results = conclusion.results
-            if conclusion.envelopes or len(results) > 1:
-                size = conclusion.size()
-            else:  # as nearly all are
-                size = len(results[0].document) if results else 0
+            is_one = len(results) == 1 and not conclusion.envelopes  # as nearly all are
+            size = len(results[0].document) if is_one else conclusion.size()
             self._inbox.conclusions.append(conclusion)
             self._inbox.sizes.append(size)
             self.waiting += 1
