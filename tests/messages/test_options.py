@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from umbel import Umbel
+from umbel.errors import EncodeError
 from umbel.messages.options import checked
 
 BAD: dict[str, tuple[Any, ...]] = {
@@ -30,7 +31,7 @@ BAD: dict[str, tuple[Any, ...]] = {
     "compression": (5, ""),
     "headers": (["a"], "a", {1: 2}, 5),
     "link": (5, "proj.add", [5], {"args": ()}, [{"task": "a", "options": {"priority": "x"}}]),
-    "link_error": (5, "proj.add", [5], {"args": ()}),
+    "link_error": (5, {"task": "a", "args": 5}, {"task": "a", "kwargs": [1]}, {"task": "a", "options": {1: 2}}),
     "shadow": (5, b"x"),
     "reply_to": (5, b"x"),
     "ignore_result": ("x", 5, [], "False"),
@@ -45,6 +46,18 @@ BAD: dict[str, tuple[Any, ...]] = {
     "delivery_mode": (3, "x"),
 }
 CASES = [(option, value) for option, values in BAD.items() for value in values]
+
+
+class Unruly:
+    """A value that says nothing of itself, and bears no question."""
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        raise RuntimeError
 
 
 class Colour(enum.StrEnum):
@@ -104,6 +117,13 @@ def test_an_option_that_means_nothing_is_refused_wherever_it_is_given(
     assert app.broker.depth(["celery"])["celery"].ready == 0
 
 
+@pytest.mark.parametrize("value", [Unruly(), 10**5000], ids=["unruly", "huge"])
+@pytest.mark.parametrize("option", [option for option in BAD if option != "priority"])
+def test_a_value_that_cannot_even_be_told_is_refused_by_name(option: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"^add: {option} .*(<Unruly object|<int of)"):
+        checked("add", {option: value})
+
+
 @pytest.mark.parametrize("way", ["apply_async", "send_task", "a signature", "a link", "apply"])
 def test_a_soft_limit_beyond_the_hard_one_is_refused(app: Umbel, add: Any, way: str) -> None:
     with pytest.raises(ValueError, match="add: soft_time_limit = 5 is longer than time_limit = 3"):
@@ -154,3 +174,17 @@ def test_what_nobody_knows_travels_as_a_property(app: Umbel, add: Any) -> None:
     add.apply_async((), foo="bar", delivery_mode="transient", mandatory=True, queue=Colour.RED)
     (delivery,) = app.broker.reserve(["red"], 1, 1.0)
     assert delivery.envelope.properties == {"foo": "bar", "delivery_mode": 1}
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way not in ("apply", "retry", "a link")])
+@pytest.mark.parametrize("options", [{"foo": object()}, {"serializer": "none"}, {"compression": "none"}])
+def test_what_cannot_be_written_names_the_task(app: Umbel, add: Any, way: str, options: dict[str, Any]) -> None:
+    with pytest.raises(EncodeError, match=r"^(add|nobody): "):
+        WAYS[way](app, add, options)
+
+
+@pytest.mark.parametrize("options", [{"foo": object()}, {"compression": "none"}])
+def test_what_cannot_be_written_because_of_a_route_names_the_task(app: Umbel, add: Any, options: dict[str, Any]) -> None:
+    app.conf.task_routes = {"add": options}
+    with pytest.raises(EncodeError, match=r"^add: "):
+        add.delay()

@@ -105,6 +105,21 @@ def test_a_part_that_cannot_travel_is_named():
         encode(Message(Headers(task="t", id="i"), extra={"x": {1}}), queue="q")
 
 
+@pytest.mark.parametrize("bad", [object(), {1}, [10**5000], 1 << 70, "\ud800", {"\udfff": 1}, 3j], ids=range(7))
+def test_a_property_that_not_every_store_can_write_is_refused(bad):
+    for write in (encode, Template):
+        with pytest.raises(EncodeError, match=r"properties\W.*x\W.* cannot be sent"):
+            write(a_message(), queue="q", properties={"x": bad})
+
+
+def test_properties_travel_as_plain_values():
+    class Safe(str):
+        __slots__ = ()
+
+    sent = encode(a_message(), queue="q", properties={"x": Safe("a"), "y": (1, None)})
+    assert [(type(value), value) for value in sent.properties.values()] == [(str, "a"), (list, [1, None])]
+
+
 @pytest.mark.parametrize("bad", [5, None, "\ud800"])
 def test_an_id_that_is_no_text_is_refused(bad):
     with pytest.raises(EncodeError, match="task id must be text"):

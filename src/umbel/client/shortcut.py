@@ -67,7 +67,12 @@ class Shortcut:
     def _shared(self, options: Options) -> Template | None:
         """What calls with these options share; None if each has its own time to expire."""
         call = self.app.writer.call(self.task.name, "", (), {}, options, task=self.task)
-        return call.template() if options or call.message.headers.expires is None else None
+        if not options and call.message.headers.expires is not None:
+            return None
+        try:
+            return call.template()
+        except EncodeError as problem:
+            raise self.blamed(problem) from problem
 
     def send(self, args: Any, kwargs: Any, options: Options) -> Any:
         """Send a call that has anything unusual about it: by the app, which may do more than that; gives its result."""

@@ -17,6 +17,7 @@ from umbel.errors import InvalidTaskError
 from umbel.execution.einfo import ExceptionInfo
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable
+from umbel.messages.options import PARTS
 from umbel.messages.write import Step
 from umbel.wire.brief import brief
 from umbel.wire.message import Embed
@@ -38,12 +39,9 @@ def _check(sig: Any, place: str) -> None:
         raise InvalidTaskError(f"{brief(sig, 100)} among the message's {place} is no signature")
     if sig.get("subtask_type") in {"group", "chain", "chord"}:
         raise InvalidTaskError(f"a {sig['subtask_type']} among the message's {place} cannot be run; only plain signatures can")
-    for key, kinds in _PARTS:
+    for key, kinds in PARTS:
         if sig.get(key) is not None and not isinstance(sig[key], kinds):
             raise InvalidTaskError(f"the signature of {sig['task']!r} among the message's {place} has wrong {key}")
-
-
-_PARTS: tuple[tuple[str, tuple[type, ...]], ...] = (("args", (list, tuple)), ("kwargs", (dict,)), ("options", (dict,)))
 
 
 def after_success(request: Request, value: Any) -> list[Step]:

@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from umbel.messages import when
+from umbel.wire.brief import brief
 
 Options = dict[str, Any]
 
@@ -30,8 +31,8 @@ def checked(name: str, options: Mapping[str, Any]) -> Options:
             read, wanted = _KNOWN[option]
             try:
                 value = read(given)
-            except (LookupError, TypeError, ValueError, OverflowError, AttributeError) as problem:
-                told = str(problem) if type(problem) is Unfit else f"must be {wanted}, not {given!r}"
+            except Exception as problem:  # comparing, hashing or reading a value runs code of its class
+                told = str(problem) if type(problem) is Unfit else f"must be {wanted}, not {brief(given)}"
                 raise ValueError(f"{name}: {option} {told}") from None
         if value is not None:
             found[option] = value
@@ -58,12 +59,19 @@ def _chain(given: Any) -> list[Any]:
     return signatures(given) or []
 
 
+PARTS: tuple[tuple[str, tuple[type, ...]], ...] = (("args", (list, tuple)), ("kwargs", (dict,)), ("options", (dict,)))
+"""What the parts of a signature are, where it has them."""
+
+
 def _signature(each: Any) -> Any:
     found = each if isinstance(each, Mapping) else each.s()  # of a task, or what stands for one
     if not isinstance(found.get("task"), str):
         raise TypeError(each)
+    for part, kinds in PARTS:
+        if found.get(part) is not None and not isinstance(found[part], kinds):
+            raise Unfit(f"holds a call of {found['task']} whose {part} are {brief(found[part], 100)}")
     try:
-        checked(found["task"], found.get("options") or {})
+        checked(found["task"], _mapping(found.get("options") or {}))
     except ValueError as problem:
         raise Unfit(f"holds a call that cannot be sent: {problem}") from None
     return found
@@ -149,7 +157,7 @@ def _count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(value)
     if not 0 <= int(value) <= LARGEST:
-        raise Unfit(f"must be 0 or more, and less than 2³¹, not {value!r}")
+        raise Unfit(f"must be 0 or more, and less than 2³¹, not {brief(value)}")
     return int(value)
 
 

@@ -152,11 +152,22 @@ def _pack_headers(headers: Headers, extra: Mapping[str, Any]) -> bytes:
 
 def _properties(headers: Headers, given: Mapping[str, Any] | None) -> dict[str, Any]:
     """Publish properties: those given, and for how many milliseconds the message is of use."""
-    publish = dict(given) if given else {}
+    publish = _travelling(given) if given else {}
     expires = when(headers.expires)
     if expires is not None and "expiration" not in publish:
         publish["expiration"] = str(max(0, int((expires - clock.now()) * 1000)))
     return publish
+
+
+def _travelling(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties as each store can write them; anybody may have put anything into them."""
+    data = encoding.dumps(dict(given), name="properties")[2]
+    try:
+        found = _decode_fields(data)
+        msgspec.msgpack.encode(found)
+    except (ValueError, OverflowError, RecursionError) as failure:
+        raise EncodeError(f"properties {brief(given, 100)} cannot be sent: {failure}") from failure
+    return found
 
 
 class Template:
@@ -186,7 +197,7 @@ class Template:
         self._content = encoding.content_type(serializer)
         self._compression = compression
         self._address = (priority, due, reply_to, exchange, routing_key)
-        self._properties = dict(properties or {})
+        self._properties = _travelling(properties) if properties else {}
         self._tail = _tail(message.embed) if serializer == "json" else b""
         self._pid, self._pieces = os.getpid(), self._header_pieces()
         """The headers, and the process whose `origin` they tell."""
