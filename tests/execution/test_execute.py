@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import dataclasses
 import gc
 import json
 import logging
@@ -863,6 +864,20 @@ class TestFollowUps:
         assert seen == [("id-1", "x", True, (9,))] or seen[0] == ("id-1", "x", True, ())
         assert len(seen) == 2
 
+    @pytest.mark.parametrize("again", [False, True])
+    def test_exceptions_may_be_frozen(self, house, document, again):
+        @dataclasses.dataclass(frozen=True)
+        class FrozenError(Exception):
+            code: int
+
+        @house.task(autoretry_for=(FrozenError,) if again else (), name="frozen")
+        def fail():
+            raise FrozenError(3)
+
+        outcome = house.run(fail)
+        assert (outcome.kind, len(outcome.envelopes)) == ((Kind.RETRY, 1) if again else (Kind.FAILURE, 0))
+        assert document(outcome.results[0]).result.args == (3,)
+
     def test_an_errback_that_fails_is_logged(self, house, caplog):
         @house.task(name="clumsy")
         def clumsy(request, error, tb):
@@ -874,6 +889,22 @@ class TestFollowUps:
 
         assert house.run(fail, embed=Embed(errbacks=[sig("clumsy")])).text == "ValueError('x')"
         assert "KeyError: 'oh'" in caplog.text
+
+    @pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError])
+    def test_an_errback_that_would_end_its_process_changes_nothing(self, house, document, raised):
+        @house.task(name="leave")
+        def leave(request, error, tb):
+            raise raised
+
+        @house.task
+        def fail():
+            raise ValueError("x")
+
+        embed = Embed(errbacks=[sig("leave"), sig("elsewhere")])
+        failed = house.run(fail, embed=embed)
+        lost = house.executor.conclude_lost(house.job(fail, embed=embed), Kind.LOST, "signal 9")
+        assert [type(document(one.results[0]).result) for one in (failed, lost)] == [ValueError, WorkerLostError]
+        assert [len(one.envelopes) for one in (failed, lost)] == [1, 1]
 
     def test_async_errbacks_go_as_messages(self, house):
         @house.task(name="note")
@@ -1062,6 +1093,14 @@ class TestLost:
         assert isinstance(found.result, TaskRevokedError)
         assert "task_failure" not in dict(told)
 
+    def test_what_fails_while_a_death_is_told_is_told_instead(self, house, document):
+        @house.task(throws=5)
+        def odd():
+            pass
+
+        outcome = house.executor.conclude_lost(house.job(odd), Kind.LOST, "signal 9")
+        assert isinstance(document(outcome.results[0]).result, TypeError)
+
     def test_a_lost_message_that_cannot_be_read_is_told_by_its_headers(self, house, document):
         outcome = house.executor.conclude_lost(house.job("gone"), Kind.LOST, "exitcode 1")
         assert outcome.kind is Kind.LOST
@@ -1106,6 +1145,8 @@ class TestProcess:
         signals.task_internal_error.receivers, before = (), signals.task_internal_error.receivers
         assert executor.run(house.job(fine)).kind is Kind.FAILURE
         signals.task_internal_error.receivers = before
+        monkeypatch.setattr(logging.Logger, "error", broken)  # as where the error's own methods fail
+        assert len(executor.run(house.job(fine)).results) == 1
         monkeypatch.setattr(executor, "_unopened", broken)
         assert executor.run(house.job(fine)).text == "MemoryError"
 

@@ -11,6 +11,7 @@ from umbel import clock, errors
 from umbel.errors import ContentDisallowed, DecodeError, EncodeError
 from umbel.wire import encoding
 from umbel.wire.encoding import accept_types
+from umbel.wire.failure import exception_out
 from umbel.wire.result import Result, decode, encode
 
 ALL = accept_types(["json", "msgpack", "yaml", "pickle"])
@@ -202,6 +203,19 @@ def test_a_constructor_that_gives_something_else_becomes_a_stranger():
 
 def test_arguments_that_cannot_travel_become_text():
     assert through(Simple({1}, 5)).args == ("{1}", 5)
+
+
+def test_arguments_are_what_the_exception_was_made_of_whatever_its_class_calls_so():
+    class Raising(Simple):
+        @property
+        def args(self):
+            raise LookupError
+
+    class Counted(Simple):
+        args = 5
+
+    for kind in (Raising, Counted):
+        assert exception_out(kind("a", 1), "json")["exc_message"] == ["a", 1]
 
 
 def test_an_exception_that_no_pickle_takes_goes_as_text():

@@ -15,6 +15,10 @@ MOST_CHARACTERS = 100_000
 """Longer tracebacks lose their middle: some libraries put whole documents into their messages."""
 
 
+_TRACEBACK, _CAUSE, _CONTEXT = (BaseException.__dict__[name] for name in ("__traceback__", "__cause__", "__context__"))
+"""Past what a class has by these names: exceptions may be frozen."""
+
+
 @also
 class ExceptionInfo:
     """An exception with its traceback, as an object and as text. `str()` of it is the text."""
@@ -26,7 +30,7 @@ class ExceptionInfo:
         self.type = type(exception)
         # Our own frames go from the exceptions too: they hold what holds them, and such circles keep the task's values alive.
         _strip_all(exception)
-        self.tb = exception.__traceback__
+        self.tb = _TRACEBACK.__get__(exception)
         self.traceback = text_of(exception, self.tb)
 
     @property
@@ -56,8 +60,8 @@ def _strip_all(exception: BaseException) -> None:
         one = todo.pop()
         if one is not None and id(one) not in seen:
             seen.add(id(one))
-            one.__traceback__ = strip(one.__traceback__)
-            todo += (one.__cause__, one.__context__)
+            _TRACEBACK.__set__(one, strip(_TRACEBACK.__get__(one)))
+            todo += (_CAUSE.__get__(one), _CONTEXT.__get__(one))
 
 
 def text_of(exception: BaseException, tb: TracebackType | None) -> str:

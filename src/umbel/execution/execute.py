@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from umbel import clock, guise, signals, states
@@ -126,7 +127,12 @@ class Executor:
 
         A failure is told to the task's hooks, receivers and errbacks here, in whatever process this is called.
         """
-        error = _end_of(job, kind, text)
+        try:
+            return self._lost(job, kind, _end_of(job, kind, text))
+        except BaseException as problem:
+            return self._internal_error(job, problem)
+
+    def _lost(self, job: Job, kind: Kind, error: UmbelError) -> Outcome:
         sealed = self._open(job)
         if not isinstance(sealed, Sealed):
             return self._unopened(job, error, kind)
@@ -281,17 +287,18 @@ class Executor:
 
     def _internal_error(self, job: Job, error: BaseException) -> Outcome:
         """The outcome where our own code failed (or memory ran out, or a late interruption struck it): told, not hidden."""
-        try:
+        outcome = Outcome(job.number, Kind.FAILURE, text=type(error).__name__)
+        with suppress(BaseException):  # what the error says of itself may be the cause of it all
+            outcome = self._unopened(job, WorkerLostError(type(error).__name__), Kind.FAILURE)
+            told = error if isinstance(error, Exception) else WorkerLostError(brief(error, 200))
+            outcome = self._unopened(job, told, Kind.FAILURE)
+        with suppress(BaseException):  # as logging makes a text of it, too
             log.error("Task %s[%s] could not be concluded", job.task, job.envelope.id, exc_info=error)
             if signals.task_internal_error.receivers:
                 signals.task_internal_error.send(
                     self.tasks.get(job.task), task_id=job.envelope.id, args=None, kwargs=None, request=None,
                     exception=error, traceback=error.__traceback__, einfo=ExceptionInfo(error),
                 )  # fmt: skip
-            told = error if isinstance(error, Exception) else WorkerLostError(brief(error, 200))
-            outcome = self._unopened(job, told, Kind.FAILURE)
-        except BaseException:
-            return Outcome(job.number, Kind.FAILURE, text=type(error).__name__)
         return outcome
 
 

@@ -67,7 +67,9 @@ def after_failure(request: Request, error: Any, einfo: ExceptionInfo | None, tas
         given = () if sig.get("immutable") else (request, error, einfo.traceback if einfo else None)
         try:
             task.entry(*given, *(sig.get("args") or ()), **(sig.get("kwargs") or {}))
-        except Exception:
+        except BaseException as failed:
+            if request.is_eager and not isinstance(failed, Exception):
+                raise  # it is the program's
             log.exception("Errback %s of %s[%s] failed", task.name, request.task, request.id)
     return steps
 

@@ -96,7 +96,7 @@ def automatic(task: Runnable, request: Request, exc: BaseException, rand: Callab
     except BaseException as error:
         if error is not exc:
             raise
-    exc.__traceback__ = trace
+    BaseException.with_traceback(exc, trace)  # as attributes of a frozen one cannot be set
     return found
 
 

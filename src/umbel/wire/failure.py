@@ -21,7 +21,16 @@ def exception_out(failure: BaseException, serializer: str) -> Any:
     if serializer == "pickle" and kind not in WIRE_NAMES and _survives_pickle(failure):
         return failure
     module, name = WIRE_NAMES.get(kind) or (kind.__module__, kind.__qualname__)
-    return {"exc_type": name, "exc_message": [_safe(part, serializer) for part in failure.args], "exc_module": module}
+    return {"exc_type": name, "exc_message": [_safe(part, serializer) for part in _args(failure)], "exc_module": module}
+
+
+def _args(failure: BaseException) -> tuple[Any, ...]:
+    """What the exception was made of, also where its class has something else by that name."""
+    try:
+        return tuple(failure.args)
+    except Exception:
+        found: tuple[Any, ...] = BaseException.args.__get__(failure)  # type: ignore[attr-defined]  # it is a descriptor
+        return found
 
 
 def _safe(part: Any, serializer: str) -> Any:
