@@ -47,6 +47,16 @@ def test_receivers_are_called_in_the_order_in_which_they_were_connected(signal):
     assert order == [1, 2]
 
 
+@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt, ValueError])
+def test_what_is_only_told_ends_nobody(signal, raised, caplog):
+    def leave(**_):
+        raise raised
+
+    signal.connect(leave)
+    signal.tell("me", what=1)
+    assert raised.__name__ in caplog.text
+
+
 def test_connect_is_a_decorator_with_and_without_arguments(signal):
     @signal.connect
     def one(**_):

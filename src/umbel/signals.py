@@ -112,6 +112,13 @@ class Signal:
 
     send_robust = send
 
+    def tell(self, sender: object, **arguments: Any) -> None:
+        """Send where nothing that a receiver raises may end who sends: `SystemExit` and its like are logged as well."""
+        try:
+            self.send(sender, **arguments)
+        except BaseException:
+            log.exception("A receiver of signal %s would have ended its process", self.name or self)
+
     def _tell(self, connection: Connection, receiver: Receiver, sender: object, arguments: dict[str, Any]) -> Any:
         for pause in (*_PAUSES, None) if connection.retry else (None,):
             try:

@@ -15,7 +15,7 @@ from tests.trips.project import Project
 
 from umbel.client.result import AsyncResult
 from umbel.stores.broker import Buried
-from umbel.testing.waiting import patience, until
+from umbel.testing.waiting import NEVER, patience, until
 from umbel.wire.envelope import Envelope
 from umbel.wire.ids import new_id
 
@@ -234,3 +234,55 @@ def test_good_tasks_end_beside_bad_ones_of_every_kind(project: Make, server: Red
         assert "begins anew" not in worker.log
         if not kills:
             assert "died" not in worker.log
+
+
+LEAVING = """
+from umbel import signals
+from umbel.errors import Reject
+
+app.conf.task_unknown_ttl = 0
+
+def leave(signal, **_):
+    tell(signal.name)
+    raise SystemExit(3)
+
+for told in ("received", "rejected", "unknown", "revoked", "failure", "postrun"):
+    getattr(signals, f"task_{told}").connect(leave)
+signals.worker_batch_done.connect(leave)
+
+@app.task
+def rejected():
+    raise Reject("no")
+
+@app.task
+def leave_too(request, error, tb):
+    leave(signals.task_failure)
+
+@app.task(time_limit=0.1)
+def slow():
+    time.sleep(NEVER)
+
+@app.task
+def good():
+    return 1
+"""
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_receivers_and_errbacks_that_exit_do_not_end_the_worker(project: Make, pool: str) -> None:
+    made = project(LEAVING.replace("NEVER", str(NEVER)))
+    with made.worker("-c", "1", "-P", pool) as worker:
+        errback = {"task": "proj.leave_too", "args": [], "kwargs": {}, "options": {}}
+        bad = [
+            made.app.send_task("proj.rejected"),
+            made.app.send_task("proj.unknown"),
+            made.app.send_task("proj.good", expires=-1),
+            made.app.send_task("proj.slow", link_error=errback),
+        ]
+        assert made.app.send_task("proj.good").get(timeout=patience()) == 1
+        until(lambda: is_over(made), saying=lambda: worker.log[-5000:])
+        assert worker.process.poll() is None
+        assert made.app.backend is not None
+        states = [result.state for result in made.app.backend.fetch([each.id for each in bad]).values()]
+        assert sorted(states) == ["FAILURE", "FAILURE", "FAILURE", "REVOKED"]
+        assert {"task_received", "task_rejected", "task_unknown", "task_revoked"} <= {words[0] for words in made.effects()}

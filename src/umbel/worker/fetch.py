@@ -184,7 +184,7 @@ class Fetch:
     def _received(self, ticket: Ticket) -> None:
         log.info("Task %s received", ticket)
         if signals.task_received.receivers:
-            signals.task_received.send(self, request=ticket)
+            signals.task_received.tell(self, request=ticket)
 
     async def _begin(self, jobs: list[Job], early: list[Ticket]) -> list[Job]:
         """Record that the `early` ones run from now on; gives all but those that must not, as their hold is lost."""

@@ -115,7 +115,7 @@ class Reap:
             return self._executor.conclude_lost(job, kind, text)
         finally:
             if signals.worker_batch_done.receivers:
-                signals.worker_batch_done.send(None)
+                signals.worker_batch_done.tell(None)
 
     async def mourned(self) -> None:
         """Wait until all such runs are told of."""
@@ -169,7 +169,7 @@ class Reap:
     def _rejected(self, ticket: Ticket, outcome: Outcome) -> None:
         say(outcome.kind, ticket, outcome.text)
         if signals.task_rejected.receivers:
-            signals.task_rejected.send(self, message=ticket.delivery.envelope, exc=None)
+            signals.task_rejected.tell(self, message=ticket.delivery.envelope, exc=None)
         if outcome.requeue:
             self._settle.release(ticket.delivery)
         else:
@@ -230,7 +230,7 @@ class Reap:
         log.warning("Task %s was ended on request", ticket)
         ticket.delivery.revoked = ticket.signum is not None
         if signals.task_revoked.receivers:
-            signals.task_revoked.send(ticket.task, request=ticket, terminated=True, signum=ticket.signum, expired=False)
+            signals.task_revoked.tell(ticket.task, request=ticket, terminated=True, signum=ticket.signum, expired=False)
         self._ended(ticket, outcome)
 
     def _ended(self, ticket: Ticket, outcome: Outcome, *, buried: str | None = None) -> None:
@@ -290,7 +290,7 @@ class Reap:
         if signals.task_revoked.receivers and task is not None:
             label = protocol.label(delivery.envelope, self._accept)
             ticket = Ticket(delivery, label, task, Job(0, task.name, delivery.envelope), early=False)
-            signals.task_revoked.send(task, request=ticket, terminated=False, signum=None, expired=expired)
+            signals.task_revoked.tell(task, request=ticket, terminated=False, signum=None, expired=expired)
         error = TaskRevokedError("expired" if expired else "revoked")
         results = [] if ignored(headers, task) else [self._result(headers, states.REVOKED, error)]
         self._settle.conclude(Conclusion(delivery, results))
@@ -299,7 +299,7 @@ class Reap:
         log.error("Received unregistered task of type %r, message %s is buried", headers.task, headers.id)
         error = NotRegistered(headers.task)
         if signals.task_unknown.receivers:
-            signals.task_unknown.send(self, message=delivery.envelope, exc=error, name=headers.task, id=headers.id)
+            signals.task_unknown.tell(self, message=delivery.envelope, exc=error, name=headers.task, id=headers.id)
         results = [] if headers.ignore_result else [self._result(headers, states.FAILURE, error)]
         self._settle.conclude(Conclusion(delivery, results, buried=reason))
 

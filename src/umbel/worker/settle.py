@@ -279,4 +279,4 @@ def _write_and_tell(write: Callable[[Sequence[S]], Sequence[Delivery] | None], w
     try:
         return write(what)
     finally:
-        signals.worker_batch_done.send(None)
+        signals.worker_batch_done.tell(None)
