@@ -27,7 +27,7 @@ BAD: dict[str, tuple[Any, ...]] = {
     "queue": (5, "", b"q", ["q"], "a\0b", "\ud800", "umbel.queues"),
     "exchange": (5, b"x"),
     "routing_key": (5, ["k"]),
-    "serializer": (5, ""),
+    "serializer": (5, "", ["json"]),
     "compression": (5, ""),
     "headers": (["a"], "a", {1: 2}, 5),
     "link": (5, "proj.add", [5], {"args": ()}, [{"task": "a", "options": {"priority": "x"}}]),
@@ -95,6 +95,11 @@ def by_retry(app: Umbel, add: Any, options: dict[str, Any]) -> None:
     again.apply().get()
 
 
+def eagerly(app: Umbel, add: Any, options: dict[str, Any]) -> None:
+    app.conf.task_always_eager = True
+    add.apply_async((), **options)
+
+
 WAYS: dict[str, Callable[[Umbel, Any, dict[str, Any]], Any]] = {
     "apply_async": lambda app, add, options: add.apply_async((), **options),
     "send_task": lambda app, add, options: app.send_task("add", (), **options),
@@ -104,6 +109,7 @@ WAYS: dict[str, Callable[[Umbel, Any, dict[str, Any]], Any]] = {
     "a link": lambda app, add, options: add.apply_async((), link=add.s().set(**options)),
     "retry": by_retry,
     "apply": lambda app, add, options: add.apply((), **options),
+    "eagerly": eagerly,
 }
 
 
@@ -176,7 +182,7 @@ def test_what_nobody_knows_travels_as_a_property(app: Umbel, add: Any) -> None:
     assert delivery.envelope.properties == {"foo": "bar", "delivery_mode": 1}
 
 
-@pytest.mark.parametrize("way", [way for way in WAYS if way not in ("apply", "retry", "a link")])
+@pytest.mark.parametrize("way", [way for way in WAYS if way not in ("apply", "retry", "a link", "eagerly")])
 @pytest.mark.parametrize("options", [{"foo": object()}, {"serializer": "none"}, {"compression": "none"}])
 def test_what_cannot_be_written_names_the_task(app: Umbel, add: Any, way: str, options: dict[str, Any]) -> None:
     with pytest.raises(EncodeError, match=r"^(add|nobody): "):

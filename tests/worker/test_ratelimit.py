@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from umbel import Umbel
@@ -17,8 +19,10 @@ def test_a_limit_is_runs_per_unit_of_time(limit: float | str | None, rate: float
     assert per_second(limit) == pytest.approx(rate)
 
 
-@pytest.mark.parametrize("limit", ["ten", "10/d", "-1/s", -1, "nan", float("inf"), "/s"])
-def test_what_is_no_rate_is_refused_by_name(limit: float | str) -> None:
+@pytest.mark.parametrize(
+    "limit", ["ten", "10/d", "-1/s", -1, "nan", float("inf"), "/s", b"1/s", [1], 10**400, 3j, object()], ids=range(12)
+)
+def test_what_is_no_rate_is_refused_by_name(limit: Any) -> None:
     with pytest.raises(ImproperlyConfigured, match="is no rate"):
         per_second(limit)
 

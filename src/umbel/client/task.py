@@ -249,8 +249,9 @@ class Task(Hooks, Generic[P, R]):
     def _eagerly(self, args: Sequence[Any], kwargs: Mapping[str, Any], options: dict[str, Any]) -> EagerResult[R]:
         """Run it at once instead of sending it, with arguments as a worker would get them."""
         from umbel.client.eager import as_received
+        from umbel.messages.options import checked
 
-        options = {key: value for key, value in options.items() if value is not None}
+        options = checked(self.name, options)
         args, kwargs = as_received(self, args, kwargs, options.get("serializer"))
         return self.apply(args, kwargs, **options)
 

@@ -6,6 +6,7 @@ from collections import Counter
 
 from umbel.errors import ImproperlyConfigured
 from umbel.stores.broker import Delivery
+from umbel.wire.brief import brief
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -23,10 +24,10 @@ def per_second(limit: float | str | None) -> float:
         else:
             count, _, unit = limit.partition("/")
             rate = float(count) / UNITS[unit.strip() or "s"]
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         rate = -1.0
     if not 0 <= rate < float("inf"):
-        raise ImproperlyConfigured(f"rate_limit {limit!r} is no rate; write a number a second, or '10/s', '10/m', '10/h'")
+        raise ImproperlyConfigured(f"rate_limit {brief(limit)} is no rate; write a number a second, or '10/s', '10/m', '10/h'")
     return rate
 
 
