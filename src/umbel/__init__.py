@@ -13,7 +13,7 @@ _HOMES = {
     "Signature": "client.signature",
     "signature": "client.signature",
     "AsyncResult": "client.result",
-    "EagerResult": "client.eager",
+    "EagerResult": "client.eager_result",
     "Results": "client.result",
     "allow_join_result": "client.result",
     "current_app": "client.current",
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from umbel import signals as signals
     from umbel import states as states
     from umbel.client.app import Umbel as Umbel
-    from umbel.client.eager import EagerResult as EagerResult
+    from umbel.client.eager_result import EagerResult as EagerResult
     from umbel.client.result import AsyncResult as AsyncResult
     from umbel.client.result import Results as Results
     from umbel.client.result import allow_join_result as allow_join_result

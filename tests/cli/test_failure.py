@@ -4,7 +4,7 @@ import click
 import pytest
 
 from umbel.cli.failure import Failure, UserCodeFailed, explain
-from umbel.errors import BrokerDown, ImproperlyConfigured
+from umbel.errors import BrokerDown, ImproperlyConfigured, UmbelError
 
 
 def raised(problem: BaseException) -> BaseException:
@@ -14,12 +14,19 @@ def raised(problem: BaseException) -> BaseException:
         return caught
 
 
+def of_another_class(problem: UmbelError) -> Exception:
+    other = RuntimeError(str(problem))
+    other.__cause__ = problem
+    return other
+
+
 @pytest.mark.parametrize(
     ("problem", "code", "line"),
     [
         (Failure("taken", 73), 73, "umbel: taken"),
         (ImproperlyConfigured("no such scheme"), 1, "umbel: no such scheme"),
         (BrokerDown(), 1, "umbel: The store cannot be reached now; trying again may help."),
+        (of_another_class(BrokerDown("x cannot be reached")), 1, "umbel: x cannot be reached"),
         (click.UsageError("No such option: --foo"), 64, "umbel: no such option: --foo"),
         (click.BadParameter("'x' is wrong"), 64, "umbel: invalid value: 'x' is wrong"),
         (click.ClickException("hm"), 1, "umbel: hm"),

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from umbel import AsyncResult, ImproperlyConfigured, TimeoutError, states
-from umbel.client.eager import EagerResult
+from umbel.client.eager_result import EagerResult
 from umbel.client.result import result_from_tuple
 from umbel.testing.waiting import pace, patience, until
 from umbel.wire import result as wire

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from umbel import EncodeError, Ignore, MaxRetriesExceededError, QueueNotFound, Retry, Task, states
-from umbel.client.eager import EagerResult
+from umbel.client.eager_result import EagerResult
 from umbel.client.result import AsyncResult
 from umbel.signals import after_task_publish, before_task_publish
 from umbel.testing.waiting import pace, patience

@@ -205,6 +205,17 @@ def test_what_is_not_there_says_so_in_one_line(code: str, line: str, face: Path,
     assert line in done.stderr.splitlines()[-1]
 
 
+def test_tasks_are_shown_with_their_app(face: Path, tmp_path: Path) -> None:
+    code = """
+        from celery import Celery
+        app = Celery("proj")
+        @app.task
+        def add(x, y): pass
+        print(repr(add) == f"<@task: proj.add of proj at {hex(id(app))}>")
+    """
+    assert run(face, tmp_path, code) == "True"
+
+
 def test_steps_and_requests_of_ones_own_are_told_to_be_unused(face: Path, tmp_path: Path) -> None:
     code = """
         import warnings
@@ -227,6 +238,7 @@ def test_steps_and_requests_of_ones_own_are_told_to_be_unused(face: Path, tmp_pa
 
 def test_fixtures_of_celery_run_a_worker_in_a_thread(face: Path, tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text('pytest_plugins = ("celery.contrib.pytest",)\n')
+    (tmp_path / "more.py").write_text("from celery import shared_task\n\n\n@shared_task\ndef two():\n    return 2\n")
     (tmp_path / "test_it.py").write_text(
         textwrap.dedent("""
             import pytest
@@ -239,7 +251,7 @@ def test_fixtures_of_celery_run_a_worker_in_a_thread(face: Path, tmp_path: Path)
 
             @pytest.fixture(scope="session")
             def celery_includes():
-                return ["celery.contrib.testing.tasks"]
+                return ["more"]
 
 
             def test_one(celery_app, celery_worker):
@@ -252,6 +264,7 @@ def test_fixtures_of_celery_run_a_worker_in_a_thread(face: Path, tmp_path: Path)
 
             def test_session(celery_session_app, celery_session_worker):
                 assert celery_session_app.send_task("celery.ping").get(timeout=30) == "pong"
+                assert celery_session_app.send_task("more.two").get(timeout=30) == 2
 
 
             @pytest.mark.celery(result_expires=7)

@@ -119,7 +119,13 @@ def shop(face: Path, tmp_path: Path) -> Shop:
         ("-A shop worker --autoscale many", 2, "'many' is not of the form 10,3"),
         ("-A shop call shop.add -a [2", 2, "write it as '[2, 3]'"),
         ("-A shop purge", 1, "nothing is deleted"),
-        ("-A shop purge -f", 0, "No messages purged from 1 queue"),
+        ("-A shop purge", 1, "[y/N]: \n"),
+        ("-A shop purge -f", 0, "No messages purged from 1 queue."),
+        ("-A shop worker some", 2, "a setting on the command line is written name=value"),
+        ("-A shop worker worker.nope=3", 2, "there is no setting 'worker_nope'"),
+        ("-A shop worker worker.concurrency=(float32)3", 2, "there is no type 'float32'; there are any, bool,"),
+        ("-b redis://localhost:1/0 -A shop call shop.add", 1, "celery: redis://localhost:1/0 cannot be reached"),
+        ("--app= report", 2, "Unable to load celery application: app '' is no module name"),
         ("-A shop list bindings", 0, "celery                       celery                       celery"),
         ("-A shop report", 0, "celery 5.7.0+umbel."),
         ("-A shop shell --bpython", 1, "bpython is not installed here"),
@@ -140,6 +146,7 @@ def test_a_command_line_ends_as_it_should_and_says_why(shop: Shop, arguments: st
     told = shop.celery(*arguments.split())
     assert (told.code, words in told.out + told.err) == (code, True), told
     assert "unexpected" not in told.err
+    assert ("Traceback" in told.err) == ("-A broken" in arguments)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def explain(problem: BaseException) -> int:
         click.echo(_users_traceback(problem.error), err=True, nl=False)
     if isinstance(problem, Failure):
         return _say(str(problem), problem.code)
-    if isinstance(problem, UmbelError):
+    if isinstance(problem, UmbelError) or isinstance(problem.__cause__, UmbelError):  # also one that got another's class
         return _say(str(problem) or (type(problem).__doc__ or "").strip(), FAILED)
     if isinstance(problem, NotImplementedError) and str(problem):  # says itself what is not there, and what is
         return _say(str(problem), FAILED)

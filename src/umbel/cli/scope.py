@@ -80,7 +80,7 @@ class Scope:
         return app
 
     def _find(self) -> Umbel:
-        if not self.app_name:
+        if self.app_name is None:
             return Umbel("umbel", set_as_current=False)
         from umbel.client.discover import find_app
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 from umbel import clock, states
+from umbel.client.eager_result import EagerResult
 from umbel.client.plain import is_plain
-from umbel.client.result import AsyncResult
-from umbel.errors import EncodeError, Retry, TaskRevokedError
+from umbel.errors import EncodeError, Retry
 from umbel.execution.execute import Ending, Executor, brief_text
 from umbel.execution.lines import log, say
 from umbel.execution.outcome import Kind
@@ -20,8 +20,6 @@ from umbel.messages.options import checked
 from umbel.wire import encoding, result
 from umbel.wire.brief import brief
 from umbel.wire.ids import new_id
-
-T = TypeVar("T")
 
 Task: TypeAlias = Any
 """A `client.task.Task`, whose file imports this one."""
@@ -134,74 +132,3 @@ def as_received(task: Task, args: Any, kwargs: Any, serializer: str | None) -> t
         raise EncodeError(f"{task.name}: {problem}") from problem
     args, kwargs = encoding.loads(data, kind, codec, frozenset({kind}))
     return tuple(args), dict(kwargs)
-
-
-class EagerResult(AsyncResult[T]):
-    """The result of a task that ran at once, in this process."""
-
-    __slots__ = ("_name", "_ready_state", "_text", "_value")
-
-    def __init__(self, id: str, value: Any, state: str, traceback: str | None = None, name: str | None = None):
-        super().__init__(id)
-        self._value = value
-        self._ready_state = state
-        self._text = traceback
-        self._name = name
-
-    def get(self, timeout: float | None = None, propagate: bool = True, *args: Any, **kwargs: Any) -> T:
-        """The value, or what the task raised."""
-        if propagate and self._ready_state in states.PROPAGATE_STATES:
-            raise self._value if isinstance(self._value, BaseException) else Exception(self._value)
-        return self._value  # type: ignore[no-any-return]  # any value
-
-    wait = get
-
-    async def aget(self, timeout: float | None = None, *, propagate: bool = True) -> T:
-        """The same, for asyncio."""
-        return self.get(timeout, propagate)
-
-    def revoke(self, *args: Any, **kwargs: Any) -> None:
-        """Let it count as revoked; it has run already."""
-        self._ready_state, self._value = states.REVOKED, TaskRevokedError("revoked")
-
-    @property
-    def state(self) -> str:
-        """How it ended."""
-        return self._ready_state
-
-    @property
-    def result(self) -> Any:
-        """The value or the exception."""
-        return self._value
-
-    @property
-    def traceback(self) -> str | None:
-        """The traceback as text."""
-        return self._text
-
-    @property
-    def name(self) -> str | None:
-        """The task's name."""
-        return self._name
-
-    def _look(self) -> None:
-        return None
-
-    def exists(self) -> bool:
-        """True: it has run."""
-        return True
-
-    def maybe_throw(self, propagate: bool = True, callback: Callable[[str, Any], object] | None = None) -> Any:
-        """The value; raises what the task raised."""
-        value = self.get(propagate=propagate)
-        if callback is not None:
-            callback(self.id, value)
-        return value
-
-    maybe_reraise = maybe_throw
-
-    def forget(self) -> None:
-        """Nothing is kept of it anyway."""
-
-    def __repr__(self) -> str:
-        return f"<EagerResult: {self.id}>"

@@ -12,7 +12,7 @@ from umbel.client.result import AsyncResult
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
 
-    from umbel.client.eager import EagerResult
+    from umbel.client.eager_result import EagerResult
 
     R = TypeVarWithDefault("R", default=Any)
 else:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import ParamSpec as ParamSpecWithDefault
     from typing_extensions import TypeVar as TypeVarWithDefault
 
-    from umbel.client.eager import EagerResult
+    from umbel.client.eager_result import EagerResult
     from umbel.client.shortcut import Shortcut
     from umbel.execution.request import Request
     from umbel.settings import Settings

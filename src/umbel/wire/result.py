@@ -112,10 +112,11 @@ def encode(
 def _pack(document: dict[str, Any], serializer: str) -> bytes:
     try:
         return encoding.dumps(document, serializer)[2]
-    except EncodeError:
-        for name, part in document.items():  # once more one by one, for an error that names the part
-            encoding.dumps(part, serializer, name=name)
-        raise
+    except EncodeError as error:
+        failure = error
+    for name, part in document.items():  # once more one by one, for an error that names the part, and is the only one told
+        encoding.dumps(part, serializer, name=name)
+    raise failure
 
 
 def decode(result: Result, accept: frozenset[str], serializer: str = "json") -> Document:

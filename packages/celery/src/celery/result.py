@@ -9,7 +9,7 @@ from typing import Any
 from celery._names import later
 from celery.exceptions import TimeoutError
 from celery.states import EXCEPTION_STATES, PROPAGATE_STATES
-from umbel.client import eager
+from umbel.client import eager_result
 from umbel.client import result as results
 from umbel.client.result import allow_join_result as allow_join_result
 from umbel.client.result import assert_will_not_block as assert_will_not_block
@@ -210,7 +210,7 @@ class AsyncResult(results.AsyncResult[Any], ResultBase):
         return f"<{type(self).__name__}: {self.id}>"
 
 
-class EagerResult(eager.EagerResult[Any], AsyncResult):
+class EagerResult(eager_result.EagerResult[Any], AsyncResult):
     """The result of a task that ran at once."""
 
     def __init__(self, id: str, ret_value: Any, state: str, traceback: str | None = None, name: str | None = None):

@@ -314,8 +314,8 @@ class Task(TaskOf[P, R], Generic[P, R]):
         return {key: value for key in extract_exec_options if (value := getattr(self, key, None)) is not None}
 
     def __repr__(self) -> str:
-        where = f" of {self._app.main}" if self._app is not None else ""
-        return f"<@task: {self.name}{where} at {hex(id(self))}>" if self.name else f"<unbound {type(self).__name__}>"
+        where = f" of {self._app.main} at {hex(id(self._app))}" if self._app is not None else ""
+        return f"<@task: {self.name}{where}>" if self.name else f"<unbound {type(self).__name__}>"
 
     @property
     def __name__(self) -> str:

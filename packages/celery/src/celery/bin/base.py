@@ -74,7 +74,10 @@ class CLIContext(Scope):
     def _configure(self, app: Any) -> None:
         super()._configure(app)
         if self.settings:
-            app.config_from_cmdline(list(self.settings), namespace="worker")
+            try:
+                app.config_from_cmdline(list(self.settings), namespace="worker")
+            except Exception as problem:  # a loader, and converters, may be the project's own
+                raise Failure(f"cannot take {' '.join(self.settings)!r} behind the options: {problem}", UNLOADABLE) from problem
         if self.picks_pool and app.conf.worker_pool in GREEN_POOLS:
             app.conf.from_command_line({"worker_pool": serving_pool(app.conf.worker_pool)})
 

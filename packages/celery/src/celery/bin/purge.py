@@ -27,6 +27,7 @@ def purge(scope: Any, /, force: bool, queues: list[str] | None, exclude_queues: 
         try:
             is_sure = click.confirm("Are you sure you want to delete all tasks?")
         except click.Abort:
+            click.echo()  # its question stands there still
             is_sure = False
         if not is_sure:
             raise Failure("nothing is deleted (-f does not ask)")
@@ -36,7 +37,7 @@ def purge(scope: Any, /, force: bool, queues: list[str] | None, exclude_queues: 
     if gone:
         click.echo(f"Purged {gone} {'message' if gone == 1 else 'messages'} from {known}.")
     else:
-        click.echo(f"No messages purged from {len(names)} {'queue' if len(names) == 1 else 'queues'}")
+        click.echo(f"No messages purged from {len(names)} {'queue' if len(names) == 1 else 'queues'}.")
 
 
 def __getattr__(name: str) -> object:

@@ -23,6 +23,8 @@ def pytest_configure(config: Any) -> None:
 
 @contextmanager
 def _create_app(enable_logging: bool = False, use_trap: bool = False, parameters: Any = None, **config: Any) -> Iterator[Any]:
+    import celery.contrib.testing.tasks  # noqa: F401 - workers of these apps are asked to run its `celery.ping`
+
     parameters = dict(parameters or {})
     test_app = TestApp(set_as_current=False, enable_logging=enable_logging, config=config, **parameters)
     with setup_default_app(test_app, use_trap=use_trap):

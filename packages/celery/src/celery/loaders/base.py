@@ -117,7 +117,10 @@ class BaseLoader:
             found = re_type.match(value)
             key = key.replace(".", "_").removeprefix("celery_")
             if found:
-                return key, types[found.group(1)](value[found.end() :])
+                kind = found.group(1)
+                if kind not in types:
+                    raise ValueError(f"{text!r}: there is no type {kind!r}; there are {', '.join(sorted(types))}")
+                return key, types[kind](value[found.end() :])
             return key, self._typed(key, value)
 
         return dict(read(each) for each in args)
