@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,23 @@ def test_a_worker_in_a_thread_runs_tasks_until_another_thread_stops_it(app: Umbe
         thread.join(patience())
         assert not thread.is_alive()
         assert worker.exitcode == 0
+
+
+def test_settings_and_queues_may_be_changed_while_it_is_set_up(app: Umbel) -> None:
+    def settings(conf: Any, **_: Any) -> None:
+        conf.update(worker_concurrency=3, worker_prefetch_multiplier=7, task_default_queue="mail")
+
+    def queue(sender: str, instance: Worker, **_: Any) -> None:
+        instance.queues.append(f"{sender}.own")
+
+    signals.celeryd_init.connect(settings)
+    signals.celeryd_after_setup.connect(queue)
+    try:
+        worker = Worker(app, hostname="w@h", pool="threads")
+    finally:
+        signals.celeryd_init.disconnect(settings)
+        signals.celeryd_after_setup.disconnect(queue)
+    assert (worker.concurrency, worker.queues) == (3, ["mail", "w@h.own"])
 
 
 def test_a_worker_in_a_thread_touches_no_signals(begin) -> None:

@@ -174,11 +174,10 @@ def _make(
         if early.asked:
             made.hang_up()
 
-    concurrency = given["concurrency"] or (how_many(str(app.conf.worker_concurrency)) if app.conf.worker_concurrency else None)
     return Worker(
         app,
         hostname=node,
-        concurrency=concurrency,
+        concurrency=given["concurrency"],
         pool=given["pool"] or app.conf.worker_pool,
         ready=ready,
         **{name: given[name] for name in (*sizes, *rest)},

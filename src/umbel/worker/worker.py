@@ -75,6 +75,9 @@ class Worker:
         app.set_default()  # shared tasks in the pool's threads and processes mean this app
         self.app = app
         self.hostname = hostname
+        app.finalize()
+        app.import_task_modules()
+        signals.celeryd_init.send(hostname, instance=self, conf=conf, options={})  # may change any setting
         self.pool_name = pool
         self.concurrency = 1 if pool == "solo" else concurrency or slots(conf.worker_concurrency)
         self.async_concurrency = coroutines(app, concurrency if pool == "asyncio" else None)
@@ -92,8 +95,6 @@ class Worker:
         self._max_memory = max_memory_per_child or conf.worker_max_memory_per_child
         self._soft = soft_time_limit or conf.task_soft_time_limit
         self._hard = time_limit or conf.task_time_limit
-        app.finalize()
-        app.import_task_modules()
         problems = conf.problems()
         if problems:
             raise ImproperlyConfigured("\n".join(problems))
@@ -101,6 +102,7 @@ class Worker:
         self.limits = rate_limits(app)
         self.queues = served(app, queues, exclude)
         self.accept = accept_types(conf.accept_content)
+        signals.celeryd_after_setup.send(hostname, instance=self, conf=conf)  # may change `queues`
 
     # -- starting -------------------------------------------------------------------------------------------------
 
@@ -109,8 +111,6 @@ class Worker:
 
         In another thread than the main one it obeys no signals, and leaves the app's stores open, which others use there.
         """
-        signals.celeryd_init.send(self.hostname, instance=self, conf=self.app.conf, options={})
-        signals.celeryd_after_setup.send(self.hostname, instance=self, conf=self.app.conf)
         signals.worker_init.send(self)
         asyncio.run(self._main())
         signals.worker_shutdown.send(self)
