@@ -72,10 +72,13 @@ class Shop:
         return Told(done.returncode, done.stdout, done.stderr)
 
     @contextmanager
-    def worker(self, *arguments: str, app: str = "shop", **env: str) -> Iterator[subprocess.Popen[bytes]]:
+    def worker(
+        self, *arguments: str, app: str = "shop", concurrency: int | None = 1, **env: str
+    ) -> Iterator[subprocess.Popen[bytes]]:
         """A worker that is ready; its log is in `log`."""
         with (self.folder / "worker.log").open("wb") as log:
-            command = self.command("-A", app, "worker", "-l", "INFO", "-c", "1", *arguments)
+            size = ("-c", str(concurrency)) if concurrency else ()
+            command = self.command("-A", app, "worker", "-l", "INFO", *size, *arguments)
             process = subprocess.Popen(command, cwd=self.folder, env={**self.env, **env}, stdout=log, stderr=log)
         try:
             self.until(lambda: " ready." in self.log)
@@ -251,6 +254,23 @@ def test_a_program_may_add_a_command_and_run_the_line(shop: Shop, face: Path) ->
 
 
 # -- with a worker ----------------------------------------------------------------------------------------------------------
+
+
+def test_receivers_may_configure_a_worker_and_give_it_a_queue_of_its_own(shop: Shop) -> None:
+    added = """
+@signals.celeryd_init.connect
+def configure(sender, conf, **kwargs):
+    conf.worker_concurrency = 3
+
+@signals.celeryd_after_setup.connect
+def add_queue(sender, instance, **kwargs):
+    instance.app.amqp.queues.select_add(f"{sender}.own")
+"""
+    shop.write("shop.py", APP + added)
+    with shop.worker("-n", "w@box", "-Q", "mail", concurrency=None):
+        assert all(words in shop.log for words in (".> concurrency: 3", ".> mail ", ".> w@box.own ")), shop.log
+        sent = shop.celery("-A", "shop", "call", "shop.add", "-a", "[2, 3]", "--queue", "w@box.own").out.strip()
+        assert shop.celery("-A", "shop", "result", sent) == (0, "5\n", "")
 
 
 def test_a_worker_shows_and_logs_what_scripts_look_for_and_ends_with_0(shop: Shop) -> None:

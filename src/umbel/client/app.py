@@ -475,6 +475,10 @@ class Umbel:
         """The queues that the settings name: those a worker serves if it is told nothing else."""
         return list(self.router.queues)
 
+    def to_serve(self, queues: list[str]) -> list[str]:
+        """Those that a worker serves once it is set up, of what it was told; for classes that know of more."""
+        return queues
+
     @property
     def outbox(self) -> Outbox:
         """Where messages leave."""

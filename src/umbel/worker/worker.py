@@ -103,6 +103,7 @@ class Worker:
         self.queues = served(app, queues, exclude)
         self.accept = accept_types(conf.accept_content)
         signals.celeryd_after_setup.send(hostname, instance=self, conf=conf)  # may change `queues`
+        self.queues = app.to_serve(self.queues)
 
     # -- starting -------------------------------------------------------------------------------------------------
 

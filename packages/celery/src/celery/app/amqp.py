@@ -36,6 +36,8 @@ class Queues(dict[str, Any]):
         default_routing_key: str | None = None,
     ):
         super().__init__()
+        self.selected_too: list[str] = []
+        """What `select_add` has named: a worker serves it beside what it was told."""
         self.aliases: dict[str, Any] = {}
         self.default_exchange = default_exchange
         self.default_routing_key = default_routing_key
@@ -104,6 +106,7 @@ class Queues(dict[str, Any]):
     def select_add(self, queue: Any, **kwargs: Any) -> Any:
         """Serve this one, too."""
         found = self.add(queue, **kwargs)
+        self.selected_too.append(found.name)
         if self._consume_from is not None:
             self._consume_from[found.name] = found
         return found

@@ -482,6 +482,10 @@ class Celery(Umbel):
 
         return bugreport(self)
 
+    def to_serve(self, queues: list[str]) -> list[str]:
+        """Those of `amqp.queues.select_add`, too."""
+        return list(dict.fromkeys([*queues, *self.amqp.queues.selected_too])) if "amqp" in self._parts else queues
+
     def select_queues(self, queues: Any = None) -> Any:
         """Let only these queues be consumed from."""
         return self.amqp.queues.select(queues)
