@@ -239,6 +239,9 @@ def test_steps_and_requests_of_ones_own_are_told_to_be_unused(face: Path, tmp_pa
 def test_fixtures_of_celery_run_a_worker_in_a_thread(face: Path, tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text('pytest_plugins = ("celery.contrib.pytest",)\n')
     (tmp_path / "more.py").write_text("from celery import shared_task\n\n\n@shared_task\ndef two():\n    return 2\n")
+    (tmp_path / "less.py").write_text(
+        "from celery import shared_task\n\nn = globals().get('n', 0) + 1\n\n\n@shared_task\ndef one():\n    return n\n"
+    )
     (tmp_path / "test_it.py").write_text(
         textwrap.dedent("""
             import pytest
@@ -259,10 +262,14 @@ def test_fixtures_of_celery_run_a_worker_in_a_thread(face: Path, tmp_path: Path)
                 def mul(x, y):
                     return x * y
 
+                celery_worker.reload()
                 assert mul.delay(4, 4).get(timeout=30) == 16
 
 
             def test_session(celery_session_app, celery_session_worker):
+                celery_session_worker.reload(["less"])
+                celery_session_worker.reload(["less"], reload=True)
+                assert celery_session_app.send_task("less.one").get(timeout=30) == 2
                 assert celery_session_app.send_task("celery.ping").get(timeout=30) == "pong"
                 assert celery_session_app.send_task("more.two").get(timeout=30) == 2
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import celery.concurrency._life  # noqa: F401 - lets what is patched around children be called
@@ -93,6 +96,16 @@ class WorkController:
     def terminate(self, in_sighandler: bool = False) -> None:
         """Give back what runs, and stop."""
         self._worker.stop("cold")
+
+    def reload(
+        self, modules: Iterable[str] | None = None, reload: bool = False, reloader: Callable[[Any], Any] | None = None
+    ) -> None:
+        """Import `modules`, or those with tasks; with `reload` once more. Their tasks are served at once."""
+        for name in sorted(self.app.loader.task_modules if modules is None else modules):
+            if name not in sys.modules:
+                self.app.loader.import_from_cwd(name)
+            elif reload:
+                (reloader or importlib.reload)(sys.modules[name])
 
     def stats(self) -> dict[str, Any]:
         """Its figures."""
