@@ -205,6 +205,22 @@ def test_what_is_not_there_says_so_in_one_line(code: str, line: str, face: Path,
     assert line in done.stderr.splitlines()[-1]
 
 
+def test_what_cannot_be_sent_is_told_in_kombus_class(face: Path, tmp_path: Path) -> None:
+    code = """
+        import kombu.exceptions
+        from celery import Celery
+        app = Celery("proj", broker="memory://")
+        @app.task
+        def add(x, y): pass
+        for send in (lambda: add.delay(object(), 1), lambda: app.send_task("far", [object()])):
+            try:
+                send()
+            except kombu.exceptions.EncodeError as error:
+                print("cannot be sent as json" in str(error), end=" ")
+    """
+    assert run(face, tmp_path, code) == "True True"
+
+
 def test_tasks_are_shown_with_their_app(face: Path, tmp_path: Path) -> None:
     code = """
         from celery import Celery

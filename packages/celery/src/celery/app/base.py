@@ -17,7 +17,7 @@ from celery.exceptions import CeleryWarning
 from umbel.client import current
 from umbel.client.app import Umbel
 from umbel.client.plain import plain
-from umbel.errors import BrokerDown
+from umbel.errors import BrokerDown, EncodeError
 
 BUILTIN_FIXUPS = {"celery.fixups.django:fixup"}
 USING_EXECV = os.environ.get("FORKED_BY_MULTIPROCESSING")
@@ -317,6 +317,10 @@ class Celery(Umbel):
             from celery.exceptions import OperationalError
 
             raise OperationalError(str(problem)) from problem
+        except EncodeError as problem:
+            from kombu.exceptions import EncodeError as KombusError
+
+            raise KombusError(str(problem)) from problem
         return result if result_cls is None else _symbol(result_cls)(result.id)
 
     def signature(self, *args: Any, **kwargs: Any) -> Any:

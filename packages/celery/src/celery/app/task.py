@@ -11,7 +11,7 @@ from celery.exceptions import MaxRetriesExceededError
 from umbel.client.plain import plain
 from umbel.client.task import P, R, configured
 from umbel.client.task import Task as TaskOf
-from umbel.errors import BrokerDown
+from umbel.errors import BrokerDown, EncodeError
 from umbel.execution import request as requests
 
 extract_exec_options = (
@@ -203,6 +203,10 @@ class Task(TaskOf[P, R], Generic[P, R]):
             return super().apply_async(args, kwargs, task_id, producer, link, link_error, shadow, **options)
         except BrokerDown as problem:
             raise _operational_error()(str(problem)) from problem
+        except EncodeError as problem:
+            from kombu.exceptions import EncodeError as KombusError
+
+            raise KombusError(str(problem)) from problem
 
     @plain
     def apply(
