@@ -67,6 +67,11 @@ class Running:
 
         until(said, saying=lambda: self.log)
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to it and to what it has started, if any of them is left."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
     def stop(self) -> int:
         """Ask it to end; gives its status."""
         self.process.send_signal(signal.SIGTERM)
@@ -132,15 +137,12 @@ class Site:
     def close(self) -> None:
         """End all that runs, and remove the folder."""
         for running in self._running:
-            if running.process.poll() is None:
-                running.process.terminate()
+            running.send(signal.SIGTERM)
         for running in self._running:
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 running.process.wait(patience())
-            except subprocess.TimeoutExpired:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(running.process.pid, signal.SIGKILL)
-                running.process.wait(patience())
+            running.send(signal.SIGKILL)  # what a shell has left
+            running.process.wait(patience())
         shutil.rmtree(self.top, ignore_errors=True)
 
 

@@ -6,6 +6,7 @@ import os
 import resource
 import sqlite3
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -45,6 +46,25 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path):
     poem.write_text("No SQLite database begins like this. " * 300)
     assert "is no SQLite database" in refusal(poem)
     assert poem.read_text().startswith("No SQLite")
+
+
+@pytest.mark.parametrize("at", ["user_version", "application_id", "sqlite_master"])
+def test_a_file_that_another_process_is_making_is_not_taken_for_another_program_s(path, at):
+    """Whatever of it is looked at first: the other comes in between."""
+    looking, making = (sqlite3.connect(path, timeout=0, isolation_level=None) for _ in range(2))
+
+    def come_between(sql: str) -> None:
+        if at in sql:
+            looking.set_trace_callback(None)
+            with suppress(sqlite3.OperationalError):  # or waits until it has been looked at
+                schema.create(making, path)
+
+    looking.set_trace_callback(come_between)
+    schema.check(looking, path)
+    schema.create(making, path)
+    assert schema.check(looking, path)
+    looking.close()
+    making.close()
 
 
 def test_the_database_of_another_program_is_refused_and_left_alone(path):

@@ -77,8 +77,15 @@ TABLES = (
 
 def check(connection: sqlite3.Connection, path: str) -> bool:
     """True if the file is umbel's and ready, False if it is empty; refuses any other."""
-    version = _number(connection, "user_version")
-    application = _number(connection, "application_id")
+    alone = not connection.in_transaction
+    if alone:
+        connection.execute("BEGIN")  # all from one moment: another process may be making the file just now
+    try:
+        version, application = _number(connection, "user_version"), _number(connection, "application_id")
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    finally:
+        if alone:
+            connection.execute("ROLLBACK")
     if application == APPLICATION and version == VERSION:
         return True
     if application == APPLICATION:
@@ -86,7 +93,7 @@ def check(connection: sqlite3.Connection, path: str) -> bool:
             f"{path} was written by another version of umbel (its schema is {version}, this one knows {VERSION}): "
             "upgrade umbel, or give it another file"
         )
-    if application or version or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+    if application or version or tables:
         raise BrokerRefused(f"{path} is the database of another program: give umbel a file of its own")
     return False
 
