@@ -168,6 +168,25 @@ def test_another_thread_can_be_interrupted():
     assert not limits.interrupt(thread.ident)
 
 
+def test_what_is_taken_back_does_not_come_any_more():
+    ends = []
+
+    def work():
+        for _ in range(100):
+            try:
+                limits.interrupt(threading.get_ident())
+                limits.calm()
+            except SoftTimeLimitExceeded:
+                ends.append("came at once")
+            ends.append("calm")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(patience())
+    assert ends.count("calm") == 100
+    assert ends[-1] == "calm"
+
+
 def test_the_executor_keeps_the_job_s_limit(house):
     @house.task
     def slow():

@@ -166,7 +166,7 @@ class Crew:
                     run.number = 0
                     if run.is_struck:
                         with self._lock:
-                            limits.calm(run.thread)
+                            limits.calm()
             except SoftTimeLimitExceeded:
                 run.number = 0
             except BaseException as error:  # what would end a process ends only this run

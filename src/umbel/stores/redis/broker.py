@@ -383,7 +383,8 @@ class RedisBroker(Broker):
     def conclude(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
         lost: list[Delivery] = []
         if conclusions:
-            self._budget.carry([each.size() for each in conclusions], lambda part: lost.extend(self._conclude(conclusions[part])))
+            sizes = [each.size() if each.results or each.envelopes else 0 for each in conclusions]
+            self._budget.carry(sizes, lambda part: lost.extend(self._conclude(conclusions[part])))
         return lost
 
     def _conclude(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:

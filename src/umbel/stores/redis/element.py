@@ -276,7 +276,8 @@ def _name(headers: bytes) -> str | None:
 def _text(value: Any) -> str:
     if type(value) is not str:
         raise TypeError(f"{value!r:.50} should be text")
-    value.encode()  # half of a surrogate pair can go nowhere from here
+    if not value.isascii():
+        value.encode()  # half of a surrogate pair can go nowhere from here
     return value
 
 

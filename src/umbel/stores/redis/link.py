@@ -116,10 +116,10 @@ class Wire:
         connection = self._connection
         try:
             packed = [_pack(tuple(command)) for command in commands] if _pack else connection.pack_commands(commands)
-            for piece in packed:
-                for part in [piece] if len(piece) <= CHUNK else _chunks(piece):
-                    self._hurry()
-                    connection.send_packed_command([part], check_health=False)
+            parts = [part for piece in packed for part in ((piece,) if len(piece) <= CHUNK else _chunks(piece))]
+            for several in [parts] if self._until is None else ([each] for each in parts):
+                self._hurry()
+                connection.send_packed_command(several, check_health=False)
         except _NATIVE as error:
             raise self._translated(error) from error
 
