@@ -20,10 +20,11 @@ from pathlib import Path
 
 import server
 from rich.console import Console
-from rows import PEERS, ROWS, Row
+from rows import FACE, PEERS, ROWS, Row
 from systems import BENCH, System, systems
 from tables import TITLES, Results, counts, medians, show, spreads, targets, verdicts
 
+CHOICES = (FACE, *PEERS)
 SAY = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
 DURABILITY = {
     "Redis": f"{shlex.join(server.DURABILITY)}, the same for all: what it holds is lost when it ends",
@@ -36,7 +37,7 @@ def chosen(arguments: argparse.Namespace) -> tuple[dict[str, Row], list[System]]
     rows = {name: ROWS[name] for name in arguments.only or ROWS}
     if not Path("/proc/self/smaps_rollup").exists() and rows.pop("memory", None):
         SAY.print("memory is left out: this system does not tell the proportional set size")
-    found = [system for system in systems() if system.name not in PEERS or system.name in arguments.peers]
+    found = [system for system in systems() if system.name not in CHOICES or system.name in arguments.peers]
     for system in found:
         if not (system.bin / "python").exists():
             raise SystemExit(f"{system.bin.parent} is missing: run 'make bench', which installs {system.title} there")
@@ -80,7 +81,7 @@ def options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3, help="how often each row is measured (default 3)")
     parser.add_argument("--only", nargs="+", action="extend", choices=list(ROWS), metavar="ROW", help=f"of: {', '.join(ROWS)}")
-    parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, metavar="PEER", help=f"of: {', '.join(PEERS)}")
+    parser.add_argument("--peers", nargs="*", choices=CHOICES, default=CHOICES, metavar="PEER", help=f"of: {', '.join(CHOICES)}")
     parser.add_argument("--scale", type=float, default=1.0, help="measure so many times as many calls (default 1)")
     parser.add_argument("--json", type=Path, help="write all figures to this file too")
     parser.add_argument("--markdown", type=Path, help="write the tables to this file too")

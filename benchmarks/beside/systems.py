@@ -128,13 +128,20 @@ def systems() -> list[System]:
             )
             for name, store, packages in (("umbel", "Redis", "redis hiredis"), ("umbel-sqlite", "SQLite", ""))
         ),
-        System(
-            "celery",
-            "Celery",
-            packages="celery kombu redis hiredis",
-            worker=f"{celery} {quiet} -O fair --without-gossip --without-mingle --without-heartbeat",
-            plain=celery,
-            make="from celery import Celery; Celery('x')",
+        *(
+            System(
+                name,
+                title,
+                packages=packages,
+                worker=f"{celery} {quiet} -O fair --without-gossip --without-mingle --without-heartbeat",
+                plain=celery,
+                make="from celery import Celery; Celery('x')",
+                app="celery_app",
+            )
+            for name, title, packages in (
+                ("face", "umbel as celery", "celery umbel msgspec redis hiredis"),
+                ("celery", "Celery", "celery kombu redis hiredis"),
+            )
         ),
         System(
             "dramatiq",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from rows import ROWS, TARGETS, UMBEL, Figure, Row, Target
+from rows import FACE, FACE_TARGETS, ROWS, TARGETS, UMBEL, Figure, Row, Target
 
 Results = dict[str, dict[str, list[float]]]
 """Figure → system → what each round gave."""
@@ -17,6 +17,7 @@ NONE = "–"
 TITLES = {
     "umbel": "umbel Redis",
     "umbel-sqlite": "umbel SQLite",
+    "face": "umbel as celery",
     "celery": "Celery",
     "dramatiq": "Dramatiq",
     "huey": "Huey",
@@ -113,7 +114,8 @@ def _together(peers: Sequence[str]) -> str:
 
 def verdicts(results: Results) -> list[Verdict]:
     """All that can be told."""
-    found = (_judge(target, results, system) for target in TARGETS for system in UMBEL)
+    asked = [(target, system) for target in TARGETS for system in UMBEL] + [(target, FACE) for target in FACE_TARGETS]
+    found = (_judge(target, results, system) for target, system in asked)
     return [verdict for verdict in found if verdict]
 
 
@@ -123,8 +125,9 @@ def targets(found: Iterable[Verdict]) -> Grid:
     for verdict in found:
         told = f"{show(verdict.reached)} {'PASS' if verdict.is_met else 'short'}"
         lines.setdefault((verdict.figure, verdict.target), {})[verdict.system] = told
-    heads = ["", "target", *(TITLES[name] for name in UMBEL)]
-    return Grid("Targets", heads, [[*key, *(told.get(name, NONE) for name in UMBEL)] for key, told in lines.items()])
+    ours = (*UMBEL, FACE)
+    heads = ["", "target", *(TITLES[name] for name in ours)]
+    return Grid("Targets", heads, [[*key, *(told.get(name, NONE) for name in ours)] for key, told in lines.items()])
 
 
 def counts(rows: dict[str, Row], names: Sequence[str], scale: float) -> str:

@@ -6,46 +6,63 @@ loggers and classes are made when the modules that hold them are.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
-from typing import Any, NamedTuple, Protocol, TypeVar, cast
-
 from umbel.version import __version__
 
-Kind = TypeVar("Kind", bound=type)
+TYPE_CHECKING = False  # type checkers take it for true; `typing` and `logging` would cost most of what it takes to load this
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, Protocol, TypeVar
+
+    Kind = TypeVar("Kind", bound=type)
+
+    class Formats(Protocol):
+        """What a module of serializers and JSON types has."""
+
+        def serializer(self, name: str) -> tuple[str, str, str, Callable[[Any], bytes | str], Callable[[bytes], Any]] | None:
+            """Name, content type, content encoding, and the two functions, of the serializer of this name or content type."""
+
+        def json_out(self, value: Any) -> Any:
+            """What stands for a value in JSON; TypeError if nothing does."""
+
+        def json_in(self, found: dict[str, Any]) -> Any:
+            """The value that `{"__type__": …, "__value__": …}` stands for; LookupError if nobody knows the type."""
 
 
-class Guise(NamedTuple):
+class Guise:
     """All names that can be others than umbel's."""
 
-    program: str = "umbel"
-    """What people type; what a command tells begins with it, and in capitals variables that stand for options do."""
-    version: str = __version__
-    node: str = "umbel"
-    """A worker's name before the @, if it is given none."""
-    child: str = "Child-{}"
-    """The name of a child process, made from its number, which begins at 1."""
-    loggers: Mapping[str, str] = {}
-    """Other names for loggers. One that is not here goes by its nearest ancestor that is: `umbel.stores` by `umbel`."""
-    classes: Mapping[str, Sequence[str]] = {}
-    """Classes by their paths, and the paths of those that they are to be as well:
-    `{"umbel.errors.BrokerDown": ["kombu.exceptions.OperationalError"]}`."""
-    formats: str = ""
-    """The path of a module with serializers and JSON types of others, which are asked last: see `Formats`."""
+    def __init__(
+        self,
+        *,
+        program: str = "umbel",
+        version: str = __version__,
+        node: str = "umbel",
+        child: str = "Child-{}",
+        loggers: Mapping[str, str] | None = None,
+        classes: Mapping[str, Sequence[str]] | None = None,
+        formats: str = "",
+    ):
+        self.program = program
+        """What people type; what a command tells begins with it, and in capitals variables that stand for options do."""
+        self.version = version
+        self.node = node
+        """A worker's name before the @, if it is given none."""
+        self.child = child
+        """The name of a child process, made from its number, which begins at 1."""
+        self.loggers = loggers or {}
+        """Other names for loggers. One that is not here goes by its nearest ancestor that is: `umbel.stores` by `umbel`."""
+        self.classes = classes or {}
+        """Classes by their paths, and the paths of those that they are to be as well:
+        `{"umbel.errors.BrokerDown": ["kombu.exceptions.OperationalError"]}`."""
+        self.formats = formats
+        """The path of a module with serializers and JSON types of others, which are asked last: see `Formats`."""
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Guise) and vars(self) == vars(other)
 
-class Formats(Protocol):
-    """What such a module has."""
-
-    def serializer(self, name: str) -> tuple[str, str, str, Callable[[Any], bytes | str], Callable[[bytes], Any]] | None:
-        """Name, content type, content encoding, and the two functions, of the serializer of this name or content type."""
-
-    def json_out(self, value: Any) -> Any:
-        """What stands for a value in JSON; TypeError if nothing does."""
-
-    def json_in(self, found: dict[str, Any]) -> Any:
-        """The value that `{"__type__": …, "__value__": …}` stands for; LookupError if nobody knows the type."""
+    __hash__ = None  # type: ignore[assignment]  # as of all that can be changed
 
 
 _worn = Guise()
@@ -77,13 +94,19 @@ def logger(name: str) -> logging.Logger:
     while prefix not in known and prefix:
         prefix, dot, last = prefix.rpartition(".")
         rest = f"{dot}{last}{rest}"
-    return logging.getLogger(f"{known[prefix]}{rest}" if prefix else name)
+    from logging import getLogger
+
+    return getLogger(f"{known[prefix]}{rest}" if prefix else name)
 
 
 def formats() -> Formats | None:
     """Those of others, if there are any."""
-    path = worn().formats
-    return cast("Formats", import_module(path)) if path else None
+    if not (path := worn().formats):
+        return None
+    from importlib import import_module
+
+    found: Any = import_module(path)
+    return found  # type: ignore[no-any-return]  # what a module has is not known before
 
 
 def also(kind: Kind) -> Kind:
@@ -115,6 +138,8 @@ def late(module: dict[str, Any]) -> tuple[Callable[[str], Any], Callable[[], lis
 
 
 def _class_at(path: str) -> type:
+    from importlib import import_module
+
     module, _, name = path.rpartition(".")
     found: type = getattr(import_module(module), name)
     return found

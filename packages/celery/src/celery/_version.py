@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import namedtuple  # `typing` would take longer to load than all of this
 
 SERIES = "collider"
 __version__ = "5.7.0+umbel.1"
 
 
-class version_info_t(NamedTuple):  # noqa: N801 - Celery's name
-    """The parts of a version."""
-
-    major: int
-    minor: int
-    micro: int
-    releaselevel: str
-    serial: str
-
+version_info_t = namedtuple("version_info_t", ("major", "minor", "micro", "releaselevel", "serial"))  # noqa: PYI024
 
 version_info = version_info_t(5, 7, 0, "+umbel.1", "")
 VERSION = version_info
