@@ -10,6 +10,7 @@ import pytest
 from umbel import Umbel, states
 from umbel.errors import BrokerDown, BrokerRefused
 from umbel.stores.by_value import ByValue
+from umbel.stores.join import Arrival
 from umbel.testing.waiting import patience
 from umbel.wire import result
 from umbel.wire.encoding import accept_types
@@ -127,9 +128,10 @@ def test_what_it_cannot_do_is_told_or_needs_nothing() -> None:
     store = ByValue(Shelf(), "shelf://")
     store.forget(["a"])
     assert store.sweep() == 0
-    assert store.arrive("chord", 2, []) is None
-    with pytest.raises(BrokerRefused, match="does not count the parts of chords"):
-        store.arrive("chord", 2, [(0, result.encode("a", states.SUCCESS, 1))])
+    assert store.arrive([]) == []
+    for refused in (lambda: store.expect("c", 1), lambda: store.arrive([Arrival("c", "a", 0, b"")]), lambda: store.group("g")):
+        with pytest.raises(BrokerRefused, match=r"shelf:// does not (count the parts of chords|keep groups)"):
+            refused()
     store.close()
     tidy = Tidy()
     store = ByValue(tidy, "shelf://")

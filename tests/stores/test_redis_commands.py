@@ -76,7 +76,6 @@ def test_the_documented_user_needs_no_more(tmp_path):
         assert broker.conclude([done, Conclusion(held[4], buried="ill")]) == []
         assert set(results.wait(["urgent"], patience())) == {"urgent"}
         assert results.wait(["never"], 0.05) == {}
-        assert results.arrive("chord", 1, [(0, Result("x", "SUCCESS", b"1"))])
         results.store([encode("x", "SUCCESS", 1)])
         results.forget(["x"])
         assert broker.doubts() == []

@@ -7,14 +7,32 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
+from typing import NoReturn
 
+from umbel.errors import BrokerRefused
+from umbel.stores.join import Arrival, Parts
+from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
 
 
 class ResultBackend(ABC):
     """Keeps results by task id, for `expires` seconds (None: for ever).
 
-    Threads, forks and errors as in the broker's contract. A group's children are a `Result` of their own under the group's id.
+    Threads, forks and errors as in the broker's contract.
+
+    It also counts the parts of chords. Of each chord there is one record, until `done` or until nobody has touched it for as long
+    as results are kept:
+
+    1. A part is known by its index and id. It counts once, however often it arrives, and the last word of it is what is kept:
+       a FAILURE that a later run turned into a SUCCESS is one.
+    2. The chord is whole once as many have arrived as it has: what `expect` told plus all that it grew by. Before `expect` it
+       never is. What a run makes it grow by counts once for each task and run, and there too the last word counts.
+    3. The first arrival with a `then` that finds the chord whole with its own part completes it; that is a repeat only if the
+       size came too late. Its `then` is sent once: by `Broker.conclude` in the step that notes the part, or by who called
+       `arrive`, who is told of it. What arrives later still counts as above, and completes nothing.
+    4. After `done` nothing is kept but that it was, for a while: late doubles, growth and sizes change nothing.
+
+    A store that does not count refuses to (`BrokerRefused`).
     """
 
     url: str
@@ -37,13 +55,41 @@ class ResultBackend(ABC):
     def wait(self, ids: Collection[str], timeout: float) -> dict[str, Result]:
         """Those that are final, as soon as there is at least one; `{}` after `timeout` seconds, or once closed."""
 
-    @abstractmethod
-    def arrive(self, chord: str, size: int, parts: Sequence[tuple[int, Result]]) -> list[Result] | None:
-        """Count parts (index, result) of a chord of `size`.
+    def expect(self, chord: str, size: int) -> None:
+        """Tell how many parts the chord has, before the last of them is sent; the last word counts."""
+        self._refuse("count the parts of chords")
 
-        Exactly one caller, the one that completes it, gets all parts in order of their index; all others get None.
-        The same index twice counts once.
+    def arrive(self, arrivals: Sequence[Arrival]) -> list[Envelope]:
+        """Note these, in their order; gives what is to be sent for chords that are whole now.
+
+        For those whose broker keeps its messages in another store: they call it before they conclude, and send what they get in
+        the conclusion. Who dies in between is run again and calls it again: therefore the part that has completed a chord, and no
+        other, is told again each time, until `done`.
         """
+        return self._refuse("count the parts of chords") if arrivals else []
+
+    def parts(self, chord: str) -> Parts | None:
+        """How far the chord is, in one read; None if nothing is known of it, it is done, or somebody else is just firing it."""
+        self._refuse("count the parts of chords")
+
+    def done(self, chord: str) -> None:
+        """End the record: what follows the chord has been sent. Twice is fine."""
+        self._refuse("count the parts of chords")
+
+    def save_group(self, id: str, document: bytes, expires: float | None) -> None:
+        """Keep what a group is made of under its id, for so many seconds (None: for ever); the last word counts."""
+        self._refuse("keep groups")
+
+    def group(self, id: str) -> bytes | None:
+        """What was saved; None if nothing is."""
+        self._refuse("keep groups")
+
+    def forget_group(self, id: str) -> None:
+        """Delete what was saved."""
+        self._refuse("keep groups")
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise BrokerRefused(f"{self.url} does not {what}; use a result_backend of umbel's own for chords and saved groups")
 
     @abstractmethod
     def forget(self, ids: Sequence[str]) -> None:

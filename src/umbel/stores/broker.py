@@ -13,6 +13,7 @@ import msgspec
 
 from umbel import clock
 from umbel.stores.backend import ResultBackend
+from umbel.stores.join import Arrival
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
 
@@ -42,13 +43,15 @@ class Delivery(msgspec.Struct, gc=False):
 
 
 class Conclusion(msgspec.Struct, gc=False):
-    """How one delivery ends: its results, the messages that follow, and whether it is done or buried."""
+    """How one delivery ends: its results, the messages that follow, what arrives at chords, and whether it is done or buried."""
 
     delivery: Delivery
     results: Sequence[Result] = ()
     envelopes: Sequence[Envelope] = ()
     buried: str | None = None
     """The reason, if the envelope goes to the dead instead of away."""
+    arrivals: Sequence[Arrival] = ()
+    """What this does to the chords that the task is a part of."""
 
     def size(self) -> int:
         """Bytes that are to be written."""
@@ -57,6 +60,10 @@ class Conclusion(msgspec.Struct, gc=False):
             size += len(result.document)
         for envelope in self.envelopes:
             size += len(envelope.body) + len(envelope.headers)
+        for arrival in self.arrivals:
+            size += len(arrival.part or b"")
+            if arrival.then is not None:
+                size += len(arrival.then.body) + len(arrival.then.headers)
         return size
 
 
@@ -193,10 +200,13 @@ class Broker(ABC):
 
     @abstractmethod
     def conclude(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
-        """Store results, send follow-ups and drop (or bury) the deliveries, each conclusion whole or not at all.
+        """Store results, note arrivals, send follow-ups and drop (or bury) the deliveries, each conclusion whole or not at all.
 
-        Gives the deliveries whose hold was lost. Results are written only if `keeps` is true of the result backend; otherwise
-        the caller has stored them before and passes none.
+        Where an arrival completes a chord, its `then` is sent in the same step; of any number of callers, whatever they conclude
+        at once, one sends it (`ResultBackend` has the rules). Arrivals of one batch count in their order.
+
+        Gives the deliveries whose hold was lost. Results are written and arrivals noted only if `keeps` is true of the result
+        backend; otherwise the caller has stored and told them before (`ResultBackend.arrive`), and passes none.
         """
 
     @abstractmethod
@@ -273,7 +283,7 @@ class Broker(ABC):
         return []
 
     def keeps(self, backend: ResultBackend) -> bool:
-        """True if `conclude` writes results of `backend` in its own atomic step, because both are one store."""
+        """True if `conclude` writes results and arrivals of `backend` in its own atomic step, because both are one store."""
         return False
 
     @abstractmethod

@@ -74,7 +74,7 @@ class ByValue(ResultBackend):
     """Keeps results where `backend` does. How long is that one's affair, as is what becomes of it in a fork.
 
     What it raises is `BrokerDown`, and tried again, if its `exception_safe_to_retry` says so or the system does (`OSError`);
-    else `BrokerRefused`. It cannot count the parts of chords.
+    else `BrokerRefused`.
     """
 
     wants_facts = True
@@ -108,11 +108,6 @@ class ByValue(ResultBackend):
             self._closed.wait(min(pause, left))
             pause = min(pause * 2, longest)
         return {}
-
-    def arrive(self, chord: str, size: int, parts: Sequence[tuple[int, Result]]) -> list[Result] | None:
-        if not parts:
-            return None
-        raise BrokerRefused(f"{self.url} does not count the parts of chords; use a result_backend of umbel's own for them")
 
     def forget(self, ids: Sequence[str]) -> None:
         for id in ids:

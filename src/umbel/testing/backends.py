@@ -84,7 +84,7 @@ class BackendContract:
         backend.store([])
         backend.forget([])
         assert backend.fetch([]) == backend.wait([], 0) == backend.wait([], patience()) == {}
-        assert backend.arrive("chord", 2, []) is None
+        assert backend.arrive([]) == []
         assert backend.sweep() == 0
 
     def test_strange_ids_and_documents_survive(self, backend: ResultBackend) -> None:
@@ -180,45 +180,6 @@ class BackendContract:
         assert pace() - begun < 1
         leaving.close()
 
-    # Chords
-
-    def test_only_the_last_part_of_a_chord_gets_the_list(self, backend: ResultBackend) -> None:
-        parts = [success(f"p{number}", b"\0%d" % number) for number in range(3)]
-        assert backend.arrive("chord", 3, [(2, parts[2])]) is None
-        assert backend.arrive("chord", 3, [(0, parts[0])]) is None
-        assert backend.arrive("chord", 3, [(1, parts[1])]) == parts
-        assert backend.arrive("chord", 3, [(1, parts[1])]) is None
-
-    def test_the_same_part_twice_counts_once(self, backend: ResultBackend) -> None:
-        first = success("a", b"first")
-        assert backend.arrive("chord", 2, [(0, first), (0, success("a", b"second"))]) is None
-        assert backend.arrive("chord", 2, [(0, success("a", b"third"))]) is None
-        assert backend.arrive("chord", 2, [(1, success("b"))]) == [first, success("b")]
-
-    def test_a_chord_may_arrive_in_one_batch(self, backend: ResultBackend) -> None:
-        parts = [success(str(number)) for number in range(12)]
-        assert backend.arrive("chord", 12, list(reversed(list(enumerate(parts))))) == parts
-
-    def test_chords_do_not_mix(self, backend: ResultBackend) -> None:
-        assert backend.arrive("one", 2, [(0, success("a"))]) is None
-        assert backend.arrive("two", 2, [(1, success("b"))]) is None
-        assert backend.arrive("one", 2, [(1, success("c"))]) == [success("a"), success("c")]
-
-    def test_of_many_threads_one_completes_the_chord(self, another: Another) -> None:
-        backends = [another() for _ in range(8)]
-        lists: list[list[Result]] = []
-
-        def arrive(number: int) -> None:
-            found = [backends[number].arrive("chord", 80, [(index, success(f"{index:02d}"))]) for index in range(number, 80, 8)]
-            lists.extend(filter(None, found))
-
-        threads = [threading.Thread(target=arrive, args=(number,)) for number in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(patience())
-        assert lists == [[success(f"{index:02d}") for index in range(80)]]
-
     # Age
 
     def test_a_result_is_gone_when_it_is_past_its_age(self, another: Another) -> None:
@@ -247,17 +208,8 @@ class BackendContract:
     def test_without_an_age_results_stay(self, another: Another) -> None:
         lasting = another(expires=None)
         lasting.store([success("a")])
-        assert lasting.arrive("chord", 2, [(0, success("b"))]) is None
         assert lasting.sweep() == 0
         assert lasting.fetch(["a"]) == {"a": success("a")}
-        assert lasting.arrive("chord", 2, [(1, success("c"))]) == [success("b"), success("c")]
-
-    def test_a_chord_that_never_completes_is_forgotten_with_age(self, another: Another) -> None:
-        brief = another(expires=0.1)
-        assert brief.arrive("chord", 2, [(0, success("a"))]) is None
-        begun = time.monotonic()
-        until(lambda: time.monotonic() > begun + 0.15)
-        assert brief.arrive("chord", 2, [(1, success("b"))]) is None
 
     # Processes
 

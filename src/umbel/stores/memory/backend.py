@@ -7,7 +7,9 @@ from collections.abc import Collection, Sequence
 from umbel import clock
 from umbel.states import READY_STATES, may_replace
 from umbel.stores.backend import ResultBackend
+from umbel.stores.join import Arrival, Parts
 from umbel.stores.memory.room import Room, room
+from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
 
 
@@ -71,20 +73,35 @@ class MemoryBackend(ResultBackend):
                 self.room.changed.wait(min(left, 1.0))
         return {}
 
-    def arrive(self, chord: str, size: int, parts: Sequence[tuple[int, Result]]) -> list[Result] | None:
+    def expect(self, chord: str, size: int) -> None:
         with self.room.changed:
-            now = clock.now()
-            have, until = self.room.chords.get(chord, ({}, None))
-            if until is not None and until <= now:
-                have = {}
-            if have is None:
-                return None
-            for index, result in parts:
-                have.setdefault(index, result)
-            until = None if self.expires is None else now + self.expires
-            whole = bool(parts) and len(have) >= size
-            self.room.chords[chord] = (None if whole else have, until)
-            return [have[index] for index in sorted(have)] if whole else None
+            self.room.chords.touch(chord, clock.now(), self.expires).size = size
+
+    def arrive(self, arrivals: Sequence[Arrival]) -> list[Envelope]:
+        with self.room.changed:
+            return self.room.chords.note(arrivals, clock.now(), self.expires, again=True)
+
+    def parts(self, chord: str) -> Parts | None:
+        with self.room.changed:
+            found = self.room.chords.find(chord, clock.now())
+            return None if found is None or found.is_done else found.read()
+
+    def done(self, chord: str) -> None:
+        with self.room.changed:
+            self.room.chords.touch(chord, clock.now(), self.expires).end()
+
+    def save_group(self, id: str, document: bytes, expires: float | None) -> None:
+        with self.room.changed:
+            self.room.groups[id] = document, None if expires is None else clock.now() + expires
+
+    def group(self, id: str) -> bytes | None:
+        with self.room.changed:
+            document, until = self.room.groups.get(id, (None, None))
+            return None if until is not None and until <= clock.now() else document
+
+    def forget_group(self, id: str) -> None:
+        with self.room.changed:
+            self.room.groups.pop(id, None)
 
     def forget(self, ids: Sequence[str]) -> None:
         with self.room.changed:
@@ -97,9 +114,9 @@ class MemoryBackend(ResultBackend):
             old = [id for id, (_, until) in self.room.results.items() if until is not None and until <= now]
             for id in old:
                 del self.room.results[id]
-            stale = [chord for chord, (_, until) in self.room.chords.items() if until is not None and until <= now]
-            for chord in stale:
-                del self.room.chords[chord]
+            self.room.chords.sweep(now)
+            for id in [id for id, (_, until) in self.room.groups.items() if until is not None and until <= now]:
+                del self.room.groups[id]
             return len(old)
 
     def close(self) -> None:

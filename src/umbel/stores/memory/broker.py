@@ -125,8 +125,11 @@ class MemoryBroker(Broker):
         del self._room.held[hold]
         if conclusion.delivery.revoked:
             self._room.revoked.pop(hold.item.envelope.id, None)
-        keep(self._room, conclusion.results, self._results.expires if self._results else 86400.0)
+        expires = self._results.expires if self._results else 86400.0
+        keep(self._room, conclusion.results, expires)
         self._put(conclusion.envelopes)
+        if conclusion.arrivals:
+            self._put(self._room.chords.note(conclusion.arrivals, clock.now(), expires))
         if conclusion.buried is not None:
             self._bury(hold.item, conclusion.buried)
 

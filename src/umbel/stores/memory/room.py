@@ -16,6 +16,7 @@ from threading import Condition, Lock
 from umbel import clock
 from umbel.stores import fork
 from umbel.stores.broker import ASTRAY, REMEMBERED, Buried, Revocation
+from umbel.stores.memory.joins import Chords
 from umbel.stores.schedule import Leader, Row
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
@@ -146,7 +147,8 @@ class Room:
         self.owners: dict[str, float] = {}
         self.dead: dict[int, Buried] = {}
         self.results: dict[str, tuple[Result, float | None]] = {}
-        self.chords: dict[str, tuple[dict[int, Result] | None, float | None]] = {}
+        self.chords = Chords()
+        self.groups: dict[str, tuple[bytes, float | None]] = {}
         self.count = itertools.count(1)
         self.revoked: dict[str, Revoked] = {}
         """By the task's id; the one that was made last stands last."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-import msgspec
-
 from umbel import clock
 from umbel.errors import BrokerDown
 from umbel.states import READY_STATES
@@ -20,8 +18,6 @@ from umbel.stores.redis.server import Server
 from umbel.wire.result import Result
 
 AT_ONCE = 1000
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Result).decode
 
 
 class RedisBackend(ResultBackend):
@@ -37,7 +33,6 @@ class RedisBackend(ResultBackend):
         self._listener = Listener(self._link)
         self._closed = False
         self._store = Script({"P": "", "R": self.prefix}, "insist", "keep", "store")
-        self._arrive = Script({"R": self.prefix}, "arrive")
         fork.watch(self)
 
     def _key(self, id: str) -> str:
@@ -115,16 +110,6 @@ class RedisBackend(ResultBackend):
         if trouble is not None and not self._closed:
             raise trouble
         return {}
-
-    def arrive(self, chord: str, size: int, parts: Sequence[tuple[int, Result]]) -> list[Result] | None:
-        if not parts:
-            return None
-        arguments = [argument for index, result in parts for argument in (index, _encode(result))]
-        whole = self._link.run(self._arrive, chord, size, life(self.expires), *arguments)
-        if whole is None:
-            return None
-        of_each = {int(index): _decode(packed) for index, packed in zip(whole[::2], whole[1::2], strict=True)}
-        return [of_each[index] for index in sorted(of_each)]
 
     def forget(self, ids: Sequence[str]) -> None:
         if ids:

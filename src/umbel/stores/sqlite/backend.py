@@ -14,7 +14,7 @@ from umbel.errors import BrokerRefused
 from umbel.states import READY_STATES, SUCCESS, may_replace
 from umbel.stores.backend import ResultBackend
 from umbel.stores.slices import slices
-from umbel.stores.sqlite import broom, chords, pack
+from umbel.stores.sqlite import broom, pack
 from umbel.stores.sqlite.file import file_at
 from umbel.stores.sqlite.pack import from_json, to_json
 from umbel.stores.sqlite.space import give_room
@@ -82,14 +82,6 @@ class SqliteBackend(ResultBackend):
             id: Result(id, state, glued[end - size : end] if size else b"")
             for (id, state, size), end in zip(rows, ends, strict=True)
         }
-
-    def arrive(self, chord: str, size: int, parts: Sequence[tuple[int, Result]]) -> list[Result] | None:
-        if not parts:
-            return None
-        now = clock.now()
-        until = None if self.expires is None else now + self.expires
-        with self.file as connection:
-            return chords.arrive(connection, chord, size, parts, now=now, until=until)
 
     def forget(self, ids: Sequence[str]) -> None:
         if ids:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from umbel.stores.sqlite import chords, revoked
+from umbel.stores.sqlite import revoked
 
 EVERY = 1000
 """Results written between two looks for old ones; twice as many are then removed at most, so that the file cannot only grow."""
@@ -15,6 +15,6 @@ _RESULTS = "DELETE FROM result WHERE id IN (SELECT id FROM result WHERE expires 
 
 
 def sweep(connection: sqlite3.Connection, now: float) -> int:
-    """Remove some of what is past its age; tells how many results and chords."""
+    """Remove some of what is past its age; tells how many results."""
     revoked.sweep(connection, now)
-    return connection.execute(_RESULTS, (now, AT_ONCE)).rowcount + chords.sweep(connection, now, AT_ONCE)
+    return connection.execute(_RESULTS, (now, AT_ONCE)).rowcount

@@ -1,0 +1,41 @@
+"""What stores count of chords: parts that arrive one by one until all are there, and the message that then goes out."""
+
+from __future__ import annotations
+
+import msgspec
+
+from umbel.wire.envelope import Envelope
+
+
+class Arrival(msgspec.Struct, gc=False):
+    """What the end of one run does to the chord that it is a part of."""
+
+    chord: str
+    """The id of its group."""
+    id: str
+    """Of the part: that of its task, of a chain its last one; the same for all runs and whatever end it takes."""
+    index: int | None
+    """Its place in the chord, that it may share with parts by which the chord grew. None: behind all that have one."""
+    part: bytes | None
+    """What is kept of it: Celery's document of a member, the JSON of `[1, id, state, value]`. None: it has not arrived, the chord
+    only grows."""
+    then: Envelope | None = None
+    """What is to be sent once all parts have arrived: the order to fire this chord, which reads the parts."""
+    more: int = 0
+    """By how many parts this run makes the chord grow, before its own is counted."""
+    run: int = 0
+    """The number of the run, if others of the same task make the chord grow too (retries)."""
+
+
+class Parts(msgspec.Struct, gc=False):
+    """How far a chord is."""
+
+    size: int | None
+    """How many parts it has, those that it grew by included; None: nobody has told yet."""
+    arrived: list[bytes]
+    """In the order of their index, those of the same (or none) in the order of their ids."""
+
+    @property
+    def is_whole(self) -> bool:
+        """True if none is missing."""
+        return self.size is not None and len(self.arrived) >= self.size
