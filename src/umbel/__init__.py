@@ -14,7 +14,9 @@ _HOMES = {
     "signature": "client.signature",
     "AsyncResult": "client.result",
     "EagerResult": "client.eager_result",
-    "Results": "client.result",
+    "GroupResult": "client.group_result",
+    "ResultSet": "client.result_set",
+    "Results": "client.result_set",
     "allow_join_result": "client.result",
     "current_app": "client.current",
     "current_task": "client.current",
@@ -39,12 +41,14 @@ __all__ = [
     "DecodeError",
     "EagerResult",
     "EncodeError",
+    "GroupResult",
     "Ignore",
     "ImproperlyConfigured",
     "MaxRetriesExceededError",
     "NotRegistered",
     "QueueNotFound",
     "Reject",
+    "ResultSet",
     "Results",
     "Retry",
     "Signature",
@@ -74,9 +78,11 @@ if TYPE_CHECKING:
     from umbel import states as states
     from umbel.client.app import Umbel as Umbel
     from umbel.client.eager_result import EagerResult as EagerResult
+    from umbel.client.group_result import GroupResult as GroupResult
     from umbel.client.result import AsyncResult as AsyncResult
-    from umbel.client.result import Results as Results
     from umbel.client.result import allow_join_result as allow_join_result
+    from umbel.client.result_set import Results as Results
+    from umbel.client.result_set import ResultSet as ResultSet
     from umbel.client.shared import shared_task as shared_task
     from umbel.client.signature import Signature as Signature
     from umbel.client.signature import signature as signature

@@ -434,6 +434,20 @@ class Umbel:
         options.pop("backend", None)
         return ResultOf(id, app=self, **options)
 
+    @cached_property
+    def GroupResult(self) -> Any:  # noqa: N802 - Celery's name
+        """The class of results of groups, with this app: `app.GroupResult.restore(id)`."""
+        from umbel.client.group_result import GroupResult
+
+        return type("GroupResult", (GroupResult,), {"bound_app": self, "__module__": GroupResult.__module__})
+
+    @cached_property
+    def ResultSet(self) -> Any:  # noqa: N802 - Celery's name
+        """The class of sets of results, with this app."""
+        from umbel.client.result_set import ResultSet
+
+        return type("ResultSet", (ResultSet,), {"bound_app": self, "__module__": ResultSet.__module__})
+
     @property
     def result_type(self) -> type[ResultOf[Any]]:
         """The class of what sending gives; a subclass may have another, which is made by id and `app`."""

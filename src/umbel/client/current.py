@@ -71,6 +71,11 @@ class App(Protocol):
         """The result of a task by its id."""
         ...
 
+    @property
+    def GroupResult(self) -> Any:  # noqa: N802 - Celery's name
+        """The class of results of groups."""
+        ...
+
     def send_task(self, name: str, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
         """Send a task by its name."""
         ...

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from umbel import clock, states
 from umbel.client import current
+from umbel.client.descent import descend
+from umbel.client.many import ASK_PARENTS, LONGEST_WAIT, arrivals, raisable, raise_for_parents
 from umbel.errors import ImproperlyConfigured, TimeoutError
 
 if TYPE_CHECKING:
     import datetime
+    from typing import Self
 
     from typing_extensions import TypeVar as TypeVarWithDefault
 
+    from umbel.client.graph import DependencyGraph
     from umbel.stores.backend import ResultBackend
     from umbel.wire.result import Document, Result
 
@@ -23,8 +27,8 @@ if TYPE_CHECKING:
 else:
     T = TypeVar("T")
 
-LONGEST_WAIT = 30.0
-"""Seconds of one `ResultBackend.wait`; waits without a timeout repeat it."""
+INTERVAL = 0.5
+"""Seconds between two looks at states that are not final, for who wants to hear of them."""
 
 _may_join: ContextVar[bool] = ContextVar("umbel_may_join", default=False)
 
@@ -77,13 +81,14 @@ class AsyncResult(Generic[T]):
         id: str,
         *,
         app: current.App | None = None,
-        parent: AsyncResult[Any] | None = None,
+        parent: Any = None,
         ignored: bool = False,
     ):
         self.id = id
         self.ignored = ignored
         """True if it is known that no result will be kept."""
         self.parent = parent
+        """The result (or `GroupResult`) of the step before this one, in a chain or chord."""
         self._app = app
         self._document: Document | None = None
 
@@ -114,17 +119,21 @@ class AsyncResult(Generic[T]):
         """Wait for the task's end and give its value, or raise what it raised.
 
         Raises umbel's TimeoutError after `timeout` seconds. With `propagate=False` the exception is given as a value.
-        `no_ack` and `on_message` are accepted and mean nothing; `interval` is how often `on_interval` is called.
+        Every `interval` seconds `on_interval` is called, and `on_message` with each new state of the task that is seen then.
+        With `follow_parents` it raises what a step before this one raised. `no_ack` is accepted and means nothing.
         """
         if self.ignored:
             return None  # type: ignore[return-value]  # what is known of a task whose result nobody keeps
         if disable_sync_subtasks:
             assert_will_not_block()
-        document = self._wait(timeout, interval if on_interval else None, on_interval, follow_parents and propagate)
+        if on_message is None:
+            document = self._wait(timeout, interval if on_interval else None, on_interval, follow_parents and propagate)
+        else:
+            document = self._overhear(timeout, interval or INTERVAL, on_interval, on_message, follow_parents and propagate)
         if callback is not None:
             callback(self.id, document.result)
         if propagate and document.status in states.PROPAGATE_STATES:
-            raise _raisable(document)
+            raise raisable(document)
         return document.result  # type: ignore[no-any-return]  # a document holds any value
 
     wait = get
@@ -133,11 +142,12 @@ class AsyncResult(Generic[T]):
         self, timeout: float | None, interval: float | None, on_interval: Callable[[], object] | None, ask_parents: bool
     ) -> Document:
         end = None if timeout is None else clock.monotonic() + timeout
+        has_parents = ask_parents and self.parent is not None
         while True:
-            if ask_parents and self.parent is not None:
-                self._raise_for_parents()
+            if has_parents:
+                raise_for_parents([self])
             left = LONGEST_WAIT if end is None else max(0.0, end - clock.monotonic())
-            pause = min(left, LONGEST_WAIT, interval or (1.0 if self.parent is not None else LONGEST_WAIT))
+            pause = min(left, LONGEST_WAIT, interval or (ASK_PARENTS if has_parents else LONGEST_WAIT))
             if self._document is None:
                 backend = (self._app or current.app()).reading().store
                 if backend is None:
@@ -152,31 +162,77 @@ class AsyncResult(Generic[T]):
             if on_interval is not None:
                 on_interval()
 
-    def _raise_for_parents(self) -> None:
-        """What a step before this one raised is raised here: this one will never run."""
-        parent = self.parent
-        while parent is not None:
-            parent.maybe_throw()
-            parent = parent.parent
+    def _overhear(
+        self,
+        timeout: float | None,
+        interval: float,
+        on_interval: Callable[[], object] | None,
+        on_message: Callable[[Any], object],
+        ask_parents: bool,
+    ) -> Document:
+        """Wait, and tell of each state on the way."""
+        for _ in arrivals(
+            [self],
+            timeout=timeout,
+            interval=interval,
+            on_interval=on_interval,
+            on_message=on_message,
+            ask_parents=ask_parents,
+        ):
+            assert self._document is not None, "it has ended"
+        return self._document  # type: ignore[return-value]  # as above
+
+    def _ancestors(self) -> Iterator[AsyncResult[Any]]:
+        """The tasks before this one in its chain; not those of groups, whose failures the chord's body is told."""
+        step = self.parent
+        while step is not None:
+            if isinstance(step, AsyncResult):
+                yield step
+            step = step.parent
 
     async def aget(self, timeout: float | None = None, *, propagate: bool = True) -> T:
         """The same as `get` for asyncio: the loop goes on while it waits."""
         if self.ignored:
             return None  # type: ignore[return-value]  # as in get
         if self._document is None:
-            from umbel.client.waiter import wait_for
-
-            found = await wait_for(self._backend(), self.id, timeout)
-            if found is None:
-                raise TimeoutError(f"task {self.id} did not end within {timeout:g} s")
-            self._keep(found)
+            await self._await(timeout)
         assert self._document is not None, "a final result came"
         if propagate and self._document.status in states.PROPAGATE_STATES:
-            raise _raisable(self._document)
+            raise raisable(self._document)
         return self._document.result  # type: ignore[no-any-return]  # as in get
+
+    async def _await(self, timeout: float | None) -> None:
+        import asyncio
+
+        from umbel.client.waiter import wait_for
+
+        end = None if timeout is None else clock.monotonic() + timeout
+        while True:
+            left = None if end is None else max(0.0, end - clock.monotonic())
+            pause = left if self.parent is None else ASK_PARENTS if left is None else min(left, ASK_PARENTS)
+            found = await wait_for(self._backend(), self.id, pause)
+            if found is not None:
+                self._keep(found)
+                return
+            if end is not None and clock.monotonic() >= end:
+                raise TimeoutError(f"task {self.id} did not end within {timeout:g} s")
+            await asyncio.to_thread(raise_for_parents, [self])
 
     def __await__(self) -> Generator[Any, None, T]:
         return self.aget().__await__()
+
+    def then(
+        self, callback: Callable[[Self], object], on_error: Callable[[Exception], object] | None = None, weak: bool = False
+    ) -> Self:
+        """Call `callback` with this result once the task has ended, well or not: in a thread of its own, or here if it has.
+
+        `on_error` gets what the callback raises, or what went wrong with the waiting. With `weak` the callback is called only
+        as long as somebody else holds it.
+        """
+        from umbel.client.later import call_later
+
+        call_later([self], self, callback, on_error, weak=weak)
+        return self
 
     # Looking
 
@@ -232,8 +288,8 @@ class AsyncResult(Generic[T]):
         return self._field("traceback")  # type: ignore[no-any-return]  # a field of the document
 
     @property
-    def children(self) -> list[AsyncResult[Any]] | None:
-        """The results of what the task has sent; None if nothing is known."""
+    def children(self) -> list[Any] | None:
+        """The results of what the task has sent (of groups, too); None if nothing is known."""
         found = self._field("children")
         return None if found is None else [result_from_tuple(each, self._app) for each in found]
 
@@ -300,7 +356,7 @@ class AsyncResult(Generic[T]):
         document = self._look()
         value = document.result if document else None
         if document is not None and propagate and document.status in states.PROPAGATE_STATES:
-            raise _raisable(document)
+            raise raisable(document)
         if callback is not None:
             callback(self.id, value)
         return value
@@ -326,13 +382,62 @@ class AsyncResult(Generic[T]):
         self._document = None
         self._backend().forget([self.id])
 
+    # What hangs on it
+
+    def iterdeps(self, intermediate: bool = False) -> Iterator[tuple[Any, Any]]:
+        """This result and all that its task has sent, and what those have sent, each as (the one it hangs on, the result).
+
+        Raises IncompleteStream at one that has not ended, unless `intermediate`.
+        """
+        return descend(self, intermediate=intermediate)
+
+    def collect(self, intermediate: bool = False, **options: Any) -> Iterator[tuple[Any, Any]]:
+        """The same, each as (result, value); `options` are those of `get`."""
+        options.setdefault("disable_sync_subtasks", False)
+        for _, result in self.iterdeps(intermediate):
+            yield result, result.get(**options)
+
+    def get_leaf(self) -> Any:
+        """The value of the last of them."""
+        value = None
+        for _, result in self.iterdeps():
+            value = result.get(disable_sync_subtasks=False)
+        return value
+
+    def build_graph(self, intermediate: bool = False, formatter: Any = None) -> DependencyGraph:
+        """All of them as a graph, which can be drawn: `result.graph.to_dot(file)`."""
+        from umbel.client.graph import DependencyGraph, GraphFormatter
+
+        graph = DependencyGraph(formatter=formatter or GraphFormatter(root=self.id, shape="oval"))
+        for parent, result in self.iterdeps(intermediate):
+            graph.add_arc(result)
+            if parent is not None:
+                graph.add_edge(parent, result)
+        return graph
+
+    @property
+    def graph(self) -> DependencyGraph:
+        """The same, of what has ended."""
+        return self.build_graph()
+
+    @property
+    def supports_native_join(self) -> bool:
+        """True: many are waited for at once."""
+        return True
+
     def as_tuple(self) -> Any:
         """The id, with those of the results before it: what `result_from_tuple` takes."""
-        return ((self.id, self.parent.as_tuple() if self.parent is not None else None), None)
+        steps = _line(self)
+        last = steps.pop()
+        found = last.as_tuple() if last is not self and not isinstance(last, AsyncResult) else ((last.id, None), None)
+        for step in reversed(steps):
+            found = ((step.id, found), None)
+        return found
 
     def as_list(self) -> list[str]:
         """The ids of this result and those before it."""
-        return [self.id, *(self.parent.as_list() if self.parent is not None else [])]
+        *steps, last = _line(self)
+        return [*(step.id for step in steps), *([last.id] if isinstance(last, AsyncResult) else last.as_list())]
 
     def __eq__(self, other: object) -> bool:
         return other == self.id if isinstance(other, str) else isinstance(other, AsyncResult) and other.id == self.id
@@ -350,86 +455,50 @@ class AsyncResult(Generic[T]):
         return AsyncResult(self.id, app=self._app, parent=self.parent, ignored=self.ignored)
 
     def __reduce__(self) -> Any:
-        return result_from_tuple, (self.as_tuple(),)
+        # Flat, as a chain may be longer than pickle's recursion goes.
+        return _linked, (tuple((step.id, step.ignored) if isinstance(step, AsyncResult) else step for step in _line(self)),)
+
+
+def _line(result: AsyncResult[Any]) -> list[Any]:
+    """It and the results before it, up to a group's."""
+    steps: list[Any] = [result]
+    while isinstance(steps[-1], AsyncResult) and steps[-1].parent is not None:
+        steps.append(steps[-1].parent)
+    return steps
+
+
+def _linked(steps: tuple[Any, ...]) -> AsyncResult[Any]:
+    """The first of these, each with the next as its parent."""
+    parent: Any = None
+    for step in reversed(steps):
+        parent = AsyncResult(step[0], parent=parent, ignored=step[1]) if isinstance(step, tuple) else step
+    return parent  # type: ignore[no-any-return]  # the first is no group
 
 
 def _nowhere(id_: str) -> ImproperlyConfigured:
     return ImproperlyConfigured(f"no results are kept: set result_backend (broker_url may do) to learn what became of task {id_}")
 
 
-def _raisable(document: Document) -> BaseException:
-    """What a failed task raised; another exception where the store holds something else (a task's own FAILURE state)."""
-    found = document.result
-    return found if isinstance(found, BaseException) else Exception(found)
-
-
-def result_from_tuple(found: Any, app: current.App | None = None) -> AsyncResult[Any]:
-    """The result that `as_tuple` described."""
-    (id_, parent), *_ = found if not isinstance(found, str) else ((found, None),)
-    return AsyncResult(id_, app=app, parent=result_from_tuple(parent, app) if parent else None)
-
-
-class Results(Sequence[AsyncResult[T]]):
-    """The results of many calls, in their order; each is made only when it is looked at."""
-
-    __slots__ = ("_app", "_ignored", "_made", "ids")
-
-    def __init__(self, ids: Sequence[str], *, app: current.App | None = None, ignored: bool = False):
-        self.ids = ids
-        """The task ids."""
-        self._app = app
-        self._ignored = ignored
-        self._made: Sequence[AsyncResult[T]] | None = None
-
-    @classmethod
-    def of(cls, results: Sequence[AsyncResult[T]]) -> Results[T]:
-        """These, which are made already."""
-        made = cls([result.id for result in results])
-        made._made = results
-        return made
-
-    @overload
-    def __getitem__(self, index: int) -> AsyncResult[T]: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Results[T]: ...
-
-    def __getitem__(self, index: int | slice) -> AsyncResult[T] | Results[T]:
-        if isinstance(index, slice):
-            part: Results[T] = Results(self.ids[index], app=self._app, ignored=self._ignored)
-            part._made = self._made and self._made[index]
-            return part
-        if self._made is not None:
-            return self._made[index]
-        return AsyncResult(self.ids[index], app=self._app, ignored=self._ignored)
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def get(self, timeout: float | None = None, *, propagate: bool = True) -> list[T]:
-        """All values, in order; raises the first exception, if any task failed, and TimeoutError after `timeout` seconds."""
-        if self._ignored:
-            return [None] * len(self.ids)  # type: ignore[list-item]  # as in AsyncResult.get
-        if self._made is not None:
-            return [result.get(timeout, propagate) for result in self._made]
-        assert_will_not_block()
-        found = self._wait(timeout)
-        return [found[each].get(propagate=propagate, disable_sync_subtasks=False) for each in self.ids]
-
-    def _wait(self, timeout: float | None) -> dict[str, AsyncResult[T]]:
-        """Every result by its id, all of them final: one question for all that are open, not one for each."""
-        end = None if timeout is None else clock.monotonic() + timeout
-        open_, done = dict.fromkeys(self.ids), dict[str, AsyncResult[T]]()
-        while open_:
-            left = LONGEST_WAIT if end is None else min(LONGEST_WAIT, max(0.0, end - clock.monotonic()))
-            backend = AsyncResult[T](next(iter(open_)), app=self._app)._backend()
-            for id_, result in backend.wait(list(open_), left).items():
-                done[id_] = AsyncResult(id_, app=self._app)
-                done[id_]._keep(result)
-                del open_[id_]
-            if open_ and end is not None and clock.monotonic() >= end:
-                raise TimeoutError(f"{len(open_)} of {len(self.ids)} tasks did not end within {timeout:g} s")
-        return done
-
-    def __repr__(self) -> str:
-        return f"<Results: {len(self.ids)}>"
+def result_from_tuple(found: Any, app: current.App | None = None) -> Any:
+    """The result that `as_tuple` described: an `AsyncResult`, or a `GroupResult` if it tells of children."""
+    steps: list[tuple[Any, Any]] = []
+    while found is not None:
+        if isinstance(found, str):
+            steps.append((found, None))
+            break
+        if hasattr(found, "as_tuple"):  # it is one already
+            steps.append((found, None))
+            break
+        inner, children = found
+        id_, found = (inner, None) if isinstance(inner, str) else inner
+        steps.append((id_, children))
+    result: Any = None
+    for id_, children in reversed(steps):
+        if hasattr(id_, "as_tuple"):
+            result = id_
+        elif children is None:
+            result = AsyncResult(id_, parent=result) if app is None else app.AsyncResult(id_, parent=result)
+        else:
+            parts = [result_from_tuple(child, app) for child in children]
+            result = (app or current.app()).GroupResult(id_, parts, parent=result)
+    return result

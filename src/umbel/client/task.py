@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 from umbel.client import current
 from umbel.client.plain import is_plain, plain
 from umbel.client.result import AsyncResult as ResultOf  # the class has a method of that name
-from umbel.client.result import Results
+from umbel.client.result_set import Results
 from umbel.client.signature import Signature, as_pair
 from umbel.errors import EncodeError, Retry
 from umbel.execution.hooks import Hooks

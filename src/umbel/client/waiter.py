@@ -1,4 +1,4 @@
-"""Waits for results on behalf of asyncio: one thread for each store, however many coroutines wait."""
+"""Waits for results on behalf of asyncio, and of callbacks: one thread for each store, however many wait."""
 
 from __future__ import annotations
 
@@ -6,43 +6,52 @@ import asyncio
 import os
 import threading
 from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
 from weakref import WeakKeyDictionary
 
+from umbel import guise
 from umbel.errors import UmbelError
 from umbel.stores.backend import ResultBackend
 from umbel.wire.result import Result
 
+log = guise.logger("umbel")
+
 ROUND = 0.05
 """Seconds of one wait; an id that is added meanwhile joins the next."""
 
-Future = asyncio.Future[Result]
+News = Result | Exception
+Ear = Callable[[str, News], None]
+"""Is told the id of a task, and its final result or what went wrong with the waiting."""
 
 
 class Waiter:
-    """Asks one store for all ids that coroutines of this process wait for. The thread ends when nobody waits."""
+    """Asks one store for all ids that somebody of this process waits for. The thread ends when nobody does."""
 
     def __init__(self, backend: ResultBackend):
         self._backend = backend
         self._lock = threading.Lock()
-        self._open: defaultdict[str, list[Future]] = defaultdict(list)
+        self._open: defaultdict[str, list[Ear]] = defaultdict(list)
         self._thread: threading.Thread | None = None
         self.pid = os.getpid()
 
-    def add(self, id_: str, future: Future) -> None:
-        """Give the result of `id_` to `future` as soon as it is final."""
+    def add(self, ids: Sequence[str], ear: Ear) -> None:
+        """Tell `ear`, in the waiter's thread, of each of these as soon as it is final."""
         with self._lock:
-            self._open[id_].append(future)
+            for id_ in ids:
+                self._open[id_].append(ear)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="umbel-results", daemon=True)
                 self._thread.start()
 
-    def drop(self, id_: str, future: Future) -> None:
-        """Nobody waits for this one any more."""
+    def drop(self, ids: Sequence[str], ear: Ear) -> None:
+        """Nobody waits for these with that ear any more."""
         with self._lock:
-            if future in self._open.get(id_, ()):
-                self._open[id_].remove(future)
-            if not self._open.get(id_, True):
-                del self._open[id_]
+            for id_ in ids:
+                if ear in self._open.get(id_, ()):
+                    self._open[id_].remove(ear)
+                if not self._open.get(id_, True):
+                    del self._open[id_]
 
     def _run(self) -> None:
         while True:
@@ -52,56 +61,69 @@ class Waiter:
                     self._thread = None
                     return
             try:
-                found = self._backend.wait(ids, ROUND)
+                found: dict[str, Result] = self._backend.wait(ids, ROUND)
             except Exception as error:
                 # Whatever it is, those who wait have to hear of it: there is nobody else in this thread.
-                self._fail(ids, error)
+                self._tell(dict.fromkeys(ids, error if isinstance(error, UmbelError) else UmbelError(str(error))))
                 continue
-            for id_, result in found.items():
-                for future in self._take(id_):
-                    _tell(future, result)
+            self._tell(found)
 
-    def _take(self, id_: str) -> list[Future]:
-        with self._lock:
-            return self._open.pop(id_, [])
-
-    def _fail(self, ids: list[str], error: Exception) -> None:
-        for id_ in ids:
-            for future in self._take(id_):
-                _tell(future, error)
-
-
-def _tell(future: Future, news: Result | Exception) -> None:
-    def set_it() -> None:
-        if future.done():
-            return
-        if isinstance(news, Exception):
-            future.set_exception(news if isinstance(news, UmbelError) else UmbelError(str(news)))
-        else:
-            future.set_result(news)
-
-    try:
-        future.get_loop().call_soon_threadsafe(set_it)
-    except RuntimeError:  # its loop is closed: nobody waits there any more
-        return
+    def _tell(self, news: dict[str, Result] | dict[str, UmbelError]) -> None:
+        for id_, each in news.items():
+            with self._lock:
+                ears = self._open.pop(id_, [])
+            for ear in ears:
+                try:
+                    ear(id_, each)
+                except Exception:  # of a callback of the user's
+                    log.exception("what was to be told of task %s raised", id_)
 
 
 _waiters: WeakKeyDictionary[ResultBackend, Waiter] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
-async def wait_for(backend: ResultBackend, id_: str, timeout: float | None) -> Result | None:
-    """The final result of one task; None after `timeout` seconds."""
+def waiter_of(backend: ResultBackend) -> Waiter:
+    """That of this store."""
     with _lock:
         waiter = _waiters.get(backend)
         if waiter is None or waiter.pid != os.getpid():  # a forked child has the object, but not the thread
             waiter = _waiters[backend] = Waiter(backend)
-    future: Future = asyncio.get_running_loop().create_future()
-    waiter.add(id_, future)
+        return waiter
+
+
+def listen(backend: ResultBackend, ids: Sequence[str], loop: asyncio.AbstractEventLoop, ear: Ear) -> Callable[[], None]:
+    """Let `ear` be told in the loop of each of these as soon as it is final; gives what ends that."""
+
+    def tell(id_: str, news: News) -> None:
+        try:
+            loop.call_soon_threadsafe(ear, id_, news)
+        except RuntimeError:  # the loop is closed: nobody waits there any more
+            return
+
+    waiter = waiter_of(backend)
+    waiter.add(ids, tell)
+    return partial(waiter.drop, ids, tell)
+
+
+async def wait_for(backend: ResultBackend, id_: str, timeout: float | None) -> Result | None:
+    """The final result of one task; None after `timeout` seconds."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Result] = loop.create_future()
+
+    def ear(_: str, news: News) -> None:
+        if future.done():
+            return
+        if isinstance(news, Exception):
+            future.set_exception(news)
+        else:
+            future.set_result(news)
+
+    stop = listen(backend, [id_], loop, ear)
     try:
         async with asyncio.timeout(timeout):
             return await future
     except TimeoutError:
         return None
     finally:
-        waiter.drop(id_, future)
+        stop()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from celery._names import later
 from celery.exceptions import TimeoutError
 from celery.states import EXCEPTION_STATES, PROPAGATE_STATES
-from umbel.client import eager_result
+from umbel.client import eager_result, group_result, result_set
 from umbel.client import result as results
 from umbel.client.result import allow_join_result as allow_join_result
 from umbel.client.result import assert_will_not_block as assert_will_not_block
 from umbel.client.result import denied_join_result as denied_join_result
+from umbel.wire.result import Document
 
 
 def task_join_will_block() -> bool:
@@ -92,19 +92,8 @@ class AsyncResult(results.AsyncResult[Any], ResultBase):
 
     def then(self, callback: Callable[[Any], Any], on_error: Any = None, weak: bool = False) -> Any:
         """Call `callback` with this result once the task has ended."""
-        from vine import promise
-
-        ready = promise(callback, weak=weak)
-        import threading
-
-        def wait() -> None:
-            self._wait(None, None, None, ask_parents=False)
-            ready(self)
-
-        if self.ready():
-            ready(self)
-        else:
-            threading.Thread(target=wait, daemon=True).start()
+        ready = _promise(callback, on_error, weak=weak)
+        super().then(ready)
         return ready
 
     def revoke(
@@ -130,66 +119,9 @@ class AsyncResult(results.AsyncResult[Any], ResultBase):
         """Let tasks with these stamps not run."""
         raise later("AsyncResult.revoke_by_stamped_headers")
 
-    @property
-    def children(self) -> Any:
-        """The results of what the task has sent."""
-        found = self._field("children")
-        return None if found is None else [result_from_tuple(each, self.app) for each in found]
-
-    def iterdeps(self, intermediate: bool = False) -> Iterator[Any]:
-        """All results that hang on this one, each with the one it hangs on."""
-        todo: deque[Any] = deque([(None, self)])
-        while todo:
-            parent, node = todo.popleft()
-            yield parent, node
-            if node.ready():
-                todo.extend((node, child) for child in node.children or [])
-            elif not intermediate:
-                from celery.exceptions import IncompleteStream
-
-                raise IncompleteStream
-
-    def collect(self, intermediate: bool = False, **kwargs: Any) -> Iterator[Any]:
-        """All results that hang on this one, each with its value."""
-        kwargs.setdefault("disable_sync_subtasks", False)
-        for _, node in self.iterdeps(intermediate=intermediate):
-            yield node, node.get(**kwargs)
-
-    def get_leaf(self) -> Any:
-        """The value of the last of them."""
-        value = None
-        for _, node in self.iterdeps():
-            value = node.get()
-        return value
-
-    def build_graph(self, intermediate: bool = False, formatter: Any = None) -> Any:
-        """All of them as a graph."""
-        from celery.utils.graph import DependencyGraph
-
-        graph = DependencyGraph(formatter=formatter)
-        for parent, node in self.iterdeps(intermediate=intermediate):
-            graph.add_arc(node)
-            if parent:
-                graph.add_edge(parent, node)
-        return graph
-
-    @property
-    def graph(self) -> Any:
-        """The same."""
-        return self.build_graph()
-
-    def as_tuple(self) -> Any:
-        """What `result_from_tuple` takes."""
-        return (self.id, self.parent and self.parent.as_tuple()), None
-
     def __json__(self) -> Any:
         """What a task that returns a result leaves of it."""
         return self.as_tuple()
-
-    @property
-    def supports_native_join(self) -> bool:
-        """True: many are waited for at once."""
-        return True
 
     @property
     def ignored(self) -> bool:
@@ -215,10 +147,7 @@ class EagerResult(eager_result.EagerResult[Any], AsyncResult):
 
     def __init__(self, id: str, ret_value: Any, state: str, traceback: str | None = None, name: str | None = None):
         AsyncResult.__init__(self, id or "", task_name=name)
-        self._value = ret_value
-        self._ready_state = state
-        self._text = traceback
-        self._name = name
+        self._document = Document(self.id, state, ret_value, traceback, name=name)
 
     def get(self, timeout: float | None = None, propagate: bool = True, disable_sync_subtasks: bool = True, **kwargs: Any) -> Any:
         """The value, or what the task raised."""
@@ -228,68 +157,74 @@ class EagerResult(eager_result.EagerResult[Any], AsyncResult):
 
     wait = get
 
-    def then(self, callback: Callable[[Any], Any], on_error: Any = None, weak: bool = False) -> Any:
-        """Call `callback` with this result."""
-        from vine import promise
-
-        ready = promise(callback, weak=weak)
-        ready(self)
-        return ready
-
-    def ready(self) -> bool:
-        """True."""
-        return True
-
     @property
     def supports_native_join(self) -> bool:
         """False."""
         return False
 
-    def _field(self, name: str) -> Any:
-        return None
+    def __reduce__(self) -> Any:
+        return type(self), (self.id, self.result, self.state, self.traceback, self.name)
 
-    def __repr__(self) -> str:
-        return f"<EagerResult: {self.id}>"
+
+class ResultSet(result_set.ResultSet[Any], ResultBase):
+    """Several results, waited for and looked at as one."""
+
+    results: Any = None
+
+    def then(self, callback: Callable[[Any], Any], on_error: Any = None, weak: bool = False) -> Any:
+        """Call `callback` with this set once all tasks have ended."""
+        ready = _promise(callback, on_error, weak=weak)
+        super().then(ready)
+        return ready
 
     def __reduce__(self) -> Any:
-        return type(self), (self.id, self._value, self._ready_state, self._text, self._name)
+        return ResultSet, (self.results,)
 
 
-class ResultSet(ResultBase):
-    """Several results: later."""
+class GroupResult(group_result.GroupResult[Any], ResultSet):
+    """The results of a group: a set with an id."""
 
-    bound_app: Any = None
-
-    def __init__(self, results: Any, app: Any = None, ready_barrier: Any = None, **kwargs: Any):
-        raise later(f"celery.result.{type(self).__name__}")
-
-
-class GroupResult(ResultSet):
-    """The results of a group: later."""
+    id: Any = None
+    results: Any = None
 
     def __init__(self, id: str | None = None, results: Any = None, parent: Any = None, **kwargs: Any):
-        raise later("celery.result.GroupResult")
+        super().__init__(id, results, parent, **kwargs)
+
+    def save(self, backend: Any = None) -> Any:
+        """Keep what it is made of, so that `restore` finds it by its id."""
+        return backend.save_group(self.id, self) if hasattr(backend, "restore_group") else super().save(backend)
+
+    def delete(self, backend: Any = None) -> None:
+        """Forget that it was saved."""
+        if hasattr(backend, "restore_group"):
+            backend.delete_group(self.id)
+        else:
+            super().delete(backend)
 
     @classmethod
     def restore(cls, id: str, backend: Any = None, app: Any = None) -> Any:
-        """The results of a group that was saved."""
-        raise later("GroupResult.restore")
+        """The results of a group that was saved; None if there is none."""
+        return backend.restore_group(id) if hasattr(backend, "restore_group") else super().restore(id, backend, app)
+
+    def __json__(self) -> Any:
+        """What a task that returns a result leaves of it."""
+        return self.as_tuple()
+
+    def __reduce__(self) -> Any:
+        return GroupResult, (self.id, self.results, self.parent)
+
+
+def _promise(callback: Any, on_error: Any, *, weak: bool) -> Any:
+    from vine import promise
+
+    return promise(callback, on_error=on_error, weak=weak)
 
 
 def result_from_tuple(r: Any, app: Any = None) -> Any:
-    """The result that `as_tuple` described."""
+    """The result that `as_tuple` described; a result is itself."""
     from celery.app import app_or_default
 
-    app = app_or_default(app)
-    if isinstance(r, ResultBase):
-        return r
-    if isinstance(r, str):
-        return app.AsyncResult(r)
-    found, nodes = r
-    id_, parent = found if isinstance(found, (list, tuple)) else (found, None)
-    if nodes is not None:
-        raise later("the result of a group")
-    return app.AsyncResult(id_, parent=result_from_tuple(parent, app) if parent else None)
+    return r if isinstance(r, ResultBase) else results.result_from_tuple(r, app_or_default(app))
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,8 @@
-"""Not offered."""
+"""What depends on what, as a graph that can be sorted and drawn."""
 
-from celery._names import refuse
+from umbel.client.graph import DOT as DOT
+from umbel.client.graph import CycleError as CycleError
+from umbel.client.graph import DependencyGraph as DependencyGraph
+from umbel.client.graph import GraphFormatter as GraphFormatter
 
-refuse(__name__, "graphlib of the standard library")
+__all__ = ("DOT", "CycleError", "DependencyGraph", "GraphFormatter")
