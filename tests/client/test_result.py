@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from umbel import AsyncResult, ImproperlyConfigured, TimeoutError, states
+from umbel import AsyncResult, GroupResult, ImproperlyConfigured, TimeoutError, states
 from umbel.client.eager_result import EagerResult
 from umbel.client.result import result_from_tuple
 from umbel.testing.waiting import pace, patience, until
@@ -215,6 +215,74 @@ def test_an_eager_result_answers_like_another():
     assert asyncio.run(good.aget()) == 5
 
 
+def test_in_a_batch_nobody_waits_for_what_is_not_sent_yet(app, add, work):
+    before = add.delay(1, 1)
+    work()
+    with app.batch():
+        assert before.get(timeout=patience()) == 2
+        result = add.delay(1, 2)
+        results = add.delay_many([(1, 2), (3, 4)])
+        body = AsyncResult("body", app=app, parent=GroupResult("g", [result], parent=before, app=app))
+        for wait in (
+            result.get,
+            results.get,
+            body.get,
+            lambda: asyncio.run(result.aget()),
+            lambda: asyncio.run(results.aget()),
+            lambda: GroupResult("g", [body], app=app).join(),
+        ):
+            with pytest.raises(RuntimeError, match=r"task .* is not sent yet: it leaves at the end of `with app.batch\(\):`"):
+                wait()
+    work()
+    assert (result.get(timeout=patience()), results.get(timeout=patience())) == (3, [3, 7])
+
+
+@pytest.fixture
+def doubtful(monkeypatch):
+    """Those who wait without a timeout have doubts at once."""
+    from umbel.client import hope
+
+    monkeypatch.setattr(hope, "FIRST_DOUBT", 0.01)
+    monkeypatch.setattr("umbel.client.result.FIRST_DOUBT", 0.01)
+    monkeypatch.setattr(hope, "NEXT_DOUBT", 0.01)
+
+
+@pytest.mark.usefixtures("doubtful")
+def test_nobody_waits_for_ever_for_what_is_nowhere(app, add, work):
+    unknown = app.AsyncResult("unknown")
+    ignored = add.apply_async((1, 2), ignore_result=True)
+    work()
+    lost = "nothing is known of task {}, no queue has it, and no worker holds it: there never was such a task, or it was purged"
+    for wait in (unknown.get, lambda: asyncio.run(unknown.aget())):
+        with pytest.raises(TimeoutError, match=lost.format("unknown")):
+            wait()
+    with pytest.raises(TimeoutError, match=lost.format(ignored.id)):
+        app.AsyncResult(ignored.id).get()
+    both = GroupResult("g", [unknown, AsyncResult("other")], app=app)
+    for wait in (both.get, both.join, lambda: asyncio.run(both.aget()), lambda: list(both.iterate())):
+        with pytest.raises(TimeoutError, match=r"task unknown \(and 1 others\), no queue"):
+            wait()
+
+
+@pytest.mark.usefixtures("doubtful")
+def test_what_waits_or_runs_is_waited_for(app, add, work):
+    result, seen = add.delay(1, 2), []
+    with pytest.raises(StopIteration):
+        result.get(interval=0.01, on_interval=lambda: next(iter([])) if len(seen) > 5 else seen.append(1))
+    (held,) = app.broker.reserve(app.queues(), 1, 0.0)
+    threading.Timer(0.05, store, (app, result.id, states.SUCCESS, 3)).start()
+    assert result.get() == 3
+    assert held
+
+
+@pytest.mark.usefixtures("doubtful")
+def test_where_others_may_have_taken_it_the_wait_ends_when_results_do(app, add):
+    app.broker.sees_all = False
+    app.conf.result_expires = 0.05
+    with pytest.raises(TimeoutError, match=r"nothing is known of task unknown for 0 s, as long as results are kept"):
+        app.AsyncResult("unknown").get()
+
+
 # -- asyncio
 
 
@@ -262,7 +330,7 @@ def test_hundreds_of_results_are_awaited_at_once(app, add):
 
 def test_an_awaited_result_times_out(add):
     result = add.delay(1, 2)
-    with pytest.raises(TimeoutError, match=f"task {result.id} did not end within 0.02 s"):
+    with pytest.raises(TimeoutError, match=f"task {result.id} did not end within 0.02 s; its state is PENDING"):
         asyncio.run(result.aget(timeout=0.02))
 
 
@@ -288,9 +356,11 @@ def test_a_task_is_sent_from_asyncio(add, work):
     assert (first.get(), second.get()) == (3, 7)
 
 
-def test_a_store_that_fails_is_told_to_those_who_await(app, add):
+def test_a_store_that_fails_is_told_to_those_who_await(app, add, monkeypatch):
+    from umbel.client import waiter
     from umbel.errors import BrokerDown, UmbelError
 
+    monkeypatch.setattr(waiter, "PATIENCE", 0.01)
     result = add.delay(1, 2)
     backend = app.backend
 

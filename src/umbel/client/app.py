@@ -493,10 +493,8 @@ class Umbel:
         """Those that a worker serves once it is set up, of what it was told; for classes that know of more."""
         return queues
 
-    @property
-    def outbox(self) -> Outbox:
-        """Where messages leave."""
-        return self._outbox
+    outbox: Outbox = property(attrgetter("_outbox"))  # type: ignore[assignment]  # in C: who waits for a result asks for it
+    """Where messages leave."""
 
     @property
     def broker_url(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from umbel.client.line import parts_of
 from umbel.client.many import look
 from umbel.errors import IncompleteStream
 
@@ -27,13 +28,3 @@ def descend(root: Any, *, intermediate: bool) -> Iterator[tuple[Any, Any]]:
                 raise IncompleteStream(f"task {result.id} has not ended; with intermediate=True it is told nevertheless")
         # What is retried counts itself among what it has sent, and must not be followed round and round.
         generation = [(parent, child) for parent, child in following if not (child.id in seen or seen.add(child.id))]  # type: ignore[func-returns-value]
-
-
-def parts_of(result: Any) -> Iterator[Any]:
-    """The single results of a result, which may be a set of them."""
-    inner = getattr(result, "results", None)
-    if inner is None:
-        yield result
-    else:
-        for each in inner:
-            yield from parts_of(each)

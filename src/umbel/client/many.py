@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from umbel import clock, states
+from umbel.client.hope import Hope
+from umbel.client.line import ids_before
 from umbel.errors import TimeoutError as TookTooLong
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ class Single(Protocol):
     id: str
     ignored: bool
     _document: Document | None
+
+    @property
+    def app(self) -> Any: ...
 
     def _backend(self) -> ResultBackend: ...
 
@@ -94,9 +99,12 @@ def arrivals(
     yield from [each for each in results if each._document is not None or each.ignored]
     total, listens = len(results), on_interval is not None or on_message is not None
     news = _News(on_message) if on_message is not None else None
+    for _, open_ in stores:
+        forbid_in_batch(open_)
+    hope = Hope()
     has_parents = ask_parents and any(next(each._ancestors(), None) is not None for each in results)
     while stores:
-        pause = LONGEST_WAIT if end is None else min(LONGEST_WAIT, max(0.0, end - clock.monotonic()))
+        pause = min(LONGEST_WAIT, hope.pause if end is None else max(0.0, end - clock.monotonic()))
         pause = min(pause, interval) if listens else pause
         pause = min(pause, ASK_PARENTS) if has_parents else pause
         came = False
@@ -117,8 +125,19 @@ def arrivals(
             raise_for_parents(each for _, open_ in stores for same in open_.values() for each in same)
         if left and end is not None and clock.monotonic() >= end:
             raise late(left, total, timeout)
+        if left and end is None and not came:
+            hope.raise_if_lost([each for _, open_ in stores for same in open_.values() for each in same])
         if left and on_interval is not None:
             on_interval()
+
+
+def forbid_in_batch(open_: dict[str, list[S]]) -> None:
+    """Raise RuntimeError if one of these is collected here and not sent yet."""
+    for same in open_.values():
+        batch = same[0].app.outbox.open_batch.get()
+        if batch is not None:
+            batch.forbid_waiting(ids_before(each for same in open_.values() for each in same))
+        return
 
 
 def late(left: int, total: int, timeout: float | None) -> TookTooLong:
@@ -166,7 +185,8 @@ async def aarrivals(results: Sequence[S], *, timeout: float | None) -> AsyncIter
         if each._document is not None or each.ignored:
             yield each
     open_ = {id_: same for _, ids in stores for id_, same in ids.items()}
-    end = None if timeout is None else clock.monotonic() + timeout
+    forbid_in_batch(open_)
+    end, hope = None if timeout is None else clock.monotonic() + timeout, Hope()
     loop = asyncio.get_running_loop()
 
     def put(id_: str, news: Result | Exception) -> None:
@@ -176,10 +196,13 @@ async def aarrivals(results: Sequence[S], *, timeout: float | None) -> AsyncIter
     try:
         while open_:
             try:
-                async with asyncio.timeout(None if end is None else max(0.0, end - clock.monotonic())):
+                async with asyncio.timeout(hope.pause if end is None else max(0.0, end - clock.monotonic())):
                     id_, news = await queue.get()
             except TimeoutError:
-                raise late(len(open_), total, timeout) from None
+                if end is not None:
+                    raise late(len(open_), total, timeout) from None
+                await asyncio.to_thread(hope.raise_if_lost, [each for same in open_.values() for each in same])
+                continue
             if isinstance(news, Exception):
                 raise news
             for each in open_.pop(id_):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from types import TracebackType
@@ -23,13 +23,14 @@ class Outbox:
     """Hands envelopes to the broker. Any thread may send; each thread or asyncio task has a batch of its own."""
 
     def __init__(self, open_broker: Callable[[], Broker], conf: Settings):
-        self._open = open_broker
+        self._open_broker = open_broker
         self._conf = conf
         self._broker: Broker | None = None
         self._patience = 0.0
         self._version = -1
         """Of the settings that `_patience` was read from: reading it for each message would cost more than all else here."""
-        self._batch: ContextVar[Batch | None] = ContextVar("umbel_batch", default=None)
+        self.open_batch: ContextVar[Batch | None] = ContextVar("umbel_batch", default=None)
+        """What collects here, if anything does."""
 
     def send(
         self,
@@ -44,13 +45,13 @@ class Outbox:
         Raises BrokerDown when the store stays away, and tells how many were accepted. All attempts together take at most
         `broker_publish_timeout` seconds, counted anew for the rest of a batch of which some was accepted.
         """
-        batch = self._batch.get()
+        batch = self.open_batch.get()
         if batch is not None:
             batch.add(envelopes, then)
             return
         broker = self._broker
         if broker is None:
-            broker = self._broker = self._open()
+            broker = self._broker = self._open_broker()
         if self._version != self._conf.version:
             self._version, self._patience = self._conf.version, self._conf.broker_publish_timeout
         end = clock.monotonic() + self._patience
@@ -101,17 +102,17 @@ class Outbox:
 
     def batch(self) -> Batch:
         """A context in which messages are collected, to be sent in one step at its end."""
-        return Batch(self, self._batch)
+        return Batch(self, self.open_batch)
 
     @contextmanager
     def diverted(self) -> Iterator[Batch]:
         """A context in which nothing leaves: gives the batch into which all goes that is sent here, for somebody else to send."""
-        batch = Batch(self, self._batch)
-        token = self._batch.set(batch)
+        batch = Batch(self, self.open_batch)
+        token = self.open_batch.set(batch)
         try:
             yield batch
         finally:
-            self._batch.reset(token)
+            self.open_batch.reset(token)
 
 
 class Batch:
@@ -132,6 +133,14 @@ class Batch:
         self.envelopes.extend(envelopes)
         if then is not None:
             self.then.append(then)
+
+    def forbid_waiting(self, ids: Collection[str]) -> None:
+        """Raise RuntimeError if one of these tasks is in here: who waits for it before the end of the block waits for ever."""
+        inside = next((envelope.id for envelope in self.envelopes if envelope.id in ids), None)
+        if inside is not None:
+            raise RuntimeError(
+                f"task {inside} is not sent yet: it leaves at the end of `with app.batch():`; wait for it after that"
+            )
 
     def __len__(self) -> int:
         return len(self.envelopes)

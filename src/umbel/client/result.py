@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from umbel import clock, states
 from umbel.client import current
 from umbel.client.descent import descend
+from umbel.client.hope import FIRST_DOUBT, Hope
+from umbel.client.line import ids_before
 from umbel.client.many import ASK_PARENTS, LONGEST_WAIT, arrivals, raisable, raise_for_parents
 from umbel.errors import ImproperlyConfigured, TimeoutError
 
@@ -118,7 +120,10 @@ class AsyncResult(Generic[T]):
     ) -> T:
         """Wait for the task's end and give its value, or raise what it raised.
 
-        Raises umbel's TimeoutError after `timeout` seconds. With `propagate=False` the exception is given as a value.
+        Raises umbel's TimeoutError after `timeout` seconds; without one, when the task is lost: nothing is known of it, and no
+        queue or worker has it any more. BrokerDown if the store is away for half a minute. RuntimeError inside a task (see
+        `allow_join_result`) and inside `app.batch()`, where it is not sent yet. None at once if the result is ignored.
+        With `propagate=False` the exception is given as a value.
         Every `interval` seconds `on_interval` is called, and `on_message` with each new state of the task that is seen then.
         With `follow_parents` it raises what a step before this one raised. `no_ack` is accepted and means nothing.
         """
@@ -143,15 +148,20 @@ class AsyncResult(Generic[T]):
     ) -> Document:
         end = None if timeout is None else clock.monotonic() + timeout
         has_parents = ask_parents and self.parent is not None
+        hope: Hope | None = None
         while True:
             if has_parents:
                 raise_for_parents([self])
-            left = LONGEST_WAIT if end is None else max(0.0, end - clock.monotonic())
+            left = (hope.pause if hope else FIRST_DOUBT) if end is None else max(0.0, end - clock.monotonic())
             pause = min(left, LONGEST_WAIT, interval or (ASK_PARENTS if has_parents else LONGEST_WAIT))
             if self._document is None:
-                backend = (self._app or current.app()).reading().store
+                app = self._app or current.app()
+                backend = app.reading().store
                 if backend is None:
                     raise _nowhere(self.id)
+                batch = app.outbox.open_batch.get()
+                if batch is not None:
+                    batch.forbid_waiting(ids_before([self]))
                 found = backend.wait([self.id], pause).get(self.id)
                 if found is not None:
                     self._keep(found)
@@ -159,6 +169,9 @@ class AsyncResult(Generic[T]):
                 return self._document
             if end is not None and clock.monotonic() >= end:
                 raise TimeoutError(f"task {self.id} did not end within {timeout:g} s; its state is {self.state}")
+            if end is None:
+                hope = hope or Hope()
+                hope.raise_if_lost([self])
             if on_interval is not None:
                 on_interval()
 
@@ -206,17 +219,22 @@ class AsyncResult(Generic[T]):
 
         from umbel.client.waiter import wait_for
 
-        end = None if timeout is None else clock.monotonic() + timeout
+        end, hope = None if timeout is None else clock.monotonic() + timeout, Hope()
+        batch = self.app.outbox.open_batch.get()
+        if batch is not None:
+            batch.forbid_waiting(ids_before([self]))
         while True:
-            left = None if end is None else max(0.0, end - clock.monotonic())
-            pause = left if self.parent is None else ASK_PARENTS if left is None else min(left, ASK_PARENTS)
+            left = hope.pause if end is None else max(0.0, end - clock.monotonic())
+            pause = min(left, LONGEST_WAIT if self.parent is None else ASK_PARENTS)
             found = await wait_for(self._backend(), self.id, pause)
             if found is not None:
                 self._keep(found)
                 return
             if end is not None and clock.monotonic() >= end:
-                raise TimeoutError(f"task {self.id} did not end within {timeout:g} s")
+                raise TimeoutError(f"task {self.id} did not end within {timeout:g} s; its state is {self.state}")
             await asyncio.to_thread(raise_for_parents, [self])
+            if end is None:
+                await asyncio.to_thread(hope.raise_if_lost, [self])
 
     def __await__(self) -> Generator[Any, None, T]:
         return self.aget().__await__()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from umbel import states
 from umbel.client import current
-from umbel.client.descent import parts_of
+from umbel.client.line import parts_of
 from umbel.client.many import aarrivals, arrivals, look, meta, raisable
 from umbel.client.result import AsyncResult, assert_will_not_block
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from weakref import WeakKeyDictionary
 
-from umbel import guise
-from umbel.errors import UmbelError
+from umbel import clock, guise
+from umbel.errors import BrokerDown, UmbelError
 from umbel.stores.backend import ResultBackend
 from umbel.wire.result import Result
 
@@ -19,6 +20,9 @@ log = guise.logger("umbel")
 
 ROUND = 0.05
 """Seconds of one wait; an id that is added meanwhile joins the next."""
+
+PATIENCE = 30.0
+"""Seconds for which the store may be away, as for who waits without asyncio."""
 
 News = Result | Exception
 Ear = Callable[[str, News], None]
@@ -54,6 +58,7 @@ class Waiter:
                     del self._open[id_]
 
     def _run(self) -> None:
+        away = 0.0
         while True:
             with self._lock:
                 ids = list(self._open)
@@ -62,13 +67,21 @@ class Waiter:
                     return
             try:
                 found: dict[str, Result] = self._backend.wait(ids, ROUND)
+            except BrokerDown as error:
+                away = away or clock.monotonic()
+                if clock.monotonic() - away > PATIENCE:
+                    self._tell(dict.fromkeys(ids, error))
+                else:
+                    time.sleep(ROUND)
+                continue
             except Exception as error:
                 # Whatever it is, those who wait have to hear of it: there is nobody else in this thread.
                 self._tell(dict.fromkeys(ids, error if isinstance(error, UmbelError) else UmbelError(str(error))))
                 continue
+            away = 0.0
             self._tell(found)
 
-    def _tell(self, news: dict[str, Result] | dict[str, UmbelError]) -> None:
+    def _tell(self, news: Mapping[str, News]) -> None:
         for id_, each in news.items():
             with self._lock:
                 ears = self._open.pop(id_, [])

@@ -165,6 +165,9 @@ class Broker(ABC):
     """Where it is, without credentials."""
     owner: str
     """Unique name of this instance: host, process, and something random."""
+    sees_all = False
+    """True if a task that no queue of it has, and that nobody holds, does not run either; false where workers that are not
+    umbel's may have taken it out before they run it."""
 
     @abstractmethod
     def send(self, envelopes: Sequence[Envelope], *, within: float | None = None) -> None:

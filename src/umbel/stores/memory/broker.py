@@ -18,6 +18,8 @@ from umbel.wire.envelope import Envelope
 class MemoryBroker(Broker):
     """One owner in the memory store `name`."""
 
+    sees_all = True
+
     def __init__(self, name: str = "", *, lease: float = 30.0, max_deliveries: int = 5):
         self.url = f"memory://{name}"
         self.owner = new_owner()

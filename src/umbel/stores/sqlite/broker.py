@@ -33,6 +33,8 @@ class SqliteBroker(Broker):
     What it knows of itself (its number, whether its lease was lost) is written inside transactions only: under the file's lock.
     """
 
+    sees_all = True
+
     def __init__(
         self,
         path: str,
