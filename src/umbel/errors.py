@@ -20,6 +20,7 @@ UmbelError
 │   └── SoftTimeLimitExceeded · TimeLimitExceeded · WorkerLostError · Terminated
 ├── TaskPredicate                   raised inside a task to say how it ends
 │   └── Ignore · Reject · Retry
+├── RemoteTraceback                 the traceback of a worker, as the cause of what is raised where a result is read
 └── WorkerError                     the worker cannot start or go on
 WorkerShutdown · WorkerTerminate    (SystemExit) a task asks its worker to stop
 DuplicateTaskNameWarning · AlwaysEagerIgnored    (UserWarning) what is done, and is hardly what was meant
@@ -129,6 +130,13 @@ class TaskRevokedError(TaskError):
 
 class ChordError(TaskError):
     """A part of the chord's header failed."""
+
+
+class RemoteTraceback(UmbelError):
+    """The traceback of the worker, as text: the cause of what is raised where the result is read."""
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.args[0] if self.args else ""}"""'
 
 
 class SoftTimeLimitExceeded(TaskError):

@@ -11,6 +11,7 @@ import pytest
 from umbel import AsyncResult, GroupResult, ImproperlyConfigured, TimeoutError, states
 from umbel.client.eager_result import EagerResult
 from umbel.client.result import result_from_tuple
+from umbel.errors import RemoteTraceback
 from umbel.testing.waiting import pace, patience, until
 from umbel.wire import result as wire
 
@@ -55,13 +56,30 @@ def test_what_the_task_raised_is_raised_here_with_the_workers_traceback(boom, wo
     with pytest.raises(ValueError, match="no") as caught:
         result.get(timeout=patience())
     assert caught.value.args == ("no", 42)
-    assert "In the worker:" in caught.value.__notes__[0]
-    assert "in boom" in caught.value.__notes__[0]
+    assert isinstance(caught.value.__cause__, RemoteTraceback)
+    assert "in boom" in str(caught.value.__cause__)
     with pytest.raises(ValueError, match="no"):
         result.get()
-    assert len(caught.value.__notes__) == 1
+    assert caught.value.__cause__.__cause__ is None
     assert (result.state, result.failed(), result.ready(), result.successful()) == ("FAILURE", True, True, False)
     assert "Traceback" in result.traceback
+
+
+def test_what_came_before_what_the_task_raised_stands_between(app, work):
+    @app.task
+    def wrapped():
+        try:
+            raise KeyError("first")
+        except KeyError as first:
+            raise ExceptionGroup("several", [ValueError("a"), LookupError("b")]) from first
+
+    result = wrapped.delay()
+    work()
+    with pytest.raises(ExceptionGroup, match="several") as caught:
+        result.get(timeout=patience())
+    assert [repr(each) for each in caught.value.exceptions] == ["ValueError('a')", "LookupError('b')"]
+    assert repr(caught.value.__cause__) == "KeyError('first')"
+    assert "in wrapped" in str(caught.value.__cause__.__cause__)
 
 
 def test_an_exception_may_be_had_as_a_value(boom, work):

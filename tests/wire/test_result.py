@@ -119,6 +119,11 @@ class Changed(Exception):
         return 5
 
 
+class Frozen(Exception):
+    def __setattr__(self, name, value):
+        raise TypeError("frozen")
+
+
 class Outer:
     class Inner(Exception):
         pass
@@ -133,7 +138,7 @@ class NoException:
 def _known(monkeypatch):
     """This file under a name that it can be found by."""
     module = types.ModuleType("known_here")
-    for kind in (Simple, Demanding, Tells, Changed, Outer, NoException):
+    for kind in (Simple, Frozen, Demanding, Tells, Changed, Outer, NoException):
         monkeypatch.setattr(kind, "__module__", "known_here")
         setattr(module, kind.__name__, kind)
     monkeypatch.setattr(Outer.Inner, "__module__", "known_here")
@@ -185,6 +190,100 @@ def test_known_exceptions_are_rebuilt(failure, serializer):
 def test_our_exceptions_have_celerys_names(failure, module):
     told = json.loads(encode("i", "FAILURE", failure).document)["result"]
     assert (told["exc_type"], told["exc_module"]) == (type(failure).__name__, module)
+
+
+def stored(told):
+    """The exception of a document in which it is told so."""
+    document = {"status": "FAILURE", "result": told, "traceback": None, "children": [], "date_done": None, "task_id": "i"}
+    return decode(Result("i", "FAILURE", json.dumps(document).encode()), JSON).result
+
+
+def raised(failure, source=None, *, context=None):
+    """The exception as it is once it was raised, from another or while another was handled."""
+    try:
+        if context is None:
+            raise failure from source
+        try:
+            raise context
+        except type(context):
+            raise failure  # noqa: B904 - what is tested
+    except BaseException as error:
+        return error
+
+
+@pytest.mark.parametrize("serializer", ["json", "msgpack"])
+def test_what_an_exception_came_from_comes_along(serializer):
+    first = raised(LookupError("first"), context=KeyError("while"))
+    first.add_note("a note")
+    built = through(raised(Simple("second"), first), serializer=serializer)
+    assert (type(built), str(built), built.__suppress_context__) == (Simple, "second", True)
+    cause = built.__cause__
+    assert (type(cause), str(cause), cause.__notes__, cause.__cause__) == (LookupError, "first", ["a note"], None)
+    assert (repr(cause.__context__), cause.__suppress_context__) == ("KeyError('while')", False)
+    hidden = raised(ValueError("x"), context=KeyError("k"))
+    hidden.__suppress_context__ = True
+    assert through(hidden, serializer=serializer).__context__ is None
+
+
+@pytest.mark.parametrize("serializer", ["json", "msgpack", "pickle"])
+def test_groups_of_exceptions_are_rebuilt(serializer):
+    inner = ExceptionGroup("inner", [KeyError("k"), Simple("s")])
+    built = through(ExceptionGroup("outer", [ValueError("v"), inner]), serializer=serializer)
+    assert (type(built), built.message) == (ExceptionGroup, "outer")
+    first, second = built.exceptions
+    assert (repr(first), type(second), [repr(each) for each in second.exceptions]) == (
+        "ValueError('v')",
+        ExceptionGroup,
+        ["KeyError('k')", "Simple('s')"],
+    )
+    caught = []
+    try:
+        raise built
+    except* KeyError as part:
+        caught.append(part)
+    except* (ValueError, Simple):
+        pass
+    assert len(caught) == 1
+    base = through(BaseExceptionGroup("base", [KeyboardInterrupt()]), serializer=serializer)
+    assert type(base.exceptions[0]) is KeyboardInterrupt
+
+
+def test_a_group_that_is_not_known_or_is_none_stays_a_group():
+    told = {"exc_message": ["text"], "exc_group": [{"exc_type": "KeyError", "exc_message": ["k"], "exc_module": "builtins"}]}
+    for kind, module in (("Unheard", "nowhere.known"), ("ValueError", "builtins"), ("NoException", "known_here")):
+        built = stored({**told, "exc_type": kind, "exc_module": module})
+        assert (isinstance(built, BaseExceptionGroup), type(built).__name__) == (True, kind)
+        assert repr(built.exceptions) == "(KeyError('k'),)"
+
+
+@pytest.mark.parametrize("found", ["text", 5, None, [5, "x"], {"exc_type": 5}, [{"exc_type": None}]])
+def test_odd_causes_and_members_are_passed_over(found):
+    told = {"exc_type": "ValueError", "exc_message": ["v"], "exc_module": "builtins"}
+    keys = ("exc_cause", "exc_context", "exc_group")
+    assert repr(stored({**told, **dict.fromkeys(keys, found)})) == "ValueError('v')"
+    assert repr(stored({**told, "exc_notes": found})) == "ValueError('v')"
+
+
+def test_of_long_and_round_chains_a_part_is_told():
+    first = failure = ValueError(0)
+    for number in range(1, 1000):
+        failure = raised(ValueError(number), failure)
+    first.__cause__ = failure
+    wide = ExceptionGroup("wide", [ValueError(number) for number in range(1000)])
+    built, length = through(failure), 0
+    while built is not None:
+        built, length = built.__cause__, length + 1
+    assert length == 21
+    assert len(through(wide).exceptions) == 99
+    deep = {"exc_type": "ValueError", "exc_message": [], "exc_module": "builtins"}
+    for _ in range(100):
+        deep = {**deep, "exc_cause": deep}
+    assert type(stored(deep)) is ValueError
+
+
+def test_an_exception_that_is_frozen_has_its_cause():
+    built = through(raised(Frozen("f"), ValueError("v")))
+    assert (type(built), repr(BaseException.__dict__["__cause__"].__get__(built))) == (Frozen, "ValueError('v')")
 
 
 def test_past_a_constructor_that_wants_other_arguments():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from umbel import clock, states
 from umbel.client.hope import Hope
 from umbel.client.line import ids_before
+from umbel.errors import RemoteTraceback
 from umbel.errors import TimeoutError as TookTooLong
 
 if TYPE_CHECKING:
@@ -79,6 +80,18 @@ def raisable(document: Document) -> BaseException:
     """What a failed task raised; another exception where the store holds something else (a task's own FAILURE state)."""
     found = document.result
     return found if isinstance(found, BaseException) else Exception(found)
+
+
+def came_from(failure: BaseException, traceback: str) -> None:
+    """Let the worker's traceback be the cause of what was raised there, or of the first of its causes."""
+    steps = [failure]
+    while (cause := _CAUSE.__get__(steps[-1])) is not None and cause not in steps:
+        steps.append(cause)
+    _CAUSE.__set__(steps[-1], RemoteTraceback(traceback))
+
+
+_CAUSE: Any = BaseException.__dict__["__cause__"]
+"""Past what a class has by this name: exceptions may be frozen."""
 
 
 def arrivals(

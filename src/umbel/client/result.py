@@ -12,7 +12,7 @@ from umbel.client import current
 from umbel.client.descent import descend
 from umbel.client.hope import FIRST_DOUBT, Hope
 from umbel.client.line import ids_before
-from umbel.client.many import ASK_PARENTS, LONGEST_WAIT, arrivals, raisable, raise_for_parents
+from umbel.client.many import ASK_PARENTS, LONGEST_WAIT, arrivals, came_from, raisable, raise_for_parents
 from umbel.errors import ImproperlyConfigured, TimeoutError
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ class AsyncResult(Generic[T]):
         document = decode(found, accept, serializer)
         if document.status in states.READY_STATES:
             if document.traceback and isinstance(document.result, BaseException):
-                document.result.add_note(f"\nIn the worker:\n{document.traceback}")
+                came_from(document.result, document.traceback)
             self._document = document
         return document
 
