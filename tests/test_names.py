@@ -10,10 +10,11 @@ import pytest
 import umbel
 
 NAMES = """
-AsyncResult BrokerDown BrokerError BrokerRefused ContentDisallowed DecodeError EagerResult EncodeError Ignore ImproperlyConfigured
-MaxRetriesExceededError NotRegistered QueueNotFound Reject Results Retry Signature SoftTimeLimitExceeded Task TaskRevokedError
+AsyncResult BrokerDown BrokerError BrokerRefused ContentDisallowed DecodeError EagerResult EncodeError GroupResult Ignore
+ImproperlyConfigured
+MaxRetriesExceededError NotRegistered QueueNotFound Reject ResultSet Results Retry Signature SoftTimeLimitExceeded Task TaskRevokedError
 TimeLimitExceeded TimeoutError Umbel UmbelError WorkerLostError __version__ allow_join_result current_app current_task errors
-get_task_logger shared_task signals signature states
+get_task_logger progress shared_task signals signature states
 """
 
 

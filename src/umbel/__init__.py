@@ -18,6 +18,7 @@ _HOMES = {
     "ResultSet": "client.result_set",
     "Results": "client.result_set",
     "allow_join_result": "client.result",
+    "progress": "client.progress",
     "current_app": "client.current",
     "current_task": "client.current",
     "get_task_logger": "log",
@@ -66,6 +67,7 @@ __all__ = [
     "current_task",
     "errors",
     "get_task_logger",
+    "progress",
     "shared_task",
     "signals",
     "signature",
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     from umbel.client.app import Umbel as Umbel
     from umbel.client.eager_result import EagerResult as EagerResult
     from umbel.client.group_result import GroupResult as GroupResult
+    from umbel.client.progress import progress as progress
     from umbel.client.result import AsyncResult as AsyncResult
     from umbel.client.result import allow_join_result as allow_join_result
     from umbel.client.result_set import Results as Results

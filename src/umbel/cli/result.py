@@ -1,16 +1,24 @@
-"""`umbel result`: what became of a task."""
+"""`umbel result`: what became of a task, or of a saved group."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import click
 
 from umbel.cli.command import command, option
 from umbel.cli.failure import FAILED, NO_REPLY, Failure
 from umbel.cli.scope import Scope, backend_of
-from umbel.errors import TimeoutError
-from umbel.states import SUCCESS
+from umbel.cli.screen import follow as draw
+from umbel.cli.screen import plain
+from umbel.client.line import parts_of
+from umbel.errors import BrokerRefused, TimeoutError
+from umbel.states import PROPAGATE_STATES, SUCCESS
+from umbel.stores.backend import ResultBackend
+
+NAMED = 10
+"""So many of the parts that are missing are named."""
 
 
 @command("result")
@@ -18,23 +26,32 @@ from umbel.states import SUCCESS
 @option("-t", "--task", "name", metavar="NAME", help="Name of the task, if it has a result backend of its own.")
 @option("--traceback", is_flag=True, help="Show the traceback of a failure.")
 @option("--wait", type=float, default=0.0, metavar="SECONDS", help="Wait so long for it to end.")
+@option("-f", "--follow", is_flag=True, help="Show how far it is until it has ended (or for --wait SECONDS).")
 @click.pass_obj
-def result(scope: Scope, /, task_id: str, name: str | None, traceback: bool, wait: float) -> int:
-    """Print the result of the task with this ID.
+def result(scope: Scope, /, task_id: str, name: str | None, traceback: bool, wait: float, follow: bool) -> int:
+    """Print the result of the task (or the saved group) with this ID.
 
     The exit code is 0 after a success, 1 after a failure, 69 as long as it has not ended.
     """
     app = scope.app
-    backend_of(app)
+    backend = backend_of(app)
     if name and name not in app.tasks:
         raise Failure(f"no task {name!r} in this app")
-    found = app.tasks[name].AsyncResult(task_id) if name else app.AsyncResult(task_id)
-    if wait > 0:
-        with suppress(TimeoutError):
+    found: Any = app.tasks[name].AsyncResult(task_id) if name else app.AsyncResult(task_id)
+    if not found.exists():
+        found = _group(app, task_id) or found
+    with suppress(TimeoutError, KeyboardInterrupt):
+        if follow:
+            draw(found, timeout=wait or None, color=scope.color)
+        elif wait > 0:
             found.get(timeout=wait, propagate=False)
     if not found.ready():
-        click.echo(f"{found.state}: {'nothing is known of it yet' if found.state == 'PENDING' else 'it has not ended'}", err=True)
+        click.echo(_open(found, backend, task_id), err=True)
         return NO_REPLY
+    return _tell_group(found) if hasattr(found, "results") else _tell(found, traceback=traceback)
+
+
+def _tell(found: Any, *, traceback: bool) -> int:
     if found.state == SUCCESS:
         click.echo(repr(found.result))
         return 0
@@ -43,3 +60,48 @@ def result(scope: Scope, /, task_id: str, name: str | None, traceback: bool, wai
     else:
         click.echo(f"{found.state}: {type(found.result).__name__}: {found.result}", err=True)
     return FAILED
+
+
+def _tell_group(found: Any) -> int:
+    if found.successful():
+        click.echo(repr(found.get(disable_sync_subtasks=False)))
+        return 0
+    for part in parts_of(found):
+        if part.state in PROPAGATE_STATES:
+            click.echo(f"{part.id} {part.state}: {type(part.result).__name__}: {part.result}", err=True)
+    return FAILED
+
+
+def _group(app: Any, id_: str) -> Any:
+    try:
+        return app.GroupResult.restore(id_)
+    except BrokerRefused:  # a store that keeps no groups
+        return None
+
+
+def _open(found: Any, backend: ResultBackend, id_: str) -> str:
+    """What is known of what has not ended."""
+    if hasattr(found, "results"):
+        missing = [part.id for part in found.missing()]
+        return f"{found.progress} have ended; missing: {_named(missing)}"
+    if found.exists():
+        told = found.progress
+        return f"{found.state}: {plain(str(told)) if told else 'it has not ended'}"
+    return _chord(backend, id_) or f"{found.state}: nothing is known of it yet"
+
+
+def _chord(backend: ResultBackend, id_: str) -> str | None:
+    """How far the chord whose group has this id is."""
+    try:
+        parts = backend.parts(id_)
+    except BrokerRefused:
+        return None
+    if parts is None:
+        return None
+    size = "an unknown number" if parts.size is None else f"{parts.size}"
+    return f"a chord that waits: {len(parts.arrived)} of {size} parts have arrived"
+
+
+def _named(ids: list[str]) -> str:
+    more = len(ids) - NAMED
+    return ", ".join(ids[:NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -72,6 +72,47 @@ def confirm(question: str) -> None:
     click.confirm(question, abort=True)
 
 
+def follow(result: Any, *, timeout: float | None, color: bool | None = None) -> None:
+    """Draw on stderr how far a result is until it has ended; a line for each news where that is no terminal."""
+    if not sys.stderr.isatty():
+        said = ""
+
+        def say() -> None:
+            nonlocal said
+            news = str(result.progress or getattr(result, "state", ""))
+            if news != said:
+                click.echo(plain(news), err=True)
+                said = news
+
+        _watch(result, timeout, say)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True, no_color=color is False)) as bar:
+        line = bar.add_task("", total=None)
+
+        def draw() -> None:
+            told = result.progress
+            words = plain((told and told.text) or getattr(result, "state", "") or "ended")
+            if told is None:
+                bar.update(line, description=words)
+            else:
+                bar.update(line, description=words, completed=int(told.done), total=told.total and int(told.total))
+
+        _watch(result, timeout, draw)
+
+
+def _watch(result: Any, timeout: float | None, show: Callable[[], None]) -> None:
+    """Wait for the end; `show` first, then and now, and at last."""
+    show()
+    try:
+        result.get(timeout=timeout, interval=0.2, on_interval=show, propagate=False, disable_sync_subtasks=False)
+    finally:
+        show()
+
+
 def in_batches(keys: Sequence[str], what: str, act: Callable[[Sequence[str]], int], *, size: int = 500) -> int:
     """Do `act` to all keys, batch by batch, with a bar if it takes long and somebody looks; gives the sum."""
     if len(keys) <= size or not sys.stderr.isatty():

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
 
     from umbel.client.graph import DependencyGraph
+    from umbel.client.progress import Progress
     from umbel.stores.backend import ResultBackend
     from umbel.wire.result import Document, Result
 
@@ -299,6 +300,13 @@ class AsyncResult(Generic[T]):
     def info(self) -> Any:
         """The same as `result`."""
         return self.result
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the task is, if it tells (see `umbel.progress`)."""
+        from umbel.client.progress import of_task
+
+        return of_task(self._look())
 
     @property
     def traceback(self) -> str | None:

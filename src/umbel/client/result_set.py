@@ -14,6 +14,7 @@ from umbel.client.result import AsyncResult, assert_will_not_block
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
 
+    from umbel.client.progress import Progress
     from umbel.stores.backend import ResultBackend
     from umbel.wire.result import Document
 
@@ -136,9 +137,22 @@ class ResultSet(Generic[T]):
         """True if any has failed."""
         return any(state == states.FAILURE for state in self._states())
 
+    def missing(self) -> list[AsyncResult[Any]]:
+        """Those that have not ended, of sets in it, too."""
+        known = self._known()
+        return [part for part in self._parts() if _state(part, known) not in states.READY_STATES]
+
     def completed_count(self) -> int:
         """How many have ended well."""
         return self._states().count(states.SUCCESS)
+
+    @property
+    def progress(self) -> Progress:
+        """How many of the tasks have ended, of how many; those of sets in it counted one by one."""
+        from umbel.client.progress import Progress
+
+        known, parts = self._known(), self._parts()
+        return Progress(sum(_state(part, known) in states.READY_STATES for part in parts), len(parts))
 
     def exists(self) -> bool:
         """True if anything is known of any."""
