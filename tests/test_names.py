@@ -11,10 +11,9 @@ import umbel
 
 NAMES = """
 AsyncResult BrokerDown BrokerError BrokerRefused ContentDisallowed DecodeError EagerResult EncodeError GroupResult Ignore
-ImproperlyConfigured
-MaxRetriesExceededError NotRegistered QueueNotFound Reject ResultSet Results Retry Signature SoftTimeLimitExceeded Task TaskRevokedError
-TimeLimitExceeded TimeoutError Umbel UmbelError WorkerLostError __version__ allow_join_result current_app current_task errors
-get_task_logger progress shared_task signals signature states
+ImproperlyConfigured MaxRetriesExceededError NotRegistered QueueNotFound Reject ResultSet Results Retry Signature
+SoftTimeLimitExceeded Task TaskRevokedError TimeLimitExceeded TimeoutError Umbel UmbelError WorkerLostError __version__
+allow_join_result current_app current_task errors get_task_logger progress shared_task signals signature states
 """
 
 

@@ -5,7 +5,7 @@ command line > CELERY_BROKER_URL and its like > app.conf (and `Umbel(...)`) > co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from threading import RLock
 from typing import Any, ClassVar
 
@@ -92,6 +92,13 @@ class Settings(MutableMapping[str, Any]):
         """Take values that overrule all others."""
         for key, value in values.items():
             self._command_line.put(key, value)
+        self._changed()
+
+    def forget_command_line(self, names: Iterable[str]) -> None:
+        """Forget what `from_command_line` has said of these."""
+        for name in names:
+            setting = NAMES.get(name) or OLD_NAMES.get(name)
+            self._command_line.values.pop(setting.name if setting else name, None)
         self._changed()
 
     def load(self) -> None:
