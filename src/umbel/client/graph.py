@@ -10,15 +10,15 @@ T = TypeVar("T")
 
 
 class DOT:
-    """How the parts of a drawing are written."""
+    """The pieces of a drawing, as templates; `GraphFormatter` fills them in."""
 
-    HEAD = "\n{IN}{type} {id} {{\n{INp}graph [{attrs}]\n"
-    ATTR = "{name}={value}"
+    HEAD = "{type} {id} {{ graph [{attrs}]"
+    TAIL = "}}"
+    NODE = '"{label}" [{attrs}]'
+    EDGE = '"{label}" {arrow} "{other}" [{attrs}]'
+    ATTR = '{name}="{value}"'
     ATTRSEP = ", "
-    NODE = '{INp}"{0}" [{attrs}]'
-    EDGE = '{INp}"{0}" {dir} "{1}" [{attrs}]'
-    TAIL = "{IN}}}"
-    DIRS = {"graph": "--", "digraph": "->"}  # noqa: RUF012 - a constant
+    DIRS = {"digraph": "->", "graph": "--"}  # noqa: RUF012 - a constant
 
 
 class CycleError(Exception):
@@ -157,21 +157,13 @@ class DependencyGraph:
 
 
 class GraphFormatter:
-    """Draws: the colours and shapes of nodes and edges. `scheme` changes those of all."""
+    """Draws: a label, and the colours and shapes of nodes and edges. `scheme` changes those of all."""
 
-    _attr = DOT.ATTR.strip()
-    _node = DOT.NODE.strip()
-    _edge = DOT.EDGE.strip()
-    _head = DOT.HEAD.strip()
-    _tail = DOT.TAIL.strip()
-    _attrsep = DOT.ATTRSEP
-    _dirs = DOT.DIRS
-
-    scheme: Mapping[str, Any] = {"shape": "box", "arrowhead": "vee", "style": "filled", "fontname": "HelveticaNeue"}
-    edge_scheme: Mapping[str, Any] = {"color": "darkseagreen4", "arrowcolor": "black", "arrowsize": 0.7}
-    node_scheme: Mapping[str, Any] = {"fillcolor": "palegreen3", "color": "palegreen4"}
-    term_scheme: Mapping[str, Any] = {"fillcolor": "palegreen1", "color": "palegreen2"}
-    graph_scheme: Mapping[str, Any] = {"bgcolor": "mintcream"}
+    scheme: Mapping[str, Any] = {"shape": "box", "style": "rounded"}
+    node_scheme: Mapping[str, Any] = {"color": "steelblue4"}
+    term_scheme: Mapping[str, Any] = {"color": "gray50"}
+    edge_scheme: Mapping[str, Any] = {"color": "steelblue4"}
+    graph_scheme: Mapping[str, Any] = {"rankdir": "LR"}
 
     def __init__(
         self,
@@ -182,34 +174,28 @@ class GraphFormatter:
         inw: str = " " * 4,
         **scheme: Any,
     ):
-        self.id = id or "dependencies"
         self.root = root
         self.type = type or "digraph"
-        self.direction = self._dirs[self.type]
-        self.IN = inw * (indent or 0)
-        self.INp = self.IN + inw
+        self.id = id or "dependencies"
+        self.direction = DOT.DIRS[self.type]
+        self.indent = indent
+        self.inw = inw
         self.scheme = {**self.scheme, **scheme}
-        self.graph_scheme = {**self.graph_scheme, "root": self.label(self.root)}
-
-    def attr(self, name: str, value: Any) -> str:
-        """One of the properties in brackets."""
-        return self.FMT(self._attr, name=name, value=f'"{value}"')
-
-    def attrs(self, d: Mapping[str, Any], scheme: Mapping[str, Any] | None = None) -> str:
-        """All of them: the general ones, those of `scheme` and `d`."""
-        return self._attrsep.join(self.attr(name, value) for name, value in {**self.scheme, **(scheme or {}), **d}.items())
-
-    def head(self, **attrs: Any) -> str:
-        """How a drawing begins."""
-        return self.FMT(self._head, id=self.id, type=self.type, attrs=self.attrs(attrs, self.graph_scheme))
-
-    def tail(self) -> str:
-        """How it ends."""
-        return self.FMT(self._tail)
 
     def label(self, obj: Any) -> str:
         """The name of an object."""
         return str(obj)
+
+    __call__ = label
+
+    def head(self, **attrs: Any) -> str:
+        """How a drawing begins."""
+        root = {} if self.root is None else {"root": self.label(self.root)}
+        return self._line(self.FMT(DOT.HEAD, attrs=self.attrs(attrs, {**self.graph_scheme, **root})))
+
+    def tail(self) -> str:
+        """How it ends."""
+        return self._line(self.FMT(DOT.TAIL))
 
     def node(self, obj: Any, **attrs: Any) -> str:
         """An object on which others hang."""
@@ -221,20 +207,32 @@ class GraphFormatter:
 
     def edge(self, a: Any, b: Any, **attrs: Any) -> str:
         """That `b` hangs on `a`."""
-        return self.draw_edge(a, b, None, attrs)
-
-    def draw_edge(self, a: Any, b: Any, scheme: Mapping[str, Any] | None = None, attrs: Mapping[str, Any] | None = None) -> str:
-        """The same, with other properties."""
-        text = self.attrs(attrs or {}, {**self.edge_scheme, **(scheme or {})})
-        return self.FMT(self._edge, self.label(a), self.label(b), dir=self.direction, attrs=text)
+        return self.draw_edge(a, b, attrs=attrs)
 
     def draw_node(self, obj: Any, scheme: Mapping[str, Any] | None = None, attrs: Mapping[str, Any] | None = None) -> str:
         """An object with these properties."""
-        return self.FMT(self._node, self.label(obj), attrs=self.attrs(attrs or {}, scheme))
+        return self._line(self.FMT(DOT.NODE, label=_quoted(self.label(obj)), attrs=self.attrs(attrs or {}, scheme)), deeper=1)
+
+    def draw_edge(self, a: Any, b: Any, scheme: Mapping[str, Any] | None = None, attrs: Mapping[str, Any] | None = None) -> str:
+        """The same of an edge."""
+        text = self.attrs(attrs or {}, {**self.edge_scheme, **(scheme or {})})
+        return self._line(self.FMT(DOT.EDGE, label=_quoted(self.label(a)), other=_quoted(self.label(b)), attrs=text), deeper=1)
+
+    def attrs(self, d: Mapping[str, Any], scheme: Mapping[str, Any] | None = None) -> str:
+        """Properties in their brackets: those of all, those of `scheme`, those of `d`; the later ones count."""
+        return DOT.ATTRSEP.join(self.attr(name, value) for name, value in {**self.scheme, **(scheme or {}), **d}.items())
+
+    def attr(self, name: str, value: Any) -> str:
+        """One of them."""
+        return self.FMT(DOT.ATTR, name=name, value=_quoted(str(value)))
 
     def FMT(self, fmt: str, *args: Any, **kwargs: Any) -> str:  # noqa: N802 - Celery's name
-        """A part written."""
-        return fmt.format(*args, **{**kwargs, "IN": self.IN, "INp": self.INp})
+        """A template, filled in."""
+        return fmt.format(*args, **{"type": self.type, "id": self.id, "arrow": self.direction, **kwargs})
 
-    def __call__(self, obj: Any) -> str:
-        return self.label(obj)
+    def _line(self, text: str, deeper: int = 0) -> str:
+        return self.inw * (self.indent + deeper) + text
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
