@@ -23,7 +23,7 @@ FLOORS: tuple[frozenset[str], ...] = (  # ground first; rooms of one floor do no
     frozenset({"pools"}),
     frozenset({"client"}),
     frozenset({"worker", "beat"}),
-    frozenset({"cli", "testing"}),
+    frozenset({"cli", "django", "testing"}),
 )
 OUTSIDE = {"umbel", "__main__"}  # the face and the door: they may look at every room, and no room but the top floor's at them
 SAYS_NOTHING = {"util", "utils", "common", "helper", "helpers", "base", "core", "compat", "misc", "manager", "handler"}

@@ -17,6 +17,7 @@ from umbel.cli.failure import note
 from umbel.cli.node import fill_path
 from umbel.cli.scope import Scope
 from umbel.client.app import Umbel
+from umbel.client.modules import faults_of_project
 
 
 def level(text: str) -> int:
@@ -66,8 +67,11 @@ def show(scope: Scope, banner: Callable[..., str], hint: str) -> None:
 def settle_down(app: Umbel, given: dict[str, Any], node: str, *, what: str, quiet: bool) -> daemon.Pidfile | None:
     """User, umask, log file and pidfile: from the settings (`what`_uid …) where the command line does not tell them.
 
-    Gives the pidfile, which is dropped at the end of the program.
+    Gives the pidfile, which is dropped at the end of the program. Of a Django project, tells what its checks find wrong.
     """
+    if not quiet:
+        for fault in faults_of_project():
+            note(f"Django's checks say: {fault}")
     conf = {part: app.conf[f"{what}_{part}"] for part in ("uid", "gid", "umask", "logfile", "pidfile")}
     if given["uid"] is None and given["gid"] is None:
         uid, gid = conf["uid"], conf["gid"]

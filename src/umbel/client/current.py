@@ -96,6 +96,11 @@ def app() -> App:
     return found
 
 
+def is_set() -> bool:
+    """True if somebody has made an app by now."""
+    return (_here.get() or _process or _latest) is not None
+
+
 def set_current(app: App) -> None:
     """Make it the app of this context; and of others, unless they have one."""
     global _latest

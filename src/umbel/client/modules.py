@@ -50,3 +50,16 @@ def installed_apps() -> list[str]:
     if not apps.ready:
         django.setup()
     return [config.name for config in apps.get_app_configs()]
+
+
+def faults_of_project() -> list[str]:
+    """What Django's checks find wrong in a Django project, a line for each; nothing if CELERY_SKIP_CHECKS is set."""
+    is_asked = not any(os.environ.get(name) for name in ("UMBEL_SKIP_CHECKS", "CELERY_SKIP_CHECKS"))
+    if not (is_asked and installed_apps()):
+        return []
+    checks = import_module("django.core.checks")
+    try:
+        found = checks.run_checks()
+    except Exception as problem:  # whatever the project raises while it is looked at; it may work all the same
+        return [f"they cannot be run: {type(problem).__name__}: {problem}"]
+    return [f"{each.id}: {each.msg}" for each in found if each.level >= checks.ERROR and not each.is_silenced()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
@@ -184,6 +185,18 @@ class Task(Hooks, Generic[P, R]):
     def delay(self, *args: P.args, **kwargs: P.kwargs) -> ResultOf[R]:
         """Send it with these arguments."""
         return self.apply_async(args, kwargs)
+
+    def delay_on_commit(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Send it once Django's transaction is committed, not at all if it is rolled back; at once if there is none."""
+        from umbel.client.commit import on_commit  # most programs have no Django
+
+        on_commit(partial(self.delay, *args, **kwargs))
+
+    def apply_async_on_commit(self, *args: Any, **kwargs: Any) -> None:
+        """The same with the arguments and options of `apply_async`."""
+        from umbel.client.commit import on_commit  # as above
+
+        on_commit(partial(self.apply_async, *args, **kwargs))
 
     @plain
     def apply_async(

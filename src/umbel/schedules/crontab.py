@@ -196,7 +196,7 @@ class crontab(Schedule):  # noqa: N801  Celery's name
         return set(fields.numbers(self._months))
 
     def __repr__(self) -> str:
-        return f"<crontab: {self._line()} (m/h/dM/MY/d)>"
+        return f"<crontab: {self.line()} (m/h/dM/MY/d)>"
 
     def __str__(self) -> str:
         return tell(self._minutes, self._hours, self._weekdays, self._days, self._months, either_day=self.either_day)
@@ -212,7 +212,7 @@ class crontab(Schedule):  # noqa: N801  Celery's name
         options = {"timezone": self.timezone, "either_day": self.either_day}
         return remade, (type(self), words, {name: value for name, value in options.items() if value})
 
-    def _line(self) -> str:
+    def line(self) -> str:
         """Its fields as a line of a crontab file."""
         words = (self._orig_minute, self._orig_hour, self._orig_day_of_month, self._orig_month_of_year, self._orig_day_of_week)
         return " ".join(fields.write(word) for word in words)

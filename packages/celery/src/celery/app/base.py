@@ -115,8 +115,9 @@ class Celery(Umbel):
             **kwargs,
         )
         apps.add(self)
-        for each in fixups or ():
-            self._fixups.append(_symbol(each)(self))
+        if fixups is None:
+            fixups = self.builtin_fixups if _is_django() else ()
+        self._fixups += [_symbol(each)(self) for each in fixups]
 
     def on_init(self) -> None:
         """Called at the end of the constructor, for subclasses."""

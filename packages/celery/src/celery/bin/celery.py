@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -136,6 +137,11 @@ def _loader(context: click.Context, parameter: click.Parameter, value: str | Non
         context.obj.loader = value
 
 
+def _skip_checks(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        os.environ["CELERY_SKIP_CHECKS"] = "true"
+
+
 def _options() -> list[click.Option]:
     shared = shared_options()
     shared[0].type = click.UNPROCESSED  # a program may put its app here, in place of a name
@@ -143,7 +149,13 @@ def _options() -> list[click.Option]:
         *shared,
         click.Option(["--loader"], callback=_loader, expose_value=False, help="Class of the app's loader."),
         click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."),
-        click.Option(["--skip-checks"], is_flag=True, expose_value=False, hidden=True, help="There are no checks."),
+        click.Option(
+            ["--skip-checks"],
+            is_flag=True,
+            callback=_skip_checks,
+            expose_value=False,
+            help="Do not run the checks of a Django project.",
+        ),
     ]
 
 

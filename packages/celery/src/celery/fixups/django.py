@@ -1,4 +1,4 @@
-"""Django projects: umbel finds their tasks by itself; this is for who asks."""
+"""Django projects: connections that are let go after each run. umbel finds their tasks by itself."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import sys
 from datetime import UTC, datetime
 from typing import Any
+
+from umbel import signals
 
 
 def fixup(app: Any, env: str = "DJANGO_SETTINGS_MODULE") -> Any:
@@ -17,6 +19,13 @@ def fixup(app: Any, env: str = "DJANGO_SETTINGS_MODULE") -> Any:
     return DjangoFixup(app).install()
 
 
+def _look_after_connections(**_: Any) -> None:
+    """The project is about to run tasks, so Django is set up by now."""
+    from umbel.django import upkeep
+
+    upkeep.install()
+
+
 class DjangoFixup:
     """Lets a Django project be found and its time be used."""
 
@@ -24,9 +33,10 @@ class DjangoFixup:
         self.app = app
 
     def install(self) -> Any:
-        """Let the current directory be searched."""
+        """Let the current directory be searched, and connections be looked after where tasks run."""
         if os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())
+        signals.import_modules.connect(_look_after_connections, weak=False, dispatch_uid="celery.fixups.django")
         return self
 
     def autodiscover_tasks(self) -> list[str]:

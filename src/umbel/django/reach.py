@@ -1,0 +1,86 @@
+"""The way to the project's database: connections that are let go again, and errors in umbel's words."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
+
+from umbel import clock
+from umbel.errors import BrokerDown, BrokerRefused
+
+T = TypeVar("T")
+
+MOST = 500
+"""Keys in one statement: SQLite of old takes no thousand."""
+_MISSING = ("no such table", "does not exist", "doesn't exist")
+
+
+class Reach:
+    """One of the project's databases. Any thread and any child process may use it."""
+
+    def __init__(self, alias: str):
+        self.alias = alias
+        self.url = f"django://{alias}"
+
+    @contextmanager
+    def open(self) -> Iterator[Any]:
+        """The connection of this thread. If it was opened for this, it is left as Django leaves one at the end of a request."""
+        connection = connections[self.alias]
+        is_ours = connection.connection is None
+        try:
+            yield connection
+        except (OperationalError, InterfaceError, DatabaseError) as error:
+            raise self._told(error) from error
+        finally:
+            if is_ours:
+                connection.close_if_unusable_or_obsolete()
+
+    @contextmanager
+    def write(self) -> Iterator[Any]:
+        """The same, and all that is done with it counts at the end, or not at all."""
+        with self.open() as connection, transaction.atomic(using=self.alias):
+            yield connection
+
+    def _told(self, error: Exception) -> Exception:
+        if any(words in str(error) for words in _MISSING):
+            return BrokerRefused(f"{self.url} lacks umbel's tables: run `python manage.py migrate` ({str(error).strip()})")
+        kind = BrokerDown if isinstance(error, (OperationalError, InterfaceError)) else BrokerRefused
+        return kind(f"{self.url}: {type(error).__name__}: {str(error).strip()}")
+
+    def now(self, connection: Any) -> float:
+        """The time on the database's clock, which all who use it share; SQLite is on this machine."""
+        sql = _CLOCKS.get(connection.vendor)
+        if sql is None:
+            return clock.now()
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            return float(cursor.fetchone()[0])
+
+
+_CLOCKS = {
+    "postgresql": "SELECT extract(epoch FROM clock_timestamp())::float8",
+    "mysql": "SELECT UNIX_TIMESTAMP(SYSDATE(6))",
+}
+
+
+def pages(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """As many at a time as one statement takes."""
+    for start in range(0, len(items), MOST):
+        yield items[start : start + MOST]
+
+
+def key_of(*names: str) -> str:
+    """A key of 64 letters for names of any length and any letters."""
+    return hashlib.sha256("\0".join(names).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def upsert(connection: Any, unique: str, fields: Sequence[str]) -> dict[str, Any]:
+    """What `bulk_create` is to be told so that known rows get new values."""
+    told: dict[str, Any] = {"update_conflicts": True, "update_fields": list(fields)}
+    if connection.features.supports_update_conflicts_with_target:
+        told["unique_fields"] = [unique]
+    return told

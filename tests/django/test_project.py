@@ -1,0 +1,194 @@
+"""A whole project, run as people run it: manage.py, a worker, a beat; with the Django of each kind that there is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.examples.sites import ROOT, Running, Site
+from tests.servers import postgres
+from tests.servers.missing import lacks
+
+from umbel.testing.waiting import patience, until
+
+PROJECT = Path(__file__).parent / "project"
+KINDS = {"5": Path(sys.executable).parent, **{kind: ROOT / ".bench" / f"django-{kind}" / "bin" for kind in ("4", "6")}}
+
+
+class Rig:
+    """A copy of the project with all that runs."""
+
+    def __init__(self, site: Site, kind: str):
+        self.site = site
+        self.kind = kind
+        self.worker: Running | None = None
+
+    def tell(self, code: str) -> Any:
+        """What a program of the project prints last, as JSON."""
+        intro = "import json, os, sys\nimport django\ndjango.setup()\nfrom shop.tasks import *\n"
+        done = self.site.must("python -", code=f"{intro}PATIENCE = {patience()}\n{code}", DJANGO_SETTINGS_MODULE="settings")
+        return json.loads(done.splitlines()[-1])
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def rig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    programs = KINDS[request.param]
+    if not (programs / "python").exists():
+        lacks(f"there is no {programs}/python: run scripts/setup django-{request.param} .bench/django-{request.param}")
+    env = {"BACKPORT": "yes"} if request.param == "5" else {}
+    site = Site(PROJECT, programs, tmp_path_factory.mktemp("logs"), **env)
+    try:
+        site.must("python manage.py migrate -v0")
+        made = Rig(site, request.param)
+        made.worker = site.start("python manage.py umbel worker --beat -l INFO")
+        made.worker.says("ready.")
+        yield made
+        assert made.worker.stop() == 0
+    finally:
+        site.close()
+
+
+def test_tasks_run_and_are_kept_in_the_database(rig: Rig) -> None:
+    code = """
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+from umbel.django.models import Result
+
+class Undone(Exception):
+    pass
+
+told = {"sum": add.delay(2, 3).get(timeout=PATIENCE), "lazy": greet.delay(_("January")).get(timeout=PATIENCE)}
+try:
+    with transaction.atomic():
+        add.delay_on_commit(100, 1)
+        raise Undone
+except Undone:
+    pass
+with transaction.atomic():
+    told["at once"] = add.delay_on_commit(200, 2)
+    add.apply_async_on_commit((300, 3), countdown=0)
+failed = fail.delay()
+told["error"] = repr(failed.get(timeout=PATIENCE, propagate=False))
+found = {}
+while len(found) < 4:
+    found = {row.value: row.status for row in Result.objects.filter(task__in=("shop.tasks.add", "shop.tasks.fail"))}
+told["kept"] = found
+row = Result.objects.get(pk=failed.id)
+told["columns"] = [row.task, row.args, row.queue, bool(row.worker), "as asked" in row.traceback]
+print(json.dumps(told))
+"""
+    assert rig.tell(code) == {
+        "sum": 5,
+        "lazy": "Bonjour janvier",
+        "at once": None,
+        "error": "ValueError('as asked')",
+        "kept": {"5": "SUCCESS", "202": "SUCCESS", "303": "SUCCESS", "ValueError: as asked": "FAILURE"},
+        "columns": ["shop.tasks.fail", "()", "celery", True, True],
+    }
+
+
+def test_connections_and_caches_are_let_go_after_each_run(rig: Rig) -> None:
+    first, second = rig.tell(
+        "print(json.dumps([look.delay(name).get(timeout=PATIENCE) for name in ('ada', 'bob')]))",
+    )
+    assert first["pid"] == second["pid"]
+    assert (first["left"], second["left"]) == (False, False)
+    assert first["open"]
+    assert second["closed"] > first["closed"]
+
+
+def test_tasks_of_django_itself_are_run(rig: Rig) -> None:
+    if rig.kind == "4":
+        pytest.skip("its tasks came with Django 6")
+    code = """
+import time
+from shop import djangos
+from umbel.django.backend import exceptions
+
+def wait(result):
+    while not result.is_finished:
+        result.refresh()
+    return result
+
+sent = [djangos.double.enqueue(21), djangos.attempt.using(priority=50).enqueue(more={"a": 1}), djangos.later.enqueue("soon")]
+states = [str(sent[0].status)]
+values = [wait(each).return_value for each in sent]
+bad = wait(djangos.wrong.enqueue())
+found = djangos.double.get_result(sent[0].id)
+told = {"states": states, "values": values, "bad": [bad.errors[0].exception_class_path, "as asked" in bad.errors[0].traceback]}
+told["found"] = [found.args, found.attempts, len(found.worker_ids), found.started_at <= found.finished_at, found == sent[0]]
+told["id"] = values[1][1] == sent[1].id
+try:
+    djangos.double.get_result("none")
+except exceptions.TaskResultDoesNotExist:
+    told["none"] = True
+print(json.dumps(told))
+"""
+    told = rig.tell(code)
+    assert told.pop("values")[0::2] == [42, "SOON"]
+    assert told == {
+        "states": ["READY"],
+        "bad": ["builtins.KeyError", True],
+        "found": [[21], 1, 1, True, True],
+        "id": True,
+        "none": True,
+    }
+
+
+def test_a_change_of_the_schedule_acts_while_the_beat_runs(rig: Rig) -> None:
+    rig.site.must("python manage.py umbel schedule add often shop.tasks.greet --every 1 -a '[\"the beat\"]'")
+    assert rig.worker is not None
+    rig.worker.says("Bonjour the beat")
+    told = "from umbel.django.models import Entry; print(json.dumps([Entry.objects.get().when, Entry.objects.get().task]))"
+    assert rig.tell(told) == ["every 1 s", "shop.tasks.greet"]
+    rig.site.must("python manage.py umbel schedule remove often")
+
+
+def test_tasks_are_sent_and_run_by_hand(rig: Rig) -> None:
+    if rig.kind != "5":
+        pytest.skip("once is enough")
+    run = rig.site.run
+    assert rig.site.must("python manage.py run_task add --args '[2, 3]' --here") == "5"
+    assert rig.site.must("""python manage.py run_task shop.tasks.greet --kwargs '{"whom": "toi"}' --here""") == '"Bonjour toi"'
+    id = rig.site.must("python manage.py run_task add --args '[40, 2]'")
+    until(lambda: "42" in rig.site.must(f"python manage.py umbel result {id}"))
+    wrong = [
+        run("python manage.py run_task ad"),
+        run("python manage.py run_task add --args 2"),
+        run("python manage.py run_task add --kwargs '{'"),
+        run("python manage.py run_task add"),
+        run("python manage.py run_task fail --here"),
+    ]
+    assert [done.returncode for done in wrong] == [1] * 5
+    words = ("did you mean 'add'?", "should be a JSON list", "is no JSON", "shop.tasks.add: missing", "ValueError: as asked")
+    for done, word in zip(wrong, words, strict=True):
+        assert word in done.stderr
+    assert [len(done.stderr.splitlines()) for done in wrong[:4]] == [1] * 4
+
+
+@pytest.mark.parametrize("pool", ["", "yes"])
+def test_children_leave_the_connections_of_their_parent_alone(tmp_path: Path, pool: str) -> None:
+    with postgres.running() as server:
+        server.create("project")
+        site = Site(PROJECT, KINDS["5"], tmp_path, PG=str(server.port), POOL=pool)
+        try:
+            site.must("python manage.py migrate -v0")
+            rig = Rig(site, "5")
+            worker = site.start("python manage.py umbel worker -c 3 -l INFO --max-tasks-per-child 2")
+            worker.says("ready.")
+            told = rig.tell(
+                "from umbel.client.result import Results\n"
+                "sent = [look.delay(str(number % 5)) for number in range(12)]\n"
+                "print(json.dumps([each.get(timeout=PATIENCE) for each in sent]))"
+            )
+            assert len({each["pid"] for each in told}) > 2
+            assert worker.stop() == 0
+            log = (server.directory / "log").read_text()
+            assert "ERROR" not in log
+            assert "unexpected EOF" not in log
+        finally:
+            site.close()

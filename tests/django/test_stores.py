@@ -1,0 +1,64 @@
+"""Results and the schedule in a project's database keep the contracts of all stores, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connections
+from tests.django import site
+from tests.servers import postgres
+
+from umbel.testing.contracts import BackendContract, ScheduleStoreContract
+
+TABLES = ("result", "group", "chord", "part", "entry", "gone", "version", "leader")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The alias of a database on a PostgreSQL server of our own."""
+    site.set_up()
+    with postgres.running() as found:
+        found.create("project")
+        words = {"NAME": "project", "USER": "tests", "PASSWORD": "secret", "HOST": "127.0.0.1", "PORT": found.port}
+        with site.database("postgres", ENGINE="django.db.backends.postgresql", **words):
+            from django.core.management import call_command
+
+            call_command("migrate", database="postgres", verbosity=0)
+            yield "postgres"
+
+
+@pytest.fixture
+def postgres_url(server: str) -> str:
+    with connections[server].cursor() as cursor:
+        cursor.execute("TRUNCATE " + ", ".join(f"umbel_{table}" for table in TABLES))
+    connections[server].close()
+    return f"django://{server}"
+
+
+class TestResultsOnSqlite(BackendContract):
+    @pytest.fixture
+    def url(self, alias: str) -> str:
+        return f"django://{alias}"
+
+
+class TestScheduleOnSqlite(ScheduleStoreContract):
+    # The same statements as on PostgreSQL, and long.
+    test_many_thousands_are_kept = None  # type: ignore[assignment]
+    test_who_asks_for_changes_sees_what_is_there = None  # type: ignore[assignment]
+
+    @pytest.fixture
+    def url(self, alias: str) -> str:
+        return f"django://{alias}"
+
+
+class TestResultsOnPostgres(BackendContract):
+    @pytest.fixture
+    def url(self, postgres_url: str) -> str:
+        return postgres_url
+
+
+class TestScheduleOnPostgres(ScheduleStoreContract):
+    @pytest.fixture
+    def url(self, postgres_url: str) -> str:
+        return postgres_url
