@@ -3,8 +3,8 @@
 help:   ## what can be made
 	@sed -n 's/^\([a-z]*\): *## */  make \1	/p' $(MAKEFILE_LIST)
 
-demo:   ## an album made by workers that get killed; PHOTOS=folder takes your own pictures
-	@scripts/demo $(if $(PHOTOS),--photos "$(PHOTOS)")
+demo:   ## a whole site on umbel, a worker killed on the way; BROKER=redis, PHOTOS=folder of your own pictures
+	@scripts/demo $(if $(BROKER),--broker "$(BROKER)") $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test:   ## the checks, then all tests; PYTHON=python3.13 takes another interpreter
 	@scripts/test

@@ -6,9 +6,11 @@ import random
 from itertools import pairwise
 from pathlib import Path
 
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageOps
 
 WIDTH, HEIGHT = 4000, 3000
+CAMERA, ORIENTATION = 0x010F, 0x0112
+"""Where a camera writes its maker, and how it was held."""
 
 SKIES = {  # top, middle, horizon, sun, nearest hill
     "dawn": ("#1b2a5c", "#d4608a", "#ffd9a0", "#fff3d6", "#1c1430"),
@@ -75,28 +77,12 @@ def landscape(album: str, seed: int) -> Image.Image:
     return picture
 
 
-def small(path: Path, size: int) -> Image.Image:
-    """The picture, upright, no side longer than `size`."""
-    with Image.open(path) as picture:
-        upright = ImageOps.exif_transpose(picture).convert("RGB")
-    upright.thumbnail((size, size), Image.Resampling.LANCZOS)
-    return upright.filter(ImageFilter.UnsharpMask(1, 60))
-
-
-def sheet(title: str, thumbnails: list[Path], columns: int = 4) -> Image.Image:
-    """All small pictures of an album on one page."""
-    smalls = [Image.open(path) for path in thumbnails]
-    rows = [smalls[i : i + columns] for i in range(0, len(smalls), columns)]
-    width = max(small.width for small in smalls) + 24
-    page = Image.new("RGB", (columns * width + 40, sum(max(s.height for s in row) + 24 for row in rows) + 120), "#f6f3ec")
-    pen = ImageDraw.Draw(page)
-    pen.text((32, 24), title, fill="#222222", font_size=44)
-    upper = 100
-    for row in rows:
-        for number, picture in enumerate(row):
-            left = 20 + number * width + (width - picture.width) // 2
-            frame = (left - 5, upper - 5, left + picture.width + 4, upper + picture.height + 4)
-            pen.rectangle(frame, fill="white", outline="#d8d2c4")
-            page.paste(picture, (left, upper))
-        upper += max(s.height for s in row) + 24
-    return page
+def photograph(album: str, seed: int, target: Path) -> None:
+    """Write the landscape as a camera would that was held upright: the picture lies on its side, and the header says so."""
+    picture = landscape(album, seed)
+    header = Image.Exif()
+    header[CAMERA] = "A camera of the demo"
+    if seed % 3 == 0:
+        picture = picture.transpose(Image.Transpose.ROTATE_90)
+        header[ORIENTATION] = 6
+    picture.save(target, "JPEG", quality=88, exif=header)

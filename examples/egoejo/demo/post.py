@@ -30,19 +30,19 @@ class PostOffice:
         return self
 
     async def _open(self) -> asyncio.Server:
-        return await self._loop.create_server(lambda: SMTP(self, hostname="post.example.org"), "127.0.0.1", 0)
+        return await self._loop.create_server(lambda: SMTP(self, hostname="post.egoejo.example"), "127.0.0.1", 0)
 
     async def _close(self) -> None:
         self._server.close()
         await self._server.wait_closed()
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         """Called by the server for each mail."""
         content = envelope.content
         assert isinstance(content, bytes)  # as long as the server does not decode
         letter = message_from_bytes(content, policy=policy.default)
         number = len(list(self.folder.glob("*.eml"))) + 1
-        name = "".join(sign if sign.isalnum() else "-" for sign in str(letter["Subject"]).partition(": ")[2])
+        name = "".join(sign if sign.isalnum() else "-" for sign in str(letter["To"]))
         part = self.folder / f"{number:02}-{name}.part"
         part.write_bytes(content)
         part.rename(part.with_suffix(".eml"))  # whole, for who looks from another thread

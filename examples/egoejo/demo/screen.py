@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -14,13 +15,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from crew import Worker
+from crew import Program
 
 KEPT = 12
 """Lines of the story that the live picture shows."""
 EVERY = 3.0
 """Seconds between plain lines that tell how far it is."""
-VERBS = {"draw": "drawing", "thumbnail": "shrinking", "sheet": "laying out", "mail": "mailing"}
 
 # rich's own template fetches a font from the web; this one takes what is there.
 SVG = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
@@ -54,8 +54,10 @@ class Screen:
         self.begin = time.monotonic()
         self.story: list[Text] = []
         self.kept: RenderableType | None = None
+        self.place = ""
+        """Where to look."""
         self._told_at = self.begin
-        self._live = Live(console=console, refresh_per_second=12, transient=False) if console.is_terminal else None
+        self._live: Live | None = Live(console=console, refresh_per_second=12, transient=False) if console.is_terminal else None
 
     def __enter__(self) -> Self:
         if self._live:
@@ -68,6 +70,12 @@ class Screen:
         if self._live:
             self._live.stop()
 
+    def pause(self) -> None:
+        """Leave the picture as it is, for others to write below it."""
+        if self._live:
+            self._live.stop()
+            self._live = None
+
     def say(self, line: str, style: str = "") -> None:
         """Add a line to the story."""
         text = Text.assemble((f"{time.monotonic() - self.begin:5.1f} s  ", "dim"), (line, style))
@@ -75,10 +83,10 @@ class Screen:
         if not self._live:
             self.console.print(text, soft_wrap=True)
 
-    def show(self, bars: dict[str, tuple[int, int]], workers: Sequence[Worker], *, keep: bool = False) -> None:
+    def show(self, bars: dict[str, tuple[int, int]], programs: Sequence[Program], *, keep: bool = False) -> None:
         """Draw the picture anew; `keep` remembers it for `record`."""
-        parts = Group(progress(bars), "", crew(workers), "", self._last())
-        picture = Panel(parts, title=self.title, border_style="cyan", padding=(1, 2))
+        parts = Group(progress(bars), "", crew(programs), "", self._last())
+        picture = Panel(parts, title=self.title, subtitle=self.place or None, border_style="cyan", padding=(1, 2))
         if keep:
             self.kept = picture
         if self._live:
@@ -106,18 +114,22 @@ def progress(bars: dict[str, tuple[int, int]]) -> Table:
     return grid
 
 
-def crew(workers: Sequence[Worker]) -> Table:
+def crew(programs: Sequence[Program]) -> Table:
     grid = Table.grid(padding=(0, 2), expand=True)
     for width in (1, 24, 8):
         grid.add_column(no_wrap=True, min_width=width, justify="right" if width == 8 else "left")
     grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    for worker in workers:
-        sign, style = ("●", "green") if not worker.fate else ("✖", "red") if worker.was_killed else ("■", "dim")
-        busy = ", ".join(f"{VERBS[run.task]} {run.what}" for run in worker.running.values())
+    for program in programs:
+        sign, style = ("●", "green") if not program.fate else ("✖", "red") if program.was_killed else ("■", "dim")
+        kinds = Counter(name.rpartition(".")[2] for name in program.held.values())
+        busy = ", ".join(f"{count} × {kind}" for kind, count in kinds.items())
+        is_worker = program.name.startswith("worker")
         grid.add_row(
             Text(sign, style),
-            Text.assemble(("worker " + worker.name, "bold"), (f"  pid {worker.process.pid}", "dim")),
-            Text(f"{worker.done} done"),
-            Text(worker.fate, style) if worker.fate else Text(busy or "waits for work", "" if busy else "dim"),
+            Text.assemble((program.name, "bold"), (f"  pid {program.process.pid}", "dim")),
+            Text(f"{program.done} done" if is_worker else ""),
+            Text(program.fate, style)
+            if program.fate
+            else Text(busy or ("waits for work" if is_worker else ""), "" if busy else "dim"),
         )
     return grid
