@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from umbel import Umbel, states
 from umbel.errors import BrokerDown, BrokerRefused
 from umbel.stores.by_value import ByValue
 from umbel.stores.join import Arrival
+from umbel.stores.url import open_backend
+from umbel.testing.joining import Joining
 from umbel.testing.waiting import patience
 from umbel.wire import result
 from umbel.wire.encoding import accept_types
@@ -130,7 +133,7 @@ def test_what_it_cannot_do_is_told_or_needs_nothing() -> None:
     assert store.sweep() == 0
     assert store.arrive([]) == []
     for refused in (lambda: store.expect("c", 1), lambda: store.arrive([Arrival("c", "a", 0, b"")]), lambda: store.group("g")):
-        with pytest.raises(BrokerRefused, match=r"shelf:// does not (count the parts of chords|keep groups)"):
+        with pytest.raises(BrokerRefused, match="shelf:// does not count the parts of chords, or keep groups"):
             refused()
     store.close()
     tidy = Tidy()
@@ -138,6 +141,23 @@ def test_what_it_cannot_do_is_told_or_needs_nothing() -> None:
     store.sweep()
     store.close()
     assert tidy.calls == ["cleanup", "process_cleanup"]
+
+
+class TestJoinsOfAnother(Joining):
+    """Chords are counted where it was told to."""
+
+    @pytest.fixture
+    def another(self, tmp_path):
+        opened: list[ByValue] = []
+
+        def open_one(expires: float | None = 60.0) -> ByValue:
+            joins = partial(open_backend, f"sqlite:///{tmp_path}/joins.db", expires=expires)
+            opened.append(ByValue(Shelf(), "shelf://", joins=joins))
+            return opened[-1]
+
+        yield open_one
+        for store in opened:
+            store.close()
 
 
 def test_an_app_may_have_one_for_its_store(tmp_path) -> None:

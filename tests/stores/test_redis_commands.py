@@ -16,6 +16,7 @@ from umbel.errors import BrokerError, BrokerRefused
 from umbel.stores.broker import Conclusion
 from umbel.stores.url import open_backend, open_broker
 from umbel.testing.given import drain, envelope, envelopes, ids
+from umbel.testing.joining import FIRE, part
 from umbel.testing.waiting import patience, until
 from umbel.wire.result import Result, encode
 
@@ -33,7 +34,7 @@ SINCE = {
     "5.0": "client|id client|unblock xadd xdel xlen xrange",
     "6.0": "client|tracking",
     "6.2": "blmove lmove",
-    "ever": "incr incrby lindex llen lpush lrange lrem rpush sadd sismember",
+    "ever": "incr incrby lindex llen lpush lrange lrem lset rpush sadd sismember",
 }
 """Of each command, the version of Redis that brought it; `client|tracking` is the only one that umbel can do without."""
 KNOWN = {command for commands in SINCE.values() for command in commands.split()}
@@ -79,6 +80,14 @@ def test_the_documented_user_needs_no_more(tmp_path):
         results.store([encode("x", "SUCCESS", 1)])
         results.forget(["x"])
         assert broker.doubts() == []
+        results.expect("chord", 1)
+        assert results.arrive([part(0, more=1)]) == []
+        assert results.arrive([part(0, 1, more=1), part(1)]) == [FIRE]
+        assert results.parts("chord")
+        results.done("chord")
+        results.save_group("group", b"{}", 60)
+        assert results.group("group") == b"{}"
+        results.forget_group("group")
         assert ids(broker.reserve(["q", "other"], 1, 2))
         assert broker.reserve(["nothing"], 1, 0.05) == []  # waits, and asks to be told of changes
         until(lambda: other.recover().returned)

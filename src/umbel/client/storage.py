@@ -77,6 +77,13 @@ def open_backend(conf: Settings) -> ResultBackend | None:
     return stores.open_backend(place, expires=conf.result_expires or None, options=conf.result_backend_transport_options)
 
 
+def open_joins(conf: Settings) -> ResultBackend:
+    """Where chords are counted if the results' own store does not: with the messages."""
+    from umbel.stores import url as stores  # as above
+
+    return stores.open_backend(broker_url(conf), expires=conf.result_expires or None, options=conf.broker_transport_options)
+
+
 def open_schedule_store(conf: Settings, name: str) -> ScheduleStore:
     """The store of what the app of that name sends when; at the place of the messages, unless another is set."""
     from umbel.stores import url as stores  # as above

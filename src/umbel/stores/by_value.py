@@ -12,7 +12,9 @@ from umbel import clock
 from umbel.errors import BrokerDown, BrokerRefused
 from umbel.states import PENDING, READY_STATES, may_replace
 from umbel.stores.backend import ResultBackend
+from umbel.stores.join import Arrival, Parts
 from umbel.wire import encoding, result
+from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
@@ -74,14 +76,24 @@ class ByValue(ResultBackend):
     """Keeps results where `backend` does. How long is that one's affair, as is what becomes of it in a fork.
 
     What it raises is `BrokerDown`, and tried again, if its `exception_safe_to_retry` says so or the system does (`OSError`);
-    else `BrokerRefused`.
+    else `BrokerRefused`. Chords are counted, and groups kept, in another store, which `joins` opens; without it they are refused.
     """
 
     wants_facts = True
 
-    def __init__(self, backend: ValueBackend, url: str, *, serializer: str = "json"):
+    def __init__(
+        self,
+        backend: ValueBackend,
+        url: str,
+        *,
+        serializer: str = "json",
+        joins: Callable[[], ResultBackend] | None = None,
+    ):
         self.url = url
         self.backend = backend
+        self._open_joins = joins
+        self._joins: ResultBackend | None = None
+        self._lock = threading.Lock()
         self._serializer = serializer
         self._accept = encoding.accept_types((serializer,))
         self._closed = threading.Event()
@@ -109,17 +121,49 @@ class ByValue(ResultBackend):
             pause = min(pause * 2, longest)
         return {}
 
+    def _counter(self) -> ResultBackend:
+        """The store that counts chords."""
+        with self._lock:
+            if self._joins is None:
+                if self._open_joins is None:
+                    self._refuse("count the parts of chords, or keep groups")
+                self._joins = self._open_joins()
+            return self._joins
+
+    def expect(self, chord: str, size: int) -> None:
+        self._counter().expect(chord, size)
+
+    def arrive(self, arrivals: Sequence[Arrival]) -> list[Envelope]:
+        return self._counter().arrive(arrivals) if arrivals else []
+
+    def parts(self, chord: str) -> Parts | None:
+        return self._counter().parts(chord)
+
+    def done(self, chord: str) -> None:
+        self._counter().done(chord)
+
+    def save_group(self, id: str, document: bytes, expires: float | None) -> None:
+        self._counter().save_group(id, document, expires)
+
+    def group(self, id: str) -> bytes | None:
+        return self._counter().group(id)
+
+    def forget_group(self, id: str) -> None:
+        self._counter().forget_group(id)
+
     def forget(self, ids: Sequence[str]) -> None:
         for id in ids:
             self._call("forget", id)
 
     def sweep(self) -> int:
         self._call("cleanup")
-        return 0
+        return 0 if self._joins is None else self._joins.sweep()
 
     def close(self) -> None:
         if not self._closed.is_set():
             self._closed.set()
+            if self._joins is not None:
+                self._joins.close()
             self._call("process_cleanup")
 
     def _store(self, given: Result) -> None:

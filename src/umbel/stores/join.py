@@ -22,7 +22,7 @@ class Arrival(msgspec.Struct, gc=False):
     then: Envelope | None = None
     """What is to be sent once all parts have arrived: the order to fire this chord, which reads the parts."""
     more: int = 0
-    """By how many parts this run makes the chord grow, before its own is counted."""
+    """By how many parts this run makes the chord grow in all, before its own is counted; 0 says nothing of it."""
     run: int = 0
     """The number of the run, if others of the same task make the chord grow too (retries)."""
 

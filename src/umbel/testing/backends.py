@@ -19,6 +19,7 @@ from umbel import states
 from umbel.stores.backend import ResultBackend
 from umbel.stores.url import open_backend
 from umbel.testing.given import in_a_child
+from umbel.testing.joining import Joining
 from umbel.testing.waiting import pace, patience, until
 from umbel.wire.result import Result
 
@@ -37,7 +38,7 @@ def started(id: str) -> Result:
     return Result(id, states.STARTED, b"started")
 
 
-class BackendContract:
+class BackendContract(Joining):
     """Inherit, and override `url`; override `make` if `umbel.stores.url` does not know the store."""
 
     shared_by_processes = True
@@ -84,7 +85,6 @@ class BackendContract:
         backend.store([])
         backend.forget([])
         assert backend.fetch([]) == backend.wait([], 0) == backend.wait([], patience()) == {}
-        assert backend.arrive([]) == []
         assert backend.sweep() == 0
 
     def test_strange_ids_and_documents_survive(self, backend: ResultBackend) -> None:

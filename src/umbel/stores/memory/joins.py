@@ -29,9 +29,8 @@ class Chord:
         """Count it; gives what is to be sent then, to who completed the chord also `again`."""
         if self.is_done:
             return None
-        growth = arrival.id, arrival.run
-        if arrival.more or growth in self.grown:
-            self.grown[growth] = arrival.more
+        if arrival.more:
+            self.grown[arrival.id, arrival.run] = arrival.more
         if arrival.part is None:
             return None
         key = math.inf if arrival.index is None else arrival.index, arrival.id

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+import msgspec
 
 from umbel import clock
 from umbel.errors import BrokerDown
 from umbel.states import READY_STATES
 from umbel.stores import fork
 from umbel.stores.backend import ResultBackend
+from umbel.stores.join import Arrival, Parts
+from umbel.stores.redis import joins
 from umbel.stores.redis.budget import Budget
+from umbel.stores.redis.joins import REMEMBERED, Follows
 from umbel.stores.redis.link import Link
 from umbel.stores.redis.listener import PAUSE, SILENT, Heard, Listener
 from umbel.stores.redis.results import as_arguments, life, state_in
 from umbel.stores.redis.script import Script
 from umbel.stores.redis.server import Server
+from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
 
 AT_ONCE = 1000
@@ -32,7 +38,9 @@ class RedisBackend(ResultBackend):
         self._budget = Budget()
         self._listener = Listener(self._link)
         self._closed = False
-        self._store = Script({"P": "", "R": self.prefix}, "insist", "keep", "store")
+        names: dict[str, str | Sequence[str]] = {"P": "", "R": self.prefix}
+        self._store = Script(names, "insist", "keep", "store")
+        self._joins = {name: Script(names, "insist", "joins", name) for name in ("expect", "arrive", "parts", "done")}
         fork.watch(self)
 
     def _key(self, id: str) -> str:
@@ -110,6 +118,44 @@ class RedisBackend(ResultBackend):
         if trouble is not None and not self._closed:
             raise trouble
         return {}
+
+    def expect(self, chord: str, size: int) -> None:
+        self._link.run(self._joins["expect"], chord, size, life(self.expires))
+
+    def arrive(self, arrivals: Sequence[Arrival]) -> list[Envelope]:
+        told: list[Envelope] = []
+        sizes = [len(each.part or b"") for each in arrivals]
+        self._budget.carry(sizes, lambda part: told.extend(self._arrive(arrivals[part])), AT_ONCE)
+        return told
+
+    def _arrive(self, arrivals: Sequence[Arrival]) -> Iterator[Envelope]:
+        follows = Follows()
+        arguments = [argument for each in arrivals for argument in joins.as_arguments(each, follows.number(each))]
+        told = self._link.run(self._joins["arrive"], life(self.expires), *arguments)
+        for place, delay in zip(told[::2], told[1::2], strict=True):
+            then = follows.envelopes[place]
+            yield msgspec.structs.replace(then, due=max(then.due or 0, clock.now() + delay / 1000)) if delay else then
+
+    def parts(self, chord: str) -> Parts | None:
+        found = self._link.run(self._joins["parts"], chord)
+        return None if found is None else Parts(*found)
+
+    def done(self, chord: str) -> None:
+        self._link.run(self._joins["done"], chord, life(min(self.expires or REMEMBERED, REMEMBERED)))
+
+    def save_group(self, id: str, document: bytes, expires: float | None) -> None:
+        age = life(expires)
+        self._link.ask("SET", self._group(id), document, *(("PX", age) if age else ()))
+
+    def group(self, id: str) -> bytes | None:
+        document: bytes | None = self._link.ask("GET", self._group(id))
+        return document
+
+    def forget_group(self, id: str) -> None:
+        self._link.ask("DEL", self._group(id))
+
+    def _group(self, id: str) -> str:
+        return f"{self.prefix}celery-taskset-meta-{id}"
 
     def forget(self, ids: Sequence[str]) -> None:
         if ids:

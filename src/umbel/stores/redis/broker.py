@@ -31,7 +31,7 @@ from umbel.stores.broker import (
     Revocation,
 )
 from umbel.stores.owner import new_owner
-from umbel.stores.redis import element, results
+from umbel.stores.redis import element, joins, results
 from umbel.stores.redis.backend import RedisBackend
 from umbel.stores.redis.bindings import Bindings
 from umbel.stores.redis.budget import Budget
@@ -39,6 +39,7 @@ from umbel.stores.redis.cemetery import Cemetery
 from umbel.stores.redis.depth import as_depth
 from umbel.stores.redis.element import PLAIN, URGENT, Written
 from umbel.stores.redis.handouts import Handouts
+from umbel.stores.redis.joins import Follows
 from umbel.stores.redis.leftovers import Leftovers
 from umbel.stores.redis.link import Command, Link
 from umbel.stores.redis.revoked import Revoked
@@ -131,7 +132,7 @@ class RedisBroker(Broker):
         self._bindings = Bindings(self._link, prefix, sep)
         self._order = (*URGENT, PLAIN, *(str(step) for step in sorted(steps) if step))
         constants: dict[str, str | Sequence[str]] = {"P": prefix, "SEP": sep, "ORDER": self._order}
-        constants |= {"UNACKED": unacked[0], "UNACKED_INDEX": unacked[1]}
+        constants |= {"UNACKED": unacked[0], "UNACKED_INDEX": unacked[1], "JOINS": "0"}
         self._constants = constants
         self._scripts = {name: Script(constants, "insist", "keys", name) for name in _SCRIPTS}
         self._cemetery = Cemetery(self._link, self._scripts["letters"], self._scripts["dig"])
@@ -383,17 +384,21 @@ class RedisBroker(Broker):
     def conclude(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
         lost: list[Delivery] = []
         if conclusions:
-            sizes = [each.size() if each.results or each.envelopes else 0 for each in conclusions]
+            sizes = [each.size() if each.results or each.envelopes or each.arrivals else 0 for each in conclusions]
             self._budget.carry(sizes, lambda part: lost.extend(self._conclude(conclusions[part])))
         return lost
 
     def _conclude(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
-        """What goes over in one exchange, unless it is more than a script takes."""
+        """What goes over in one exchange, unless it is more than a script takes, or some of it arrives at chords."""
         lost: list[Delivery] = []
         plain: list[Delivery] = []
         batch: list[Delivery] = []
+        arriving: list[Conclusion] = []
         arguments: list[Any] = []
         for each in conclusions:
+            if each.arrivals:
+                arriving.append(each)
+                continue
             if not each.results and not each.envelopes and each.buried is None:
                 plain.append(each.delivery)
                 continue
@@ -406,33 +411,57 @@ class RedisBroker(Broker):
         while len(plain) > MOST_ARGUMENTS:
             lost += self._end(plain[:MOST_ARGUMENTS], (), ())
             plain = plain[MOST_ARGUMENTS:]
-        return lost + self._end(plain, batch, arguments)
+        if plain or batch:
+            lost += self._end(plain, batch, arguments)
+        return lost + self._arrive(arriving) if arriving else lost
 
-    def _end(self, plain: Sequence[Delivery], others: Sequence[Delivery], arguments: Sequence[Any]) -> list[Delivery]:
+    def _arrive(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
+        """The same for those that arrive at chords."""
+        lost: list[Delivery] = []
+        sizes = [4 * len(each.results) + 5 * len(each.envelopes) + 13 * len(each.arrivals) for each in conclusions]
+        for part in slices(sizes, MOST_ARGUMENTS):
+            follows = Follows()
+            arguments = [argument for each in conclusions[part] for argument in self._ending(each, follows)]
+            arguments[:0] = len(follows.envelopes), *self._messages(follows.envelopes)
+            lost += self._end((), [each.delivery for each in conclusions[part]], arguments, "conclude&")
+        return lost
+
+    def _end(
+        self, plain: Sequence[Delivery], others: Sequence[Delivery], arguments: Sequence[Any], name: str = ""
+    ) -> list[Delivery]:
         """End deliveries of which nothing else is to be told, and others, of which it is; gives those that were not held."""
         if len(arguments) > MOST_FOR_ONE:
             raise BrokerRefused(
                 f"task {others[0].envelope.id} leads to more messages at once than Redis takes: send them in parts"
             )
-        name = "conclude" if self._results is None else "conclude+"
+        if not name:
+            name = "conclude" if self._results is None else "conclude+"
         life = results.life(self._results.expires if self._results else None)
         batch = [*plain, *others]
         revoked = [each for each in batch if each.revoked]
         met = [text for field, each in zip(self._fields(revoked), revoked, strict=True) for text in (field, each.envelope.id)]
         fields = self._fields(plain)
-        lost = self._run(name, self.owner, life, len(revoked), *met, len(fields), *fields, *arguments) if batch else ()
+        lost = self._run(name, self.owner, life, len(revoked), *met, len(fields), *fields, *arguments)
         return [batch[index] for index in lost]
 
-    def _ending(self, each: Conclusion) -> list[Any]:
-        """One conclusion as the script reads it."""
-        written = element.write(each.envelopes, self._steps, celery_workers=self._celery_workers) if each.envelopes else ()
+    def _ending(self, each: Conclusion, follows: Follows | None = None) -> list[Any]:
+        """One conclusion as the script reads it; with `follows` as that does which counts chords."""
         fate = "-" if each.buried is None else f"+{each.buried}"
-        arguments: list[Any] = [*self._fields([each.delivery]), fate, len(each.results), len(written)]
+        arguments: list[Any] = [*self._fields([each.delivery]), fate, len(each.results), len(each.envelopes)]
+        if follows is not None:
+            arguments.append(len(each.arrivals))
         for result in each.results:
             arguments += results.as_arguments(result)
-        for one in written:
-            arguments += _as_arguments(one)
+        if each.envelopes:
+            arguments += self._messages(each.envelopes)
+        if follows is not None:
+            for arrival in each.arrivals:
+                arguments += joins.as_arguments(arrival, follows.number(arrival))
         return arguments
+
+    def _messages(self, envelopes: Sequence[Envelope]) -> Iterator[Any]:
+        written = element.write(envelopes, self._steps, celery_workers=self._celery_workers)
+        return itertools.chain.from_iterable(map(_as_arguments, written))
 
     def renew(self, seconds: float) -> Renewal:
         was_lost = self._lost
@@ -532,7 +561,9 @@ class RedisBroker(Broker):
         if not isinstance(backend, RedisBackend) or not self._link.server.is_same(backend.server):
             return False
         names = {"R": backend.prefix, "DB": str(self._link.server.db), "RESULT_DB": str(backend.server.db)}
-        self._scripts["conclude+"] = Script({**self._constants, **names}, "insist", "keys", "keep", "conclude")
+        parts = "insist", "keys", "keep", "conclude"
+        self._scripts["conclude+"] = Script({**self._constants, **names}, *parts)
+        self._scripts["conclude&"] = Script({**self._constants, **names, "JOINS": "1"}, *parts[:-1], "joins", "conclude")
         self._results = backend
         return True
 

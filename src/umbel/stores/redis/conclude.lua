@@ -2,6 +2,8 @@
 -- keys.lua; those of keep.lua in the results' database.
 -- owner life (count, (field id)... of revocations that are met) (count, field... of those that end without anything more)
 -- (field, '-' or '+reason', results, envelopes, (id state document is_clear)..., (queue step due order element)...)...
+-- If any of them arrive at chords (JOINS), before these a count and what follows the chords, (queue step due order element)...; and
+-- in each a further count behind that of the envelopes, and its arrivals, as joins.lua has them, at its end.
 -- Gives the places of those not held, for which nothing is done.
 --
 -- What the server may refuse comes first: another program's key under the name of a queue or a result, or one that this user must
@@ -28,28 +30,38 @@ local plain = tonumber(ARGV[at])
 local first = at + 1
 local place_of, told, ends = plain, {}, {}
 at = first + plain
+local joins, head, follows, arrived = JOINS == '1', 4, at + 1, {}
+if joins then head, at = 5, follows + 5 * tonumber(ARGV[at]) end
 while ARGV[at] do
   local field, fate = ARGV[at], ARGV[at + 1]
-  local envelopes = at + 4 + 4 * tonumber(ARGV[at + 2])
-  local behind = envelopes + 5 * tonumber(ARGV[at + 3])
+  local envelopes = at + head + 4 * tonumber(ARGV[at + 2])
+  local arrivals = envelopes + 5 * tonumber(ARGV[at + 3])
+  local behind = joins and arrivals + 8 * tonumber(ARGV[at + 4]) or arrivals
   if seen[field] or redis.call('HEXISTS', mine, field) == 0 then
     lost[#lost + 1] = place_of
   else
     seen[field] = true
-    for i = at + 4, envelopes - 1, 4 do told[#told + 1] = i end
-    if behind == envelopes and fate == '-' then
+    for i = at + head, envelopes - 1, 4 do told[#told + 1] = i end
+    for i = arrivals, behind - 1, 8 do
+      arrived[#arrived + 1] = i
+      local it = follows + 5 * (tonumber(ARGV[i + 7]) - 1)
+      if it >= follows then check(list(ARGV[it], ARGV[it + 1])) end
+    end
+    if arrivals == envelopes and fate == '-' then
       ends[#ends + 1], ends[#ends + 2] = field, place_of
     else
-      rest[#rest + 1] = {field = field, fate = fate, envelopes = envelopes, behind = behind}
-      for i = envelopes, behind - 1, 5 do check(list(ARGV[i], ARGV[i + 1])) end
+      rest[#rest + 1] = {field = field, fate = fate, envelopes = envelopes, behind = arrivals}
+      for i = envelopes, arrivals - 1, 5 do check(list(ARGV[i], ARGV[i + 1])) end
     end
   end
   at, place_of = behind, place_of + 1
 end
 
-if #told > 0 then
+local fires = {}
+if #told > 0 or #arrived > 0 then
   if DB ~= RESULT_DB then redis.call('SELECT', RESULT_DB) end
   for _, i in ipairs(told) do keep(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], life) end
+  if joins then fires = note_arrivals(arrived, life) end
   if DB ~= RESULT_DB then redis.call('SELECT', DB) end
 end
 
@@ -61,6 +73,11 @@ for _, each in ipairs(rest) do
   end
   for i = each.envelopes, each.behind - 1, 5 do put(ARGV[i], ARGV[i + 1], ARGV[i + 4], ARGV[i + 2], ARGV[i + 3], time) end
   drop(each.field)
+end
+for _, each in ipairs(fires) do
+  local i, due = follows + 5 * (each[1] - 1), nil
+  due = each[2] > 0 and string.format('%.6f', math.max(tonumber(ARGV[i + 2]) or 0, time + each[2] / 1000)) or ARGV[i + 2]
+  put(ARGV[i], ARGV[i + 1], ARGV[i + 4], due, ARGV[i + 3], time)
 end
 for i = 1, #ends, 2 do
   if not drop(ends[i]) then lost[#lost + 1] = ends[i + 1] end

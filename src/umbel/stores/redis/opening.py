@@ -35,7 +35,7 @@ def open_broker(place: Place, lease: float, max_deliveries: int) -> RedisBroker:
 
 def open_backend(place: Place, expires: float | None) -> RedisBackend:
     """The result backend that the URL and the options describe."""
-    for name in ("visibility_timeout", "priority_steps", "sep", "celery_workers"):
+    for name in ("visibility_timeout", "priority_steps", "sep", "celery_workers", *(f"{each}_key" for each in UNACKED)):
         place.take(name, None)  # the broker's, often given to both
     backend = RedisBackend(server_at(place), expires=expires, prefix=str(place.take("global_keyprefix", "") or ""))
     place.done()

@@ -13,11 +13,13 @@ from umbel import clock
 from umbel.errors import BrokerRefused
 from umbel.states import READY_STATES, SUCCESS, may_replace
 from umbel.stores.backend import ResultBackend
+from umbel.stores.join import Arrival, Parts
 from umbel.stores.slices import slices
-from umbel.stores.sqlite import broom, pack
+from umbel.stores.sqlite import broom, joins, pack
 from umbel.stores.sqlite.file import file_at
 from umbel.stores.sqlite.pack import from_json, to_json
 from umbel.stores.sqlite.space import give_room
+from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
 
 _FINAL = ", ".join(f"'{state}'" for state in sorted(READY_STATES))
@@ -82,6 +84,37 @@ class SqliteBackend(ResultBackend):
             id: Result(id, state, glued[end - size : end] if size else b"")
             for (id, state, size), end in zip(rows, ends, strict=True)
         }
+
+    def expect(self, chord: str, size: int) -> None:
+        with self.file as connection:
+            joins.expect(connection, chord, size, clock.now(), self.expires)
+
+    def arrive(self, arrivals: Sequence[Arrival]) -> list[Envelope]:
+        if not arrivals:
+            return []
+        with self.file as connection:
+            return joins.note(connection, arrivals, clock.now(), self.expires, again=True)
+
+    def parts(self, chord: str) -> Parts | None:
+        return self.file.read(lambda connection: joins.read(connection, chord, clock.now()))
+
+    def done(self, chord: str) -> None:
+        with self.file as connection:
+            joins.done(connection, chord, clock.now(), self.expires)
+
+    def save_group(self, id: str, document: bytes, expires: float | None) -> None:
+        until = None if expires is None else clock.now() + expires
+        with self.file as connection:
+            connection.execute("INSERT OR REPLACE INTO saved VALUES (?, ?, ?)", (id, document, until))
+
+    def group(self, id: str) -> bytes | None:
+        sql = "SELECT document FROM saved WHERE id = ? AND (expires IS NULL OR expires > ?)"
+        found: list[tuple[bytes]] = self.file.rows(sql, (id, clock.now()))
+        return found[0][0] if found else None
+
+    def forget_group(self, id: str) -> None:
+        with self.file as connection:
+            connection.execute("DELETE FROM saved WHERE id = ?", (id,))
 
     def forget(self, ids: Sequence[str]) -> None:
         if ids:

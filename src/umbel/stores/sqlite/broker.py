@@ -13,7 +13,7 @@ from umbel.stores import fork
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Once, Recovered, Renewal, Revocation
 from umbel.stores.owner import new_owner
-from umbel.stores.sqlite import broom, cemetery, holds, lines, once, revoked, survey
+from umbel.stores.sqlite import broom, cemetery, holds, joins, lines, once, revoked, survey
 from umbel.stores.sqlite.backend import SqliteBackend, keep
 from umbel.stores.sqlite.file import Mark, file_at
 from umbel.stores.sqlite.pack import to_json
@@ -182,7 +182,10 @@ class SqliteBroker(Broker):
                     self._unswept = 0
                     broom.sweep(connection, now)
             mail = None
-            if envelopes := [envelope for each in conclusions for envelope in each.envelopes]:
+            envelopes = [envelope for each in conclusions for envelope in each.envelopes]
+            if arrivals := [arrival for each in conclusions for arrival in each.arrivals]:
+                envelopes += joins.note(connection, arrivals, now, self._results_expire)
+            if envelopes:
                 mail = lines.sort(envelopes, now)
                 lines.put(connection, mail, now)
         if mail:

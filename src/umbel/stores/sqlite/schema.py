@@ -7,7 +7,9 @@
     later     what is not due yet; gets a place when it is
     dead      what was buried
     owner     who holds, and until when
-    result, chord, part   what became of tasks
+    result    what became of tasks
+    chord, part, growth   how far chords are: who completed each, what has arrived, which runs made it grow
+    saved     what groups are made of
     revoked   tasks that are not to run
     stream    the last number that was sent of each, until when it is remembered
     entry, gone, leader   schedules: what is due when, what was removed of late, whose beat leads
@@ -31,7 +33,7 @@ import sqlite3
 
 from umbel.errors import BrokerRefused
 
-VERSION = 2
+VERSION = 3
 APPLICATION = 0x756D626C
 """`umbl`: how a file of umbel's is told from another program's."""
 
@@ -57,9 +59,15 @@ TABLES = (
     "CREATE TABLE owner (number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, until REAL NOT NULL)",
     "CREATE TABLE result (id TEXT PRIMARY KEY, state TEXT NOT NULL, document BLOB NOT NULL, expires REAL) WITHOUT ROWID",
     "CREATE INDEX result_expires ON result (expires) WHERE expires IS NOT NULL",
-    "CREATE TABLE chord (id TEXT PRIMARY KEY, whole INTEGER NOT NULL, expires REAL) WITHOUT ROWID",
-    """CREATE TABLE part (chord TEXT NOT NULL, number INTEGER NOT NULL, id TEXT NOT NULL, state TEXT NOT NULL,
-        document BLOB NOT NULL, PRIMARY KEY (chord, number)) WITHOUT ROWID""",
+    """CREATE TABLE chord (id TEXT PRIMARY KEY, size INTEGER, grown INTEGER NOT NULL, arrived INTEGER NOT NULL,
+        fired_at INTEGER, fired_by TEXT, done INTEGER NOT NULL, expires REAL) WITHOUT ROWID""",
+    "CREATE INDEX chord_expires ON chord (expires) WHERE expires IS NOT NULL",
+    """CREATE TABLE part (chord TEXT NOT NULL, place INTEGER NOT NULL, id TEXT NOT NULL, document BLOB NOT NULL,
+        PRIMARY KEY (chord, place, id)) WITHOUT ROWID""",
+    """CREATE TABLE growth (chord TEXT NOT NULL, id TEXT NOT NULL, run INTEGER NOT NULL, more INTEGER NOT NULL,
+        PRIMARY KEY (chord, id, run)) WITHOUT ROWID""",
+    "CREATE TABLE saved (id TEXT PRIMARY KEY, document BLOB NOT NULL, expires REAL) WITHOUT ROWID",
+    "CREATE INDEX saved_expires ON saved (expires) WHERE expires IS NOT NULL",
     """CREATE TABLE revoked (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, signal TEXT,
         until REAL NOT NULL)""",
     "CREATE INDEX revoked_until ON revoked (until)",

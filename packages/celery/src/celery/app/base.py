@@ -406,9 +406,15 @@ class Celery(Umbel):
             return None
         if type(backend).__module__ in ("celery.backends.redis", "celery.backends.umbel"):
             return super().open_result_store()
+        from umbel.client.storage import open_joins
         from umbel.stores.by_value import ByValue
 
-        return ByValue(backend, backend.as_uri() or place or type(backend).__name__, serializer=self.conf.result_serializer)
+        return ByValue(
+            backend,
+            backend.as_uri() or place or type(backend).__name__,
+            serializer=self.conf.result_serializer,
+            joins=lambda: open_joins(self._conf),
+        )
 
     # Parts
 
