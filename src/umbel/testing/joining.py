@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import random
 import threading
 import time
@@ -151,6 +153,22 @@ class Joining:
         assert backend.arrive(arrivals[4:]) == [FIRE]
         found = backend.parts("chord")
         assert found == Parts(5, [arrivals[place].part for place in (4, 3, 2, 1, 0)])  # type: ignore[misc]  # bytes
+
+    def test_strange_ids_are_told_apart_and_known_again(self, backend: ResultBackend) -> None:
+        ids = ["a", 'a"', '"', "'", "\\", "/", "a\n", "žluť🐴", "žluť", "%a+", "[1, 2]", "1", "NULL"]
+        backend.expect("chord", len(ids))
+
+        def told(value: int) -> list[Arrival]:
+            documents = [json.dumps([1, id, "SUCCESS", value]).encode() for id in ids]
+            places = itertools.cycle([0, 7, None])
+            return [Arrival("chord", *each, FIRE) for each in zip(ids, places, documents, strict=False)]
+
+        assert backend.arrive(told(1)[1:]) == backend.arrive(told(2)[1:]) == []
+        assert backend.arrive(told(3)) == [FIRE]
+        found = backend.parts("chord")
+        assert found is not None
+        assert sorted(json.loads(each)[1] for each in found.arrived) == sorted(ids)
+        assert {json.loads(each)[3] for each in found.arrived} == {3}
 
     def test_indexes_are_numbers_not_words(self, backend: ResultBackend) -> None:
         backend.expect("chord", 12)

@@ -29,7 +29,8 @@ AT_ONCE = 1000
 class RedisBackend(ResultBackend):
     """Results on the Redis server. Any thread may use it."""
 
-    def __init__(self, server: Server, *, expires: float | None = 86400.0, prefix: str = ""):
+    def __init__(self, server: Server, *, expires: float | None = 86400.0, prefix: str = "", chords_in_order: bool = True):
+        """`chords_in_order`: as Celery's `result_chord_ordered`; else parts come in the order of their arrival."""
         self.url = server.url
         self.server = server
         self.expires = expires
@@ -38,7 +39,9 @@ class RedisBackend(ResultBackend):
         self._budget = Budget()
         self._listener = Listener(self._link)
         self._closed = False
-        names: dict[str, str | Sequence[str]] = {"P": "", "R": self.prefix}
+        self.names = {"R": self.prefix, "ORDERED": str(int(chords_in_order))}
+        """What its scripts are to know, also those of a broker that writes here."""
+        names: dict[str, str | Sequence[str]] = {"P": "", **self.names}
         self._store = Script(names, "insist", "keep", "store")
         self._joins = {name: Script(names, "insist", "joins", name) for name in ("expect", "arrive", "parts", "done")}
         fork.watch(self)

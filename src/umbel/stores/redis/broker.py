@@ -560,7 +560,7 @@ class RedisBroker(Broker):
         """True for a backend on the same server, whatever its database."""
         if not isinstance(backend, RedisBackend) or not self._link.server.is_same(backend.server):
             return False
-        names = {"R": backend.prefix, "DB": str(self._link.server.db), "RESULT_DB": str(backend.server.db)}
+        names = {**backend.names, "DB": str(self._link.server.db), "RESULT_DB": str(backend.server.db)}
         parts = "insist", "keys", "keep", "conclude"
         self._scripts["conclude+"] = Script({**self._constants, **names}, *parts)
         self._scripts["conclude&"] = Script({**self._constants, **names, "JOINS": "1"}, *parts[:-1], "joins", "conclude")

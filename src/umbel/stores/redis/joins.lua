@@ -1,6 +1,6 @@
 -- Counts the parts of chords in Celery's keys, so that its workers count ours and we count theirs, and one side fires the body.
 -- Keys, R is the prefix and R' is Rcelery-taskset-meta-<chord>:
---   R'.j  zset     the parts, by their index; a list in the order of their arrival, if a worker of Celery's has begun it so
+--   R'.j  zset     the parts, by their index; a list in the order of their arrival, where somebody has set that (ORDERED)
 --   R'.d  set      "<id>:<index>" of those
 --   R'.s  string   how many are expected
 --   R'.t  string   by how many the chord grew
@@ -21,7 +21,8 @@ local function open_chord(id)
   it.is_ours = it.claim and string.sub(it.claim, 1, #OURS) == OURS
   it.is_done = it.claim == 'done'
   if not it.is_done then
-    it.is_list = redis.call('TYPE', it.jar).ok == 'list'
+    local kind = redis.call('TYPE', it.jar).ok
+    it.is_list = kind == 'list' or (kind == 'none' and ORDERED == '0')
     it.count = it.is_list and redis.call('LLEN', it.jar) or redis.call('ZCARD', it.jar)
     it.size = tonumber(redis.call('GET', base .. '.s') or nil)
     it.grown = tonumber(redis.call('GET', base .. '.t') or 0)
@@ -41,8 +42,8 @@ local function touch(it, life)
 end
 
 local function is_of(member, id)
-  local start = '[1, "' .. id .. '"'
-  if string.sub(member, 1, #start) == start then return true end
+  local mine = '"' .. id .. '"'
+  if string.sub(member, 5, 4 + #mine) == mine or string.sub(member, 4, 3 + #mine) == mine then return true end
   local ok, found = pcall(cjson.decode, member)
   return ok and type(found) == 'table' and found[2] == id
 end

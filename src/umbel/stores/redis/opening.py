@@ -37,7 +37,8 @@ def open_backend(place: Place, expires: float | None) -> RedisBackend:
     """The result backend that the URL and the options describe."""
     for name in ("visibility_timeout", "priority_steps", "sep", "celery_workers", *(f"{each}_key" for each in UNACKED)):
         place.take(name, None)  # the broker's, often given to both
-    backend = RedisBackend(server_at(place), expires=expires, prefix=str(place.take("global_keyprefix", "") or ""))
+    prefix, in_order = str(place.take("global_keyprefix", "") or ""), truth(place.take("result_chord_ordered", True))
+    backend = RedisBackend(server_at(place), expires=expires, prefix=prefix, chords_in_order=in_order)
     place.done()
     return backend
 
