@@ -11,7 +11,7 @@ import pytest
 
 from umbel import clock
 from umbel.errors import BrokerDown
-from umbel.stores.broker import Conclusion, Delivery, Renewal
+from umbel.stores.broker import Conclusion, Delivery, Recovered, Renewal
 from umbel.stores.memory.broker import MemoryBroker
 from umbel.testing.given import envelopes, ids
 from umbel.testing.waiting import patience
@@ -29,6 +29,12 @@ class Troubled(MemoryBroker):
     tried = 0
     turns: Iterator[Callable[[], object]] = iter(())
     """What others do, one thing at each of its next renewals."""
+    meanwhile: Iterator[Callable[[], object]] = iter(())
+    """What happens between a renewal and its recovery."""
+
+    def recover(self, until: float | None = None) -> Recovered:
+        next(self.meanwhile, list)()
+        return super().recover(until)
 
     def renew(self, seconds: float) -> Renewal:
         self.tried += 1
@@ -184,6 +190,28 @@ def test_a_clock_of_the_store_s_that_jumps_is_nobody_s_death(worker, other, jump
     keep(worker, story)
     assert other.conclude([Conclusion(each) for each in held]) == []
     assert "jumped by 1000.0 s" in caplog.text
+
+
+def test_a_jump_between_renewal_and_recovery_is_nobody_s_death_either(worker, other, jump):
+    other.send(envelopes("a"))
+    held = other.reserve(["q"], 1, 0)
+    other.renew(LONG / 2)
+
+    def then() -> None:
+        jump()
+        heard.append(worker.let(list, then=other))
+
+    heard: list[list[Renewal]] = []
+
+    async def story(stranded):
+        await until(lambda: worker.renewed > 3)
+        worker.meanwhile, renewed = iter([then]), worker.renewed
+        await until(lambda: worker.renewed > renewed + 4)
+
+    keep(worker, story)
+    ((renewal,),) = heard
+    assert renewal
+    assert other.conclude([Conclusion(each) for each in held]) == []
 
 
 def test_who_is_dead_is_found_to_be_though_the_clock_has_jumped(worker, other, jump):

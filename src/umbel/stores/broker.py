@@ -230,8 +230,12 @@ class Broker(ABC):
         """
 
     @abstractmethod
-    def recover(self) -> Recovered:
-        """Take from owners whose lease has run out all they held. Any process may call it, at any time."""
+    def recover(self, until: float | None = None) -> Recovered:
+        """Take from owners whose lease has run out all they held. Any process may call it, at any time.
+
+        `until`, a time that the store has told: only from those whose lease had run out by then. Who has judged that time, as
+        one that no jump of the store's clock has brought, takes nobody for dead by a later one.
+        """
 
     @abstractmethod
     def revoke(self, revocations: Sequence[Revocation], seconds: float) -> None:

@@ -6,9 +6,9 @@ import threading
 
 from umbel import clock
 from umbel.stores.backend import ResultBackend
-from umbel.stores.broker import Broker, Conclusion, Delivery
+from umbel.stores.broker import Broker, Conclusion, Delivery, Recovered
 from umbel.testing.given import LEASE, Another, Given, drain, envelope, envelopes, ids, recovered
-from umbel.testing.waiting import patience
+from umbel.testing.waiting import patience, until
 from umbel.wire.result import Result
 
 
@@ -133,6 +133,18 @@ class Holding(Given):
         ) == [b]
         assert ids(drain(broker, "after")) == ["a2", "c2"]
         assert ids(drain(broker)) == ["b"]
+
+    def test_whose_lease_had_not_ended_at_that_time_is_not_taken_for_dead(self, broker: Broker, another: Another) -> None:
+        dying = another(lease=LEASE)
+        dying.send(envelopes("a"))
+        time = broker.renew(patience()).time
+        assert len(dying.reserve(["q"], 1, 1)) == 1
+        end = broker.renew(patience()).time + 2 * LEASE
+        until(lambda: broker.renew(patience()).time > end)
+        assert broker.recover(time) == broker.recover(time + LEASE / 2) == Recovered()
+        assert broker.depth(["q"])["q"].held == 1
+        assert broker.recover(broker.renew(patience()).time).returned == 1
+        assert broker.recover(1e12) == Recovered()
 
     def test_conclude_after_the_hold_is_lost_changes_nothing(
         self, broker: Broker, another: Another, backend: ResultBackend

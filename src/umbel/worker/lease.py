@@ -78,7 +78,7 @@ class Lease:
             self._grace = now + self._seconds / 2  # others renew every third
         self._renewed = now
         if now >= self._grace:
-            await self._recover()
+            await self._recover(time)
 
     def _has_jumped(self, ahead: float) -> bool:
         """True if the store's clock, now so far ahead of ours, went on by much more than time has."""
@@ -103,9 +103,10 @@ class Lease:
             self._lost()
         return renewal.time
 
-    async def _recover(self) -> None:
+    async def _recover(self, time: float) -> None:
+        """Take over from those whose lease had ended at this time of the store's, which has not jumped to it."""
         loop = asyncio.get_running_loop()
-        recovered = await loop.run_in_executor(self._thread, self._broker.recover)
+        recovered = await loop.run_in_executor(self._thread, self._broker.recover, time)
         if recovered.returned:
             log.warning("Gave back %d tasks of workers that died", recovered.returned)
         if recovered.stranded:

@@ -170,11 +170,11 @@ class MemoryBroker(Broker):
                 del dead[key]
             return len(old)
 
-    def recover(self) -> Recovered:
+    def recover(self, until: float | None = None) -> Recovered:
         done = Recovered()
         with self._room.changed:
-            now = clock.now()
-            dead = {owner for owner, until in self._room.owners.items() if until <= now and owner != self.owner}
+            now = clock.now() if until is None else min(clock.now(), until)
+            dead = {owner for owner, end in self._room.owners.items() if end <= now and owner != self.owner}
             for owner in dead:
                 del self._room.owners[owner]
             for hold in [hold for hold in reversed(self._room.held) if hold.owner in dead]:

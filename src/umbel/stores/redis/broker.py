@@ -478,24 +478,24 @@ class RedisBroker(Broker):
     def revocations(self, after: int = 0) -> tuple[int, list[Revocation]]:
         return self._revoked.behind(after)
 
-    def recover(self) -> Recovered:
+    def recover(self, until: float | None = None) -> Recovered:
         done, is_over = Recovered(), False
         while not is_over:
             try:
-                is_over = self._recover(done)
+                is_over = self._recover(done, until)
             except BrokerDown:
                 if done == Recovered():
                     raise
                 break  # the rest is for the next time
         return done
 
-    def _recover(self, done: Recovered) -> bool:
+    def _recover(self, done: Recovered, until: float | None) -> bool:
         """Take as much as one script may, and add it to what is done; true if that was all."""
         with self._handouts.asking() as handout:
             returned, stale, lost, when, is_over, stranded = self._run(
                 "recover",
                 *(self.owner, self._lease, int(self._known), handout),
-                *(self._max_deliveries, self._visibility_timeout),
+                *(self._max_deliveries, self._visibility_timeout, "inf" if until is None else repr(until)),
             )
             if lost:
                 self._lost = True

@@ -1,7 +1,7 @@
 -- Takes what owners held whose lease has run out, as much as one script may, and ends revocations whose time has passed, and
 -- the memory of queues that nobody uses.
 -- Keys: owners, held, begun, unheard, intakes, intake, the lists, unacked_index, revoked….
--- owner lease known handout max_deliveries visibility_timeout
+-- owner lease known handout max_deliveries visibility_timeout until
 -- Gives {returned, stale messages of Celery's workers, 1 if the own lease was lost, the time, 1 if that was all,
 -- {(field element)... now held by the caller}}
 -- Seconds for which a wait may still reach the server that was sent while the network was down.
@@ -32,7 +32,7 @@ local function estate_of(dead)
   return estate
 end
 
-for _, dead in ipairs(redis.call('ZRANGEBYSCORE', OWNERS, '-inf', time)) do
+for _, dead in ipairs(redis.call('ZRANGEBYSCORE', OWNERS, '-inf', math.min(time, tonumber(ARGV[7])))) do
   if dead ~= owner then
     left.count = left.count - 1
     local estate = estate_of(dead)

@@ -219,11 +219,12 @@ class SqliteBroker(Broker):
             connection.execute("UPDATE owner SET until = ? WHERE number = ?", (now + seconds, self._number))
             return Renewal(not lost, now)
 
-    def recover(self) -> Recovered:
+    def recover(self, until: float | None = None) -> Recovered:
         now, done = clock.now(), Recovered()
-        if self._file.rows("SELECT 1 FROM owner WHERE until <= ? AND number <> ?", (now, self._number)):
+        ended = now if until is None else min(now, until)
+        if self._file.rows("SELECT 1 FROM owner WHERE until <= ? AND number <> ?", (ended, self._number)):
             with self._file as connection:
-                connection.execute("DELETE FROM owner WHERE until <= ? AND number <> ?", (now, self._number))
+                connection.execute("DELETE FROM owner WHERE until <= ? AND number <> ?", (ended, self._number))
                 again, never = holds.orphans(connection, self._max_deliveries)
                 done.returned = holds.count(again)
                 holds.give_back(connection, again, now, due=None, counted=True, parked=False, begun=True)
