@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.servers.redis import RedisServer
 
 from umbel.testing.waiting import patience
@@ -52,6 +53,61 @@ def test_django_keeps_results_in_its_tables_and_sends_what_is_in_them(face: Path
     assert failed[:2] == ["proj.fail", "FAILURE"]
     assert json.loads(failed[2])["exc_type"] == "ValueError"
     assert found["periodic"] == ["proj.add", "adding"]
+
+
+@pytest.mark.parametrize(("results", "release"), [("django-db", "2.6.0"), ("django-db", "2.5.1"), ("django-cache", "2.6.0")])
+def test_django_celery_results_keeps_what_becomes_of_tasks(face: Path, tmp_path: Path, results: str, release: str) -> None:
+    older = face.parents[1] / "older"
+    env = {
+        **os.environ,
+        "RESULTS": results,
+        "PYTHONPATH": os.pathsep.join([str(HERE), *([str(older)] if release == "2.5.1" else [])]),
+        "PATIENCE": str(patience()),
+        "C_FORCE_ROOT": "1",
+    }
+    words = "-A", "kept", "worker", "-P", "prefork", "-c", "1", "-l", "INFO"
+    with (tmp_path / "worker.log").open("wb") as log:
+        worker = subprocess.Popen([face, "-m", "celery", *words], cwd=tmp_path, env=env, stdout=log, stderr=log)
+    try:
+        program = [face, HERE / "kept.py"]
+        done = subprocess.run(program, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=patience(2), check=False)
+        assert done.returncode == 0, done.stderr
+    finally:
+        worker.terminate()
+        assert worker.wait(patience()) == 0
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["release"] == release
+    assert found["told"][:7] == [
+        3,
+        {"tries": 2},
+        6,
+        "ValueError('as asked')",
+        "TaskRevokedError",
+        {"current": 3, "total": 10},
+        "done",
+    ]
+    assert found["told"][7] == [True, [3, {"tries": 2}], 2, True]
+    assert found["forgotten"] == ["PENDING", None]
+    if results == "django-db":
+        kept_in_tables(found)
+
+
+def kept_in_tables(found: dict[str, Any]) -> None:
+    assert found["chord"] == [2, [1], [], ["whole", 3, {"tries": 2}]]
+    name = "nightly" if found["release"] == "2.6.0" else None  # older ones look for it in the message's properties
+    by_name = {(name, status): rest for name, status, *rest in found["rows"]}
+    assert by_name["kept.add", "SUCCESS"] in (["3", '"(1, 2)"', '"{}"', None], ["6", '"(1,)"', "\"{'y': 5}\"", name])
+    assert by_name["kept.retry", "SUCCESS"][0] == '{"tries": 2}'
+    assert json.loads(by_name["kept.fail", "FAILURE"][0])["exc_type"] == "ValueError"
+    assert (found["workers"], found["failure"], found["dates"]) == ([True], [True, True, "ValueError"], True)
+    assert found["groups"] == ["the-group"]
+    assert {status for status, _ in found["pages"].values()} == {200}
+    assert [has for page, (_, has) in found["pages"].items() if page.startswith("taskresult/?") or page == "taskresult/"] == [
+        True,
+        True,
+    ]
+    status, executed = (view["task"] for view in found["views"])
+    assert (status["status"], status["exc"], executed["executed"]) == ("FAILURE", "builtins.ValueError", False)
 
 
 def test_sentry_sends_each_failure_once_and_a_transaction_for_each_run(

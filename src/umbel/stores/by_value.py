@@ -40,6 +40,7 @@ class Call:
     chord: Any = None
     children: Sequence[Any] = ()
     delivery_info: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = field(default_factory=dict)
     periodic_task_name: str | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
     """What a task has put there for its backend; those who look for it want a mapping."""

@@ -192,19 +192,25 @@ class GroupResult(group_result.GroupResult[Any], ResultSet):
 
     def save(self, backend: Any = None) -> Any:
         """Keep what it is made of, so that `restore` finds it by its id."""
-        return backend.save_group(self.id, self) if hasattr(backend, "restore_group") else super().save(backend)
+        place = _of_others(self.app, backend)
+        return super().save(backend) if place is None else place.save_group(self.id, self)
 
     def delete(self, backend: Any = None) -> None:
         """Forget that it was saved."""
-        if hasattr(backend, "restore_group"):
-            backend.delete_group(self.id)
-        else:
+        place = _of_others(self.app, backend)
+        if place is None:
             super().delete(backend)
+        else:
+            place.delete_group(self.id)
 
     @classmethod
     def restore(cls, id: str, backend: Any = None, app: Any = None) -> Any:
         """The results of a group that was saved; None if there is none."""
-        return backend.restore_group(id) if hasattr(backend, "restore_group") else super().restore(id, backend, app)
+        from celery.app import app_or_default
+
+        app = app_or_default(app or cls.bound_app)
+        place = _of_others(app, backend)
+        return super().restore(id, backend, app) if place is None else place.restore_group(id)
 
     def __json__(self) -> Any:
         """What a task that returns a result leaves of it."""
@@ -212,6 +218,15 @@ class GroupResult(group_result.GroupResult[Any], ResultSet):
 
     def __reduce__(self) -> Any:
         return GroupResult, (self.id, self.results, self.parent)
+
+
+def _of_others(app: Any, given: Any) -> Any:
+    """The backend with Celery's methods in which groups are kept, if it is given, or the app's is somebody else's."""
+    if given is not None:
+        return given if hasattr(given, "restore_group") else None
+    from umbel.stores.by_value import ByValue
+
+    return app.backend if isinstance(app.result_store, ByValue) else None
 
 
 def _promise(callback: Any, on_error: Any, *, weak: bool) -> Any:

@@ -432,7 +432,7 @@ class SyncBackendMixin:
         on_interval: Any = None,
     ) -> Iterator[Any]:
         """Each result of a set as it comes."""
-        raise later("the results of a group")
+        yield from result.iter_native(timeout, interval, no_ack, on_message, on_interval)
 
     def wait_for_pending(
         self,

@@ -45,6 +45,20 @@ class UmbelBackend(BaseBackend):
         document = result.decode(found, accept, serializer)
         return {name: getattr(document, name) for name in document.__struct_fields__}
 
+    def _save_group(self, group_id: str, result: Any) -> Any:
+        from umbel.wire import encoding
+
+        document = encoding.dumps({"result": result.as_tuple()}, self.app.conf.result_serializer)[2]
+        self.app.result_store.save_group(group_id, document, self.app.conf.result_expires or None)
+        return result
+
+    def _restore_group(self, group_id: str) -> Any:
+        found = self.app.GroupResult.restore(group_id)
+        return None if found is None else {"result": found}
+
+    def _delete_group(self, group_id: str) -> None:
+        self.app.result_store.forget_group(group_id)
+
     def _forget(self, task_id: str) -> None:
         self.app.result_store.forget([task_id])
 
