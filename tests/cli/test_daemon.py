@@ -122,9 +122,10 @@ def test_ten_starters_at_once_leave_one_owner(tmp_path: Path) -> None:
             starter.communicate()
 
 
-def detached(body: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+def detached(body: str, tmp_path: Path, *, shortly: bool = False) -> subprocess.CompletedProcess[str]:
+    begin = BEGIN.replace("birth =", "import umbel.cli.daemon as daemon\ndaemon.PATIENCE = 1.0\nbirth =") if shortly else BEGIN
     return subprocess.run(
-        [sys.executable, "-c", BEGIN + body, str(tmp_path)], capture_output=True, text=True, check=False, timeout=patience()
+        [sys.executable, "-c", begin + body, str(tmp_path)], capture_output=True, text=True, check=False, timeout=patience()
     )
 
 
@@ -153,6 +154,33 @@ def test_a_process_that_is_killed_at_its_start_is_not_taken_for_running(tmp_path
     done = detached("os.kill(os.getpid(), 9)", tmp_path)
     assert done.returncode != 0
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_waits_in_the_terminal_is_told_for_what_and_can_end_it(tmp_path: Path, number: signal.Signals) -> None:
+    body = "birth.waits('the store\\n  is away'); open(sys.argv[1] + '/pid', 'w').write(str(os.getpid())); time.sleep(1000)"
+    command = [sys.executable, "-c", BEGIN + body, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as terminal:
+        assert terminal.stderr is not None
+        told = terminal.stderr.readline()
+        pid = int(until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()))
+        assert told == f"worker w1, pid {pid}, waits: the store is away. Ctrl-C ends it\n"
+        terminal.send_signal(number)
+        out, err = terminal.communicate(timeout=patience())
+    assert (terminal.returncode, out) == (128 + number, "")
+    assert err == "worker w1 has ended before it was ready; nothing is left in the background\n"
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_what_is_left_waiting_is_told_with_its_pid(tmp_path: Path) -> None:
+    done = detached("birth.waits('the store is away'); time.sleep(1000)", tmp_path, shortly=True)
+    assert done.returncode == 0
+    pid = int(done.stdout.split("pid ")[1].split(";")[0])
+    assert done.stdout == (
+        f"worker w1 is still starting in the background, pid {pid}; it waits: the store is away. `kill {pid}` ends it\n"
+    )
+    os.kill(pid, signal.SIGTERM)
 
 
 def test_without_a_wish_nobody_changes() -> None:

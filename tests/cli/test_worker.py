@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.cli.project import Project
+from tests.cli.project import PROJECT, Project
 
 from umbel.cli.worker import POOLS as OFFERED
 from umbel.testing.waiting import patience, until
@@ -146,6 +146,34 @@ def test_a_worker_in_the_background_tells_its_pid_and_holds_its_pidfile(project:
         assert err.count("\n") == 1
     finally:
         os.kill(pid, signal.SIGTERM)
+        until(lambda: not (project.folder / "w1.pid").exists())
+
+
+@pytest.mark.parametrize("logfile", ["w1.log", None])
+def test_what_tasks_of_a_worker_in_the_background_start_has_somewhere_to_write(project: Project, logfile: str | None) -> None:
+    project.write(
+        PROJECT
+        + """
+import os, subprocess
+
+@app.task
+def shell():
+    done = subprocess.run(["sh", "-c", "ls /nonexistent; echo written"])
+    return [done.returncode, *(os.readlink(f"/proc/self/fd/{number}") for number in (1, 2))]
+"""
+    )
+    words = ("-f", logfile) if logfile else ("-q",)
+    process = project.start("worker", "-D", "-c", "1", "--pidfile", "w1.pid", *words)
+    out, err = process.communicate(timeout=patience())
+    assert process.returncode == 0, out + err
+    try:
+        id = project.umbel("call", f"{project.name}.shell").out.strip()
+        told = until(lambda: project.umbel("result", id).out.partition("[")[2])
+        place = str(project.folder / logfile) if logfile else os.devnull
+        assert told.replace("'", '"').startswith(f'0, "{place}", "{place}"]')
+        assert not logfile or "/nonexistent" in until(lambda: read(project.folder / logfile))
+    finally:
+        os.kill(int(read(project.folder / "w1.pid")), signal.SIGTERM)
         until(lambda: not (project.folder / "w1.pid").exists())
 
 

@@ -7,12 +7,15 @@ import errno
 import fcntl
 import os
 import select
+import signal
 import sys
 import time
 from typing import NoReturn
 
 from umbel.cli.failure import CANNOT_CREATE, Failure
 
+_READY = b"\0"
+"""What a new process tells once it is ready; all else are lines that say what it waits for."""
 PATIENCE = 15.0  # seconds that the terminal waits for a worker to be ready before it leaves it to itself
 
 
@@ -22,11 +25,16 @@ class Birth:
     def __init__(self, told: int):
         self._told = told
 
+    def waits(self, reason: str) -> None:
+        """Tell the terminal what it waits for, if anybody sits there still."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._told, f"{' '.join(reason.split())}\n".encode())
+
     def ready(self, logfile: str | None = None) -> None:
         """Let go of the terminal: what is still printed goes to `logfile`, or nowhere."""
         print_to(logfile)
         with contextlib.suppress(BrokenPipeError):  # it took so long that nobody waits any more
-            os.write(self._told, b"!")
+            os.write(self._told, _READY + b"\n")
         os.close(self._told)
 
 
@@ -44,14 +52,14 @@ def detach(name: str, *, quiet: bool = False) -> Birth:
     """Go on in a process of its own that no terminal can end; the one that called it never returns.
 
     The caller's process stays until the new one is `ready` (then it tells its pid and exits 0) or has died (then it exits with
-    the same code). So whatever goes wrong at the start is read in the terminal.
+    the same code). So whatever goes wrong at the start is read in the terminal, and Ctrl-C there ends what is starting.
 
         terminal ── fork ── watcher (own session) ── fork ── the worker
            waits for ──────────┘ relays its stderr, waits for `ready`
     """
     watcher = os.fork()
     if watcher:
-        os._exit(os.waitstatus_to_exitcode(os.waitpid(watcher, 0)[1]))
+        _stay(name, watcher, quiet=quiet)
     os.setsid()
     told, tell = os.pipe()
     said, say = os.pipe()
@@ -70,10 +78,33 @@ def detach(name: str, *, quiet: bool = False) -> Birth:
     return Birth(tell)
 
 
+def _stay(name: str, watcher: int, *, quiet: bool) -> NoReturn:
+    """In the terminal: wait for the watcher's verdict. Who ends this ends what is starting; asking twice does not wait for it."""
+    asked: list[int] = []
+
+    def pass_on(number: int, frame: object) -> None:
+        asked.append(number)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(watcher, signal.SIGTERM if len(asked) == 1 else signal.SIGKILL)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, pass_on)
+    code = os.waitstatus_to_exitcode(os.waitpid(watcher, 0)[1])
+    if asked:
+        if not quiet:
+            os.write(2, f"{name} has ended before it was ready; nothing is left in the background\n".encode())
+        os._exit(128 + asked[0])
+    os._exit(code)
+
+
 def _watch(name: str, child: int, told: int, said: int, *, quiet: bool) -> NoReturn:
-    """Repeat what the new process says until it is ready, dead (then `told` ends without a word), or takes too long."""
-    deadline, open_ends, word = time.monotonic() + PATIENCE, {told, said}, b""
-    while told in open_ends and not word and (left := deadline - time.monotonic()) > 0:
+    """Repeat what the new process says until it is ready, dead (then `told` ends without that word), or takes too long."""
+    asked: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))  # the terminal's; the child has it, too, and will end
+    deadline, open_ends, words = time.monotonic() + PATIENCE, {told, said}, b""
+    while told in open_ends and _READY not in words and (asked or time.monotonic() < deadline):
+        left = max(deadline - time.monotonic(), 0.1)
         for end in sorted(select.select(open_ends, (), (), left)[0], key=told.__eq__):  # what was said comes first
             data = os.read(end, 65536)
             if not data:
@@ -81,11 +112,15 @@ def _watch(name: str, child: int, told: int, said: int, *, quiet: bool) -> NoRet
             elif end == said:
                 os.write(2, data)
             else:
-                word = data
-    if word:
+                words += data
+                if _READY not in data and not quiet:
+                    os.write(2, f"{name}, pid {child}, waits: {data.decode().strip()}. Ctrl-C ends it\n".encode())
+    if _READY in words and not asked:
         _leave(f"{name} runs in the background, pid {child}\n", quiet=quiet)
-    if told in open_ends:
-        _leave(f"{name} is still starting in the background, pid {child}\n", quiet=quiet)
+    if told in open_ends and not asked:
+        reason = words.decode().strip().rpartition("\n")[2]
+        waits = f"; it waits: {reason}. `kill {child}` ends it" if reason else ""
+        _leave(f"{name} is still starting in the background, pid {child}{waits}\n", quiet=quiet)
     while said in select.select([said], (), (), 0)[0] and (rest := os.read(said, 65536)):
         os.write(2, rest)
     os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)

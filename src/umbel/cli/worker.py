@@ -180,6 +180,7 @@ def _make(
         concurrency=given["concurrency"],
         pool=given["pool"] or app.conf.worker_pool,
         ready=ready,
+        waiting=birth.waits if birth else None,
         **{name: given[name] for name in (*sizes, *rest)},
     )
 

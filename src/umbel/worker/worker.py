@@ -70,6 +70,7 @@ class Worker:
         soft_time_limit: float | None = None,
         purge: bool = False,
         ready: Callable[[Worker], None] | None = None,
+        waiting: Callable[[str], None] | None = None,
     ):
         conf = app.conf
         app.set_default()  # shared tasks in the pool's threads and processes mean this app
@@ -89,6 +90,8 @@ class Worker:
         """True if it was asked to begin anew once it has stopped; whoever runs it does that."""
         self._purge = purge
         self._ready = ready
+        self._waiting = waiting
+        """Told once what it waits for, if the store is away when it begins."""
         self._soft_stop: asyncio.TimerHandle | None = None
         self._prefetch = prefetch_multiplier or conf.worker_prefetch_multiplier
         self._max_tasks = max_tasks_per_child or conf.worker_max_tasks_per_child
@@ -295,6 +298,8 @@ class Worker:
                     raise
                 if not is_away:
                     log.error("Cannot begin: %s. Trying again until it works", error)
+                    if self._waiting is not None:
+                        self._waiting(str(error))
                 is_away = True
                 await wait_for(self._stopping.wait(), RETRY)
             else:
