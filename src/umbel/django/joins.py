@@ -56,9 +56,8 @@ class Chords:
     def _count(self, connection: Any, chord: Any, arrival: Arrival) -> Envelope | None:
         if chord.is_done:
             return None
-        growth = f"{arrival.run} {arrival.id}"
-        if arrival.more or growth in chord.grown:
-            chord.grown[growth] = arrival.more
+        if arrival.more:
+            chord.grown[f"{arrival.run} {arrival.id}"] = arrival.more
         if arrival.part is None:
             return None
         key = key_of(chord.chord, str(arrival.index), arrival.id)
