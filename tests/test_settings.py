@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from datetime import timedelta
@@ -8,7 +9,8 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from umbel.errors import ImproperlyConfigured
-from umbel.settings import TABLE, Settings, find, hide_password
+from umbel.settings import TABLE, Settings, find
+from umbel.settings.idle import harmless, is_refused, refusal
 from umbel.settings.kinds import KINDS, fits, read
 from umbel.testing.waiting import patience
 
@@ -289,16 +291,11 @@ def test_secrets_are_masked_when_shown():
     assert "abc" not in repr(conf)
 
 
-@pytest.mark.parametrize("url", ["redis://host/0", "redis://me@host", "sqlite:////a/b@c.db", "plain"])
-def test_a_url_without_password_is_shown_as_it_is(url):
-    assert hide_password(url) == url
-
-
 # -- problems
 
 
 def test_all_faults_are_told_together():
-    conf = Settings({"task_time_limit": "soon", "task_ack_late": True, "task_default_priority": 11, "broker_lease": 0})
+    conf = Settings({"task_ack_late": True, "task_default_priority": 11, "broker_lease": 0})
     conf.read({"task_soft_time_limit": 9, "worker_concurency": 4})
     conf["task_time_limit"] = 5
     lines = "\n".join(conf.problems())
@@ -311,10 +308,11 @@ def test_all_faults_are_told_together():
 
 def test_a_wrong_type_tells_what_was_expected_and_where_it_was_set(monkeypatch):
     monkeypatch.setenv("UMBEL_TASK_TIME_LIMIT", "soon")
-    conf = Settings({"task_publish_retry_policy": 3, "task_always_eager": "perhaps"})
+    conf = Settings()
+    conf.read({"task_publish_retry_policy": 3, "task_always_eager": "perhaps"})
     assert conf.problems() == [
-        "task_publish_retry_policy = 3 (app.conf): expected a dict",
-        "task_always_eager = 'perhaps' (app.conf): expected True or False",
+        "task_publish_retry_policy = 3 (config source): expected a dict",
+        "task_always_eager = 'perhaps' (config source): expected True or False",
         "UMBEL_TASK_TIME_LIMIT = 'soon' (environment): expected seconds (a number) or a timedelta",
     ]
 
@@ -341,7 +339,9 @@ def test_an_unknown_name_in_the_namespace_is_told_with_the_nearest():
     conf.read(SimpleNamespace(CELERY_TASK_ALWAYS_EGER=True, CELERY_QWERTZ=1), namespace="CELERY")
     problems = conf.problems()
     assert "unknown setting CELERY_TASK_ALWAYS_EGER (config source): did you mean CELERY_TASK_ALWAYS_EAGER?" in problems
-    assert "unknown setting CELERY_QWERTZ (config source)" in problems
+    assert len(problems) == 1
+    assert conf.qwertz == 1
+    assert conf.idle() == ["unknown setting CELERY_QWERTZ (config source) is kept, and umbel has no use for it"]
 
 
 def test_an_unknown_time_zone_is_told():
@@ -354,6 +354,160 @@ def test_an_unknown_time_zone_is_told():
 def test_every_accepted_setting_of_celery_may_be_set():
     conf = Settings({setting.name: setting.default for setting in TABLE})
     assert conf.problems() == []
+
+
+# -- what is wrong is said where it is set
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("task_queues", 5),
+        ("task_queues", [5]),
+        ("task_routes", {"q": 5}),
+        ("task_routes", [("q", 5)]),
+        ("task_routes", 5),
+        ("broker_url", 5),
+        ("broker_url", []),
+        ("task_time_limit", "soon"),
+        ("CELERY_ALWAYS_EAGER", "perhaps"),
+        ("task_serializer", 5),
+        ("imports", 5),
+        ("beat_schedule", ["x"]),
+    ],
+)
+def test_what_is_not_of_its_kind_is_refused_where_it_is_set(name, value):
+    with pytest.raises(ImproperlyConfigured, match=rf"^{name} = .* \(app.conf\): expected "):
+        Settings({name: value})
+    conf = Settings()
+    before = conf[name]
+    for put in (lambda: conf.__setitem__(name, value), lambda: setattr(conf, name, value), lambda: conf.update({name: value})):
+        with pytest.raises(ImproperlyConfigured, match="expected"):
+            put()
+    assert conf[name] == before
+
+
+def test_several_at_once_are_told_together():
+    with pytest.raises(ImproperlyConfigured) as told:
+        Settings({"task_queues": 5, "task_time_limit": "soon", "task_serializer": "yaml"})
+    assert len(str(told.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("task_queues", "mail,slow"),
+        ("task_queues", {"mail": {"routing_key": "mail.#"}}),
+        ("task_queues", ("mail", SimpleNamespace(name="slow"))),
+        ("task_routes", {"feeds.*": "feeds", re.compile("x"): {"queue": "y"}, "z": SimpleNamespace(name="q")}),
+        (
+            "task_routes",
+            ({"a": "b"}, lambda name, *rest, **options: None, "proj.routes.Router", [("a.*", "b"), ("c", {"queue": "d"})]),
+        ),
+        ("broker_url", ["redis://one", "redis://two"]),
+        ("broker_url", "redis://one;redis://two"),
+    ],
+)
+def test_what_is_of_its_kind_in_any_of_its_shapes_is_taken(name, value):
+    assert Settings({name: value}).problems() == []
+
+
+# -- what changes nothing
+
+
+def test_each_setting_that_changes_nothing_says_why_or_is_refused():
+    assert [
+        setting.name for setting in TABLE if not setting.effect and not (harmless(setting.name) or is_refused(setting.name))
+    ] == []
+    assert [setting.name for setting in TABLE if setting.effect and is_refused(setting.name)] == []
+    assert [setting.name for setting in TABLE if refusal(setting.name, setting.default)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("security_key", "/etc/key.pem"),
+        ("worker_consumer", "proj:Consumer"),
+        ("task_protocol", 1),
+        ("worker_pool_start_method", "spawn"),
+        ("task_default_exchange_type", "fanout"),
+        ("override_backends", {"db": "proj.Backend"}),
+    ],
+)
+def test_what_must_not_be_taken_without_effect_is_refused(name, value):
+    conf = Settings({name: value})
+    (line,) = conf.problems()
+    assert line.startswith(name)
+    assert "is refused: " in line
+    with pytest.raises(ImproperlyConfigured, match="is refused: "):
+        conf.refuse()
+    conf[name] = None
+    conf.refuse()
+    assert conf.problems() == []
+
+
+def test_what_does_no_harm_is_told_with_the_reason():
+    conf = Settings(
+        {"broker_heartbeat": 0, "result_persistent": True, "task_serializer": "json", "worker_lost_wait": 10.0, "mine": 1}
+    )
+    assert conf.idle() == [
+        "broker_heartbeat (app.conf) changes nothing: only RabbitMQ has a use for it, and messages are kept elsewhere",
+        "result_persistent (app.conf) changes nothing: results outlive the store's restart, as far as the store itself does",
+    ]
+
+
+def test_settings_of_other_packages_live_in_the_namespace_and_are_read_back():
+    conf = Settings()
+    source = {
+        "CELERY_REDBEAT_REDIS_URL": "redis://host/1",
+        "CELERY_SINGLETON_LOCK_EXPIRY": 5,
+        "CELERY_ONCE": {"backend": "x"},
+        "CELERY_TASK_SERIALIZER": "json",
+    }
+    conf.read(SimpleNamespace(**source), namespace="CELERY")
+    assert (conf.redbeat_redis_url, conf["singleton_lock_expiry"], conf.get("once")) == ("redis://host/1", 5, {"backend": "x"})
+    assert conf.problems() == []
+    assert len(conf.idle()) == 3
+    assert conf.get("CELERY_ONCE") == {"backend": "x"}
+    assert "CELERY_ONCE" in conf
+
+
+def test_what_a_module_holds_beside_settings_is_read_back(monkeypatch):
+    module = ModuleType("own_settings")
+    module.MAIL_HOST, module.task_serializer, module.helper = "mail.example", "yaml", print
+    monkeypatch.setitem(sys.modules, "own_settings", module)
+    conf = Settings()
+    conf.read("own_settings")
+    assert (conf.MAIL_HOST, conf["MAIL_HOST"], conf.get("NOTHING")) == ("mail.example", "mail.example", None)
+    assert "MAIL_HOST" not in conf.without_defaults()
+    assert conf.idle() == conf.problems() == []
+
+
+def test_the_environment_may_name_the_module_with_settings(monkeypatch):
+    for name, serializer in (("from_environment", "yaml"), ("from_program", "msgpack")):
+        module = ModuleType(name)
+        module.task_serializer = serializer
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setenv("CELERY_CONFIG_MODULE", "from_environment")
+    conf = Settings()
+    assert conf.task_serializer == "yaml"
+    assert conf.source("task_serializer") == "config source from_environment"
+    conf = Settings()
+    conf.read("from_program")
+    assert conf.task_serializer == "msgpack"
+    monkeypatch.setenv("CELERY_CONFIG_MODULE", "nowhere_at_all")
+    with pytest.raises(ImproperlyConfigured, match="configuration 'nowhere_at_all' cannot be imported"):
+        Settings().load()
+
+
+def test_settings_can_be_shown_as_a_table_and_as_lines():
+    conf = Settings({"task_serializer": "yaml", "broker_url": "redis://:geheim@host", "redis_password": "geheim"})
+    conf.broker_transport_options = {"sentinel_kwargs": {"password": "geheim"}}
+    assert conf.table()["task_serializer"] == "yaml"
+    assert "geheim" not in str(conf.table()) + conf.humanize() + str(conf.table(with_defaults=True))
+    assert conf.table(censored=False)["redis_password"] == "geheim"
+    assert "task_serializer: 'yaml'" in conf.humanize().splitlines()
+    assert "task_time_limit: None" in conf.humanize(with_defaults=True).splitlines()
 
 
 # -- kinds
@@ -408,5 +562,5 @@ def test_a_kind_knows_what_fits(kind, value, good):
 @pytest.mark.parametrize(("value", "fits"), [(4, True), ("auto", True), ("many", False), (0, False), (-1, False), (2.5, False)])
 def test_concurrency_is_a_number_from_one_or_auto(value, fits):
     settings = Settings()
-    settings.update(worker_concurrency=value)
+    settings.read({"worker_concurrency": value})
     assert bool(settings.problems()) is not fits

@@ -14,7 +14,7 @@ import pytest
 HOUSE = Path(__file__).parents[2] / "src" / "umbel"
 
 FLOORS: tuple[frozenset[str], ...] = (  # ground first; rooms of one floor do not import each other
-    frozenset({"version"}),
+    frozenset({"shown", "version"}),
     frozenset({"guise"}),
     frozenset({"errors", "states", "clock", "signals", "log"}),
     frozenset({"wire", "settings", "schedules"}),

@@ -104,7 +104,7 @@ def test_a_file_that_is_no_database_is_one_line(project: Project) -> None:
 
 
 def test_all_wrong_settings_are_told_together(project: Project) -> None:
-    project.write(SETTINGS + "app.conf.update(task_ack_late=True, task_max_deliveries='many')\n")
+    project.write(SETTINGS + "app.config_from_object(dict(task_ack_late=True, task_max_deliveries='many'))\n")
     done = project.umbel("queues")
     assert done.code == 1
     first, *rest = done.err.splitlines()

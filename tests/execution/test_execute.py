@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from umbel import Umbel, signals
+from umbel import Task, Umbel, signals
 from umbel.errors import (
     Ignore,
     MaxRetriesExceededError,
@@ -1094,7 +1094,10 @@ class TestLost:
         assert "task_failure" not in dict(told)
 
     def test_what_fails_while_a_death_is_told_is_told_instead(self, house, document):
-        @house.task(throws=5)
+        class Odd(Task):
+            throws = property(lambda self: 5)
+
+        @house.task(base=Odd)
         def odd():
             pass
 

@@ -86,9 +86,8 @@ def test_limits_that_are_disabled_let_all_through() -> None:
 
 def test_all_limits_that_are_none_are_told_at_start() -> None:
     app = Umbel("rates", broker="memory://rates", set_as_current=False)
-    app.task(lambda: None, name="first", rate_limit="often")
-    app.task(lambda: None, name="second", rate_limit="10/s")
-    app.task(lambda: None, name="third", rate_limit="10/week")
+    for name, limit in (("first", "often"), ("second", "10/s"), ("third", "10/week")):
+        type(app.task(lambda: None, name=name)).rate_limit = limit
     with pytest.raises(ImproperlyConfigured) as caught:
         rate_limits(app)
     first, third = str(caught.value).split("\n")

@@ -35,11 +35,12 @@ def _json(text: str, kind: type[Value], what: str, example: str) -> Value:
 
 
 def moment(text: str) -> datetime.datetime:
-    """A time in ISO 8601; without a zone it is this machine's."""
+    """A time in ISO 8601; without a zone it is UTC, as in each call."""
     try:
-        return datetime.datetime.fromisoformat(text).astimezone()
+        found = datetime.datetime.fromisoformat(text)
+        return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
     except ValueError as problem:
-        raise click.BadParameter(f"{text!r} is no time; write it as 2030-01-31T12:00:00") from problem
+        raise click.BadParameter(f"{text!r} is no time; write it as 2030-01-31T12:00:00+01:00") from problem
 
 
 def seconds_or_moment(text: str) -> float | datetime.datetime:
@@ -54,7 +55,7 @@ def seconds_or_moment(text: str) -> float | datetime.datetime:
 @click.argument("name")
 @option("-a", "--args", type=arguments, metavar="JSON", default="[]", help="Positional arguments: '[2, 3]'.")
 @option("-k", "--kwargs", type=named_arguments, metavar="JSON", default="{}", help="Named arguments.")
-@option("--eta", type=moment, metavar="TIME", help="Run it then, for example 2030-01-31T12:00:00.")
+@option("--eta", type=moment, metavar="TIME", help="Run it then: 2030-01-31T12:00:00+01:00; without a zone it is UTC.")
 @option("--countdown", type=float, metavar="SECONDS", help="Run it so much later.")
 @option("--expires", type=seconds_or_moment, metavar="TIME|SECONDS", help="Do not run it after this.")
 @option("--serializer", metavar="NAME", help="json, msgpack, yaml or pickle.")

@@ -78,7 +78,7 @@ def schedule(context: click.Context, /, upcoming: tuple[int, str] | None, as_jso
 @click.argument("task")
 @option("--cron", metavar="LINE", help="When, as five fields: minute hour day month weekday; or @daily and its like.")
 @option("--every", type=duration, metavar="TIME", help="How often: 30, 90s, 15m, 2h, 1d.")
-@option("--at", type=moment, metavar="TIME", help="Once, for example at 2030-01-31T12:00:00.")
+@option("--at", type=moment, metavar="TIME", help="Once, at 2030-01-31T12:00:00+01:00; without a zone it is UTC.")
 @option("--zone", metavar="ZONE", help="The zone of --cron, such as Europe/Paris. [default: the app's]")
 @option("--catch-up", type=catch_up, default="once", metavar="HOW", help="After a pause: once (the default), skip, or how many.")
 @option("-a", "--args", type=arguments, metavar="JSON", default="[]", help="Positional arguments: '[2, 3]'.")

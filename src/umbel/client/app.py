@@ -237,6 +237,7 @@ class Umbel:
             kind.name = self.gen_task_name(kind.__name__, kind.__module__)
         for key, value in options.items():
             setattr(task, key, value)
+        define.check(task)
         task.app = self
         self._tasks.pop(task.name, None)
         self._add(task)

@@ -7,15 +7,17 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from umbel.client import attributes
 from umbel.client.current import App
 from umbel.client.task import Configured, Task
 
 
 def make(function: Callable[..., Any], *, name: str, base: type[Task[..., Any]], app: App | None, options: dict[str, Any]) -> Any:
     """A task that runs `function`: the one instance of a class of its own, whose attributes are the options."""
+    attributes.check(name, options, base)
     bind = options.pop("bind", False)
-    attributes = {key: value for key, value in options.items() if value is not None or not _is_configured(base, key)}
-    attributes |= {
+    given = {key: value for key, value in options.items() if value is not None or not _is_configured(base, key)}
+    given |= {
         "name": name,
         "run": function if bind else staticmethod(function),
         "abstract": False,
@@ -25,11 +27,22 @@ def make(function: Callable[..., Any], *, name: str, base: type[Task[..., Any]],
         "__wrapped__": staticmethod(function),
         "__annotations__": dict(getattr(function, "__annotations__", {})),
     }
-    kind = type(getattr(function, "__name__", name), (base,), attributes)
+    kind = type(getattr(function, "__name__", name), (base,), given)
     task = kind()
     task.__dict__["__qualname__"] = getattr(function, "__qualname__", name)
     task.__dict__["__name__"] = getattr(function, "__name__", name)
     return task
+
+
+def check(task: Task[..., Any]) -> None:
+    """Raise ValueError for what the classes of a task say of it and cannot mean."""
+    for kind in type(task).__mro__:
+        if kind.__module__.startswith(("umbel.client", "celery.app.task")):
+            continue
+        for key, value in vars(kind).items():
+            if key in attributes.KINDS and not hasattr(value, "__get__") and (wrong := attributes.misfit(key, value)):
+                raise ValueError(f"{task.name}: {wrong}")
+    attributes.check_limits(task.name, task.soft_time_limit, task.time_limit)
 
 
 def stranger(name: str, app: App) -> Task[..., Any]:

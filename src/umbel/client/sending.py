@@ -19,6 +19,7 @@ from umbel.wire.ids import new_id
 
 def writer(conf: Settings) -> Writer:
     """What makes messages by these settings."""
+    conf.refuse()
     return Writer(
         Rules(
             Router(

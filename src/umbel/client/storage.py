@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from umbel import guise
+from umbel.client import places
 
 if TYPE_CHECKING:
     from umbel.settings import Settings
@@ -27,21 +28,18 @@ class Reading(NamedTuple):
     """Of its documents."""
 
 
-FILE = "umbel.db"
-"""Holds messages and results, in the current directory, if nothing is configured."""
 _KEEP_RESULTS = ("sqlite", "memory")
 """Schemes of brokers that keep results, too, unless another place is set."""
 
 
 def broker_url(conf: Settings) -> str:
-    """Where messages are."""
-    url: str | None = conf.broker_url
-    return url or f"sqlite:///{os.path.abspath(FILE)}"
+    """Where messages are sent to: the first such place."""
+    return places.of_sending(conf)[0]
 
 
 def result_url(conf: Settings) -> str | None:
     """Where results are; None: nowhere."""
-    url: str | None = conf.result_backend
+    url = places.of_results(conf)
     if url:
         return None if url.startswith("disabled") else url
     beside = broker_url(conf)
@@ -58,23 +56,44 @@ def reading(conf: Settings, backend: ResultBackend | None) -> Reading:
 
 def open_broker(conf: Settings) -> Broker:
     """The store of messages. Tells of the file that nobody asked for."""
+    conf.refuse()
+    sending, receiving = places.of_sending(conf), places.of_receiving(conf)
+    if not places.is_chosen(conf):
+        _tell(sending[0])
+    target = _several(conf, sending)
+    if sending == receiving:
+        return target
+    from umbel.stores.apart import Apart  # hardly anybody has two
+
+    return Apart(target, _several(conf, receiving))
+
+
+def _several(conf: Settings, urls: list[str]) -> Broker:
+    """The store at the first of these places, and the others for when it is away."""
+    opened = [_open(conf, url) for url in urls]
+    if len(opened) == 1:
+        return opened[0]
+    from umbel.stores.spare import Spare  # as above
+
+    return Spare(opened)
+
+
+def _open(conf: Settings, url: str) -> Broker:
     from umbel.stores import url as stores  # a store's libraries are loaded when it is used
 
-    place = broker_url(conf)
-    if not conf.broker_url:
-        _tell(place)
-    limit, options = conf.task_max_deliveries, conf.broker_transport_options
-    return stores.open_broker(place, lease=conf.broker_lease, max_deliveries=limit, options=options)
+    options = places.options_of_messages(conf, url)
+    return stores.open_broker(url, lease=conf.broker_lease, max_deliveries=conf.task_max_deliveries, options=options)
 
 
 def open_backend(conf: Settings) -> ResultBackend | None:
     """The store of results; None if none are kept."""
-    place = result_url(conf)
-    if place is None:
+    conf.refuse()
+    url = result_url(conf)
+    if url is None:
         return None
     from umbel.stores import url as stores  # as above
 
-    return stores.open_backend(place, expires=conf.result_expires or None, options=conf.result_backend_transport_options)
+    return stores.open_backend(url, expires=conf.result_expires or None, options=places.options_of_results(conf, url))
 
 
 def open_joins(conf: Settings) -> ResultBackend:
@@ -88,9 +107,17 @@ def open_schedule_store(conf: Settings, name: str) -> ScheduleStore:
     """The store of what the app of that name sends when; at the place of the messages, unless another is set."""
     from umbel.stores import url as stores  # as above
 
+    conf.refuse()
     if conf.beat_store:
-        return stores.open_schedule(conf.beat_store, name=name)
-    return stores.open_schedule(broker_url(conf), name=name, options=conf.broker_transport_options)
+        return stores.open_schedule(conf.beat_store, name=name, options=_tls_alone(conf, conf.beat_store))
+    url = broker_url(conf)
+    return stores.open_schedule(url, name=name, options=places.options_of_messages(conf, url))
+
+
+def _tls_alone(conf: Settings, url: str) -> dict[str, Any]:
+    """Of the options of messages those that say how to reach a server."""
+    options = places.options_of_messages(conf, url)
+    return {name: value for name, value in options.items() if name.startswith("ssl")}
 
 
 def _tell(url: str) -> None:

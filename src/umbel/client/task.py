@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from umbel.client import current
+from umbel.client.attributes import KINDS, misfit
 from umbel.client.plain import is_plain, plain
 from umbel.client.result import AsyncResult as ResultOf  # the class has a method of that name
 from umbel.client.result_set import Results
@@ -128,6 +129,8 @@ class Task(Hooks, Generic[P, R]):
         self._app = app
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name in KINDS and (wrong := misfit(name, value)):
+            raise ValueError(f"{self.name}: {wrong}")
         object.__setattr__(self, name, value)
         if name != "_shortcut":
             object.__setattr__(self, "_shortcut", None)  # made of attributes

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from umbel.errors import Ignore, Reject, SoftTimeLimitExceeded, TaskRevokedError, TimeLimitExceeded, WorkerLostError
+from umbel.errors import Ignore, Reject, Retry, SoftTimeLimitExceeded, TaskRevokedError, TimeLimitExceeded, WorkerLostError
 from umbel.execution import arguments, limits, retry
 from umbel.execution.einfo import ExceptionInfo, strip
 from umbel.execution.outcome import Kind
@@ -37,6 +37,17 @@ class Ending(msgspec.Struct):
 def failure(task: Runnable, error: Exception, kind: Kind = Kind.FAILURE) -> Ending:
     """The ending of a run that failed for good."""
     return Ending(kind, error, ExceptionInfo(error), isinstance(error, retry.errors_of(task.throws)))
+
+
+def retried(task: Runnable, error: Exception) -> Ending | None:
+    """The ending of a run that is to be retried because of this error; None if it was retried as often as it may be."""
+    try:
+        task.retry(exc=error)
+    except Retry as again:
+        return Ending(Kind.RETRY, again, ExceptionInfo(again))
+    except Exception as problem:
+        return None if problem is error else failure(task, problem)
+    return None
 
 
 def raised(task: Runnable, request: Request, error: BaseException, *, hard: float | None, rand: Callable[[], float]) -> Ending:

@@ -27,7 +27,7 @@ from umbel.execution import links
 from umbel.execution.call import NO_HOOKS, call, call_async, hooks_of
 from umbel.execution.documents import Documents, is_ignored
 from umbel.execution.einfo import OWN_CODE, ExceptionInfo
-from umbel.execution.ending import Ending, failure, raised
+from umbel.execution.ending import Ending, failure, raised, retried
 from umbel.execution.follow import Follow, Relay
 from umbel.execution.outcome import Job, Kind, Outcome
 from umbel.execution.request import Request, Sealed, current, opened, push
@@ -122,6 +122,13 @@ class Executor:
         outcome.runtime = clock.monotonic() - began
         return outcome
 
+    def retry_lost(self, job: Job, text: str) -> Outcome:
+        """The outcome of a job whose process died and that is to be retried for it; a failure, once that was done too often."""
+        try:
+            return self._lost(job, Kind.LOST, _end_of(job, Kind.LOST, text), again=True)
+        except BaseException as problem:
+            return self._internal_error(job, problem)
+
     def conclude_lost(self, job: Job, kind: Kind, text: str = "") -> Outcome:
         """The outcome of a job that was ended from outside: `LOST` or `UNTOLD` (`text` says how), `TIMEOUT` or `TERMINATED`.
 
@@ -132,14 +139,15 @@ class Executor:
         except BaseException as problem:
             return self._internal_error(job, problem)
 
-    def _lost(self, job: Job, kind: Kind, error: UmbelError) -> Outcome:
+    def _lost(self, job: Job, kind: Kind, error: UmbelError, *, again: bool = False) -> Outcome:
         sealed = self._open(job)
         if not isinstance(sealed, Sealed):
             return self._unopened(job, error, kind)
         task, request = sealed.owner, sealed.open()
         token = push(request)
         try:
-            ending = self._follow.complete(task, request, failure(task, error, kind))
+            ending = (again and retried(task, error)) or failure(task, error, kind)
+            ending = self._follow.complete(task, request, ending)
             tell(task, request, ending, 0.0)
         finally:
             current.reset(token)

@@ -38,6 +38,36 @@ def _is_names(value: object) -> bool:
     return isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(each, str) for each in value)
 
 
+def _is_places(value: object) -> bool:
+    several = [value] if isinstance(value, str) else value
+    return isinstance(several, (list, tuple)) and bool(several) and all(isinstance(each, str) for each in several)
+
+
+def _is_queues(value: object) -> bool:
+    if isinstance(value, (str, Mapping)):
+        return True
+    return isinstance(value, (list, tuple, set, frozenset)) and all(
+        isinstance(each, str) or hasattr(each, "name") for each in value
+    )
+
+
+def _is_routes(value: object) -> bool:
+    """True for a rule, or a list of rules or of (name, route) pairs. A rule is a path, a function, or routes by name."""
+    if isinstance(value, Mapping):
+        return all(map(_is_route, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(_is_pair(each) or _is_routes(each) for each in value)
+    return isinstance(value, str) or callable(value) or hasattr(value, "route_for_task")
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 2 and not callable(value[1]) and _is_route(value[1])
+
+
+def _is_route(value: object) -> bool:
+    return isinstance(value, (str, Mapping)) or hasattr(value, "name") or value is None
+
+
 def _read_flag(text: str) -> bool:
     word = text.strip().lower()
     if word in _YES:
@@ -58,6 +88,11 @@ def _read_mapping(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(text)
     return value
+
+
+def _read_routes(text: str) -> Any:
+    """Routes written as JSON; any other text is the path of a rule."""
+    return _read_any(text) if text.lstrip().startswith(("{", "[")) else text
 
 
 def _read_slots(text: str) -> int | str:
@@ -81,6 +116,9 @@ KINDS: dict[str, Kind] = {
     "flag": Kind("True or False", _is_flag, _read_flag),
     "names": Kind("a list of names", _is_names, _read_names),
     "mapping": Kind("a dict", lambda value: isinstance(value, Mapping), _read_mapping),
+    "places": Kind("a URL, or a list of them", _is_places, str),
+    "queues": Kind("names, a dict of options by name, or objects with a name", _is_queues, _read_names),
+    "routes": Kind("a dict of routes by task name, a list of such, a function, or the path of one", _is_routes, _read_routes),
     "slots": Kind("a whole number from 1, or 'auto'", lambda value: value == "auto" or _is_positive(value), _read_slots),
     "any": Kind("anything", lambda value: True, _read_any),
 }
@@ -105,7 +143,7 @@ def loosely(kind: str, value: object) -> Any:
     """
     if isinstance(value, timedelta) and kind == "seconds":
         return value.total_seconds()
-    if not isinstance(value, str) or kind in ("text", "any"):
+    if not isinstance(value, str) or kind in ("text", "any", "places"):
         return value
     try:
         return read(kind, value)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from umbel import shown
+from umbel.settings.idle import harmless, refusal
 from umbel.settings.kinds import KINDS, fits
-from umbel.settings.source import NAMES, OLD_NAMES, Layer
+from umbel.settings.source import NAMES, OLD_NAMES, SECTIONS, Layer
 
 _POSITIVE = ("broker_lease", "task_max_deliveries", "worker_async_concurrency", "task_time_limit", "task_soft_time_limit")
 _NOT_NEGATIVE = (
@@ -24,34 +26,64 @@ def nearest(name: str, *, cutoff: float = 0.6) -> str | None:
     return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=cutoff)), None)
 
 
+NEAR = 0.85
+"""So much alike are a name and its slip of the pen; what is less like any is somebody's own."""
+
+
 def problems_of(layers: Sequence[Layer], values: Mapping[str, Any], namespace: str | None) -> list[str]:
     """A line for each fault in `layers` (strongest first) and in the `values` they give together."""
     lines: list[str] = []
     for layer in layers:
-        inside = bool(namespace) and layer.name.startswith("config source")
         lines += layer.clashes
-        lines += _unknown(layer, f"{namespace}_".replace("__", "_") if inside else None)
-        lines += _misfits(layer)
-    return [*lines, *_ranges(values), *_clashes(values)]
+        lines += [_unknown(layer, key, near, namespace) for key, near in _strangers(layer) if near]
+    return [*lines, *refusals(layers), *_ranges(values), *_clashes(values)]
 
 
-def _unknown(layer: Layer, prefix: str | None) -> list[str]:
-    """Names inside the namespace must be known; elsewhere only those that look like a slip of the pen are told."""
-    lines = []
-    for key in layer.strange:
-        near = nearest(key, cutoff=0.6 if prefix else 0.85)
-        written = f"{prefix}{key.upper()}" if prefix else key
-        wanted = f"{prefix}{near.upper()}" if prefix and near else near
-        if prefix or near:
-            lines.append(f"unknown setting {written} ({layer.name})" + (f": did you mean {wanted}?" if wanted else ""))
+def refusals(layers: Sequence[Layer]) -> list[str]:
+    """A line for each value that is not of its setting's kind, or that would be taken without effect and must not be."""
+    lines: list[str] = []
+    for layer in layers:
+        lines += misfits(layer, layer.values)
+        for name, value in layer.values.items():
+            instead = refusal(name, value)
+            if instead:
+                told = f" = {shown.value(name, value)}" if isinstance(value, (str, int)) else ""
+                lines.append(f"{layer.keys.get(name, name)}{told} ({layer.name}) is refused: {instead}")
     return lines
 
 
-def _misfits(layer: Layer) -> list[str]:
+def idle(layers: Sequence[Layer], namespace: str | None) -> list[str]:
+    """A line for each setting that changes nothing, or that nobody here knows, if it is not at its default."""
+    lines: dict[str, str] = {}
+    for layer in layers:
+        for name, value in layer.values.items():
+            why = harmless(name) if name in NAMES and not NAMES[name].effect else None
+            if why and value != NAMES[name].default and value is not None:
+                lines.setdefault(name, f"{layer.keys.get(name, name)} ({layer.name}) changes nothing: {why}")
+        for key, near in _strangers(layer):
+            if not near and (layer.name != "app.conf" or key.startswith(SECTIONS)):
+                lines.setdefault(key, _unknown(layer, key, None, namespace) + " is kept, and umbel has no use for it")
+    return list(lines.values())
+
+
+def _strangers(layer: Layer) -> list[tuple[str, str | None]]:
+    """Keys that are no setting's, each with the setting that it is nearly called like."""
+    return [(key, nearest(key, cutoff=NEAR)) for key in layer.strange if key in layer.values]
+
+
+def _unknown(layer: Layer, key: str, near: str | None, namespace: str | None) -> str:
+    prefix = f"{namespace}_".replace("__", "_") if namespace and layer.name.startswith("config source") else ""
+    written, wanted = (f"{prefix}{key.upper()}", f"{prefix}{(near or '').upper()}") if prefix else (key, near)
+    return f"unknown setting {written} ({layer.name})" + (f": did you mean {wanted}?" if near else "")
+
+
+def misfits(layer: Layer, names: Iterable[str]) -> list[str]:
+    """A line for each of these values that is not of its setting's kind."""
     return [
-        f"{layer.keys.get(name, name)} = {value!r} ({layer.name}): expected {KINDS[NAMES[name].kind].expected}"
-        for name, value in layer.values.items()
-        if name in NAMES and not fits(NAMES[name].kind, value)
+        f"{layer.keys.get(name, name)} = {shown.value(name, layer.values[name])} ({layer.name}):"
+        f" expected {KINDS[NAMES[name].kind].expected}"
+        for name in layer.values
+        if name in names and name in NAMES and not fits(NAMES[name].kind, layer.values[name])
     ]
 
 

@@ -5,20 +5,26 @@ command line > CELERY_BROKER_URL and its like > app.conf (and `Umbel(...)`) > co
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from threading import RLock
 from typing import Any, ClassVar
 
+from umbel import shown
+from umbel.errors import ImproperlyConfigured
 from umbel.settings import source as sources
+from umbel.settings.kinds import fits
 from umbel.settings.source import NAMES, OLD_NAMES, Layer
 
-_SECRET = ("password", "secret", "_key", "token", "credential")
+MODULE = "CELERY_CONFIG_MODULE"
+"""Names the module with settings, where the program names none."""
 
 
 class Settings(MutableMapping[str, Any]):
     """All settings by name, as attributes or items; what is set goes to the `app.conf` layer.
 
     Nothing is read from modules or the environment before the first value is asked for; what was set by then stays stronger.
+    What is set in the program is looked at where it is set: ImproperlyConfigured says what its kind is.
     Any thread may read; those that come while another loads wait for it.
     `version` counts changes, for those who keep something derived from the values.
     """
@@ -37,6 +43,7 @@ class Settings(MutableMapping[str, Any]):
         set_(self, "_is_loaded", False)
         set_(self, "_is_ready", False)
         set_(self, "_values", None)
+        set_(self, "_looked_at", -1)
         set_(self, "_command_line", Layer("command line"))
         set_(self, "_overrides", Layer("environment"))
         set_(self, "_changes", Layer("app.conf"))
@@ -49,8 +56,7 @@ class Settings(MutableMapping[str, Any]):
             default = setting.default.copy() if isinstance(setting.default, dict) else setting.default
             self._defaults.values[setting.name] = default
         self._defaults.values.update(self.different)
-        for key, value in (changes or {}).items():
-            self._changes.put(key, value)
+        self._put(changes or {})
 
     version: int
     namespace: str | None
@@ -62,6 +68,8 @@ class Settings(MutableMapping[str, Any]):
     _is_ready: bool
     """True once loading is over; until then only the thread that loads sees values, and none of them is kept."""
     _values: dict[str, Any] | None
+    _looked_at: int
+    """The version that was found to be in order."""
     _command_line: Layer
     _overrides: Layer
     _changes: Layer
@@ -119,6 +127,9 @@ class Settings(MutableMapping[str, Any]):
     def _load(self) -> None:
         object.__setattr__(self, "_environment", sources.from_environment())
         object.__setattr__(self, "_overrides", sources.overrides())
+        module = os.environ.get(MODULE)
+        if module and not self._pending and not self._sources:
+            self.read(module)
         self._read_pending()
         if self._loaded is not None:
             self._loaded()
@@ -180,11 +191,45 @@ class Settings(MutableMapping[str, Any]):
         values = self._values or self._all()
         if name in values:
             return values[name]
-        return values[OLD_NAMES[name].name]
+        if name in OLD_NAMES:
+            return values[OLD_NAMES[name].name]
+        return self._own(name)
+
+    def _own(self, name: str) -> Any:
+        """A value of the user's own, which his module holds beside settings."""
+        for layer in self._sources:
+            if name in layer.own:
+                return layer.own[name]
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            self[name]  # type: ignore[index]  # KeyError for what is no name
+        except KeyError:
+            return False
+        return True
 
     def __setitem__(self, name: str, value: Any) -> None:
-        self._changes.put(name, value)
+        self._put({name: value})
         self._changed()
+
+    def update(self, *values: Any, **more: Any) -> None:
+        """Set several; what is wrong with them is told together, and none of them is set."""
+        self._put(dict(*values, **more))
+        self._changed()
+
+    def _put(self, given: Mapping[str, Any]) -> None:
+        """Take what the program sets; ImproperlyConfigured for what is not of its setting's kind."""
+        trial = Layer("app.conf")
+        for key, value in given.items():
+            trial.put(key, value)
+        wrong = {name for name, value in trial.values.items() if name in NAMES and not fits(NAMES[name].kind, value)}
+        if wrong:
+            from umbel.settings.problems import misfits  # loaded where something is wrong
+
+            raise ImproperlyConfigured("\n".join(misfits(trial, wrong)))
+        for key, value in given.items():
+            self._changes.put(key, value)
 
     def __delitem__(self, name: str) -> None:
         """Forget what `app.conf` says of it, so that the next source counts."""
@@ -215,6 +260,22 @@ class Settings(MutableMapping[str, Any]):
         """True if anything but the default says what it is."""
         return name in self.without_defaults()
 
+    def idle(self) -> list[str]:
+        """What was set and changes nothing, a line for each that says why that does no harm."""
+        self.load()
+        from umbel.settings.problems import idle  # loaded where somebody wants to know
+
+        return idle(self._layers()[:-1], self.namespace)
+
+    def table(self, with_defaults: bool = False, censored: bool = True) -> dict[str, Any]:
+        """The settings as a dict: those that were set, or all; what is secret is masked."""
+        values = dict(self) if with_defaults else self.without_defaults()
+        return {name: shown.opened(name, value) if censored else value for name, value in values.items() if name[:1] != "_"}
+
+    def humanize(self, with_defaults: bool = False, censored: bool = True) -> str:
+        """The same as lines."""
+        return "\n".join(f"{name}: {value!r}" for name, value in self.table(with_defaults, censored).items())
+
     def without_effect(self) -> list[str]:
         """The names of settings that were set and that umbel accepts, but does not use."""
         return sorted(name for name in self.without_defaults() if name in NAMES and not NAMES[name].effect)
@@ -231,10 +292,7 @@ class Settings(MutableMapping[str, Any]):
 
     def shown(self, name: str) -> str:
         """The value for people: its repr, with what is secret masked."""
-        value = self[name]
-        if value and any(word in name for word in _SECRET):
-            return "'********'"
-        return repr(hide_password(value) if isinstance(value, str) else value)
+        return shown.value(name, self[name])
 
     def problems(self) -> list[str]:
         """Everything that is wrong with what was set, a line for each: wrong types, unknown names, clashing values."""
@@ -243,11 +301,15 @@ class Settings(MutableMapping[str, Any]):
 
         return problems_of(self._layers()[:-1], self._all(), self.namespace)
 
+    def refuse(self) -> None:
+        """Raise ImproperlyConfigured for what was set and cannot be meant, or would be taken without effect; for all who send."""
+        self.load()
+        version = self.version
+        if self._looked_at == version:
+            return
+        from umbel.settings.problems import refusals  # as above
 
-def hide_password(url: str) -> str:
-    """A URL without its password."""
-    scheme, mark, rest = url.partition("://")
-    account, at, place = rest.rpartition("@")
-    if not mark or not at or ":" not in account:
-        return url
-    return f"{scheme}://{account.partition(':')[0]}:**@{place}"
+        lines = refusals(self._layers()[:-1])
+        if lines:
+            raise ImproperlyConfigured("\n".join(lines))
+        object.__setattr__(self, "_looked_at", version)

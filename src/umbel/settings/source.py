@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from umbel.errors import ImproperlyConfigured
@@ -26,7 +27,9 @@ class Layer:
         self.values: dict[str, Any] = {}
         self.keys: dict[str, str] = {}
         self.strange: list[str] = []
-        """Keys that are no setting: the user's own, unless they look like one or stand in the namespace."""
+        """Keys that are no setting: the user's own, unless they look like one."""
+        self.own: dict[str, Any] = {}
+        """What else there is, as it is called there."""
         self.clashes: list[str] = []
 
     def put(self, key: str, value: Any) -> None:
@@ -69,6 +72,8 @@ def from_object(source: Any, namespace: str | None, *, silent: bool = False) -> 
     else:
         for key, value in _plain(source):
             layer.put_once(key, value)
+    is_own = isinstance(source, Mapping)
+    layer.own = {} if is_own else {key: value for key, value in _items(source) if not callable(value) and not _is_module(value)}
     return layer
 
 
@@ -103,6 +108,10 @@ def _items(source: Any) -> Iterator[tuple[str, Any]]:
             value = getattr(source, key, _ABSENT)
             if value is not _ABSENT:  # an object may list what it has not, as Django's settings do
                 yield key, value
+
+
+def _is_module(value: object) -> bool:
+    return isinstance(value, ModuleType)
 
 
 def _in_namespace(source: Any, namespace: str) -> Iterator[tuple[str, Any]]:

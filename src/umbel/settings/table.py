@@ -1,7 +1,7 @@
 """The table of all settings: Celery's names, types and defaults, its old names, and umbel's own few.
 
-Every setting can also come from the environment as `UMBEL_<NAME>`. Those in the second half are accepted, checked for their
-type, and have no effect, so that a project's configuration needs no change.
+Every setting can also come from the environment as `UMBEL_<NAME>`. Those in the second half change nothing here: either that does
+no harm, and is said once, so that a project's configuration needs no change; or they are refused. `idle.py` says which, and why.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Setting:
         """Upper-case names of Celery 3, accepted without a namespace."""
         self.help = help
         self.effect = effect
-        """False: accepted and ignored."""
+        """False: it changes nothing; `idle.py` says why that does no harm, or what to do instead."""
 
     def __lt__(self, other: Setting) -> bool:
         """By name."""
@@ -58,12 +58,35 @@ _Row = tuple[str, str, Any, str, str]
 _KEPT: tuple[_Row, ...] = (
     ("accept_content", "names", ("json",), "C_ACCEPT_CONTENT", "Serializers and content types that may be read."),
     ("result_accept_content", "names", None, "", "The same for results; unset: as accept_content."),
-    ("enable_utc", "flag", True, "C_ENABLE_UTC", "Times without a zone are UTC."),
-    ("timezone", "any", None, "C_TIMEZONE", "Time zone of schedules and of times without a zone: a name or a tzinfo."),
+    ("enable_utc", "flag", True, "C_ENABLE_UTC", "What timezone is where it is unset: UTC (False: this machine's zone)."),
+    (
+        "timezone",
+        "any",
+        None,
+        "C_TIMEZONE",
+        "Time zone whose wall clock schedules go by: a name or a tzinfo. Calls' times without a zone are UTC.",
+    ),
     ("imports", "names", (), "C_IMPORTS", "Modules with tasks that a worker imports at its start."),
     ("include", "names", (), "C_INCLUDE", "More such modules; imported after imports."),
     # Broker
-    ("broker_url", "text", None, "", "Where messages wait; unset: the file umbel.db in the current directory."),
+    (
+        "broker_url",
+        "places",
+        None,
+        "",
+        "Where messages wait (several: the next is for when one is away); unset: the file umbel.db.",
+    ),
+    ("broker_read_url", "places", None, "", "Where workers take messages from, if it is not broker_url."),
+    ("broker_write_url", "places", None, "", "Where messages are sent to, if it is not broker_url."),
+    ("broker_failover_strategy", "any", None, "", "Order of several places: round-robin (unset), or shuffle."),
+    ("broker_transport", "text", None, "", "Scheme of a broker_url that has none, or of what the next five say."),
+    ("broker_host", "text", None, "", "Host, where there is no broker_url."),
+    ("broker_port", "whole", None, "", "Its port."),
+    ("broker_user", "text", None, "", "User there."),
+    ("broker_password", "text", None, "", "Password there."),
+    ("broker_vhost", "any", None, "", "Number of the database there."),
+    ("broker_use_ssl", "any", False, "", "TLS: True, or a dict of ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_cert_reqs."),
+    ("broker_connection_timeout", "seconds", 4.0, "", "Patience when connecting, if it is set; else 2 s."),
     ("broker_transport_options", "mapping", {}, "", "Options of the store that broker_url names."),
     (
         "broker_connection_retry",
@@ -83,6 +106,15 @@ _KEPT: tuple[_Row, ...] = (
         "C_ACKS_ON_FAILURE_OR_TIMEOUT",
         "False: a late task that failed or took too long is buried.",
     ),
+    ("task_acks_on_failure", "flag", None, "C_ACKS_ON_FAILURE", "The same for failures alone, where it is set."),
+    ("task_acks_on_timeout", "flag", None, "C_ACKS_ON_TIMEOUT", "The same for time limits alone, where it is set."),
+    (
+        "task_retry_on_worker_lost",
+        "flag",
+        False,
+        "C_RETRY_ON_WORKER_LOST",
+        "A run whose process died is a retry, and counted as one.",
+    ),
     ("task_acks_late", "flag", True, "C_ACKS_LATE", "A task whose worker died runs again (False: is told as failed)."),
     ("task_always_eager", "flag", False, "C_ALWAYS_EAGER", "Run tasks at once in the calling process, for tests."),
     ("task_eager_propagates", "flag", False, "C_EAGER_PROPAGATES_EXCEPTIONS", "Eager tasks raise what they raise."),
@@ -98,8 +130,8 @@ _KEPT: tuple[_Row, ...] = (
     ("task_max_deliveries", "whole", 5, "", "So often a message is handed out before it goes to the dead letters."),
     ("task_publish_retry", "flag", True, "C_TASK_PUBLISH_RETRY", "Sending is tried again while the store is away."),
     ("task_publish_retry_policy", "mapping", _POLICY, "C_TASK_PUBLISH_RETRY_POLICY", "How often, and with which pauses."),
-    ("task_queues", "any", None, "C_QUEUES", "The queues: names, a dict of options by name, or objects with a name."),
-    ("task_routes", "any", None, "C_ROUTES", "Which task goes to which queue: dict, list, function or its path."),
+    ("task_queues", "queues", None, "C_QUEUES", "The queues: names, a dict of options by name, or objects with a name."),
+    ("task_routes", "routes", None, "C_ROUTES", "Which task goes to which queue: dict, list, function or its path."),
     ("task_reject_on_worker_lost", "flag", None, "C_REJECT_ON_WORKER_LOST", "False: a late task does not outlive its worker."),
     ("task_dead_limit", "whole", 100000, "", "So many dead letters are kept; of more the oldest go (None: none goes)."),
     ("task_dead_ttl", "seconds", 2592000.0, "", "So long dead letters are kept (None: for ever)."),
@@ -122,6 +154,14 @@ _KEPT: tuple[_Row, ...] = (
     ("result_extended", "flag", False, "C_RESULT_EXTENDED", "Results tell name, arguments, worker, retries and queue."),
     ("result_serializer", "text", "json", "C_RESULT_SERIALIZER", "How results are written."),
     ("result_backend_transport_options", "mapping", {}, "C_RESULT_BACKEND_TRANSPORT_OPTIONS", "Options of that store."),
+    ("redis_backend_use_ssl", "any", None, "C_REDIS_BACKEND_USE_SSL", "TLS for results, as broker_use_ssl is for messages."),
+    ("redis_host", "text", None, "C_REDIS_HOST", "Host, where result_backend is just redis."),
+    ("redis_port", "whole", None, "C_REDIS_PORT", "Its port."),
+    ("redis_db", "any", None, "C_REDIS_DB", "Number of the database there."),
+    ("redis_username", "text", None, "C_REDIS_USERNAME", "User there."),
+    ("redis_password", "text", None, "C_REDIS_PASSWORD", "Password there."),
+    ("redis_socket_timeout", "seconds", 120.0, "C_REDIS_SOCKET_TIMEOUT", "Patience for answers about results, if set; else 5 s."),
+    ("redis_socket_connect_timeout", "seconds", None, "C_REDIS_SOCKET_CONNECT_TIMEOUT", "... when connecting; unset: 2 s."),
     # Worker
     ("worker_concurrency", "slots", None, "D_CONCURRENCY", "Processes or threads; unset or 'auto': one for each processor."),
     ("worker_async_concurrency", "whole", 1000, "", "How many `async def` tasks run at once."),
@@ -133,6 +173,8 @@ _KEPT: tuple[_Row, ...] = (
         "D_PREFETCH_MULTIPLIER",
         "Tasks held for each process; unset: a moment's work.",
     ),
+    ("worker_disable_prefetch", "flag", False, "D_DISABLE_PREFETCH", "A worker holds no more than what runs."),
+    ("worker_direct", "flag", False, "C_WORKER_DIRECT", "Each worker also serves a queue of its own: its name and .dq."),
     ("worker_max_tasks_per_child", "whole", None, "D_MAX_TASKS_PER_CHILD", "A process is replaced after so many tasks."),
     ("worker_max_memory_per_child", "whole", None, "D_MAX_MEMORY_PER_CHILD", "... or beyond so many KiB of memory."),
     ("worker_disable_rate_limits", "flag", False, "C_DISABLE_RATE_LIMITS", "Rate limits are not kept."),
@@ -144,6 +186,7 @@ _KEPT: tuple[_Row, ...] = (
     ("worker_log_color", "flag", None, "D_LOG_COLOR", "Colours in the log; unset: on a terminal."),
     ("worker_log_format", "text", _LOG, "D_LOG_FORMAT", "Format of log lines."),
     ("worker_log_datefmt", "text", None, "D_LOG_DATEFMT", "Format of their times."),
+    ("worker_task_log_datefmt", "text", None, "D_TASK_LOG_DATEFMT", "Format of times in these."),
     ("worker_task_log_format", "text", _TASK_LOG, "D_TASK_LOG_FORMAT", "Format of log lines written by tasks."),
     ("worker_pidfile", "text", None, "", "File for the process id."),
     ("worker_logfile", "text", None, "", "File for the log."),
@@ -165,33 +208,18 @@ _KEPT: tuple[_Row, ...] = (
 )
 
 _ACCEPTED: tuple[_Row, ...] = (
-    ("broker_read_url", "text", None, "", "Another store for receiving."),
-    ("broker_write_url", "text", None, "", "Another store for sending."),
-    ("broker_transport", "text", None, "", "Scheme for a URL that has none."),
-    ("broker_host", "text", None, "", "Part of a URL."),
-    ("broker_port", "whole", None, "", "Part of a URL."),
-    ("broker_user", "text", None, "", "Part of a URL."),
-    ("broker_password", "text", None, "", "Part of a URL."),
-    ("broker_vhost", "text", None, "", "Part of a URL."),
-    ("broker_connection_timeout", "seconds", 4.0, "", "Patience when connecting."),
     ("broker_connection_max_retries", "whole", 100, "", "So often."),
     ("broker_channel_error_retry", "flag", False, "", "Try again after channel errors."),
-    ("broker_failover_strategy", "any", None, "", "Order of several URLs."),
     ("broker_heartbeat", "number", 120, "", "AMQP heartbeats."),
     ("broker_heartbeat_checkrate", "number", 3.0, "", "How often they are looked at."),
     ("broker_login_method", "text", None, "", "AMQP login method."),
     ("broker_native_delayed_delivery_queue_type", "text", "quorum", "", "Type of delay queues."),
     ("broker_pool_limit", "whole", 10, "", "Connections at once."),
     ("broker_pool_acquire_timeout", "seconds", None, "", "Patience for one of them."),
-    ("broker_use_ssl", "any", False, "", "TLS options."),
-    ("task_acks_on_failure", "flag", None, "C_ACKS_ON_FAILURE", "False: a failed task goes to the dead letters."),
-    ("task_acks_on_timeout", "flag", None, "C_ACKS_ON_TIMEOUT", "False: so does one past its time limit."),
-    ("task_retry_on_worker_lost", "flag", False, "C_RETRY_ON_WORKER_LOST", "A lost run counts as a retry."),
     ("task_repr_maxlevels", "whole", 3, "C_REPR_MAXLEVELS", "How deep arguments are shown in logs."),
     ("task_default_exchange", "text", None, "C_DEFAULT_EXCHANGE", "Exchange of queues that name none."),
     ("task_default_exchange_type", "text", "direct", "C_DEFAULT_EXCHANGE_TYPE", "Type of that exchange."),
     ("task_default_routing_key", "text", None, "C_DEFAULT_ROUTING_KEY", "Routing key of queues that name none."),
-    ("worker_task_log_datefmt", "text", None, "D_TASK_LOG_DATEFMT", "Format of their times."),
     ("task_allow_error_cb_on_chord_header", "flag", False, "C_ALLOW_ERROR_CB_ON_CHORD_HEADER", "Error callbacks of headers."),
     ("task_create_missing_queue_type", "text", "classic", "C_CREATE_MISSING_QUEUE_TYPE", "Type of queues made on the way."),
     ("task_create_missing_queue_exchange_type", "text", None, "C_CREATE_MISSING_QUEUE_EXCHANGE_TYPE", "... of their exchange."),
@@ -216,15 +244,7 @@ _ACCEPTED: tuple[_Row, ...] = (
     ("result_backend_max_sleep_between_retries_ms", "whole", 10000, "C_RESULT_BACKEND_MAX_SLEEP_BETWEEN_RETRIES_MS", "Pause."),
     ("result_backend_thread_safe", "flag", False, "", "Share one result store among threads (always so)."),
     ("override_backends", "mapping", None, "C_OVERRIDE_BACKENDS", "Classes by scheme."),
-    ("redis_backend_use_ssl", "any", None, "C_REDIS_BACKEND_USE_SSL", "TLS options."),
-    ("redis_host", "text", None, "C_REDIS_HOST", "Part of a URL."),
-    ("redis_port", "whole", None, "C_REDIS_PORT", "Part of a URL."),
-    ("redis_db", "any", None, "C_REDIS_DB", "Part of a URL."),
-    ("redis_username", "text", None, "C_REDIS_USERNAME", "Part of a URL."),
-    ("redis_password", "text", None, "C_REDIS_PASSWORD", "Part of a URL."),
     ("redis_max_connections", "whole", None, "C_REDIS_MAX_CONNECTIONS", "Connections at once."),
-    ("redis_socket_timeout", "seconds", 120.0, "C_REDIS_SOCKET_TIMEOUT", "Patience for an answer."),
-    ("redis_socket_connect_timeout", "seconds", None, "C_REDIS_SOCKET_CONNECT_TIMEOUT", "Patience when connecting."),
     ("redis_socket_keepalive", "flag", False, "C_REDIS_SOCKET_KEEPALIVE", "TCP keep-alive."),
     ("redis_retry_on_timeout", "flag", False, "C_REDIS_RETRY_ON_TIMEOUT", "Ask again after a timeout."),
     ("redis_backend_health_check_interval", "number", None, "", "Seconds between checks."),
@@ -265,8 +285,6 @@ _ACCEPTED: tuple[_Row, ...] = (
     ("worker_cancel_long_running_tasks_on_connection_loss", "flag", False, _CANCEL, "Cancel what runs when the store is lost."),
     ("worker_deduplicate_successful_tasks", "flag", False, "D_DEDUPLICATE_SUCCESSFUL_TASKS", "Skip what has succeeded before."),
     ("worker_detect_quorum_queues", "flag", True, "D_DETECT_QUORUM_QUEUES", "Look for quorum queues."),
-    ("worker_direct", "flag", False, "C_WORKER_DIRECT", "A queue for each worker."),
-    ("worker_disable_prefetch", "flag", False, "D_DISABLE_PREFETCH", "Hold only what runs."),
     ("worker_enable_prefetch_count_reduction", "flag", True, "D_ENABLE_PREFETCH_COUNT_REDUCTION", "Hold less after a loss."),
     ("worker_enable_remote_control", "flag", True, "C_ENABLE_REMOTE_CONTROL", "Answer remote control."),
     ("worker_enable_soft_shutdown_on_idle", "flag", False, "D_ENABLE_SOFT_SHUTDOWN_ON_IDLE", "Soft stop when idle, too."),

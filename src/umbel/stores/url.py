@@ -10,8 +10,9 @@ import difflib
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
+from umbel import shown
 from umbel.errors import ImproperlyConfigured
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker
@@ -45,25 +46,26 @@ def open_schedule(url: str, *, name: str = "", options: Mapping[str, Any] | None
 
 
 def _place(url: str, options: Mapping[str, Any] | None) -> Place:
-    first, *others = url.split(";") if url.startswith("sentinel://") else [url]
-    parts = urlsplit(first)
     if "://" not in url and _brought(url) is not None:
         return Place(url, url, "", "", dict(options or {}))
-    if not parts.scheme or "://" not in url:
-        raise ImproperlyConfigured(f"{url!r} is no URL: it should begin with one of {_schemes(_BROKERS)}")
-    hosts = [parts.netloc]
-    for other in others:  # sentinel://one;sentinel://two/0: the last may say the rest
-        more = urlsplit(other if "://" in other else f"//{other}")
-        hosts.append(more.netloc)
-        parts = parts._replace(path=more.path or parts.path, query=more.query or parts.query)
-    asked = dict(parse_qsl(parts.query, keep_blank_values=True))
-    host = ";".join(
-        each.rpartition("@")[2] for each in hosts
-    )  # the rest is a user and a password, which nobody is to read in a log
-    user, _, password = next((each for each in hosts if "@" in each), "").rpartition("@")[0].partition(":")
-    shown = parts._replace(netloc=host).geturl() if host != parts.netloc else first
-    path = unquote(parts.path)
-    return Place(shown, parts.scheme, host, path, {**asked, **(options or {})}, unquote(user) or None, unquote(password) or None)
+    scheme = url.partition("://")[0].lower()
+    if not scheme or "://" not in url or "@" in scheme:
+        raise ImproperlyConfigured(f"{shown.url(url)!r} is no URL: it should begin with one of {_schemes(_BROKERS)}")
+    if shown.is_doubtful(url):
+        raise ImproperlyConfigured(f"{shown.url(url)}: does a password begin behind the colon, or a port? Write @ as %40 in it")
+    several = url.split(";") if scheme == "sentinel" else [url]
+    hosts, account, path, asked = [], "", "", ""
+    for each in several:  # sentinel://one;sentinel://two/0: the last may say the rest
+        _, who, rest = shown.parted(each if "://" in each else f"{scheme}://{each}")
+        place, _, query = rest.partition("?")
+        host, slash, behind = place.partition("/")
+        hosts.append(host)
+        account, path, asked = account or who, f"{slash}{behind}" or path, query or asked
+    user, _, password = account.partition(":")
+    found = {**dict(parse_qsl(asked, keep_blank_values=True)), **(options or {})}
+    names = f"{scheme}://{';'.join(hosts)}{path}"
+    seen = f"{names}?{shown.url(f'{names}?{asked}').partition('?')[2]}" if asked else names
+    return Place(seen, scheme, ";".join(hosts), unquote(path), found, unquote(user) or None, unquote(password) or None)
 
 
 def _schemes(known: Mapping[str, object]) -> str:

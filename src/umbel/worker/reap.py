@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 from umbel import guise, signals, states
 from umbel.client.task import Task
@@ -112,7 +112,12 @@ class Reap:
 
     def _tell_lost(self, job: Job, kind: Kind, text: str) -> Outcome:
         try:
-            return self._executor.conclude_lost(job, kind, text)
+            if kind is not Kind.RETRY:
+                return self._executor.conclude_lost(job, kind, text)
+            outcome = self._executor.retry_lost(job, text)
+            how = "is to be tried again" if outcome.kind is Kind.RETRY else "was tried often enough"
+            log.warning("Task %s[%s] %s, its process died: %s", job.task, job.envelope.id, how, text)
+            return outcome
         finally:
             if signals.worker_batch_done.receivers:
                 signals.worker_batch_done.tell(None)
@@ -156,7 +161,7 @@ class Reap:
 
     def _failed(self, ticket: Ticket, outcome: Outcome) -> None:
         say(outcome.kind, ticket, outcome.text, expected=outcome.expected, traceback=outcome.traceback)
-        self._conclude(ticket, outcome, buried=None if is_acked(ticket) else f"it failed: {outcome.text}")
+        self._conclude(ticket, outcome, buried=None if is_acked(ticket, "acks_on_failure") else f"it failed: {outcome.text}")
 
     def _retried(self, ticket: Ticket, outcome: Outcome) -> None:
         say(outcome.kind, ticket, outcome.text)
@@ -187,6 +192,8 @@ class Reap:
         """The process died under it: run again, or tell; by what was promised for this task."""
         if self.leaving and not ticket.early:
             self._settle.release(ticket.delivery)
+        elif ticket.task.retry_on_worker_lost:
+            self._mourned.put_nowait((ticket.delivery, ticket.job, Kind.RETRY, outcome.text, None))
         else:
             self._end_lost(ticket.delivery, ticket.job, outcome.text, str(ticket), again=runs_again(ticket))
 
@@ -206,6 +213,9 @@ class Reap:
             self._call_off(delivery, self._tasks.get(label.task))
             return
         name = f"{label.shadow or label.task}[{label.id}]"
+        if (task := self._tasks.get(label.task)) is not None and task.retry_on_worker_lost:
+            self._mourned.put_nowait((delivery, Job(0, label.task, delivery.envelope), Kind.RETRY, "its worker died", None))
+            return
         delivery.attempt -= 1  # `recover` has counted its own hand-out, but nothing ran in it
         self._end_lost(delivery, Job(0, label.task, delivery.envelope), "its worker died", name, again=not delivery.begun)
 
@@ -221,7 +231,11 @@ class Reap:
 
     def _timed_out(self, ticket: Ticket, outcome: Outcome) -> None:
         trace.error("Hard time limit (%ss) exceeded for %s", ticket.job.hard, ticket)
-        self._ended(ticket, outcome, buried=None if is_acked(ticket) else f"hard time limit ({ticket.job.hard}s) exceeded")
+        self._ended(
+            ticket,
+            outcome,
+            buried=None if is_acked(ticket, "acks_on_timeout") else f"hard time limit ({ticket.job.hard}s) exceeded",
+        )
 
     def _terminated(self, ticket: Ticket, outcome: Outcome) -> None:
         if ticket.revoked:
@@ -326,9 +340,10 @@ def ignored(label: Label | Headers, task: Task[..., Any] | None) -> bool:
     return label.ignore_result
 
 
-def is_acked(ticket: Ticket) -> bool:
+def is_acked(ticket: Ticket, why: Literal["acks_on_failure", "acks_on_timeout"]) -> bool:
     """True if this task is acknowledged though it failed or took too long; else it is buried."""
-    return ticket.early or bool(ticket.task.acks_on_failure_or_timeout)
+    said = getattr(ticket.task, why)
+    return ticket.early or bool(ticket.task.acks_on_failure_or_timeout if said is None else said)
 
 
 def runs_again(ticket: Ticket) -> bool:

@@ -93,7 +93,7 @@ class Worker:
         self._waiting = waiting
         """Told once what it waits for, if the store is away when it begins."""
         self._soft_stop: asyncio.TimerHandle | None = None
-        self._prefetch = prefetch_multiplier or conf.worker_prefetch_multiplier
+        self._prefetch = 1 if conf.worker_disable_prefetch else prefetch_multiplier or conf.worker_prefetch_multiplier
         self._max_tasks = max_tasks_per_child or conf.worker_max_tasks_per_child
         self._max_memory = max_memory_per_child or conf.worker_max_memory_per_child
         self._soft = soft_time_limit or conf.task_soft_time_limit
@@ -104,6 +104,8 @@ class Worker:
         self.tasks: Mapping[str, Task[..., Any]] = app.tasks
         self.limits = rate_limits(app)
         self.queues = served(app, queues, exclude)
+        if conf.worker_direct:
+            self.queues = [*self.queues, f"{hostname}.dq"]
         self.accept = accept_types(conf.accept_content)
         signals.celeryd_after_setup.send(hostname, instance=self, conf=conf)  # may change `queues`
         self.queues = app.to_serve(self.queues)
@@ -115,6 +117,8 @@ class Worker:
 
         In another thread than the main one it obeys no signals, and leaves the app's stores open, which others use there.
         """
+        for line in self.app.conf.idle():
+            log.warning("%s", line)
         signals.worker_init.send(self)
         asyncio.run(self._main())
         signals.worker_shutdown.send(self)

@@ -14,7 +14,10 @@ TIMEOUT, CONNECT_TIMEOUT = 5.0, 2.0
 
 _FALSE = frozenset({"0", "false", "no", "off", ""})
 _CERTIFICATES = {"required": "required", "optional": "optional", "none": "none"}
-_TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_password")
+_TLS = (
+    *("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_password", "ssl_ca_path", "ssl_ca_data", "ssl_min_version"),
+    "ssl_ciphers",
+)
 _NOT_NEEDED = (
     *("ack_emulation", "client_name", "connection_errors", "fanout_patterns", "fanout_prefix", "health_check_interval"),
     *("max_connections", "polling_interval", "queue_order_strategy", "retry_on_timeout", "socket_keepalive_options"),

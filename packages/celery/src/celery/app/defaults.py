@@ -73,6 +73,9 @@ _TYPES = {
     "mapping": "dict",
     "names": "tuple",
     "slots": "any",
+    "places": "string",
+    "queues": "any",
+    "routes": "any",
     "any": "any",
 }
 _SECTIONS = (

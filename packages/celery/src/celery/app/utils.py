@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from celery.app.defaults import DIFFERENT
+from umbel import shown
 from umbel.settings import Settings as SettingsOf
 
 BUGREPORT_INFO = """
@@ -125,13 +126,8 @@ class Settings(SettingsOf):
 
     def table(self, with_defaults: bool = False, censored: bool = True) -> dict[str, Any]:
         """The settings as a dict, secrets masked."""
-        shown = filter_hidden_settings if censored else dict
-        values = dict(self) if with_defaults else self.without_defaults()
-        return shown({key: value for key, value in values.items() if not key.startswith("_")})  # type: ignore[operator]
-
-    def humanize(self, with_defaults: bool = False, censored: bool = True) -> str:
-        """The settings as lines."""
-        return "\n".join(f"{key}: {value!r}" for key, value in self.table(with_defaults, censored).items())
+        found = super().table(with_defaults, censored)
+        return filter_hidden_settings(found) if censored else found
 
     def maybe_warn_deprecated_settings(self) -> bool:
         """False: old names are as good as new ones."""
@@ -151,26 +147,19 @@ class Settings(SettingsOf):
 def filter_hidden_settings(conf: Mapping[Any, Any]) -> dict[Any, Any]:
     """The settings, with what is secret masked."""
 
-    def shown(key: Any, value: Any) -> Any:
+    def seen(key: Any, value: Any) -> Any:
         if isinstance(value, Mapping):
             return filter_hidden_settings(value)
-        if isinstance(key, str):
-            if any(word in key.upper() for word in _HIDDEN):
-                return "********"
-            if "broker_url" in key.lower() or "backend" in key.lower():
-                return sanitize_url(value) if isinstance(value, str) else value
-        return value
+        hidden = isinstance(key, str) and any(word in key.upper() for word in _HIDDEN)
+        found = "********" if hidden else shown.opened(str(key), value)
+        return found.replace(f":{shown.MASK}@", ":********@") if isinstance(found, str) else found
 
-    return {key: shown(key, value) for key, value in conf.items()}
+    return {key: seen(key, value) for key, value in conf.items()}
 
 
 def sanitize_url(url: str, mask: str = "********") -> str:
     """A URL without its password."""
-    scheme, mark, rest = url.partition("://")
-    account, at, place = rest.rpartition("@")
-    if not mark or not at or ":" not in account:
-        return url
-    return f"{scheme}://{account.partition(':')[0]}:{mask}@{place}"
+    return shown.url(url).replace(f":{shown.MASK}@", f":{mask}@")
 
 
 def appstr(app: Any) -> str:

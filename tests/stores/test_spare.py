@@ -1,0 +1,71 @@
+"""A broker of several stores, and one that sends to another than it takes from, keep the contract of brokers, too."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from umbel.stores.apart import Apart
+from umbel.stores.broker import Conclusion
+from umbel.stores.spare import Spare
+from umbel.stores.url import open_broker
+from umbel.testing.contracts import BrokerContract
+from umbel.testing.given import envelope
+
+_numbers = itertools.count()
+
+
+class TestSpare(BrokerContract):
+    shared_by_processes = False
+
+    test_results_and_follow_ups_come_with_the_acknowledgement = None  # it keeps no results
+    test_conclude_does_not_write_over_a_stronger_result = None
+    test_conclude_wakes_who_waits_for_the_result = None
+    test_conclude_after_the_hold_is_lost_changes_nothing = None
+    test_the_revocation_ends_when_it_is_met_and_not_before = None  # it waits in each of them, and is met in one
+
+    @pytest.fixture
+    def url(self):
+        return f"memory://spare{next(_numbers)}"
+
+    def make(self, url, **options):
+        return Spare([open_broker(url, **options), open_broker(f"{url}-second", **options)])
+
+
+class TestApart(BrokerContract):
+    shared_by_processes = False
+
+    # What follows is sent before it is known that the hold is lost, under ids that are known beforehand.
+    test_one_lost_delivery_does_not_hinder_the_others = None
+    test_twice_is_the_same_as_once = None
+    test_twice_in_one_batch_is_the_same_as_once = None
+    test_a_receipt_that_is_none_is_a_lost_one = None
+    test_conclude_after_the_hold_is_lost_changes_nothing = None
+
+    @pytest.fixture
+    def url(self):
+        return f"memory://apart{next(_numbers)}"
+
+    def make(self, url, **options):
+        return Apart(open_broker(url, **options), open_broker(url, **options))
+
+
+def test_dead_letters_of_all_stores_are_found_revived_and_dropped():
+    number = next(_numbers)
+    stores = [open_broker(f"memory://dead{number}-{place}") for place in range(2)]
+    for place, store in enumerate(stores):
+        store.send([envelope(f"a{place}"), envelope(f"b{place}")])
+        store.conclude([Conclusion(each, buried="ill") for each in store.reserve(["q"], 2, 1)])
+    spare = Spare([open_broker(f"memory://dead{number}-{place}") for place in range(2)])
+    found, after = [], ""
+    while page := spare.buried(limit=1, after=after):
+        found += page
+        after = page[-1].key
+    assert sorted(each.envelope.id for each in found) == ["a0", "a1", "b0", "b1"]
+    assert spare.revive([each.key for each in found[:3]]) == 3
+    assert spare.discard([found[3].key, "nonsense", "9/x"]) == 1
+    assert spare.depth(["q"])["q"].ready == 3
+    assert spare.purge("q") == 3
+    for each in (spare, *stores):
+        each.close()
