@@ -12,9 +12,9 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
-from umbel import guise
+from umbel import guise, shown
 
 FORMAT = "[%(asctime)s: %(levelname)s/%(processName)s] %(message)s"
 TASK_FORMAT = "[%(asctime)s: %(levelname)s/%(processName)s] %(task_name)s[%(task_id)s]: %(message)s"
@@ -58,7 +58,7 @@ class LineFormatter(logging.Formatter):
         """The line, coloured."""
         running = current_task_of() or NOBODY
         if not hasattr(record, "task_id"):
-            record.task_name, record.task_id = running
+            record.task_name, record.task_id = map(shown.line, running)
         is_told_by_task = running is not NOBODY or getattr(record, "task_id", None) != NOBODY[1]
         if _process_name:
             record.processName = _process_name
@@ -135,7 +135,16 @@ def setup(
         _task_logger.propagate = False
     if hijack_root:
         _drop_handlers(top)
+    _wake_up()
     return root, _task_logger
+
+
+def _wake_up() -> None:
+    """Let umbel's loggers speak that were there when a program's `dictConfig` silenced all that it did not name."""
+    ours = tuple(guise.logger(name).name for name in ("umbel", "umbel.task", "umbel.trace", "umbel.worker", "umbel.redirected"))
+    for name, logger in list(logging.Logger.manager.loggerDict.items()):
+        if isinstance(logger, logging.Logger) and name.startswith(ours) and logger.disabled:
+            logger.disabled = False
 
 
 def enter_child(name: str, index: int) -> None:
@@ -207,6 +216,17 @@ class Redirected(io.TextIOBase):
     def fileno(self) -> int:
         """That of the stream it stands for."""
         return self.origin.fileno()
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else the stream has that it stands for, such as `reconfigure` and `line_buffering`."""
+        if name == "origin":  # it is not set yet, or was not copied
+            raise AttributeError(name)
+        return getattr(self.origin, name)
+
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]  # as below
+        """That of the stream it stands for."""
+        return self.origin.errors
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # a plain attribute in typeshed, a property in CPython

@@ -116,6 +116,11 @@ def _open(given: Any) -> Any:
     return given
 
 
+def count(number: int, noun: str) -> str:
+    """`1 task`, `2,000 tasks`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def line(text: str) -> str:
     """Text from outside as it may stand in a line of a log: characters that steer a terminal, or end a line, are escaped."""
     return (

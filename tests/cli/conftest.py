@@ -22,5 +22,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     name = "proj_" + new_id().replace("-", "")  # modules stay imported, so each test needs a name of its own
     made = Project(tmp_path, name, capsys)
     made.write(PROJECT)
+    broker = made.broker()
+    broker.queues()  # makes the file: that looking makes it is told
+    broker.close()
     yield made
     sys.modules.pop(name, None)

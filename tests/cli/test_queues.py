@@ -11,7 +11,10 @@ from umbel.cli.screen import age
 def test_empty_queues_are_told_with_the_place(project: Project) -> None:
     done = project.umbel("queues")
     assert done.code == 0
-    assert done.out.startswith("nothing waits at sqlite://")
+    _head, row, last = done.out.splitlines()
+    assert row.split() == ["celery", "0", "0", "0", "0", "-"]
+    assert last.startswith("nothing waits at sqlite://")
+    assert project.bare("-b", f"sqlite:///{project.folder}/q.db", "queues").out == f"{last}\n"
 
 
 def test_each_queue_is_a_row(project: Project) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 
 from tests.cli.project import Project
@@ -45,7 +46,9 @@ def test_what_must_not_run_again_is_told_as_lost(project: Project) -> None:
     shown = project.umbel("result", ids[0])
     assert shown.code == 1
     assert shown.err.startswith("FAILURE: WorkerLostError: Worker exited prematurely: its worker died")
-    assert project.umbel("queues", "-j").out == "{}\n"
+    assert json.loads(project.umbel("queues", "-j").out)["celery"] | {"oldest": None} == dict.fromkeys(
+        ("ready", "held", "later", "dead"), 0
+    ) | {"oldest": None}
 
 
 def test_what_was_handed_out_too_often_is_buried_and_told(project: Project) -> None:

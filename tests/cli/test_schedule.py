@@ -77,7 +77,7 @@ def test_what_was_sent_and_who_sends_is_told(project: Project, app: Umbel) -> No
     app.schedule_store.lead("box-1-abc", 60)
     out = project.umbel("schedule").out
     assert re.search(r"^often +add +every 1 h +\S.*1,234$", out, re.MULTILINE)
-    assert "sent by box-1-abc; zone Europe/Paris where an entry has none of its own\n" in out
+    assert "sent by box-1-abc; zone Europe/Paris where an entry has none of its own; last and next by" in out
 
 
 @pytest.mark.parametrize("name", ["[/odd]", "[bold]x[/]", "nö", "two\nlines", "\x1b[31mred"])

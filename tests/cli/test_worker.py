@@ -217,7 +217,7 @@ def test_a_log_file_that_cannot_be_written_is_one_line(project: Project) -> None
         (("-c", "0"), "'0' is no number from 1, nor auto"),
         (("-c", "many"), "'many' is no number from 1, nor auto"),
         (("-l", "loud"), "'loud' is no log level"),
-        (("-P", "gevent"), "'gevent' is not one of 'prefork'"),
+        (("-P", "gevent"), "'gevent' is no pool of umbel's; take threads (for what waits), or asyncio"),
         (("--umask", "9"), "'9' is no octal number"),
         (("--time-limit", "0"), "--time-limit"),
         (("--nosuch",), "no such option"),

@@ -109,7 +109,7 @@ def test_an_expired_task_is_revoked_not_run(project: Make) -> None:
         with pytest.raises(TaskRevokedError, match="expired"):
             sent.get(timeout=patience())
         assert sent.state == "REVOKED"
-        assert f"Discarding revoked task: proj.late[{sent.id}]" in worker.log
+        assert f"Discarding expired task: proj.late[{sent.id}]" in worker.log
     assert made.effects() == []
 
 

@@ -259,14 +259,17 @@ class Scheduler:
             self._heap.append(event_t(self._when(entry, 0 if is_due else wait or 0), 5, entry))
         heapq.heapify(self._heap)
 
-    def tick(self) -> float:
-        """Send all that is due; gives the seconds until something will be, at most `max_interval`."""
+    def tick(self, *_: Any, **__: Any) -> float:
+        """Send all that is due; gives the seconds until something will be, at most `max_interval`.
+
+        What Celery's takes (classes and functions of its heap) may be handed on by subclasses, and means nothing.
+        """
         if self._heap is None or not self.schedules_equal(self.old_schedulers, self.schedule):
             self.old_schedulers = dict(self.schedule)
             self.populate_heap()
         heap = self._heap
         assert heap is not None, "it was just made"
-        for _ in range(len(heap)):  # each at most once: what is due all the time must not keep the others waiting
+        for _turn in range(len(heap)):  # each at most once: what is due all the time must not keep the others waiting
             if heap[0].time > clock.now():
                 break
             event = heapq.heappop(heap)

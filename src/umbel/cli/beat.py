@@ -10,7 +10,7 @@ import click
 
 from umbel import guise, log
 from umbel.beat import Beat, find_scheduler
-from umbel.cli import daemon
+from umbel.cli import complete, daemon
 from umbel.cli.command import command, option
 from umbel.cli.failure import note
 from umbel.cli.node import fill_path, node_name
@@ -29,10 +29,23 @@ WITHOUT_EFFECT = {
 @option("-S", "--scheduler", metavar="CLASS", help="A scheduler of your own: module:Class, or an entry point's name.")
 @option("--max-interval", type=seconds, metavar="SECONDS", help="Longest sleep of that scheduler.")
 @option("-n", "--hostname", metavar="NAME", help="Its name in paths: beat@%h.")
-@option("-l", "--loglevel", type=level, default="WARNING", metavar="LEVEL", help="DEBUG, INFO, WARNING, ERROR or CRITICAL.")
-@option("-f", "--logfile", metavar="FILE", help="Log there.")
+@option(
+    "-l",
+    "--loglevel",
+    type=level,
+    default="WARNING",
+    shell_complete=complete.levels,
+    metavar="LEVEL",
+    help="DEBUG, INFO, WARNING, ERROR or CRITICAL.",
+)
+@option("-f", "--logfile", shell_complete=complete.files, metavar="FILE", help="Log there.")
 @option("-D", "--detach", is_flag=True, help="Run in the background.")
-@option("--pidfile", metavar="FILE", help="Keep its pid there; while it lives, no other beat starts with this file.")
+@option(
+    "--pidfile",
+    shell_complete=complete.files,
+    metavar="FILE",
+    help="Keep its pid there; while it lives, no other beat starts with this file.",
+)
 @option("--uid", metavar="USER", help="Run as this user (root only).")
 @option("--gid", metavar="GROUP", help="Run as this group (root only).")
 @option("--umask", type=octal, metavar="OCTAL", help="Rights that files it makes do not get.")

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from umbel.cli import complete
 from umbel.cli.command import command, option
 from umbel.cli.scope import Scope
 
@@ -52,14 +53,14 @@ def seconds_or_moment(text: str) -> float | datetime.datetime:
 
 
 @command("call")
-@click.argument("name")
+@click.argument("name", shell_complete=complete.tasks)
 @option("-a", "--args", type=arguments, metavar="JSON", default="[]", help="Positional arguments: '[2, 3]'.")
 @option("-k", "--kwargs", type=named_arguments, metavar="JSON", default="{}", help="Named arguments.")
 @option("--eta", type=moment, metavar="TIME", help="Run it then: 2030-01-31T12:00:00+01:00; without a zone it is UTC.")
 @option("--countdown", type=float, metavar="SECONDS", help="Run it so much later.")
 @option("--expires", type=seconds_or_moment, metavar="TIME|SECONDS", help="Do not run it after this.")
 @option("--serializer", metavar="NAME", help="json, msgpack, yaml or pickle.")
-@option("--queue", metavar="NAME", help="Send it to this queue.")
+@option("--queue", shell_complete=complete.queues, metavar="NAME", help="Send it to this queue.")
 @option("--exchange", metavar="NAME", help="Send it through this exchange.")
 @option("--routing-key", metavar="KEY", help="With this routing key.")
 @click.pass_obj

@@ -23,6 +23,8 @@ COMMANDS = {
     "recover": "Give back what dead workers held.",
     "report": "Show versions and settings, for a bug report.",
     "completion": "Print the script that completes commands in your shell.",
+    "help": "Show what the program does, or what a command does.",
+    "version": "Show the version.",
 }
 """In the order in which a newcomer needs them. `umbel.cli.NAME.NAME` is the command."""
 
@@ -59,5 +61,15 @@ def option(*names: str, **attributes: Any) -> Callable[[Callable[..., Any]], Cal
 
 
 def names(text: str) -> tuple[str, ...]:
-    """The names in a text that has commas between them."""
-    return tuple(name for name in (part.strip() for part in text.split(",")) if name)
+    """The names in a text that has commas between them; none in an empty text."""
+    found = tuple(name for name in (part.strip() for part in text.split(",")) if name)
+    if text.strip() and not found:
+        raise click.BadParameter(f"{text!r} holds no name; write it as one,two")
+    return found
+
+
+def some_names(text: str) -> tuple[str, ...]:
+    """The same, and at least one."""
+    if not text.strip():
+        raise click.BadParameter("it is empty; write it as one,two, or leave it out")
+    return names(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -60,8 +61,8 @@ def show(scope: Scope, /, key: str) -> None:
     """Show one in full: the reason, its headers and its arguments, as JSON."""
     accept = accept_types(scope.app.conf.accept_content)
     with broker_of(scope) as broker:
-        for letter in _find(broker, [key]):
-            print_json(_as_dict(letter, accept) | _content(letter, accept))
+        found = [_as_dict(letter, accept) | _content(letter, accept) for letter in _find(broker, [key])]
+        print_json(found[0] if len(found) == 1 else found)
 
 
 @command("retry")
@@ -161,10 +162,29 @@ def _as_dict(letter: Buried, accept: frozenset[str]) -> dict[str, Any]:
 def _content(letter: Buried, accept: frozenset[str]) -> dict[str, Any]:
     """Headers and arguments as far as they can be read."""
     envelope = letter.envelope
-    content: dict[str, Any] = {"headers": envelope.headers.decode("utf-8", "replace"), "content_type": envelope.content_type}
+    content: dict[str, Any] = {"headers": _json_of(envelope.headers), "content_type": envelope.content_type}
     try:
         message = protocol.decode(envelope, accept)
     except WireError as problem:
         return content | {"unreadable": str(problem), "body": brief(envelope.body)}
-    arguments = [brief(value) for value in message.args]
-    return content | {"args": arguments, "kwargs": {name: brief(value) for name, value in message.kwargs.items()}}
+    return content | {"args": [_plain(value) for value in message.args], "kwargs": _plain(message.kwargs)}
+
+
+def _json_of(data: bytes) -> Any:
+    """What JSON says, or the text if it is none."""
+    text = data.decode("utf-8", "replace")
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON has it; what JSON does not have as its repr."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        if isinstance(value, dict):
+            return {str(key): _plain(each) for key, each in value.items()}
+        return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else brief(value)
+    return value

@@ -8,6 +8,7 @@ import traceback
 from types import ModuleType
 
 import click
+from click.core import ParameterSource
 
 from umbel import guise
 from umbel.errors import UmbelError
@@ -47,7 +48,9 @@ def explain(problem: BaseException) -> int:
         click.echo(_users_traceback(problem.error), err=True, nl=False)
     if isinstance(problem, Failure):
         return _say(str(problem), problem.code)
-    if isinstance(problem, UmbelError) or isinstance(problem.__cause__, UmbelError):  # also one that got another's class
+    if isinstance(problem, UmbelError) or isinstance(
+        problem.__cause__ or problem.__context__, UmbelError
+    ):  # also one that got another's class
         return _say(str(problem) or (type(problem).__doc__ or "").strip(), FAILED)
     if isinstance(problem, NotImplementedError) and str(problem):  # says itself what is not there, and what is
         return _say(str(problem), FAILED)
@@ -71,7 +74,28 @@ def _say(text: str, code: int) -> int:
 def _usage(problem: click.UsageError) -> str:
     text = problem.format_message().rstrip(".")
     text = text[:1].lower() + text[1:] if text[1:2].islower() else text
+    text += _from_environment(problem)
     return f"{text} ({problem.ctx.command_path} --help)" if problem.ctx else text
+
+
+def _from_environment(problem: click.UsageError) -> str:
+    """Says so, if what is wrong was not typed, but comes from a variable."""
+    parameter = getattr(problem, "param", None)
+    if problem.ctx is None or not isinstance(parameter, click.Option):
+        return ""
+    if problem.ctx.get_parameter_source(parameter.name or "") is not ParameterSource.ENVIRONMENT:
+        return ""
+    names = [each for each in _variables(parameter, problem.ctx) if os.environ.get(each)]
+    return f" (it comes from the environment: {', '.join(names[:1])})"
+
+
+def _variables(parameter: click.Option, context: click.Context) -> list[str]:
+    given = parameter.envvar or ()
+    found = [given] if isinstance(given, str) else list(given)
+    if context.auto_envvar_prefix and parameter.name:
+        own = f"{context.auto_envvar_prefix}_{parameter.name}".upper()
+        found += [own, own.replace("UMBEL_", "CELERY_", 1)]
+    return found
 
 
 def _in_a_line(error: BaseException) -> str:

@@ -17,6 +17,7 @@ from umbel.cli.command import COMMANDS
 from umbel.cli.early import Leave
 from umbel.cli.failure import USAGE, explain
 from umbel.cli.scope import Scope, shared_options
+from umbel.cli.words import elsewhere
 
 
 class Commands(click.Group):
@@ -37,6 +38,9 @@ class Commands(click.Group):
         """That command; an unknown name is told with the nearest known one."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
+            instead = elsewhere(name)
+            if instead:
+                raise click.UsageError(f"umbel has no command {name!r}: {instead}", ctx)
             near = difflib.get_close_matches(name, COMMANDS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMANDS)}"
             raise click.UsageError(f"no command {name!r}; {hint}", ctx)

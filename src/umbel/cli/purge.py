@@ -6,14 +6,23 @@ from collections.abc import Sequence
 
 import click
 
-from umbel.cli.command import command, names, option
+from umbel.cli import complete
+from umbel.cli.command import command, names, option, some_names
 from umbel.cli.scope import Scope, broker_of
 from umbel.cli.screen import confirm, count
 
 
 @command("purge")
 @option("-f", "--force", is_flag=True, help="Do not ask.")
-@option("-Q", "--queues", "chosen", type=names, metavar="NAMES", help="Only these queues, with commas between.")
+@option(
+    "-Q",
+    "--queues",
+    "chosen",
+    type=some_names,
+    shell_complete=complete.queues,
+    metavar="NAMES",
+    help="Only these queues, with commas between.",
+)
 @option("-X", "--exclude-queues", "exclude", type=names, default="", metavar="NAMES", help="All but these.")
 @click.pass_obj
 def purge(scope: Scope, /, force: bool, chosen: Sequence[str] | None, exclude: Sequence[str]) -> None:

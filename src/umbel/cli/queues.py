@@ -10,7 +10,8 @@ from dataclasses import asdict
 
 import click
 
-from umbel.cli.command import command, names, option
+from umbel.cli import complete
+from umbel.cli.command import command, option, some_names
 from umbel.cli.scope import Scope, broker_of
 from umbel.cli.screen import age, drawn, print_json, table
 from umbel.stores.broker import Broker, Depth
@@ -19,7 +20,15 @@ COLUMNS = ("queue", "ready", "held", "later", "dead", "oldest")
 
 
 @command("queues")
-@option("-Q", "--queues", "chosen", type=names, metavar="NAMES", help="Only these, with commas between.")
+@option(
+    "-Q",
+    "--queues",
+    "chosen",
+    type=some_names,
+    shell_complete=complete.queues,
+    metavar="NAMES",
+    help="Only these, with commas between.",
+)
 @option("-j", "--json", "as_json", is_flag=True, help="As JSON, for programs.")
 @option("--watch", is_flag=True, help="Look again each second, until Ctrl-C.")
 @click.pass_obj
@@ -30,17 +39,21 @@ def queues(scope: Scope, /, chosen: Sequence[str] | None, as_json: bool, watch: 
     ready    waits for a worker       oldest   how long the oldest of these has waited
     held     is in a worker's hands   later    waits for its time (eta, countdown, retry)
     dead     was given up: see `umbel dead`
+
+    Shown are the queues that the app's settings name, and all that hold anything.
     """
     with broker_of(scope) as broker:
         if watch:
             _watch(scope, broker, chosen)
             return
+        chosen = chosen or ([*dict.fromkeys((*scope.app.queues(), *broker.queues()))] if scope.app_name else None)
         depths = _look(broker, chosen)
         if as_json:
             print_json({name: asdict(depth) for name, depth in depths.items()})
-        elif depths:
+            return
+        if depths:
             table(COLUMNS, _rows(depths), right=5, color=scope.color)
-        else:
+        if not any(each.ready or each.held or each.later or each.dead for each in depths.values()):
             click.echo(f"nothing waits at {broker.url}")
 
 

@@ -85,8 +85,8 @@ def _open(found: Any, backend: ResultBackend, id_: str) -> str:
         missing = [part.id for part in found.missing()]
         return f"{found.progress} have ended; missing: {_named(missing)}"
     if found.exists():
-        told = found.progress
-        return f"{found.state}: {plain(str(told)) if told else 'it has not ended'}"
+        told = str(found.progress or ("" if found.info is None else f"it has not ended, and says {found.info!r}"))
+        return f"{found.state}: {plain(told) if told else 'it has not ended'}"
     return _chord(backend, id_) or f"{found.state}: nothing is known of it yet"
 
 

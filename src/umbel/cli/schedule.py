@@ -8,14 +8,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from umbel import clock, guise
+from umbel.cli import complete
 from umbel.cli.call import arguments, moment, named_arguments
 from umbel.cli.command import command, option
 from umbel.cli.failure import Failure
 from umbel.cli.scope import Scope, shared_options
 from umbel.cli.screen import plain, print_json, table
 from umbel.client.app import Umbel
+from umbel.client.entry import Entry
 from umbel.client.timetable import Line, iso
 from umbel.schedules import Schedule, clocked, crontab
 from umbel.schedules import schedule as interval
@@ -47,6 +50,14 @@ def catch_up(text: str) -> int | str:
     return int(text)
 
 
+def _entries(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    try:
+        names = [line.name for line in context.ensure_object(Scope).app.schedule]
+    except Exception:  # as in `complete`
+        return []
+    return [CompletionItem(name) for name in names if name.startswith(begun)]
+
+
 @click.group("schedule", invoke_without_command=True, params=shared_options(again=True))
 @option("--next", "upcoming", type=(click.IntRange(1), str), metavar="N NAME", help="Show the next N firings of one entry.")
 @option("-j", "--json", "as_json", is_flag=True, help="As JSON, for programs.")
@@ -54,7 +65,8 @@ def catch_up(text: str) -> int | str:
 def schedule(context: click.Context, /, upcoming: tuple[int, str] | None, as_json: bool) -> None:
     """Show what is sent when: all entries, when they fired last and fire next, and which beat sends them.
 
-    Times are those of this machine. What is changed here is heeded by running beats within a second.
+    Last and next are by this machine's clock; a crontab goes by the zone in brackets.
+    What is changed here is heeded by running beats within a second.
 
     \b
     umbel -A proj schedule
@@ -75,7 +87,7 @@ def schedule(context: click.Context, /, upcoming: tuple[int, str] | None, as_jso
 
 @command("add")
 @click.argument("name")
-@click.argument("task")
+@click.argument("task", shell_complete=complete.tasks)
 @option("--cron", metavar="LINE", help="When, as five fields: minute hour day month weekday; or @daily and its like.")
 @option("--every", type=duration, metavar="TIME", help="How often: 30, 90s, 15m, 2h, 1d.")
 @option("--at", type=moment, metavar="TIME", help="Once, at 2030-01-31T12:00:00+01:00; without a zone it is UTC.")
@@ -103,8 +115,70 @@ def add(scope: Scope, /, name: str, task: str, **given: Any) -> None:
     _say(scope, f"added {name}: {when}, {first}")
 
 
+@command("list")
+@option("-j", "--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@click.pass_obj
+def list_(scope: Scope, /, as_json: bool) -> None:
+    """Show all entries, as `schedule` alone does."""
+    with _app(scope) as app:
+        if as_json:
+            print_json(app.schedule.as_dict())
+        else:
+            _show(scope, app)
+
+
+@command("show")
+@click.argument("name", shell_complete=_entries)
+@click.pass_obj
+def show(scope: Scope, /, name: str) -> None:
+    """Show one entry in full, and when it fires next, as JSON."""
+    with _app(scope) as app:
+        line = app.schedule[name]
+        upcoming = [iso(each) for each in app.schedule.upcoming(name, FEW)] if line.entry is not None else []
+        print_json({**line.as_dict(), "zone": _zone_of(app, line.entry), "upcoming": upcoming})
+
+
+@command("change")
+@click.argument("name", shell_complete=_entries)
+@option("--task", metavar="TASK", shell_complete=complete.tasks, help="Another task.")
+@option("--cron", metavar="LINE", help="When, as five fields: minute hour day month weekday; or @daily and its like.")
+@option("--every", type=duration, metavar="TIME", help="How often: 30, 90s, 15m, 2h, 1d.")
+@option("--at", type=moment, metavar="TIME", help="Once, at 2030-01-31T12:00:00+01:00; without a zone it is UTC.")
+@option("--zone", metavar="ZONE", help="The zone of --cron, such as Europe/Paris.")
+@option("--catch-up", type=catch_up, metavar="HOW", help="After a pause: once, skip, or how many.")
+@option("-a", "--args", type=arguments, metavar="JSON", help="Positional arguments: '[2, 3]'.")
+@option("-k", "--kwargs", type=named_arguments, metavar="JSON", help="Named arguments.")
+@option("--queue", metavar="NAME", shell_complete=complete.queues, help="Send it to this queue.")
+@option("--priority", type=click.IntRange(0, 9), metavar="0-9", help="With this priority; 9 is most urgent.")
+@option("--expires", type=float, metavar="SECONDS", help="A run that has not begun so long after is of no use.")
+@click.pass_obj
+def change(scope: Scope, /, name: str, **given: Any) -> None:
+    """Give an entry other values; what is not named stays. If it is due at other times, only those from now on count."""
+    changes = {key: given[key] for key in ("task", "catch_up", "kwargs") if given[key] is not None}
+    if given["args"] is not None:
+        changes["args"] = tuple(given["args"])
+    if given["zone"] is not None:
+        changes["timezone"] = given["zone"]
+    if any(given[key] is not None for key in ("cron", "every", "at")):
+        changes["schedule"] = _when(given)
+    options = {key: given[key] for key in ("queue", "priority", "expires") if given[key] is not None}
+    if not changes and not options:
+        raise click.UsageError("say what is to change: --cron, --args …", click.get_current_context())
+    with _app(scope) as app:
+        before = app.schedule[name].entry
+        if options and before is not None:
+            changes["options"] = {**before.options, **options}
+        try:
+            app.schedule.change(name, **changes)
+        except TypeError as problem:  # the arguments do not fit the task
+            raise Failure(str(problem)) from problem
+        line = app.schedule[name]
+        when = "?" if line.entry is None else _said(app, line.entry)
+    _say(scope, f"changed {name}: {when}, next {_time(line.next) if line.enabled else 'never, as it is disabled'}")
+
+
 @command("enable")
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=_entries)
 @click.pass_obj
 def enable(scope: Scope, /, names: tuple[str, ...]) -> None:
     """Let entries fire again, from now on."""
@@ -114,7 +188,7 @@ def enable(scope: Scope, /, names: tuple[str, ...]) -> None:
 
 
 @command("disable")
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=_entries)
 @click.pass_obj
 def disable(scope: Scope, /, names: tuple[str, ...]) -> None:
     """Let entries fire no more until they are enabled."""
@@ -124,7 +198,7 @@ def disable(scope: Scope, /, names: tuple[str, ...]) -> None:
 
 
 @command("remove")
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=_entries)
 @click.pass_obj
 def remove(scope: Scope, /, names: tuple[str, ...]) -> None:
     """Forget entries that were added here or by a program; those of the code are removed there."""
@@ -134,7 +208,7 @@ def remove(scope: Scope, /, names: tuple[str, ...]) -> None:
 
 
 @command("run")
-@click.argument("name")
+@click.argument("name", shell_complete=_entries)
 @click.pass_obj
 def run(scope: Scope, /, name: str) -> None:
     """Send an entry's task once, now, and print the task's id; its times stay as they are."""
@@ -142,7 +216,7 @@ def run(scope: Scope, /, name: str) -> None:
         click.echo(app.schedule.run_now(name).id)
 
 
-for each in (add, enable, disable, remove, run):
+for each in (list_, show, add, change, enable, disable, remove, run):
     schedule.add_command(each)
 
 
@@ -175,7 +249,7 @@ def _when(given: dict[str, Any]) -> Schedule:
 def _show(scope: Scope, app: Umbel) -> None:
     lines, named = list(app.schedule), app.schedule.named()
     if lines:
-        table(COLUMNS, [_row(line) for line in lines], right=1, color=scope.color)
+        table(COLUMNS, [_row(app, line) for line in lines], right=1, color=scope.color)
     else:
         click.echo(f"nothing is scheduled at {app.schedule_store.url}")
     if unsaved := sorted(named.definitions.keys() - {line.name for line in lines}):
@@ -197,16 +271,30 @@ def _list(names: list[str]) -> str:
 def _leader(scope: Scope, app: Umbel) -> str:
     leader = app.schedule.leader()
     if leader is not None:
-        return f"sent by {leader.owner}; zone {app.timezone} where an entry has none of its own"
+        here = f"last and next by this machine's clock ({clock.utc().astimezone():%Z})"
+        return f"sent by {leader.owner}; zone {app.timezone} where an entry has none of its own; {here}"
     return f"no beat runs, so nothing is sent: {guise.worn().program} -A {scope.app_name or 'proj'} beat"
 
 
-def _row(line: Line) -> tuple[str, ...]:
+def _zone_of(app: Umbel, entry: Entry | None) -> str:
+    """The zone whose wall clock an entry goes by."""
+    if entry is None:
+        return str(app.timezone)
+    return entry.timezone or str(entry.schedule.timezone or app.timezone)
+
+
+def _said(app: Umbel, entry: Entry) -> str:
+    """When it is sent, and by which clock where that makes a difference."""
+    has_own = isinstance(entry.schedule, (interval, clocked)) or entry.schedule.timezone is not None
+    return str(entry.schedule) if has_own and not entry.timezone else f"{entry.schedule} ({_zone_of(app, entry)})"
+
+
+def _row(app: Umbel, line: Line) -> tuple[str, ...]:
     last = _time(line.last) if line.last is not None else "-"
     if line.entry is None:
         return line.name, "?", "?", last, "-", f"{line.count:,}"
     entry = line.entry
-    when = f"{entry.schedule} ({entry.timezone})" if entry.timezone else str(entry.schedule)
+    when = _said(app, entry)
     coming = _time(line.next) if line.next is not None else "never" if line.enabled else "off"
     return line.name, entry.task, when, last, coming, f"{line.count:,}"
 

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from umbel import guise
-from umbel.cli.failure import Failure, UserCodeFailed
+from umbel.cli.failure import Failure, UserCodeFailed, note
 from umbel.client.app import Umbel
 from umbel.errors import UmbelError
 from umbel.stores.backend import ResultBackend
@@ -99,6 +100,9 @@ class Scope:
 def broker_of(scope: Scope) -> Iterator[Broker]:
     """The app's broker, closed at the end."""
     broker = scope.app.broker
+    path = broker.url.removeprefix("sqlite:///").partition("?")[0]
+    if broker.url.startswith("sqlite:") and not os.path.exists(path) and not scope.quiet:
+        note(f"there was no file {path}, and looking makes one")
     try:
         yield broker
     finally:
@@ -132,9 +136,18 @@ def _list(one: str, many: str, lines: list[str]) -> str:
 def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     def keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
         if value is not None and value is not False:
-            setattr(context.ensure_object(Scope), name, value)
+            scope = context.ensure_object(Scope)
+            before = getattr(scope, name)
+            if name == "app_name" and before not in (None, value) and _is_typed(context.parent, parameter.name):
+                note(f"{parameter.opts[0]} {before} and {parameter.opts[0]} {value}: the second is taken")
+            setattr(scope, name, value)
 
     return keep
+
+
+def _is_typed(context: click.Context | None, name: str | None) -> bool:
+    """True if the option was written on the command line, and does not come from the environment."""
+    return context is not None and context.get_parameter_source(name or "") is ParameterSource.COMMANDLINE
 
 
 def _no_color(context: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -153,6 +166,7 @@ def _change_directory(context: click.Context, parameter: click.Parameter, value:
 def shared_options(*, again: bool = False) -> list[click.Option]:
     """The options of the program itself; `again` gives those that may also stand behind the command's name."""
     place: dict[str, Any] = {"expose_value": False, "hidden": again}
+    own_app = {**place, "hidden": False}  # where it may stand is what people look for
 
     def names(*names: str) -> dict[str, Any]:
         return {} if again else {"envvar": list(dict.fromkeys(names))}
@@ -164,9 +178,9 @@ def shared_options(*, again: bool = False) -> list[click.Option]:
             ["-A", "--app"],
             metavar="APP",
             callback=_keep("app_name"),
-            help="The app: module, module:attribute or package.",
+            help="The app: module, module:attribute, package, or a function that makes it.",
             **names(f"{own}_APP", "CELERY_APP", "APP"),
-            **place,
+            **own_app,
         ),
         click.Option(
             ["-b", "--broker"],

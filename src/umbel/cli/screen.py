@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from umbel import shown
 from umbel.cli.failure import USAGE, Failure
+
+count = shown.count
+"""`1 task`, `2,000 tasks`."""
 
 if TYPE_CHECKING:  # drawing costs 60 ms of import, which `umbel worker` must not pay
     from rich.table import Table
@@ -49,7 +53,8 @@ def drawn(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: int =
     result = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for index, column in enumerate(columns):
         is_number = index >= len(columns) - right
-        result.add_column(column, justify="right" if is_number else "left", overflow="fold", no_wrap=is_number)
+        whole = is_number or column in ("id", "key")  # to be copied
+        result.add_column(column, justify="right" if is_number else "left", overflow="fold", no_wrap=whole)
     for row in rows:
         result.add_row(*(Text(plain(cell)) for cell in row))  # names are shown as they are, whatever rich would read in them
     return result
@@ -149,8 +154,3 @@ def age(seconds: float | None) -> str:
 def moment(seconds: float) -> str:
     """A time since the epoch, by the clock on the wall."""
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def count(number: int, noun: str) -> str:
-    """`1 task`, `2,000 tasks`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from umbel import guise, log, signals
-from umbel.cli import daemon, early
+from umbel.cli import complete, daemon, early
 from umbel.cli.anew import Anew
-from umbel.cli.command import command, names, option
+from umbel.cli.command import command, names, option, some_names
 from umbel.cli.failure import FAILED, INTERRUPTED, Failure, note
 from umbel.cli.node import fill_path, node_name
 from umbel.cli.scope import Scope
 from umbel.cli.service import level, octal, set_up_log, settle_down, show, take_schedule
+from umbel.cli.words import POOLS as OTHER_POOLS
 from umbel.client.app import Umbel
 from umbel.pools import child
 from umbel.worker.worker import Worker
@@ -52,18 +53,49 @@ def how_many(text: str) -> int:
     return int(text)
 
 
+class Pool(click.Choice[str]):
+    """One of the pools; those of Celery's that are none are told with what to take."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The pool's name."""
+        if value in OTHER_POOLS:
+            self.fail(f"{value!r} is no pool of umbel's; take {OTHER_POOLS[value]}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 COUNT, SECONDS = click.IntRange(1), click.FloatRange(0, min_open=True)
 
 
 @command("worker")
 @option("-n", "--hostname", metavar="NAME", help="Its name: w1@%h. %h is the host, %n the host without domain, %d the domain.")
 @option("-c", "--concurrency", type=how_many, metavar="N", help="How many tasks run at once. [default: one for each core]")
-@option("-P", "--pool", type=click.Choice(POOLS), help="How they run: in processes, threads, on one event loop, one by one.")
-@option("-Q", "--queues", type=names, metavar="NAMES", help="Serve only these queues, with commas between.")
+@option("-P", "--pool", type=Pool(POOLS), help="How they run: in processes, threads, on one event loop, one by one.")
+@option(
+    "-Q",
+    "--queues",
+    type=some_names,
+    shell_complete=complete.queues,
+    metavar="NAMES",
+    help="Serve only these queues, with commas between.",
+)
 @option("-X", "--exclude-queues", "exclude", type=names, default="", metavar="NAMES", help="Serve all queues but these.")
 @option("-I", "--include", type=names, default="", metavar="MODULES", help="Import these modules, too.")
-@option("-l", "--loglevel", type=level, default="WARNING", metavar="LEVEL", help="DEBUG, INFO, WARNING, ERROR or CRITICAL.")
-@option("-f", "--logfile", metavar="FILE", help="Log there. %n is the worker's name, %h its host, %i or %I the process's number.")
+@option(
+    "-l",
+    "--loglevel",
+    type=level,
+    default="WARNING",
+    shell_complete=complete.levels,
+    metavar="LEVEL",
+    help="DEBUG, INFO, WARNING, ERROR or CRITICAL.",
+)
+@option(
+    "-f",
+    "--logfile",
+    shell_complete=complete.files,
+    metavar="FILE",
+    help="Log there. %n is the worker's name, %h its host, %i or %I the process's number.",
+)
 @option("--prefetch-multiplier", type=click.IntRange(0), metavar="N", help="Hold at most N tasks for each one that can run.")
 @option("--max-tasks-per-child", type=COUNT, metavar="N", help="Renew a process after N tasks.")
 @option("--max-memory-per-child", type=COUNT, metavar="KIB", help="Renew a process that has grown beyond this.")
@@ -73,7 +105,12 @@ COUNT, SECONDS = click.IntRange(1), click.FloatRange(0, min_open=True)
 @option("--scheduler", metavar="CLASS", help="With -B: a scheduler of your own.")
 @option("--purge", "--discard", is_flag=True, help="Delete all that waits in its queues before it starts.")
 @option("-D", "--detach", is_flag=True, help="Run in the background.")
-@option("--pidfile", metavar="FILE", help="Keep its pid there; while it lives, no other worker starts with this file.")
+@option(
+    "--pidfile",
+    shell_complete=complete.files,
+    metavar="FILE",
+    help="Keep its pid there; while it lives, no other worker starts with this file.",
+)
 @option("--uid", metavar="USER", help="Run as this user (root only).")
 @option("--gid", metavar="GROUP", help="Run as this group (root only).")
 @option("--umask", type=octal, metavar="OCTAL", help="Rights that files it makes do not get.")
@@ -107,6 +144,10 @@ def worker(scope: Scope, /, **given: Any) -> int:
     early.remember(signal.SIGHUP)
     if not anew.is_second:
         _refuse_and_tell(scope, given)
+    if given["hostname"] is not None and not given["hostname"].strip():
+        raise click.UsageError(
+            "-n: a worker's name must not be empty; leave it out for the usual one", click.get_current_context()
+        )
     node = node_name(given["hostname"])
     birth = daemon.detach(f"worker {node}", quiet=scope.quiet) if given["detach"] and not anew.is_second else None
     daemon.become(given["uid"], given["gid"])

@@ -59,7 +59,7 @@ class Outbox:
             broker.send(envelopes, within=self._patience)
         except BrokerDown as error:
             if not (self._conf.task_publish_retry if retry is None else retry):
-                raise
+                raise error.with_traceback(None) from None  # it says all; what it came from is our own affair
             self._insist(broker, envelopes, {**self._conf.task_publish_retry_policy, **(policy or {})}, end, error)
         if then is not None:
             then()
@@ -88,7 +88,7 @@ class Outbox:
             left = end - clock.monotonic() - pause
             if left <= 0 or (limit is not None and attempt >= limit):
                 error.accepted = accepted
-                raise error
+                raise error.with_traceback(None) from None  # as above
             time.sleep(pause)
             try:
                 broker.send(envelopes[accepted:] if accepted else envelopes, within=left)

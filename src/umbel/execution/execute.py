@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from umbel import clock, guise, signals, states
+from umbel import clock, guise, shown, signals, states
 from umbel.errors import (
     DecodeError,
     EncodeError,
@@ -301,7 +301,7 @@ class Executor:
             told = error if isinstance(error, Exception) else WorkerLostError(brief(error, 200))
             outcome = self._unopened(job, told, Kind.FAILURE)
         with suppress(BaseException):  # as logging makes a text of it, too
-            log.error("Task %s[%s] could not be concluded", job.task, job.envelope.id, exc_info=error)
+            log.error("Task %s could not be concluded", shown.line(f"{job.task}[{job.envelope.id}]"), exc_info=error)
             if signals.task_internal_error.receivers:
                 signals.task_internal_error.send(
                     self.tasks.get(job.task), task_id=job.envelope.id, args=None, kwargs=None, request=None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from umbel import guise, states
+from umbel import guise, shown, states
 from umbel.execution import links
 from umbel.execution.documents import Documents, is_ignored
 from umbel.execution.ending import Ending, failure
@@ -80,7 +80,7 @@ class Follow:
             except Exception:
                 if needed:
                     raise
-                log.exception("Errback %s of %s[%s] cannot be sent", step.task, request.task, request.id)
+                log.exception("Errback %s cannot be sent", shown.line(f"{step.task} of {request.task}[{request.id}]"))
         known = {child[0][0] for child in request.children}  # an `apply_async` of the task's own has noted them
         request.children.extend([[one.id, None], None] for one in sent if one.id not in known)
         return sent

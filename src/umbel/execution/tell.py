@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from umbel import guise, signals, states
+from umbel import guise, shown, signals, states
 from umbel.execution.ending import Ending
 from umbel.execution.outcome import Kind
 from umbel.execution.request import Request
@@ -92,4 +92,5 @@ def _not_ours(request: Request, what: str) -> None:
     error = sys.exception()
     if request.is_eager and error is not None and not isinstance(error, Exception):
         raise error
-    log.error("%s of %s[%s] failed; the task's outcome stays as it is", what, request.task, request.id, exc_info=error)
+    name = shown.line(f"{request.task}[{request.id}]")
+    log.error("%s of %s failed; the task's outcome stays as it is", what, name, exc_info=error)

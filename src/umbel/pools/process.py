@@ -460,7 +460,9 @@ class ProcessPool(Pool):
         if self._stopping:
             self._give_back(lane)
         elif ward.verdicts or lost or ward.leaving:
-            if not (ward.verdicts or ward.leaving):
+            if ward.leaving:
+                log.info("child process %s has done its share, and another takes its place", pid)
+            elif not ward.verdicts:
                 log.error("child process %s died in its task: %s", pid, how)
             self._restaff()
             self._deal()

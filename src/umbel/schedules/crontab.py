@@ -58,9 +58,9 @@ class crontab(Schedule):  # noqa: N801  Celery's name
         day_of_week: Words = "*",
         day_of_month: Words = "*",
         month_of_year: Words = "*",
-        *,
         nowfun: Callable[[], datetime] | None = None,
         app: HasZone | None = None,
+        *,
         timezone: str | tzinfo | None = None,
         either_day: bool = False,
     ):

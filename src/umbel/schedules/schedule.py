@@ -101,6 +101,10 @@ class Schedule(ABC):
         """The zone that counts: its own, the app's, or UTC."""
         return self.timezone or (self.app.timezone if self.app is not None else UTC)
 
+    @tz.setter
+    def tz(self, zone: str | tzinfo | None) -> None:
+        self.timezone = None if zone is None else read_zone(zone)
+
     def now(self) -> datetime:
         """The time by `nowfun`, or by the clock, in the schedule's zone."""
         return self.maybe_make_aware(self.nowfun() if self.nowfun is not None else clock.utc())

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from umbel import clock, guise
+from umbel import clock, guise, shown
 from umbel.errors import BrokerDown, BrokerError
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Once, Recovered, Renewal, Revocation
@@ -248,7 +248,7 @@ class Spare(Broker):
                 store.owed = owed[error.accepted :] + store.owed
                 continue
             if gone:
-                log.warning("%d outcomes are void, %s was away for longer than the lease", len(gone), store.broker.url)
+                log.warning("%s void: %s was away for longer than the lease", shown.count(len(gone), "outcome"), store.broker.url)
 
     def renew(self, seconds: float) -> Renewal:
         """In all that answer; kept if each says so."""

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from umbel import clock, guise, signals
+from umbel import clock, guise, shown, signals
 from umbel.errors import BrokerDown, BrokerError
 from umbel.execution.outcome import Job
 from umbel.pools.pool import Pool
@@ -193,7 +193,7 @@ class Fetch:
         try:
             void = await loop.run_in_executor(self._thread, self._broker.started, deliveries)
         except Exception as error:
-            log.error("Cannot record the start of %d tasks, so they go back: %s", len(early), told(error))
+            log.error("Cannot record the start of %s, so back to the queue: %s", shown.count(len(early), "task"), told(error))
             void = deliveries
             for delivery in deliveries:
                 if isinstance(error, BrokerDown):

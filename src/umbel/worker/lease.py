@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from umbel import clock, guise
+from umbel import clock, guise, shown
 from umbel.errors import BrokerError
 from umbel.stores.broker import Broker, Delivery
 
@@ -108,10 +108,10 @@ class Lease:
         loop = asyncio.get_running_loop()
         recovered = await loop.run_in_executor(self._thread, self._broker.recover, time)
         if recovered.returned:
-            log.warning("Gave back %d tasks of workers that died", recovered.returned)
+            log.warning("Gave back %s of workers that died", shown.count(recovered.returned, "task"))
         if recovered.stranded:
             self._stranded(recovered.stranded)
         if (now := clock.monotonic()) >= self._sweep_again:
             self._sweep_again = now + SWEEP
             if count := await loop.run_in_executor(self._thread, self._sweep):
-                log.warning("Threw away %d dead letters: they were too many, or too old", count)
+                log.warning("Threw away %s: too many, or too old", shown.count(count, "dead letter"))

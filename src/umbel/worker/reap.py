@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
-from umbel import guise, signals, states
+from umbel import guise, shown, signals, states
 from umbel.client.task import Task
 from umbel.errors import DecodeError, NotRegistered, TaskRevokedError
 from umbel.execution.execute import Executor
@@ -116,7 +116,7 @@ class Reap:
                 return self._executor.conclude_lost(job, kind, text)
             outcome = self._executor.retry_lost(job, text)
             how = "is to be tried again" if outcome.kind is Kind.RETRY else "was tried often enough"
-            log.warning("Task %s[%s] %s, its process died: %s", job.task, job.envelope.id, how, text)
+            log.warning("Task %s %s, its process died: %s", shown.line(f"{job.task}[{job.envelope.id}]"), how, text)
             return outcome
         finally:
             if signals.worker_batch_done.receivers:
@@ -129,7 +129,7 @@ class Reap:
     def stumbled(self, delivery: Delivery, error: Exception) -> None:
         """End a delivery at which our own code failed: it comes back, counted and later; the last time it is buried."""
         id = delivery.envelope.id
-        log.critical("Message %s could not be handled", id, exc_info=error)
+        log.critical("Message %s could not be handled", shown.line(id), exc_info=error)
         if delivery.attempt < self._max_deliveries:
             self._settle.release(delivery, again_after(delivery.attempt))
             return
@@ -212,7 +212,7 @@ class Reap:
         if delivery.revoked:
             self._call_off(delivery, self._tasks.get(label.task))
             return
-        name = f"{label.shadow or label.task}[{label.id}]"
+        name = shown.line(f"{label.shadow or label.task}[{label.id}]")
         if (task := self._tasks.get(label.task)) is not None and task.retry_on_worker_lost:
             self._mourned.put_nowait((delivery, Job(0, label.task, delivery.envelope), Kind.RETRY, "its worker died", None))
             return
@@ -271,7 +271,7 @@ class Reap:
         delivery, headers = judgement.delivery, judgement.headers
         if judgement.verdict is Verdict.PARKED:
             if delivery.parked is None:
-                log.warning("Message %s is left to other workers: %s", delivery.envelope.id, judgement.reason)
+                log.warning("Message %s is left to other workers: %s", shown.line(delivery.envelope.id), judgement.reason)
             self._settle.release(delivery, Way.after(judgement.wait, parked=True))
         elif judgement.verdict is Verdict.STRANDED:
             self.stranded([delivery])
@@ -285,7 +285,7 @@ class Reap:
     def _unread(self, delivery: Delivery, error: DecodeError) -> None:
         """Bury what is no message, and tell whoever waits for the id that the envelope bears."""
         id = delivery.envelope.id
-        log.error("Message %s is buried, it cannot be read: %s", id, error)
+        log.error("Message %s is buried, it cannot be read: %s", shown.line(id), shown.line(str(error)))
         results = [result.encode(id, states.FAILURE, error, serializer=self._serializer)] if id else []
         self._settle.conclude(Conclusion(delivery, results, buried=encodable(str(error))))
 
@@ -300,7 +300,8 @@ class Reap:
 
     def _discard(self, delivery: Delivery, headers: Headers, task: Task[..., Any] | None, *, expired: bool = False) -> None:
         """End one that must not run any more, because somebody revoked it or its time has passed."""
-        log.info("Discarding revoked task: %s[%s]", headers.shadow or headers.task, headers.id)
+        name = shown.line(f"{headers.shadow or headers.task}[{headers.id}]")
+        log.info("Discarding %s task: %s", "expired" if expired else "revoked", name)
         if signals.task_revoked.receivers and task is not None:
             label = protocol.label(delivery.envelope, self._accept)
             ticket = Ticket(delivery, label, task, Job(0, task.name, delivery.envelope), early=False)
@@ -310,7 +311,7 @@ class Reap:
         self._settle.conclude(Conclusion(delivery, results))
 
     def _unknown(self, delivery: Delivery, headers: Headers, reason: str) -> None:
-        log.error("Received unregistered task of type %r, message %s is buried", headers.task, headers.id)
+        log.error("Received unregistered task of type %r, message %s is buried", headers.task, shown.line(headers.id))
         error = NotRegistered(headers.task)
         if signals.task_unknown.receivers:
             signals.task_unknown.tell(self, message=delivery.envelope, exc=error, name=headers.task, id=headers.id)

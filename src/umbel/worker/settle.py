@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from umbel import clock, guise, signals
+from umbel import clock, guise, shown, signals
 from umbel.errors import BrokerDown, BrokerRefused
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker, Conclusion, Delivery
@@ -166,7 +166,9 @@ class Settle:
                 for note in notes:
                     await self._note([note], 1)
             else:
-                log.warning("The result backend refuses to note that %s is %s: %s", notes[0].id, notes[0].state, told(error))
+                log.warning(
+                    "The result backend refuses to note that %s is %s: %s", shown.line(notes[0].id), notes[0].state, told(error)
+                )
 
     async def _conclude(self, conclusions: Sequence[Conclusion], tries: int = TRIES) -> None:
         if not self._joint:
@@ -179,12 +181,12 @@ class Settle:
             await self._refused(conclusions, error)
             return
         if lost:
-            ids = ", ".join(delivery.envelope.id for delivery in lost[:3])
+            ids = shown.line(", ".join(delivery.envelope.id for delivery in lost[:3]))
             if is_repeat:  # if the lease had ended, `lease` tells
-                log.info("%d outcomes were written before, by an attempt whose answer was lost: %s", len(lost), ids)
+                log.info("%s written before, by an attempt whose answer was lost: %s", _outcomes(lost, "was", "were"), ids)
             else:
                 log.warning(
-                    "%d outcomes are void, this worker's lease had ended and others have the tasks now: %s", len(lost), ids
+                    "%s void, this worker's lease had ended and others have the tasks now: %s", _outcomes(lost, "is", "are"), ids
                 )
 
     async def _store(self, conclusions: Sequence[Conclusion], tries: int) -> None:
@@ -205,7 +207,7 @@ class Settle:
                 for conclusion in conclusions:
                     await self._store([conclusion], 1)
                 return
-            log.error("The result backend refuses the result of %s: %s", results[0].id, told(error))
+            log.error("The result backend refuses the result of %s: %s", shown.line(results[0].id), told(error))
             conclusions[0].buried = encodable(f"its result could not be stored: {told(error)}")
         for conclusion in conclusions:
             conclusion.results = ()
@@ -217,7 +219,7 @@ class Settle:
                 await self._conclude([conclusion], 1)
             return
         (conclusion,) = conclusions
-        log.error("The store refuses the outcome of %s: %s", conclusion.delivery.envelope.id, told(error))
+        log.error("The store refuses the outcome of %s: %s", shown.line(conclusion.delivery.envelope.id), told(error))
         if conclusion.buried is None or conclusion.results or conclusion.envelopes:
             reason = encodable(f"its outcome could not be stored: {told(error)}")
             await self._conclude([Conclusion(conclusion.delivery, buried=reason)], 1)
@@ -238,10 +240,12 @@ class Settle:
                 for delivery in deliveries:
                     await self._release(way, [delivery])
                 return
-            log.exception("The store does not take back %s; it comes back when the lease ends", deliveries[0].envelope.id)
+            log.exception(
+                "The store does not take back %s; it comes back when the lease ends", shown.line(deliveries[0].envelope.id)
+            )
         else:
             if lost and not is_repeat:
-                log.warning("%d messages could not be given back, this worker's lease had ended", len(lost))
+                log.warning("%s could not be given back, this worker's lease had ended", shown.count(len(lost), "message"))
 
     async def _patiently(
         self, write: Callable[[Sequence[S]], Sequence[Delivery] | None], what: Sequence[S], tries: int
@@ -251,11 +255,13 @@ class Settle:
         Then an attempt before may have been the one that did it: only its answer was lost. Stores of somebody else's may raise
         anything, at first maybe only because they are away: that is tried some `tries` times.
         """
-        pause, is_repeat = FIRST_PAUSE, False
+        pause, is_repeat, is_away = FIRST_PAUSE, False, False
         while True:
             try:
                 writing = partial(_write_and_tell, write) if signals.worker_batch_done.receivers else write
                 answer = await self._loop.run_in_executor(self._thread, writing, what)
+                if is_away:
+                    log.warning("Outcomes are written again")
                 return list(answer or ()), is_repeat
             except BrokerRefused:
                 raise
@@ -264,7 +270,7 @@ class Settle:
                     raise
                 if not is_repeat:
                     log.error("Cannot write outcomes: %s. Trying again until it works", error)
-                is_repeat, what = True, what[error.accepted :]
+                is_repeat, is_away, what = True, True, what[error.accepted :]
                 pause = FIRST_PAUSE if error.accepted else pause
             except Exception:
                 tries -= 1
@@ -273,6 +279,10 @@ class Settle:
                 is_repeat = True
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _outcomes(several: Sequence[object], one: str, many: str) -> str:
+    return f"{shown.count(len(several), 'outcome')} {one if len(several) == 1 else many}"
 
 
 def _write_and_tell(write: Callable[[Sequence[S]], Sequence[Delivery] | None], what: Sequence[S]) -> Sequence[Delivery] | None:

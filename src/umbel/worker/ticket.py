@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from umbel import shown
 from umbel.client.task import Task
 from umbel.execution.outcome import Job
 from umbel.stores.broker import Delivery
@@ -48,4 +49,4 @@ class Ticket(msgspec.Struct, gc=False):
         return protocol.headers(envelope, frozenset({envelope.content_type}))
 
     def __str__(self) -> str:
-        return f"{self.name}[{self.label.id}]"
+        return shown.line(f"{self.name}[{self.label.id}]")

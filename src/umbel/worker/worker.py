@@ -9,12 +9,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from umbel import guise, signals
+from umbel import guise, shown, signals
 from umbel.client.app import Umbel
 from umbel.client.task import Task
 from umbel.errors import BrokerDown, BrokerError, ImproperlyConfigured, WorkerError
@@ -117,12 +117,19 @@ class Worker:
 
         In another thread than the main one it obeys no signals, and leaves the app's stores open, which others use there.
         """
-        for line in self.app.conf.idle():
+        for line in (*self.app.conf.idle(), *self._doubts()):
             log.warning("%s", line)
         signals.worker_init.send(self)
         asyncio.run(self._main())
         signals.worker_shutdown.send(self)
         return self.exitcode
+
+    def _doubts(self) -> Iterator[str]:
+        """What whoever starts it may not have meant."""
+        if self._is_alone and self.app.broker_url.startswith("memory:"):
+            yield "memory:// is in this process alone: nobody else can send to this worker"
+        if all(name.startswith("celery.") for name in self.tasks):
+            yield "this worker knows no task: name their modules with include (or -I), or call app.autodiscover_tasks()"
 
     def stop(self, how: str = "warm") -> None:
         """Begin a `warm` stop (finish what runs, give back the rest) or a `cold` one (give back what runs, too).
@@ -262,19 +269,22 @@ class Worker:
         patience = self.app.conf.worker_soft_shutdown_timeout or 0.0
         if how == "cold" and patience and self.book and not self._soft_stop:
             self._soft_stop = asyncio.get_running_loop().call_later(patience, self._end_patience)
-            log.warning("Soft stop: %d tasks have %gs to finish. The same signal again gives them back", len(self.book), patience)
+            log.warning("Soft stop: %gs to finish %s. The same signal again gives back", patience, self._what_runs())
             self.stop()
             return
         signals.worker_shutting_down.send(self.hostname, sig=number.name, how=how.title(), exitcode=int(how == "cold"))
         if how == "warm":
-            log.warning("Warm stop: finishing %d tasks. The same signal again gives them back at once", len(self.book))
+            log.warning("Warm stop: finishing %s. The same signal again gives back at once", self._what_runs())
         else:
-            log.warning("Cold stop: giving back %d tasks", len(self.book))
+            log.warning("Cold stop: giving back %s", self._what_runs())
         self.stop(how)
+
+    def _what_runs(self) -> str:
+        return shown.count(len(self.book), "task")
 
     def _end_patience(self) -> None:
         if self.book:
-            log.warning("Cold stop: giving back %d tasks", len(self.book))
+            log.warning("Cold stop: giving back %s", self._what_runs())
             self.stop("cold")
 
     # -- working --------------------------------------------------------------------------------------------------
@@ -321,7 +331,7 @@ class Worker:
             log.error("%s", doubt)
         if self._purge:
             counts = [await loop.run_in_executor(None, self.broker.purge, queue) for queue in self.queues]
-            log.warning("Purged %d messages", sum(counts))
+            log.warning("Purged %s", shown.count(sum(counts), "message"))
 
     def _waits_at_start(self) -> bool:
         conf = self.app.conf
@@ -397,7 +407,7 @@ class Worker:
 
     async def _break_off(self) -> None:
         """End what still runs by force; by what was promised for each, it goes back or is told as lost."""
-        log.warning("Ending %d tasks that still run", len(self.book))
+        log.warning("Ending %s", self._what_runs())
         self.reap.leaving = True
         await self.pool.stop(at_once=True)
         with suppress(WorkerError):

@@ -317,7 +317,7 @@ class Celery(Umbel):
         except BrokerDown as problem:
             from celery.exceptions import OperationalError
 
-            raise OperationalError(str(problem)) from problem
+            raise OperationalError(str(problem)) from None
         except EncodeError as problem:
             from kombu.exceptions import EncodeError as KombusError
 

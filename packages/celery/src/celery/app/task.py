@@ -202,7 +202,7 @@ class Task(TaskOf[P, R], Generic[P, R]):
         try:
             return super().apply_async(args, kwargs, task_id, producer, link, link_error, shadow, **options)
         except BrokerDown as problem:
-            raise _operational_error()(str(problem)) from problem
+            raise _operational_error()(str(problem)) from None
         except EncodeError as problem:
             from kombu.exceptions import EncodeError as KombusError
 
