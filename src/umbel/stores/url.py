@@ -1,7 +1,8 @@
 """From a URL to a store: the only place that knows which technologies there are.
 
 Other packages bring stores by entry points of the group `umbel.stores`: the name is the scheme, the value a module with one or
-more of the functions `open_broker(place, lease, max_deliveries)`, `open_backend(place, expires)`, `open_schedule(place, name)`.
+more of the functions `open_broker(place, lease, max_deliveries)`, `open_backend(place, expires)`, `open_schedule(place, name)`,
+`open_channel(place)`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from umbel import shown
 from umbel.errors import ImproperlyConfigured
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker
+from umbel.stores.channel import Channel
 from umbel.stores.place import Place
 from umbel.stores.schedule import ScheduleStore
 
@@ -43,6 +45,12 @@ def open_schedule(url: str, *, name: str = "", options: Mapping[str, Any] | None
     """The schedule of that name at `url`; nothing is opened before it is used."""
     place = _place(url, options)
     return _find(_SCHEDULES, place, "schedule store", "open_schedule")(place, name)
+
+
+def open_channel(url: str, *, options: Mapping[str, Any] | None = None) -> Channel:
+    """The channel at `url`; nothing is opened before it is used."""
+    place = _place(url, options)
+    return _find(_CHANNELS, place, "channel", "open_channel")(place)
 
 
 def _place(url: str, options: Mapping[str, Any] | None) -> Place:
@@ -121,6 +129,12 @@ def _memory_schedule(place: Place, name: str) -> ScheduleStore:
     return MemoryScheduleStore(_memory_name(place), name=name)
 
 
+def _memory_channel(place: Place) -> Channel:
+    from umbel.stores.memory.channel import MemoryChannel
+
+    return MemoryChannel(_memory_name(place))
+
+
 def _sqlite_broker(place: Place, lease: float, max_deliveries: int) -> Broker:
     from umbel.stores.sqlite.broker import SqliteBroker
 
@@ -137,6 +151,12 @@ def _sqlite_schedule(place: Place, name: str) -> ScheduleStore:
     from umbel.stores.sqlite.schedule import SqliteScheduleStore
 
     return SqliteScheduleStore(_sqlite_path(place), name=name, **_sqlite_options(place))
+
+
+def _sqlite_channel(place: Place) -> Channel:
+    from umbel.stores.sqlite.channel import SqliteChannel
+
+    return SqliteChannel(_sqlite_path(place), **_sqlite_options(place))
 
 
 def _sqlite_path(place: Place) -> str:
@@ -184,6 +204,12 @@ def _redis_schedule(place: Place, name: str) -> ScheduleStore:
     return open_schedule(place, name)
 
 
+def _redis_channel(place: Place) -> Channel:
+    from umbel.stores.redis.opening import open_channel
+
+    return open_channel(place)
+
+
 _REDIS = ("redis", "rediss", "redis+socket", "sentinel", "valkey", "valkeys", "valkey+socket")
 _INSTEAD = {
     **dict.fromkeys(("unix", "socket", "redis+unix", "rediss+socket"), "redis+socket:///run/redis.sock"),
@@ -207,4 +233,9 @@ _SCHEDULES: dict[str, Callable[[Place, str], ScheduleStore]] = {
     "memory": _memory_schedule,
     "sqlite": _sqlite_schedule,
     **dict.fromkeys(_REDIS, _redis_schedule),
+}
+_CHANNELS: dict[str, Callable[[Place], Channel]] = {
+    "memory": _memory_channel,
+    "sqlite": _sqlite_channel,
+    **dict.fromkeys(_REDIS, _redis_channel),
 }

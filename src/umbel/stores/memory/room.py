@@ -12,10 +12,12 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import Condition, Lock
+from typing import Protocol
 
 from umbel import clock
 from umbel.stores import fork
 from umbel.stores.broker import ASTRAY, REMEMBERED, Buried, Revocation
+from umbel.stores.channel import Note
 from umbel.stores.memory.joins import Chords
 from umbel.stores.schedule import Leader, Row
 from umbel.wire.envelope import Envelope
@@ -123,6 +125,13 @@ class Timetable:
     leader: Leader | None = None
 
 
+class Listener(Protocol):
+    """Somebody who is told what is published; one of them is none other."""
+
+    def offer(self, note: Note) -> bool:
+        """Keep the note if it is for this one."""
+
+
 EMPTY = Shelf()
 """What a queue that nobody has sent to looks like."""
 
@@ -156,6 +165,7 @@ class Room:
         """By the name of the schedule."""
         self.streams: dict[str, tuple[float, float]] = {}
         """The last number of each, and until when it is remembered; the one that was accepted last stands last."""
+        self.listeners: dict[Listener, None] = {}
 
     def put(self, item: Item, *, due: float | None, front: bool = False) -> None:
         """Put it on its shelf, at the end, in front, or aside until it is due."""
