@@ -29,6 +29,8 @@ class Run(msgspec.Struct, gc=False, eq=False):
     thread: int
     number: int = 0
     """The job that may be interrupted now; 0 if there is none."""
+    since: float = 0.0
+    """When it began (monotonic)."""
     is_struck: bool = False
     """True if this job was interrupted, which happens once at most."""
     is_abandoned: bool = False
@@ -133,6 +135,10 @@ class Crew:
                 self.abandoned += 1
             return run is not None
 
+    def running(self) -> dict[int, float]:
+        """The sync jobs that run, and since when (monotonic)."""
+        return {run.number: run.since for run in list(self._runs) if run.number}
+
     def _run_of(self, number: int) -> Run | None:
         return next((run for run in self._runs if run.number == number), None)
 
@@ -156,7 +162,7 @@ class Crew:
                 tell(Begun(job.number, self._pid, clock.now()), -1.0)
             if job.soft is not None or job.hard is not None:
                 self._begun(job)
-            start = clock.monotonic()
+            start = run.since = clock.monotonic()
             try:
                 try:
                     run.is_struck = False
@@ -190,6 +196,8 @@ class LoneHand(Crew):
         super().__init__(runner, 1, tell, name, begun=begun)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._juggler = Juggler(runner, tell)
+        self._alone: dict[int, float] = {}
+        """The async job that runs, and since when."""
 
     def _live(self) -> None:
         with asyncio.Runner() as rounds:
@@ -198,8 +206,13 @@ class LoneHand(Crew):
                 rounds.run(self._run_async(job))
 
     async def _run_async(self, job: Job) -> None:
+        self._alone = {job.number: clock.monotonic()}
         self._juggler.begin(job)
         await self._juggler.drain()
+        self._alone = {}
+
+    def running(self) -> dict[int, float]:
+        return super().running() | self._alone
 
     def cancel_async(self, job: Job, how: Stop) -> bool:
         """Cancel the job, which runs."""

@@ -60,6 +60,8 @@ class InsidePool(Pool):
         self._stopped = False
         self._is_copy = False
         self._clocks: dict[int, list[asyncio.TimerHandle]] = {}
+        self._begun_at: dict[int, float] = {}
+        """When async jobs were begun (monotonic); also of some that have ended."""
 
     def _make_crew(self, tell: Tell) -> Crew:
         return Crew(self._runner, self.slots, tell, "umbel-job", begun=self._begun)
@@ -118,7 +120,11 @@ class InsidePool(Pool):
         """Give the loop what it has places for."""
         free = self._async_slots - (len(self._async) - len(self._waiting))
         if free > 0:
-            self._looper.begin([self._waiting.popleft() for _ in range(min(free, len(self._waiting)))])
+            jobs = [self._waiting.popleft() for _ in range(min(free, len(self._waiting)))]
+            self._begun_at.update(dict.fromkeys([job.number for job in jobs], clock.monotonic()))
+            if len(self._begun_at) > 2 * len(self._async) + 1000:
+                self._begun_at = {number: since for number, since in self._begun_at.items() if number in self._async}
+            self._looper.begin(jobs)
 
     def _post(self, news: Begun | Outcome, spent: float) -> None:
         """Tell what happened, from any thread; read once for many."""
@@ -283,6 +289,14 @@ class InsidePool(Pool):
         self._end(number, kind)
         self._crew.grow(len(self._sync))
         return True
+
+    def running(self) -> list[Begun]:
+        self._read()
+        ahead, pid = clock.now() - clock.monotonic(), os.getpid()
+        since = {number: when for number, when in self._crew.running().items() if number in self._sync}
+        waiting = {job.number for job in self._waiting}
+        since |= {number: self._begun_at.get(number, self._heard) for number in self._async if number not in waiting}
+        return [Begun(number, pid, when + ahead) for number, when in since.items()]
 
     async def resize(self, slots: int) -> None:
         self.slots = slots

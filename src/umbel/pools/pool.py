@@ -109,8 +109,16 @@ class Pool(ABC):
         """
 
     @abstractmethod
+    def running(self) -> list[Begun]:
+        """What runs now, and since when (within a tenth of a second). Costs the jobs nothing: it is found out when it is asked."""
+
+    @abstractmethod
     async def resize(self, slots: int) -> None:
-        """Grow or shrink; a busy process ends after its job."""
+        """Grow or shrink; a busy process ends after its job. Raises ValueError where there is one size only."""
+
+    async def renew(self) -> None:
+        """Put new processes in the place of those that run jobs; a busy one ends after its job. ValueError where there are none."""
+        raise ValueError("this pool has no processes of its own that could begin anew")
 
     @abstractmethod
     def pids(self) -> list[int]:

@@ -157,6 +157,24 @@ class ProcessPool(Pool):
                 return True
         return False
 
+    def running(self) -> list[Begun]:
+        ahead = clock.now() - clock.monotonic()
+        found: list[Begun] = []
+        for lane in self._lanes:
+            for ward in lane.wards:
+                self._collect(ward)
+                found += [Begun(number, ward.pid, since + ahead) for number, since in ward.running()]
+        return found
+
+    async def renew(self) -> None:
+        for lane in self._lanes:
+            for ward in lane.wards:
+                if not ward.leaving:
+                    self._dismiss(lane, ward)
+        self._restaff()
+        self._deal()
+        await self._until(lambda: not self._births)
+
     async def resize(self, slots: int) -> None:
         self.slots = self._storm.slots = slots
         for lane in self._lanes:

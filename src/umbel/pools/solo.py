@@ -20,4 +20,6 @@ class SoloPool(InsidePool):
         return LoneHand(self._runner, tell, "umbel-job", begun=self._begun)
 
     async def resize(self, slots: int) -> None:
-        """Nothing: there is one slot."""
+        """There is one slot."""
+        if slots != 1:
+            raise ValueError("this pool runs one task at a time; choose another with --pool")

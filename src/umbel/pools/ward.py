@@ -36,6 +36,8 @@ class Ward:
         self.load = 0.0
         self.limited = False
         """True if one of the jobs may have a hard limit."""
+        self.begun_at: dict[int, float] = {}
+        """When async jobs were handed out (monotonic), which is when they begin; also of some that have ended."""
         self.verdicts: dict[int, Kind] = {}
         """What to tell of jobs if the process is dead: the pool has killed it for their sake."""
         self.overdue: asyncio.TimerHandle | None = None
@@ -60,6 +62,8 @@ class Ward:
                 self.limited = True
         if not self.is_async:
             self.load += load
+        else:
+            self._note_begin(jobs)
         try:
             return self.line.send(jobs)
         except BaseException:
@@ -68,6 +72,11 @@ class Ward:
             if not self.is_async:
                 self.load -= load
             raise
+
+    def _note_begin(self, jobs: list[Job]) -> None:
+        self.begun_at.update(dict.fromkeys([job.number for job in jobs], clock.monotonic()))
+        if len(self.begun_at) > 2 * len(self.jobs) + 1000:
+            self.begun_at = {number: since for number, since in self.begun_at.items() if number in self.jobs}
 
     def take_back(self) -> list[Job]:
         """The jobs that have not begun, in order, no longer its own."""
@@ -98,6 +107,13 @@ class Ward:
             if not self.is_async:  # an idle child's load is 0: that ends the drift of floats, and what came of infinity
                 self.load = self.load - load if self.jobs else 0.0
         return news, runs
+
+    def running(self) -> list[tuple[int, float]]:
+        """The jobs that have begun, after a `collect`, and since when (monotonic)."""
+        count = len(self.jobs) - self.line.unbegun()
+        if self.is_async:
+            return [(number, self.begun_at.get(number, self.heard)) for number in islice(self.jobs, max(count, 0))]
+        return [(number, self.heard) for number in islice(self.jobs, min(max(count, 0), 1))]
 
     def head(self) -> Job | None:
         """The job that runs, of a child for sync jobs."""

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
+from umbel import clock
 from umbel.errors import SoftTimeLimitExceeded
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.pool import Pool, Stop
@@ -532,6 +534,36 @@ class PoolContract:
         assert (await it.run([job("async_noop")]))[0].kind is Kind.SUCCESS
         gate.touch()
 
+    # -- what runs -----------------------------------------------------------------------------------------------------
+
+    @trial()
+    async def test_it_says_what_runs_and_since_when_and_not_what_waits(self, it: Trial, tmp_path: Path) -> None:
+        assert it.pool.running() == []
+        before, gate = clock.now(), tmp_path / "gate"
+        sync = jobs(it.pool.slots, "wait", str(gate))
+        together = [] if self.one_at_a_time else jobs(2, "async_wait", str(gate))
+        it.pool.submit([*jobs(20, "noop"), *sync, *together])
+        wanted = {each.number for each in (*sync, *together)}
+        await it.until(lambda: {each.number for each in it.pool.running()} == wanted)
+        it.pool.submit(jobs(5, "noop"))
+        running = it.pool.running()
+        assert {each.number for each in running} == wanted
+        assert {each.pid for each in running} <= set(it.pool.pids())
+        assert all(before - 1 < each.when < clock.now() + 1 for each in running)
+        assert [each.when for each in it.pool.running()] == pytest.approx([each.when for each in running], abs=0.01)
+        gate.touch()
+        await it.end_of([*sync, *together])
+        await it.until(lambda: it.pool.running() == [])
+
+    @trial()
+    async def test_a_lone_async_job_is_said_to_run(self, it: Trial, tmp_path: Path) -> None:
+        gate = tmp_path / "gate"
+        running = job("async_wait", str(gate))
+        it.pool.submit([running])
+        await it.until(lambda: [each.number for each in it.pool.running()] == [running.number])
+        gate.touch()
+        await it.end_of([running])
+
     # -- resizing, stopping --------------------------------------------------------------------------------------------
 
     @trial()
@@ -557,6 +589,26 @@ class PoolContract:
         await it.until(lambda: len(it.begun) == 4)
         gate.touch()
         await it.end_of(waiting)
+
+    @trial()
+    async def test_shrinking_and_renewing_leave_what_runs_alone(self, it: Trial, tmp_path: Path) -> None:
+        gate = tmp_path / "gate"
+        running = jobs(it.pool.slots, "wait", str(gate), tell=True)
+        it.pool.submit(running)
+        await it.until(lambda: len(it.begun) == len(running))
+        before = set(it.pool.pids())
+        if self.processes:
+            await it.pool.renew()
+        else:
+            with pytest.raises(ValueError, match="no processes of its own"):
+                await it.pool.renew()
+        if not self.one_at_a_time:
+            await it.pool.resize(1)
+        gate.touch()
+        assert {outcome.kind for outcome in await it.end_of(running)} == {Kind.SUCCESS}
+        if self.processes:
+            await it.until(lambda: before.isdisjoint(it.pool.pids()) and len(it.pool.pids()) == 1)
+        assert (await it.run([job("noop")]))[0].kind is Kind.SUCCESS
 
     @trial()
     async def test_stop_ends_an_idle_pool_and_tells_nothing_more(self, it: Trial, tmp_path: Path) -> None:
