@@ -20,7 +20,7 @@ FLOORS: tuple[frozenset[str], ...] = (  # ground first; rooms of one floor do no
     frozenset({"wire", "settings", "schedules"}),
     frozenset({"stores", "messages"}),
     frozenset({"execution"}),
-    frozenset({"pools"}),
+    frozenset({"pools", "events"}),
     frozenset({"client"}),
     frozenset({"worker", "beat"}),
     frozenset({"cli", "django", "testing"}),

@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
     from umbel.client.control import Control
+    from umbel.client.events import Events
     from umbel.client.relay import Relay
     from umbel.client.timetable import Timetable
     from umbel.messages.routing import Router
     from umbel.messages.write import Writer
     from umbel.stores.backend import ResultBackend
     from umbel.stores.broker import Broker
+    from umbel.stores.channel import Channel
     from umbel.stores.schedule import ScheduleStore
 
 P = ParamSpec("P")
@@ -97,6 +99,7 @@ class Umbel:
         self._backend: ResultBackend | None = None
         self._has_backend = False
         self._schedule_store: ScheduleStore | None = None
+        self._channel: Channel | None = None
         self._periodic: dict[str, dict[str, Any]] = {}
         """Entries of the schedule that were added before the settings were read."""
         self._is_configured = False
@@ -461,6 +464,20 @@ class Umbel:
 
         return Control(self)
 
+    @cached_property
+    def events(self) -> Events:
+        """What happens to tasks and workers, told while it happens."""
+        from umbel.client.events import Events as EventsOf  # as above
+
+        return EventsOf(self)
+
+    @cached_property
+    def clock(self) -> Any:
+        """A logical clock (`value`, `forward`, `adjust`), by which events of many machines stand in an order."""
+        from umbel.wire.lamport import Lamport
+
+        return Lamport()
+
     # Where things are
 
     @property
@@ -549,6 +566,16 @@ class Umbel:
                 )
         return store
 
+    @property
+    def channel(self) -> Channel:
+        """What carries notes to all who listen; opened when it is first used."""
+        channel = self._channel
+        if channel is None:
+            self._conf.load()
+            with self._lock:
+                channel = self._channel = self._channel or storage.open_channel(self._conf)
+        return channel
+
     def reading(self) -> storage.Reading:
         """The result store, the content types to accept from it, and the serializer of its documents."""
         known = self._reading
@@ -571,9 +598,9 @@ class Umbel:
     def close(self) -> None:
         """Leave the stores; the app may be used again, and opens them anew."""
         with self._lock:
-            stores = (self._broker, self._backend, self._schedule_store)
+            stores = (self._broker, self._backend, self._schedule_store, self._channel)
             self._broker, self._backend, self._has_backend, self._reading = None, None, False, None
-            self._schedule_store = None
+            self._schedule_store = self._channel = None
             self._outbox.leave()
         for store in stores:
             if store is not None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from umbel.settings import Settings
     from umbel.stores.backend import ResultBackend
     from umbel.stores.broker import Broker
+    from umbel.stores.channel import Channel
 
 
 class App(Protocol):
@@ -36,6 +37,21 @@ class App(Protocol):
     @property
     def broker(self) -> Broker:
         """Where messages are kept."""
+        ...
+
+    @property
+    def channel(self) -> Channel:
+        """What carries notes to all who listen."""
+        ...
+
+    @property
+    def clock(self) -> Any:
+        """A logical clock."""
+        ...
+
+    @property
+    def events(self) -> Any:
+        """Tells of events, and listens to them."""
         ...
 
     @property

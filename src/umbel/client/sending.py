@@ -48,6 +48,8 @@ def send(
         envelope, then = call.write(policy)
     except EncodeError as problem:
         raise blame(problem, name, () if task is None else task.shortcut.arguments.names) from problem
+    if app.conf.task_send_sent_event:
+        then = app.events.sent(envelope, then)
     app.outbox.send((envelope,), retry=options.get("retry"), policy=policy, then=then)
     result: AsyncResult[Any] = app.result_type(envelope.id, app=app)
     result.ignored = bool(call.message.headers.ignore_result)

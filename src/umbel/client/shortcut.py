@@ -37,7 +37,20 @@ class Shortcut:
     """What is known of a task's calls before there is one: what fits it and, of usual ones, all bytes that they share."""
 
     __slots__ = (
-        *("app", "arguments", "aside", "conf", "is_eager", "is_ignored", "new_id", "outbox", "result_type", "send_task", "task"),
+        *(
+            "app",
+            "arguments",
+            "aside",
+            "conf",
+            "is_eager",
+            "is_ignored",
+            "is_told",
+            "new_id",
+            "outbox",
+            "result_type",
+            "send_task",
+            "task",
+        ),
         *("template", "version"),
     )
 
@@ -60,7 +73,9 @@ class Shortcut:
         self.result_type = app.result_type
         self.template: Template | None = None
         """Set if usual calls differ in nothing but id and arguments."""
-        if not self.is_eager and app.writer.rules.router.is_fixed and task.expires is None and not task.shadows:
+        self.is_told: bool = self.conf.task_send_sent_event
+        """True if each message that is sent is told of."""
+        if not (self.is_eager or self.is_told) and app.writer.rules.router.is_fixed and task.expires is None and not task.shadows:
             with suppress(QueueNotFound):  # other calls may name a queue
                 self.template = self._shared({})
 
@@ -106,7 +121,7 @@ class Shortcut:
         parent = requests.served()
         if (parent is not None and parent.id) or "task_id" in options or is_watched() or not is_plain(self.app.send_task):
             return None
-        if self.task.shadows or not self.app.writer.rules.router.is_fixed:
+        if self.task.shadows or self.is_told or not self.app.writer.rules.router.is_fixed:
             return None
         return self._shared(options) if options else self.template
 

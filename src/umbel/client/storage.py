@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from umbel.settings import Settings
     from umbel.stores.backend import ResultBackend
     from umbel.stores.broker import Broker
+    from umbel.stores.channel import Channel
     from umbel.stores.schedule import ScheduleStore
 
 log = guise.logger("umbel")
@@ -101,6 +102,13 @@ def open_joins(conf: Settings) -> ResultBackend:
     from umbel.stores import url as stores  # as above
 
     return stores.open_backend(broker_url(conf), expires=conf.result_expires or None, options=conf.broker_transport_options)
+
+
+def open_channel(conf: Settings) -> Channel:
+    """What carries notes to all who listen: beside the messages."""
+    from umbel.stores import url as stores  # as above
+
+    return stores.open_channel(broker_url(conf), options=conf.broker_transport_options)
 
 
 def open_schedule_store(conf: Settings, name: str) -> ScheduleStore:

@@ -408,6 +408,14 @@ class Task(Hooks, Generic[P, R]):
             found = encode(id_, state or "", meta, serializer=reading.serializer, group_id=request.group, **extra)
             reading.store.store([found])
 
+    def send_event(self, type_: str, retry: bool = True, retry_policy: Any = None, **fields: Any) -> None:
+        """Tell those who watch of something about the call that runs: an event of any type, with fields that JSON has.
+
+        It leaves at once, and nobody waits for it; what Celery takes about trying again is accepted, and changes nothing.
+        """
+        request = self.request
+        self.app.events.Dispatcher(request.hostname).send(type_, **{"uuid": request.id, **fields})
+
     def add_trail(self, result: ResultOf[Any]) -> ResultOf[Any]:
         """Count `result` among the children of the call that runs."""
         if self.trail:

@@ -14,9 +14,9 @@ from umbel.wire.ids import new_id
 
 
 def goes_plainly(app: App, entry: Entry) -> bool:
-    """True if `call_of` is all that `fire` would do: nobody has overridden the methods that it goes through."""
+    """True if `call_of` is all that `fire` would do: nobody overrides the methods that it goes through, or is told of each."""
     task = app.tasks.get(entry.task)
-    return is_plain(app.send_task) and (task is None or is_plain(task.apply_async))
+    return is_plain(app.send_task) and not app.conf.task_send_sent_event and (task is None or is_plain(task.apply_async))
 
 
 def call_of(app: App, entry: Entry, *, id: str | None = None) -> Call:

@@ -1,0 +1,188 @@
+"""The way out of events: a thread of its own hands them to the channel, many at once, and nobody ever waits for it."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import msgspec
+
+from umbel import guise
+from umbel.errors import UmbelError
+from umbel.events.event import MULTI, group_of, key_of
+from umbel.stores.channel import EVENTS, Channel, Note
+from umbel.stores.fork import watch
+from umbel.wire import encoding
+from umbel.wire.brief import told
+
+log = guise.logger("umbel.events")
+
+MOST = 50_000
+"""Events that wait at most, some tens of megabytes; beyond them the new ones are dropped, and counted."""
+TOGETHER = 200
+"""Events of tasks in one message. A watcher gets that many at once; beyond, a message costs no less for each."""
+AT_ONCE = 2_000
+"""Events for which one exchange with the store is good."""
+GATHER = 0.005
+"""Seconds for which further events are waited for once there is one: then they travel together."""
+PAUSE = 1.0
+"""Seconds for which a store that is away is left alone."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Waiting(msgspec.Struct, gc=False):
+    """Something to be sent: an event's type, who tells it, and its fields, as anything that JSON has."""
+
+    type: str
+    hostname: str
+    fields: Any
+    together: bool = False
+    """True if it may travel with others of its group."""
+
+
+class Sender:
+    """Sends events over a channel. Any thread may give it some; after a fork the child has none that wait, and begins anew."""
+
+    def __init__(
+        self, open_channel: Callable[[], Channel], *, exchange: str = EVENTS, serializer: str = "json", most: int = MOST
+    ):
+        """`open_channel` is called in the thread that sends, for each batch."""
+        self._open = open_channel
+        self._exchange = exchange
+        self._serializer = serializer
+        self._most = most
+        self.lost = 0
+        """How many events were dropped: there were too many, or the store was away."""
+        self.reached = 0
+        """How many listeners the last ones had."""
+        self._begin()
+        watch(self)
+
+    def _begin(self) -> None:
+        self._waiting: deque[Waiting] = deque()
+        self._changed = threading.Condition()
+        self._given = self._gone = 0
+        self._thread: threading.Thread | None = None
+        self._closing = self._sleeping = False
+
+    def send(self, events: Sequence[Waiting]) -> None:
+        """Send these some time soon; returns at once, whatever the store does."""
+        with self._changed:
+            if len(self._waiting) + len(events) > self._most:
+                self.lost += len(events)
+                return
+            self._waiting.extend(events)
+            self._given += len(events)
+            if self._thread is None:
+                self._closing = False
+                self._thread = threading.Thread(target=self._run, name="umbel-events", daemon=True)
+                self._thread.start()
+                atexit.register(self.close)
+            elif self._sleeping:
+                self._changed.notify_all()
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until all that was given is sent or dropped, at most so long; True if it is."""
+        with self._changed:
+            given = self._given
+            return self._changed.wait_for(lambda: self._gone >= given, seconds)
+
+    def close(self, seconds: float = 1.0) -> None:
+        """Send what waits, within so many seconds, and end the thread; a later event begins a new one."""
+        thread = self._thread
+        if thread is None:
+            return
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        thread.join(seconds)
+        atexit.unregister(self.close)
+
+    def _run(self) -> None:
+        is_away = False
+        while some := self._next():
+            try:
+                self.reached = self._open().publish(list(self._notes(some)))
+            except Exception as problem:  # whatever a store raises, nobody who works is to notice
+                self.lost += len(some)
+                if not is_away:
+                    ours = isinstance(problem, UmbelError)
+                    log.warning("Events cannot be sent, and are dropped until they can: %s", told(problem), exc_info=not ours)
+                is_away = True
+                self._rest(PAUSE)
+            else:
+                if is_away:
+                    log.warning("Events are sent again; %d were dropped", self.lost)
+                is_away = False
+            with self._changed:
+                self._gone += len(some)
+                self._changed.notify_all()
+
+    def _next(self) -> list[Waiting]:
+        """What is to be sent next, as soon as there is any; nothing at the end."""
+        with self._changed:
+            if not self._waiting:
+                self._sleeping = True
+                self._changed.wait_for(lambda: self._waiting or self._closing)
+                self._sleeping = False
+                if len(self._waiting) < TOGETHER and not self._closing:
+                    self._changed.wait(GATHER)  # nobody wakes it, but who closes
+            some = [self._waiting.popleft() for _ in range(min(len(self._waiting), AT_ONCE))]
+            if not some:
+                self._thread = None
+            return some
+
+    def _rest(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing, seconds)
+
+    def _notes(self, events: Sequence[Waiting]) -> Iterator[Note]:
+        """The messages: events of a group that may travel together do so, as far as one source tells them in a row."""
+        for (hostname, group), run in groupby(events, key=_company):
+            alike = list(run)
+            if not group:
+                for each in alike:
+                    yield self._note(each.hostname, key_of(each.type), each.fields)
+                continue
+            for start in range(0, len(alike), TOGETHER):
+                yield self._note(hostname, f"{group}.{MULTI}", [each.fields for each in alike[start : start + TOGETHER]])
+
+    def _note(self, hostname: str, key: str, value: Any) -> Note:
+        kind, codec, body = self._packed(value)
+        return Note(self._exchange, key, body, {"hostname": hostname}, kind, codec)
+
+    def _packed(self, value: Any) -> tuple[str, str, bytes]:
+        if self._serializer == "json":
+            try:
+                return "application/json", "utf-8", _encode(value)
+            except (TypeError, ValueError, RecursionError):  # Celery's JSON has more types, and texts that UTF-8 has not
+                pass
+        return encoding.dumps(_plain(value), self._serializer)
+
+    # -- forks ----------------------------------------------------------------------------------------------------
+
+    def before_fork(self) -> None:
+        """Nothing: what waits stays with the parent."""
+
+    def after_fork_in_parent(self) -> None:
+        """Nothing."""
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew, with no thread and nothing that waits."""
+        self._begin()
+        self.lost = 0
+
+
+def _company(waiting: Waiting) -> tuple[str, str]:
+    return waiting.hostname, group_of(waiting.type) if waiting.together else ""
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return msgspec.structs.asdict(value) if isinstance(value, msgspec.Struct) else value
