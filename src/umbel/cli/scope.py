@@ -34,6 +34,7 @@ class Scope:
         self.quiet = False
         self.include: tuple[str, ...] = ()
         self._app: Umbel | None = None
+        self._app_to_ask: Umbel | None = None
 
     @property
     def app(self) -> Umbel:
@@ -41,6 +42,19 @@ class Scope:
         if self._app is None:
             self._app = self._load()
         return self._app
+
+    @property
+    def app_to_ask(self) -> Umbel:
+        """The app with its settings only: who asks workers, or tells them something, need not know their tasks."""
+        if self._app is not None:
+            return self._app
+        if self._app_to_ask is None:
+            if os.getcwd() not in sys.path:
+                sys.path.insert(0, os.getcwd())
+            with _users_code(f"importing {self.app_name or self.config or 'the settings'}"):
+                self._app_to_ask = self._find()
+                self._configure(self._app_to_ask)
+        return self._app_to_ask
 
     def required_app(self, command: str) -> Umbel:
         """The app, for a command that can do nothing without its tasks."""
@@ -63,8 +77,9 @@ class Scope:
 
     def close(self) -> None:
         """Leave the stores that the command has opened."""
-        if self._app is not None:
-            self._app.close()
+        for app in (self._app, self._app_to_ask):
+            if app is not None:
+                app.close()
 
     def _load(self) -> Umbel:
         if os.getcwd() not in sys.path:

@@ -36,7 +36,6 @@ WITHOUT_EFFECT = {
     "task_events": "workers send no events yet",
     "disable_prefetch": "a worker holds only what its pool has room for",
     "statedb": "there is no state to keep between runs yet",
-    "autoscale": "the pool keeps its size; see --concurrency",
     "pool_start_method": "processes are always forked from a small nursery",
     "executable": "it runs with the Python that umbel was started with",
     "optimization": "jobs always go to whichever process is free, which is what `fair` means",
@@ -63,6 +62,17 @@ class Pool(click.Choice[str]):
         return super().convert(value, param, ctx)
 
 
+def bounds(text: str) -> tuple[int, int]:
+    """The most and the least: `10,3`, or `10` for `10,0`, of which one is left."""
+    most, _, least = text.partition(",")
+    if not most.strip().isdigit() or not (least.strip() or "0").isdigit():
+        raise click.BadParameter(f"{text!r} is not two numbers: write 10,3 for at most 10 and at least 3")
+    pair = int(most), max(int(least or 0), 1)
+    if pair[0] < pair[1]:
+        raise click.BadParameter(f"{text!r}: the first is the most, the second the least")
+    return pair
+
+
 COUNT, SECONDS = click.IntRange(1), click.FloatRange(0, min_open=True)
 
 
@@ -70,6 +80,7 @@ COUNT, SECONDS = click.IntRange(1), click.FloatRange(0, min_open=True)
 @option("-n", "--hostname", metavar="NAME", help="Its name: w1@%h. %h is the host, %n the host without domain, %d the domain.")
 @option("-c", "--concurrency", type=how_many, metavar="N", help="How many tasks run at once. [default: one for each core]")
 @option("-P", "--pool", type=Pool(POOLS), help="How they run: in processes, threads, on one event loop, one by one.")
+@option("--autoscale", type=bounds, metavar="MAX,MIN", help="Run up to MAX at once while there is more to do, and at least MIN.")
 @option(
     "-Q",
     "--queues",
@@ -119,7 +130,6 @@ COUNT, SECONDS = click.IntRange(1), click.FloatRange(0, min_open=True)
 @option("-s", "--schedule", metavar="URL", hidden=True)
 @option("-S", "--statedb", hidden=True)
 @option("--executable", hidden=True)
-@option("--autoscale", hidden=True)
 @option("--disable-prefetch", is_flag=True, hidden=True)
 @option("--pool-start-method", hidden=True)
 @option("--without-gossip", is_flag=True, hidden=True)
@@ -204,7 +214,7 @@ def _make(
 ) -> Worker:
     app = scope.app
     sizes = ("prefetch_multiplier", "max_tasks_per_child", "max_memory_per_child")
-    rest = ("time_limit", "soft_time_limit", "queues", "exclude", "purge")
+    rest = ("time_limit", "soft_time_limit", "queues", "exclude", "purge", "autoscale")
     where = log.file_for(logfile) if logfile else None
 
     def ready(made: Worker) -> None:

@@ -2,46 +2,192 @@
 
 from __future__ import annotations
 
+import json
 import signal as signals
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from umbel.client.declared import Home
+    from umbel.stores.broker import Revocation
 
 
 class Control:
-    """Acts by way of the stores, which reach every worker and beat: those that run now, and those that are started later."""
+    """Acts by way of the stores, which reach every worker and beat: those that run now, and those that are started later.
+
+    What is told to workers reaches those that run now. With `reply=True` it waits for their answers, at most `timeout` seconds,
+    and gives a list of `{worker: answer}`. `destination` is a list of the names of workers, `pattern` one that their names fit
+    (`matcher`: `glob` or `pcre`), `limit` so many answers. `callback` is called with each answer as it comes.
+    """
 
     def __init__(self, app: Home):
         self._app = app
 
+    def inspect(self, destination: Any = None, timeout: float = 1.0, callback: Any = None, **options: Any) -> Any:
+        """Asks workers what they do: `inspect().active()`."""
+        from umbel.client.inspect import Inspect  # here, as most programs never ask
+
+        return Inspect(destination, timeout, callback, app=self._app, **options)
+
+    def broadcast(
+        self,
+        command: str,
+        arguments: Mapping[str, Any] | None = None,
+        destination: Any = None,
+        connection: Any = None,
+        reply: bool = False,
+        timeout: float = 1.0,
+        limit: int | None = None,
+        callback: Any = None,
+        channel: Any = None,
+        pattern: str | None = None,
+        matcher: str | None = None,
+        **extra_kwargs: Any,
+    ) -> Any:
+        """Tell all workers; what else is given here goes to the command. Raises BrokerDown if the store is away.
+
+        `connection` and `channel` are taken for Celery's sake: it goes where the app's messages are.
+        """
+        from umbel.client.broadcast import Broadcast
+
+        kept = bool(extra_kwargs.pop("kept", False))
+        told = {**(arguments or {}), **extra_kwargs}
+        note = Broadcast(self._app, command, told, destination=destination, pattern=pattern, matcher=matcher, kept=kept)
+        if reply:
+            return note.ask(timeout, limit, callback)
+        note.send()
+        return None
+
+    def ping(self, destination: Any = None, timeout: float = 1.0, **kwargs: Any) -> Any:
+        """`[{worker: {"ok": "pong"}}]` of all that are alive."""
+        return self.broadcast("ping", destination=destination, timeout=timeout, **{"reply": True, **kwargs})
+
     def revoke(
         self,
         task_id: str | Iterable[str],
-        destination: object = None,
+        destination: Any = None,
         terminate: bool = False,
         signal: str | int = "SIGTERM",
         **kwargs: Any,
-    ) -> None:
+    ) -> Any:
         """Let a task, or several, not run: once this has returned no worker begins it, not even one that is started later.
 
         One that runs goes on, unless `terminate` is true: then it is ended, whatever the signal, save that SIGUSR1 raises
         SoftTimeLimitExceeded in it. The store remembers it for `task_revoke_ttl` seconds, or until the task is met.
-        `destination`, and whatever else Celery takes here (`reply`, `timeout`, …), is accepted and changes nothing.
-        Raises ValueError if there is no such signal.
+        Workers that run now, Celery's too, hear of it at once; `destination` and the like say which of them, and whose answers
+        to wait for. Raises ValueError if there is no such signal.
         """
-        from umbel.stores.broker import Revocation  # here, as all that messages need is loaded late
-
         name = signal_name(signal) if terminate else None
-        ids = [task_id] if isinstance(task_id, str) else task_id
-        self._app.broker.revoke([Revocation(str(id_), name) for id_ in ids], self._app.conf.task_revoke_ttl)
+        ids = [task_id] if isinstance(task_id, str) else [str(each) for each in task_id]
+        self._app.broker.revoke(revocations(ids, name), self._app.conf.task_revoke_ttl)
+        told = {"task_id": task_id if isinstance(task_id, str) else ids, "terminate": terminate, "signal": signal}
+        return self._tell_kept("revoke", told, destination, kwargs)
 
     def terminate(
-        self, task_id: str | Iterable[str], destination: object = None, signal: str | int = "SIGTERM", **kwargs: Any
-    ) -> None:
+        self, task_id: str | Iterable[str], destination: Any = None, signal: str | int = "SIGTERM", **kwargs: Any
+    ) -> Any:
         """The same with `terminate=True`."""
-        self.revoke(task_id, destination, terminate=True, signal=signal, **kwargs)
+        return self.revoke(task_id, destination, terminate=True, signal=signal, **kwargs)
+
+    def revoke_by_stamped_headers(
+        self,
+        headers: Mapping[str, Any] | Iterable[str],
+        destination: Any = None,
+        terminate: bool = False,
+        signal: str | int = "SIGTERM",
+        **kwargs: Any,
+    ) -> Any:
+        """Let tasks with any of these stamps not run: `{"order": ["17"]}`, or `["order=17"]`. It lasts as `revoke` does."""
+        wanted = stamps_in(headers)
+        name = signal_name(signal) if terminate else None
+        self._app.broker.revoke(stamp_revocations(wanted, name), self._app.conf.task_revoke_ttl)
+        told = {"headers": wanted, "terminate": terminate, "signal": signal}
+        return self._tell_kept("revoke_by_stamped_headers", told, destination, kwargs)
+
+    def _tell_kept(self, command: str, told: dict[str, Any], destination: Any, how: dict[str, Any]) -> Any:
+        """Tell workers of what the store remembers already."""
+        if how.get("reply"):
+            return self.broadcast(command, told, destination, **{**how, "kept": True})
+        from umbel.client.broadcast import Broadcast, told_if_possible
+
+        where = {name: how.get(name) for name in ("pattern", "matcher")}
+        told_if_possible(Broadcast(self._app, command, told, destination=destination, kept=True, **where))
+        return None
+
+    def purge(self, connection: Any = None) -> int:
+        """Remove all messages that wait in the app's queues; gives how many."""
+        return sum(self._app.broker.purge(queue) for queue in self._app.queues())
+
+    discard_all = purge
+
+    def rate_limit(self, task_name: str, rate_limit: Any, destination: Any = None, **kwargs: Any) -> Any:
+        """Change a task's rate limit in each worker: `"10/m"`; 0 takes it away."""
+        return self._tell("rate_limit", destination, kwargs, task_name=task_name, rate_limit=rate_limit)
+
+    def time_limit(
+        self, task_name: str, soft: float | None = None, hard: float | None = None, destination: Any = None, **kwargs: Any
+    ) -> Any:
+        """Change a task's time limits; they count for what begins from now on."""
+        return self._tell("time_limit", destination, kwargs, task_name=task_name, hard=hard, soft=soft)
+
+    def add_consumer(
+        self,
+        queue: str,
+        exchange: str | None = None,
+        exchange_type: str = "direct",
+        routing_key: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        destination: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Let workers serve another queue."""
+        told = {"queue": queue, "exchange": exchange, "exchange_type": exchange_type, "routing_key": routing_key}
+        return self._tell("add_consumer", destination, kwargs, **told, **(options or {}))
+
+    def cancel_consumer(self, queue: str, destination: Any = None, **kwargs: Any) -> Any:
+        """Let workers serve a queue no longer: what waits there goes on to wait."""
+        return self._tell("cancel_consumer", destination, kwargs, queue=queue)
+
+    def enable_events(self, destination: Any = None, **kwargs: Any) -> Any:
+        """Let workers tell of their tasks."""
+        return self._tell("enable_events", destination, kwargs)
+
+    def disable_events(self, destination: Any = None, **kwargs: Any) -> Any:
+        """Let workers tell of their tasks no longer."""
+        return self._tell("disable_events", destination, kwargs)
+
+    def pool_grow(self, n: int = 1, destination: Any = None, **kwargs: Any) -> Any:
+        """Let workers run so many more tasks at once."""
+        return self._tell("pool_grow", destination, kwargs, n=n)
+
+    def pool_shrink(self, n: int = 1, destination: Any = None, **kwargs: Any) -> Any:
+        """Let workers run so many fewer at once; what runs goes on to its end."""
+        return self._tell("pool_shrink", destination, kwargs, n=n)
+
+    def pool_restart(
+        self, modules: Any = None, reload: bool = False, reloader: Any = None, destination: Any = None, **kwargs: Any
+    ) -> Any:
+        """Let workers renew their child processes, each when it is free; `worker_pool_restarts` must allow it."""
+        return self._tell("pool_restart", destination, kwargs, modules=modules, reload=reload, reloader=reloader)
+
+    def autoscale(self, max: int, min: int, destination: Any = None, **kwargs: Any) -> Any:
+        """Change the bounds of workers that were started with `--autoscale`."""
+        return self._tell("autoscale", destination, kwargs, max=max, min=min)
+
+    def shutdown(self, destination: Any = None, **kwargs: Any) -> Any:
+        """Let workers finish what runs, and stop."""
+        return self._tell("shutdown", destination, kwargs)
+
+    def heartbeat(self, destination: Any = None, **kwargs: Any) -> Any:
+        """Let workers tell now that they are there."""
+        return self._tell("heartbeat", destination, kwargs)
+
+    def election(self, id: str, topic: str, action: Any = None, connection: Any = None) -> Any:
+        """Let Celery's workers choose one of them; umbel's stand for none."""
+        return self.broadcast("election", {"id": id, "topic": topic, "action": action})
+
+    def _tell(self, command: str, destination: Any, how: dict[str, Any], **told: Any) -> Any:
+        return self.broadcast(command, told, destination, **how)
 
     def schedule(self) -> dict[str, Any]:
         """What is sent when, and by which beat; as `umbel schedule --json` prints it.
@@ -53,6 +199,42 @@ class Control:
         from umbel.client.timetable import Timetable  # here, as above
 
         return Timetable(self._app).as_dict()
+
+
+def stamps_in(headers: Mapping[str, Any] | Iterable[str]) -> dict[str, list[str]]:
+    """Stamps and the values of each, from a dict or from `key=value` texts. Raises ValueError at what is neither."""
+    if isinstance(headers, str):
+        headers = [headers]
+    if isinstance(headers, Mapping):
+        return {str(key): [str(each) for each in _several(value)] for key, value in headers.items()}
+    found: dict[str, list[str]] = {}
+    for each in headers:
+        key, mark, value = str(each).partition("=")
+        if not mark:
+            raise ValueError(f"{each!r} is no stamp: write name=value")
+        found.setdefault(key, []).append(value)
+    return found
+
+
+def _several(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list | tuple | set | frozenset) else [value]
+
+
+STAMP = "\0stamp:"
+"""Begins what the store remembers of a stamp, in the place of a task's id."""
+
+
+def stamp_revocations(stamps: Mapping[str, Iterable[str]], signal: str | None) -> list[Revocation]:
+    """What the store is to remember of these."""
+    ids = [f"{STAMP}{json.dumps([name, value])}" for name, values in stamps.items() for value in values]
+    return revocations(ids, signal)
+
+
+def revocations(ids: Iterable[str], signal: str | None) -> list[Revocation]:
+    """What the store is to remember of tasks with these ids."""
+    from umbel.stores.broker import Revocation as Revoked  # here, as all that messages need is loaded late
+
+    return [Revoked(id_, signal) for id_ in ids]
 
 
 def signal_name(signal: str | int) -> str:

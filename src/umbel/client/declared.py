@@ -23,6 +23,10 @@ class Home(App, Protocol):
         """Its name."""
         ...
 
+    def queues(self) -> list[str]:
+        """The queues that the settings name."""
+        ...
+
     @property
     def timezone(self) -> tzinfo:
         """The zone whose wall clock counts where an entry names none."""

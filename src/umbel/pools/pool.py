@@ -110,14 +110,14 @@ class Pool(ABC):
 
     @abstractmethod
     def running(self) -> list[Begun]:
-        """What runs now, and since when (within a tenth of a second). Costs the jobs nothing: it is found out when it is asked."""
+        """What runs now, and since when (within a tenth of a second). Found out when it is asked: it costs jobs nothing."""
 
     @abstractmethod
     async def resize(self, slots: int) -> None:
         """Grow or shrink; a busy process ends after its job. Raises ValueError where there is one size only."""
 
     async def renew(self) -> None:
-        """Put new processes in the place of those that run jobs; a busy one ends after its job. ValueError where there are none."""
+        """Put new processes in the place of all; a busy one ends after its job. ValueError where there are none."""
         raise ValueError("this pool has no processes of its own that could begin anew")
 
     @abstractmethod

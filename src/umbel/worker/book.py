@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 
 from umbel.worker.ticket import Ticket
 
@@ -15,6 +16,8 @@ class Book(dict[int, Ticket]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.totals: defaultdict[str, int] = defaultdict(int)
+        """How many runs of each task have ended."""
         self.changed = asyncio.Event()
 
     async def shorter(self) -> None:

@@ -16,6 +16,7 @@ from umbel.wire.brief import told
 from umbel.worker.book import Book
 from umbel.worker.judge import Judge, Judgement, Options, Verdict
 from umbel.worker.later import Later, wait_for
+from umbel.worker.ratelimit import Bucket
 from umbel.worker.settle import Settle, Way
 from umbel.worker.ticket import Ticket
 
@@ -57,8 +58,10 @@ class Fetch:
         self._judge = judge
         self._book = book
         self._settle = settle
-        self._queues = queues
-        self._most_held = most_held
+        self.queues = tuple(queues)
+        """Those that are served; `serve` changes it."""
+        self._served = asyncio.Event()
+        self.most_held = most_held
         self._other = other
         self._stumbled = stumbled
         self._thread = ThreadPoolExecutor(1, "umbel-fetch")
@@ -74,14 +77,17 @@ class Fetch:
         loop = asyncio.get_running_loop()
 
         def reserve(limit: int, wait: float) -> asyncio.Future[list[Delivery]]:
-            return loop.run_in_executor(self._thread, self._broker.reserve, self._queues, limit, wait)
+            return loop.run_in_executor(self._thread, self._broker.reserve, self.queues, limit, wait)
 
         pause = FIRST_PAUSE
         while not self._stopping:
             self._interruptible = True
+            while not self.queues:
+                self._served.clear()
+                await self._served.wait()
             wait = WAIT if self._left_until is None else await self._make_way(self._left_until)
             room = await self._pool.room()
-            if self._most_held is not None or self._settle.is_full:
+            if self.most_held is not None or self._settle.is_full:
                 room = await self._less(room)
             self._interruptible = False
             try:
@@ -107,6 +113,16 @@ class Fetch:
         if self._interruptible:
             running.cancel()
 
+    def serve(self, queues: Sequence[str]) -> None:
+        """Serve these from the next reserve on, which begins within `WAIT`; none at all is a pause."""
+        self.queues = tuple(queues)
+        self._served.set()
+
+    async def judge_again(self, bucket: Bucket) -> None:
+        """Judge those that wait in this line, as their rate limit is another one now."""
+        if deliveries := self.later.dissolve(bucket):
+            await self._hand_on(deliveries)
+
     async def _make_way(self, due: float) -> float:
         """Do not reserve in the moment in which messages left to others come back; gives how long to wait for work before it."""
         now = clock.monotonic()
@@ -120,8 +136,8 @@ class Fetch:
         """Wait until fewer deliveries are in hand than the settings allow, and the store keeps up."""
         while True:
             await self._settle.room()
-            if self._most_held is not None:
-                room = min(room, self._most_held - len(self._book) - len(self.later))
+            if self.most_held is not None:
+                room = min(room, self.most_held - len(self._book) - len(self.later))
             if room > 0:
                 return room
             await wait_for(self._book.shorter(), WAIT)
@@ -147,6 +163,8 @@ class Fetch:
         told = log.isEnabledFor(logging.INFO) or bool(signals.task_received.receivers)
         known: dict[str, Options] = {}
         judge, book = self._judge.judge, self._book
+        if self._judge.stamps:
+            judge = self._judge.judge_stamps
         may_be_many = len(deliveries) > most
         for place, delivery in enumerate(deliveries):
             if may_be_many and len(jobs) >= most:

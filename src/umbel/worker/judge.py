@@ -16,6 +16,7 @@ from umbel.stores.broker import Delivery
 from umbel.wire import protocol
 from umbel.wire.message import Headers, Label
 from umbel.worker.ratelimit import Bucket, RateLimits
+from umbel.worker.stamps import Stamps
 from umbel.worker.ticket import Ticket
 
 EARLY = 0.01
@@ -100,6 +101,15 @@ class Judge:
         self._number = itertools.count(1)
         self._lines: dict[str, float] = {}
         """The turn (monotonic) of the last of each name that was left to others."""
+        self.accept = rules.accept
+        self.stamps = Stamps()
+        """Those whose tasks are revoked."""
+
+    def judge_stamps(self, delivery: Delivery, known: dict[str, Options] | None = None) -> Ticket | Judgement:
+        """The same while tasks with certain stamps are revoked."""
+        if not delivery.revoked:
+            delivery.revoked = self.stamps.are_on(delivery, self._rules.accept)
+        return self.judge(delivery, known)
 
     def judge(self, delivery: Delivery, known: dict[str, Options] | None = None) -> Ticket | Judgement:
         """A ticket for one that is to run, else what is to become of it; never raises, whatever its bytes are.

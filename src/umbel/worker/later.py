@@ -56,6 +56,17 @@ class Later:
     def __iter__(self) -> Iterator[Delivery]:
         return (place[-1] for bucket in self._buckets.values() for place in bucket.line)
 
+    def buckets(self) -> list[Bucket]:
+        """Those in whose line anybody waits."""
+        return [bucket for bucket in self._buckets.values() if bucket.line]
+
+    def dissolve(self, bucket: Bucket) -> list[Delivery]:
+        """Those in this line, the next first, which then no longer wait here."""
+        deliveries = bucket.in_order()
+        bucket.line.clear()
+        self._buckets.pop(id(bucket), None)
+        return deliveries
+
     def take_back(self) -> list[Delivery]:
         """All that wait here, which then no longer do."""
         deliveries = list(self)

@@ -44,7 +44,7 @@ class Bucket:
     """Lets one run through each 1/rate seconds: those that wait first, the most urgent of them, then the first that came."""
 
     def __init__(self, rate: float):
-        self._interval = 1.0 / rate
+        self.interval = 1.0 / rate
         self.next = 0.0
         """When the next may begin."""
         self._turn = 0.0
@@ -65,17 +65,21 @@ class Bucket:
     def take(self, now: float) -> float:
         """0.0 if a run may begin now (its token is taken), else the seconds to wait before asking again."""
         if now >= self.next:
-            self.next = now + self._interval
+            self.next = now + self.interval
             return 0.0
         return self.next - now
 
     def turn(self, now: float) -> float:
         """Seconds until the turn of one more that has to stand in line; the line is at most `LINE` seconds long."""
-        first = self.next + len(self.line) * self._interval
-        self._turn = max(self._turn, first) + self._interval
+        first = self.next + len(self.line) * self.interval
+        self._turn = max(self._turn, first) + self.interval
         if self._turn > now + LINE:
-            self._turn = first + self._interval
+            self._turn = first + self.interval
         return max(self._turn - now, 0.0)
+
+    def in_order(self) -> list[Delivery]:
+        """Those that wait in this worker, the next first."""
+        return [place[-1] for place in sorted(self.line, key=_rank)]
 
     def send_away(self, place: Place, now: float) -> float:
         """Remember one that goes back to the store; gives the seconds for which it is to stay there."""
@@ -100,6 +104,10 @@ class Bucket:
         if order is not None:
             self._away_by_priority[priority] -= 1
         return order
+
+
+def _rank(place: Place) -> tuple[int, int]:
+    return place[:2]
 
 
 class RateLimits:

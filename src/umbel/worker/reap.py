@@ -78,6 +78,7 @@ class Reap:
     async def run(self) -> None:
         """Reap until the pool has ended. Raises WorkerError when it cannot go on."""
         book, ends, success = self._book, self._ends, Kind.SUCCESS
+        totals = book.totals
         while news := await self._pool.news():
             is_told = trace.isEnabledFor(logging.INFO)
             done: list[Conclusion] = []
@@ -86,6 +87,7 @@ class Reap:
                 try:
                     if isinstance(item, Outcome):
                         ticket = book.pop(item.number)
+                        totals[ticket.job.task] += 1
                         if item.kind is success and not is_told:  # `_succeeded`, written out: this is done for most tasks
                             done.append(Conclusion(ticket.delivery, item.results, item.envelopes))
                         else:
@@ -259,6 +261,7 @@ class Reap:
         self._ended(ticket, outcome, buried=f"what it was given or gave cannot be carried: {outcome.text}")
 
     def _returned(self, ticket: Ticket, outcome: Outcome) -> None:
+        self._book.totals[ticket.job.task] -= 1  # it has not run
         self._settle.release(ticket.delivery)
 
     def _conclude(self, ticket: Ticket, outcome: Outcome, *, buried: str | None = None) -> None:

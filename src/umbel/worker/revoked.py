@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from umbel import guise
 from umbel.errors import BrokerError
 from umbel.pools.pool import Pool, Stop
-from umbel.stores.broker import Broker
+from umbel.stores.broker import Broker, Revocation
 from umbel.worker.book import Book
+from umbel.worker.judge import Judge
 from umbel.worker.later import Later
+from umbel.worker.stamps import Stamps, stamp_of
 from umbel.worker.ticket import Ticket
 
 log = guise.logger("umbel.worker.revoked")
@@ -26,11 +29,12 @@ PAUSE = 1.0
 class Revoked:
     """Asks the store for new revocations, as long as anything is in hand. Belongs to the event loop's thread."""
 
-    def __init__(self, broker: Broker, pool: Pool, book: Book, later: Later):
+    def __init__(self, broker: Broker, pool: Pool, book: Book, later: Later, judge: Judge):
         self._broker = broker
         self._pool = pool
         self._book = book
         self._later = later
+        self._judge = judge
         self._mark = 0
         self._latest: dict[str, str | None] = {}
         """Ids and signals of the last look: what was on its way into the book then is there at the next."""
@@ -38,10 +42,13 @@ class Revoked:
 
     async def run(self) -> None:
         """Look again and again, for ever; while the store is away, keep trying."""
+        is_first = True  # those of stamps are to be known from the beginning
         while True:
-            await asyncio.sleep(PAUSE)
-            if not self._book and not self._later:
-                continue
+            if not is_first:
+                await asyncio.sleep(PAUSE)
+                if not self._book and not self._later:
+                    continue
+            is_first = False
             try:
                 await self._look()
             except BrokerError as error:
@@ -53,13 +60,31 @@ class Revoked:
         loop = asyncio.get_running_loop()
         self._mark, found = await loop.run_in_executor(self._thread, self._broker.revocations, self._mark)
         before, self._latest = self._latest, {each.id: each.signal for each in found}
-        wanted = before | self._latest
+        self._obey(before | self._latest)
+
+    def heed(self, revocations: Sequence[Revocation]) -> None:
+        """Do at once what the next look would do with these."""
+        latest = {each.id: each.signal for each in revocations}
+        self._latest = self._latest | latest
+        self._obey(latest)
+
+    def _obey(self, wanted: Mapping[str, str | None]) -> None:
         if not wanted:
             return
+        stamps = Stamps()
+        hows: dict[tuple[str, str], str | None] = {}
+        for id, how in wanted.items():
+            revocation = Revocation(id, how)
+            if stamps.heed(revocation) and (found := stamp_of(revocation)):
+                self._judge.stamps.heed(revocation)
+                hows[found] = how
         for delivery in self._later:
             delivery.revoked |= delivery.envelope.id in wanted
-        for ticket in [ticket for ticket in self._book.values() if ticket.id in wanted]:
-            self._end(ticket, wanted[ticket.id])
+        for ticket in list(self._book.values()):
+            if ticket.id in wanted:
+                self._end(ticket, wanted[ticket.id])
+            elif stamps and stamps.are_on(ticket.delivery, self._judge.accept):
+                self._end(ticket, next((how for how in hows.values() if how), None))
 
     def _end(self, ticket: Ticket, name: str | None) -> None:
         """Take it out of the pool, or end its run if it has begun and is to be ended."""

@@ -14,7 +14,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from umbel import guise, shown, signals
+from umbel import clock, guise, shown, signals
 from umbel.client.app import Umbel
 from umbel.client.task import Task
 from umbel.errors import BrokerDown, BrokerError, ImproperlyConfigured, WorkerError
@@ -23,7 +23,10 @@ from umbel.pools.pool import Pool
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker
 from umbel.wire.encoding import accept_types
+from umbel.worker.autoscale import Autoscale
 from umbel.worker.book import Book
+from umbel.worker.control.remote import Remote
+from umbel.worker.control.state import State
 from umbel.worker.fetch import Fetch
 from umbel.worker.judge import Judge, Rules
 from umbel.worker.later import wait_for
@@ -69,6 +72,7 @@ class Worker:
         time_limit: float | None = None,
         soft_time_limit: float | None = None,
         purge: bool = False,
+        autoscale: tuple[int, int] | None = None,
         ready: Callable[[Worker], None] | None = None,
         waiting: Callable[[str], None] | None = None,
     ):
@@ -82,6 +86,15 @@ class Worker:
         self.pool_name = pool
         self.concurrency = 1 if pool == "solo" else concurrency or slots(conf.worker_concurrency)
         self.async_concurrency = coroutines(app, concurrency if pool == "asyncio" else None)
+        if autoscale and pool == "solo":
+            raise ImproperlyConfigured("the solo pool runs one task at a time: it does not scale; choose another with --pool")
+        self._bounds = autoscale
+        """At most and at least so many at once, if it scales by itself."""
+        if autoscale:
+            self.concurrency = autoscale[1]
+        self.autoscale: Autoscale | None = None
+        self.most_held: int | None = None
+        self.began = clock.monotonic()
         self.exitcode = 0
         self._wishes: list[str] = []
         """How it was asked to stop, in order."""
@@ -143,6 +156,26 @@ class Worker:
             with suppress(RuntimeError):  # it has ended
                 self._loop.call_soon_threadsafe(self._heed)
 
+    def shut_down(self, who: str) -> None:
+        """Begin a warm stop because somebody asked for it from afar, unless one has begun; on the loop."""
+        if not self._wishes:
+            signals.worker_shutting_down.send(self.hostname, sig=None, how="Warm", exitcode=0)
+            log.warning("Warm stop, asked for by %s: finishing %d tasks", who, len(self.book))
+            self.stop("warm")
+
+    async def resize(self, slots: int) -> None:
+        """Let so many tasks run at once; what runs beyond that ends first. ValueError where that is not possible."""
+        await self.pool.resize(slots)
+        self.concurrency = slots
+        if self._prefetch:
+            self.most_held = self._prefetch * slots
+            self.fetch.most_held = self.most_held
+
+    def look_settings(self) -> dict[str, Any]:
+        """Its limits: what its command line says, else what the settings say."""
+        sizes = {"max_tasks_per_child": self._max_tasks, "max_memory_per_child": self._max_memory}
+        return {**sizes, "soft_time_limit": self._soft, "time_limit": self._hard}
+
     def _heed(self) -> None:
         if self._wishes:
             self._stopping.set()
@@ -200,20 +233,26 @@ class Worker:
             max_deliveries=conf.task_max_deliveries,
         )
         rules = Rules(self.accept, self._soft, self._hard, conf.task_unknown_ttl)
+        self.judge = Judge(self.tasks, rules, self.limits)
+        self.most_held = self._prefetch * self.concurrency if self._prefetch else None
         self.fetch = Fetch(
             self.broker,
             self.pool,
-            Judge(self.tasks, rules, self.limits),
+            self.judge,
             self.book,
             self.settle,
             queues=self.queues,
-            most_held=self._prefetch * self.concurrency if self._prefetch else None,
+            most_held=self.most_held,
             other=self.reap.refuse,
             stumbled=self.reap.stumbled,
         )
         sweep = partial(self.broker.sweep, most=conf.task_dead_limit, seconds=conf.task_dead_ttl)
         self.lease = Lease(self.broker, conf.broker_lease, stranded=self.reap.stranded, lost=self._take_back, sweep=sweep)
-        self.revoked = Revoked(self.broker, self.pool, self.book, self.fetch.later)
+        self.revoked = Revoked(self.broker, self.pool, self.book, self.fetch.later, self.judge)
+        self.remote = Remote(State(self), refuses=conf.worker_refused_commands) if conf.worker_enable_remote_control else None
+        if self._bounds:
+            most, least = self._bounds
+            self.autoscale = Autoscale(self.pool, self.book, self.broker, self.fetch, self.resize, most=most, least=least)
 
     def _make_pool(self, executor: Executor) -> Pool:
         kind = POOLS.get(self.pool_name)
@@ -348,6 +387,10 @@ class Worker:
                 house.create_task(self._watch(self.lease.run)),  # keeps what is held
                 house.create_task(self._watch(self.revoked.run)),  # what is held and was revoked -> out of the pool
             ]
+            if self.remote is not None:
+                services.append(house.create_task(self._watch(self.remote.run)))  # what it is asked and told from afar
+            if self.autoscale is not None:
+                services.append(house.create_task(self._watch(self.autoscale.run)))  # what waits -> size of the pool
             fetching = house.create_task(self._watch(self.fetch.run))  # broker -> pool, as long as there is room
             self._tell_ready()
             await self._stopping.wait()

@@ -1,0 +1,56 @@
+"""`umbel status`: which workers there are, and how they do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from umbel.cli.asking import ask, merged
+from umbel.cli.command import command, names, option
+from umbel.cli.scope import Scope
+from umbel.cli.screen import age, count, print_json, table
+
+
+@command("status")
+@option("-t", "--timeout", type=click.FloatRange(0, min_open=True), default=1.0, metavar="SECONDS", help="How long to wait (1).")
+@option("-d", "--destination", type=names, metavar="WORKERS", help="Only these, with commas between.")
+@option("-j", "--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@click.pass_obj
+def status(scope: Scope, /, timeout: float, destination: Sequence[str] | None, as_json: bool) -> None:
+    """Show which workers are alive, and how much they do.
+
+    Exit code 69: none has answered.
+    """
+    alive = merged(ask(scope, "ping", {}, timeout=timeout, destination=destination))
+    figures = merged(ask(scope, "stats", {}, timeout=timeout, destination=destination))
+    running = merged(ask(scope, "active", {"safe": True}, timeout=timeout, destination=destination))
+    rows = [_row(name, figures.get(name), running.get(name)) for name in alive]
+    if as_json:
+        print_json({row["worker"]: {key: value for key, value in row.items() if key != "worker"} for row in rows})
+        return
+    shown = [
+        (row["worker"], *(_cell(row[key]) for key in ("running", "slots", "run")), age(row["uptime"]), _cell(row["pid"]))
+        for row in rows
+    ]
+    table(("worker", "runs", "at once", "has run", "up", "pid"), shown, right=5, color=scope.color)
+    if not scope.quiet:
+        click.echo(f"{count(len(rows), 'worker')} online")
+
+
+def _row(name: str, stats: Any, running: Any) -> dict[str, Any]:
+    stats = stats if isinstance(stats, dict) else {}
+    total = stats.get("total")
+    return {
+        "worker": name,
+        "running": len(running) if isinstance(running, list) else None,
+        "slots": (stats.get("pool") or {}).get("max-concurrency"),
+        "run": sum(total.values()) if isinstance(total, dict) else None,
+        "uptime": stats.get("uptime"),
+        "pid": stats.get("pid"),
+    }
+
+
+def _cell(value: Any) -> str:
+    return "-" if value is None else f"{value:,}" if isinstance(value, int) and value > 99_999 else str(value)

@@ -1,0 +1,62 @@
+"""What a worker says of its settings and of what it is made of."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from typing import TYPE_CHECKING, Any
+
+from umbel import guise
+from umbel.settings.settings import hide_password
+from umbel.wire.brief import brief
+from umbel.worker.control.panel import inspect_command, ok
+
+if TYPE_CHECKING:  # the command line lists commands, and loads nothing of a worker for it
+    from umbel.worker.control.state import State
+
+MASK = "********"
+_SECRET = ("password", "secret", "token", "key", "credential", "passwd")
+_NOT_SECRET = ("routing_key", "keyprefix", "key_prefix", "secure")
+
+
+@inspect_command(alias="dump_conf", signature="[include_defaults=False]", args=[("with_defaults", bool)])
+def conf(state: State, with_defaults: bool = False, **_: Any) -> dict[str, Any]:
+    """List configuration."""
+    settings = state.app.conf
+    names = settings if with_defaults else settings.without_defaults()
+    return {name: shown(name, settings[name]) for name in sorted(names)}
+
+
+def shown(name: str, value: Any) -> Any:
+    """A setting as JSON can carry it, with what is secret masked, however deep."""
+    low = name.lower()
+    if value and any(word in low for word in _SECRET) and not any(word in low for word in _NOT_SECRET):
+        return MASK
+    if isinstance(value, str):
+        return hide_password(value).replace(":**@", f":{MASK}@")
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, dict):
+        return {str(key): shown(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [shown("", item) for item in value]
+    return brief(value)
+
+
+@inspect_command()
+def report(state: State, **_: Any) -> dict[str, Any]:
+    """Show what this worker is made of, for a bug report."""
+    bugreport = getattr(state.app, "bugreport", None)
+    if callable(bugreport):
+        return ok(bugreport())
+    worn = guise.worn()
+    app = state.app
+    system = f"system:{platform.system()} arch:{platform.machine()} imp:{platform.python_implementation()}"
+    lines = [
+        f"software -> {worn.program}:{worn.version} py:{platform.python_version()}",
+        f"platform -> {system} {sys.executable}",
+        f"settings -> transport:{app.broker_url.partition(':')[0]} results:{hide_password(app.result_url or 'disabled')}",
+        "",
+        *(f"{name}: {value!r}" for name, value in conf(state).items()),
+    ]
+    return ok("\n".join(lines))
