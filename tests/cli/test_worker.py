@@ -242,7 +242,7 @@ def test_options_of_celery_that_change_nothing_are_told_and_taken(project: Proje
     (project.folder / "q.db").write_text("this is no database, but a letter to a friend\n" * 100)
     _, _, err = ended(project, *words)
     told = [line.partition(" has no effect: ")[0] for line in err.splitlines()[:-1]]
-    names = ["without-gossip", "without-mingle", "without-heartbeat", "task-events", "autoscale"]
+    names = ["without-gossip", "without-mingle", "autoscale"]
     assert told == [f"umbel: --{name}" for name in names]
 
 

@@ -61,7 +61,7 @@ def client():
 
 threading.setprofile(look)
 sys.setprofile(look)
-Worker(app, hostname="trip@host", pool="solo", ready=lambda _: threading.Thread(target=client).start()).run()
+Worker(app, hostname="trip@host", pool="solo", heartbeat=None, ready=lambda _: threading.Thread(target=client).start()).run()
 '''
 
 

@@ -21,7 +21,7 @@ from umbel.cli.service import level, octal, set_up_log, settle_down, show, take_
 from umbel.cli.words import POOLS as OTHER_POOLS
 from umbel.client.app import Umbel
 from umbel.pools import child
-from umbel.worker.worker import Worker
+from umbel.worker.worker import HEARTBEAT, Worker
 
 if TYPE_CHECKING:
     from umbel.cli.embedded import EmbeddedBeat
@@ -31,9 +31,6 @@ POOLS = ("prefork", "processes", "threads", "asyncio", "solo")
 WITHOUT_EFFECT = {
     "without_gossip": "workers do not gossip",
     "without_mingle": "workers do not mingle at start",
-    "without_heartbeat": "workers send no heartbeats",
-    "heartbeat_interval": "workers send no heartbeats",
-    "task_events": "workers send no events yet",
     "disable_prefetch": "a worker holds only what its pool has room for",
     "statedb": "there is no state to keep between runs yet",
     "pool_start_method": "processes are always forked from a small nursery",
@@ -112,6 +109,9 @@ COUNT, SECONDS = click.IntRange(1), click.FloatRange(0, min_open=True)
 @option("--max-memory-per-child", type=COUNT, metavar="KIB", help="Renew a process that has grown beyond this.")
 @option("--time-limit", type=SECONDS, metavar="SECONDS", help="End a task that runs longer.")
 @option("--soft-time-limit", type=SECONDS, metavar="SECONDS", help="Raise SoftTimeLimitExceeded in a task that runs longer.")
+@option("-E", "--task-events", "--events", is_flag=True, help="Tell those who watch what becomes of tasks.")
+@option("--heartbeat-interval", type=SECONDS, metavar="SECONDS", help="Tell so often that it is there. [default: 2]")
+@option("--without-heartbeat", is_flag=True, help="Do not tell that it is there.")
 @option("-B", "--beat", is_flag=True, help="Send periodic work, too. Of all beats, wherever they run, one sends.")
 @option("--scheduler", metavar="CLASS", help="With -B: a scheduler of your own.")
 @option("--purge", "--discard", is_flag=True, help="Delete all that waits in its queues before it starts.")
@@ -126,7 +126,6 @@ COUNT, SECONDS = click.IntRange(1), click.FloatRange(0, min_open=True)
 @option("--gid", metavar="GROUP", help="Run as this group (root only).")
 @option("--umask", type=octal, metavar="OCTAL", help="Rights that files it makes do not get.")
 @option("-O", "--optimization", type=click.Choice(["default", "fair"]), hidden=True)
-@option("-E", "--task-events", "--events", is_flag=True, hidden=True)
 @option("-s", "--schedule", metavar="URL", hidden=True)
 @option("-S", "--statedb", hidden=True)
 @option("--executable", hidden=True)
@@ -134,8 +133,6 @@ COUNT, SECONDS = click.IntRange(1), click.FloatRange(0, min_open=True)
 @option("--pool-start-method", hidden=True)
 @option("--without-gossip", is_flag=True, hidden=True)
 @option("--without-mingle", is_flag=True, hidden=True)
-@option("--without-heartbeat", is_flag=True, hidden=True)
-@option("--heartbeat-interval", hidden=True)
 @click.pass_obj
 def worker(scope: Scope, /, **given: Any) -> int:
     """Run tasks until told to stop.
@@ -232,6 +229,8 @@ def _make(
         pool=given["pool"] or app.conf.worker_pool,
         ready=ready,
         waiting=birth.waits if birth else None,
+        task_events=given["task_events"] or None,
+        heartbeat=None if given["without_heartbeat"] else given["heartbeat_interval"] or HEARTBEAT,
         **{name: given[name] for name in (*sizes, *rest)},
     )
 

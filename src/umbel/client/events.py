@@ -23,6 +23,7 @@ from umbel.wire.protocol import headers, origin
 
 if TYPE_CHECKING:
     from umbel.client.current import App
+    from umbel.stores.channel import Channel
     from umbel.wire.envelope import Envelope
 
 LAST_WORDS = 0.5
@@ -32,11 +33,10 @@ LAST_WORDS = 0.5
 class Events:
     """Makes what tells of events, what listens to them, and what keeps a picture of all that they tell."""
 
-    State = State
+    State: Any = State
 
     def __init__(self, app: App):
         self._app = app
-        self._default: DispatcherOf | None = None
         self._sender: Sender | None = None
 
     @property
@@ -53,20 +53,28 @@ class Events:
         if self._sender is not None:
             self._sender.flush(LAST_WORDS)
 
-    def Dispatcher(self, hostname: str | None = None, **options: Any) -> DispatcherOf:  # noqa: N802 - Celery's name
+    def of_node(self, hostname: str | None = None, **options: Any) -> DispatcherOf:
         """Tells of events as a node of that name; without one, as this program. Nobody ever waits for it."""
         return DispatcherOf(self.sender, hostname=hostname or origin(), clock=self._app.clock, **options)
 
-    def default_dispatcher(self) -> DispatcherOf:
+    def Dispatcher(self, hostname: str | None = None, **options: Any) -> Any:  # noqa: N802 - Celery's name
+        """The same, by the name that people know; options are `groups` and `enabled`."""
+        return self.of_node(hostname, **options)
+
+    def default_dispatcher(self) -> Any:
         """That of this program."""
-        if self._default is None or self._default.hostname != origin():
-            self._default = self.Dispatcher()
-        return self._default
+        return self.of_node()
 
     def Receiver(  # noqa: N802 - Celery's name
         self, channel: Any = None, handlers: Mapping[str, Handler] | None = None, routing_key: str = "#"
-    ) -> ReceiverOf:
+    ) -> Any:
         """Listens to events: `handlers` by their types, `"*"` for all others. `channel`: another than the app's, if given."""
+        return self.listener(channel, handlers, routing_key)
+
+    def listener(
+        self, channel: Channel | None, handlers: Mapping[str, Handler] | None = None, routing_key: str = "#"
+    ) -> ReceiverOf:
+        """The same, whatever a subclass makes of the name that people know."""
         conf = self._app.conf
         return ReceiverOf(
             self._app.channel if channel is None else channel,
@@ -84,7 +92,7 @@ class Events:
             if then is not None:
                 then()
             known = headers(envelope, frozenset({envelope.content_type}))
-            self.default_dispatcher().send("task-sent", **sent(known, envelope))
+            self.of_node().send("task-sent", **sent(known, envelope))
 
         return tell
 

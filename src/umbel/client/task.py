@@ -414,7 +414,7 @@ class Task(Hooks, Generic[P, R]):
         It leaves at once, and nobody waits for it; what Celery takes about trying again is accepted, and changes nothing.
         """
         request = self.request
-        self.app.events.Dispatcher(request.hostname).send(type_, **{"uuid": request.id, **fields})
+        self.app.events.of_node(request.hostname).send(type_, **{"uuid": request.id, **fields})
 
     def add_trail(self, result: ResultOf[Any]) -> ResultOf[Any]:
         """Count `result` among the children of the call that runs."""

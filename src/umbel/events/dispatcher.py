@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from umbel.events.event import Event, event, group_of, utc_offset
 from umbel.events.sender import Sender, Waiting
@@ -47,6 +48,12 @@ class Dispatcher:
     def disable(self) -> None:
         """Tell nothing any more."""
         self.enabled = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.flush()
 
     def flush(self, seconds: float = 1.0) -> bool:
         """Wait until all is sent, at most so long; True if it is."""

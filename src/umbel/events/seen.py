@@ -46,6 +46,20 @@ class Worker:
         *("hostname", "pid", "freq", "heartbeats", "clock", "active", "processed", "loadavg"),
         *("sw_ident", "sw_ver", "sw_sys"),
     )
+    hostname: str | None = None
+    pid: int | None = None
+    freq: float = 60
+    clock: int = 0
+    active: int | None = None
+    """How many tasks it runs."""
+    processed: int | None = None
+    """How many it has run."""
+    loadavg: Any = None
+    sw_ident: str | None = None
+    sw_ver: str | None = None
+    sw_sys: str | None = None
+    heartbeats: list[float] = []  # noqa: RUF012 - each has its own: see below
+    """When the last ones came, in order."""
 
     def __init__(
         self,
@@ -65,12 +79,9 @@ class Worker:
         self.pid = pid
         self.freq = freq
         self.heartbeats = [] if heartbeats is None else heartbeats
-        """When the last ones came, in order."""
         self.clock = clock or 0
         self.active = active
-        """How many tasks it runs."""
         self.processed = processed
-        """How many it has run."""
         self.loadavg = loadavg
         self.sw_ident = sw_ident
         self.sw_ver = sw_ver
@@ -231,9 +242,9 @@ class Task:
         if timestamp is not None:
             mine["timestamp"] = timestamp
 
-    def info(self, fields: Iterable[str] | None = None, extra: Iterable[str] = ()) -> dict[str, Any]:
+    def info(self, fields: Iterable[str] | None = None, extra: Iterable[str] | None = None) -> dict[str, Any]:
         """What is known of it that is worth showing."""
-        names = [*(self._info_fields if fields is None else fields), *extra]
+        names = [*(self._info_fields if fields is None else fields), *(extra or ())]
         found = {name: getattr(self, name, None) for name in names}
         return {name: value for name, value in found.items() if value is not None}
 

@@ -14,6 +14,7 @@ from umbel.pools.pool import Pool
 from umbel.stores.broker import Broker, Delivery
 from umbel.wire.brief import told
 from umbel.worker.book import Book
+from umbel.worker.herald import Herald
 from umbel.worker.judge import Judge, Judgement, Options, Verdict
 from umbel.worker.later import Later, wait_for
 from umbel.worker.ratelimit import Bucket
@@ -48,6 +49,7 @@ class Fetch:
         most_held: int | None,
         other: Callable[[Judgement], None],
         stumbled: Callable[[Delivery, Exception], None],
+        herald: Herald,
     ):
         """`other` settles what is not to run or wait, and `stumbled` what our own code fails at.
 
@@ -64,6 +66,7 @@ class Fetch:
         self.most_held = most_held
         self._other = other
         self._stumbled = stumbled
+        self._herald = herald
         self._thread = ThreadPoolExecutor(1, "umbel-fetch")
         self._stopping = False
         self._interruptible = False
@@ -185,6 +188,8 @@ class Fetch:
                 early.append(ticket)
             if told:
                 self._received(ticket)
+        if self._herald.is_on and jobs:
+            self._herald.received([book[job.number] for job in jobs])
         self._in_vain = 0 if jobs else len(deliveries)
         self._pool.submit(await self._begin(jobs, early) if early else jobs)
 

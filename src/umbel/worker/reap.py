@@ -11,6 +11,7 @@ from typing import Any, Literal
 from umbel import guise, shown, signals, states
 from umbel.client.task import Task
 from umbel.errors import DecodeError, NotRegistered, TaskRevokedError
+from umbel.events.tasks import Failed, Rejected, Retried
 from umbel.execution.execute import Executor
 from umbel.execution.lines import log as trace
 from umbel.execution.lines import say
@@ -22,12 +23,14 @@ from umbel.wire.brief import encodable, told
 from umbel.wire.message import Headers, Label
 from umbel.wire.result import Result
 from umbel.worker.book import Book
+from umbel.worker.herald import Herald
 from umbel.worker.judge import Judgement, Verdict
 from umbel.worker.settle import Settle, Way
 from umbel.worker.ticket import Ticket
 
 log = guise.logger("umbel.worker.reap")
 
+QUOTES = "'\""
 FIRST_AGAIN = 0.1
 """Seconds until a task whose process died runs again, three times as long after each further death: five deaths take 4 s."""
 
@@ -47,6 +50,7 @@ class Reap:
         hostname: str,
         serializer: str,
         max_deliveries: int,
+        herald: Herald,
     ):
         self._pool = pool
         self._book = book
@@ -57,6 +61,7 @@ class Reap:
         self._hostname = hostname
         self._serializer = serializer
         self._max_deliveries = max_deliveries
+        self._herald = herald
         self._mourned: asyncio.Queue[tuple[Delivery, Job, Kind, str, str | None]] = asyncio.Queue()
         self._ends: dict[Kind, Callable[[Ticket, Outcome], None]] = {
             Kind.SUCCESS: self._succeeded,
@@ -82,12 +87,18 @@ class Reap:
         while news := await self._pool.news():
             is_told = trace.isEnabledFor(logging.INFO)
             done: list[Conclusion] = []
+            good: list[tuple[Ticket, Outcome]] | None = [] if self._herald.is_on else None
+            tells_sent = self._herald.tells_sent
             for item in news:
                 ticket = None
                 try:
                     if isinstance(item, Outcome):
                         ticket = book.pop(item.number)
                         totals[ticket.job.task] += 1
+                        if good is not None and item.kind is success:
+                            good.append((ticket, item))
+                        if tells_sent and item.envelopes:
+                            self._herald.sent(item.envelopes)
                         if item.kind is success and not is_told:  # `_succeeded`, written out: this is done for most tasks
                             done.append(Conclusion(ticket.delivery, item.results, item.envelopes))
                         else:
@@ -96,6 +107,9 @@ class Reap:
                         self._begun(item)
                 except Exception as error:
                     self._not_reaped(item, ticket, error)
+            self._herald.processed += len(news)
+            if good:
+                self._herald.succeeded(good)
             self._settle.conclude(*done)
             book.changed.set()
 
@@ -106,6 +120,8 @@ class Reap:
             delivery, job, kind, text, buried = await self._mourned.get()
             try:
                 outcome = await loop.run_in_executor(None, self._tell_lost, job, kind, text)
+                if kind is not Kind.TERMINATED and self._herald.is_on:
+                    self._herald.failed(delivery.envelope.id, outcome.text, outcome.traceback, task=self._tasks.get(job.task))
                 self._settle.conclude(Conclusion(delivery, outcome.results, outcome.envelopes, buried))
             except Exception as error:
                 self.stumbled(delivery, error)
@@ -148,6 +164,9 @@ class Reap:
 
     def _begun(self, begun: Begun) -> None:
         ticket = self._book[begun.number]
+        if ticket.began is None and self._herald.is_on:
+            ticket.began = begun.when
+            self._herald.started(ticket)
         ticket.began, ticket.pid = begun.when, begun.pid
         if ticket.task.track_started and not ignored(ticket.label, ticket.task):
             meta = {"pid": begun.pid, "hostname": self._hostname}
@@ -163,20 +182,31 @@ class Reap:
 
     def _failed(self, ticket: Ticket, outcome: Outcome) -> None:
         say(outcome.kind, ticket, outcome.text, expected=outcome.expected, traceback=outcome.traceback)
+        if self._herald.is_on:
+            self._herald.ended(ticket, Failed, outcome)
         self._conclude(ticket, outcome, buried=None if is_acked(ticket, "acks_on_failure") else f"it failed: {outcome.text}")
 
     def _retried(self, ticket: Ticket, outcome: Outcome) -> None:
         say(outcome.kind, ticket, outcome.text)
+        if self._herald.is_on:
+            self._herald.ended(ticket, Retried, outcome, exception=reason(outcome.text))
         self._conclude(ticket, outcome)
 
     def _ignored(self, ticket: Ticket, outcome: Outcome) -> None:
         say(outcome.kind, ticket, outcome.text)
+        if self._herald.is_on:
+            self._herald.ran(ticket, outcome.runtime)
         self._conclude(ticket, outcome)
 
     def _rejected(self, ticket: Ticket, outcome: Outcome) -> None:
         say(outcome.kind, ticket, outcome.text)
         if signals.task_rejected.receivers:
             signals.task_rejected.tell(self, message=ticket.delivery.envelope, exc=None)
+        if self._herald.is_on:
+            if not outcome.requeue:  # as Celery's say it
+                text = f"reject requeue=False: {outcome.text.strip(QUOTES)}"
+                self._herald.ended(ticket, Failed, outcome, exception=text)
+            self._herald.ended(ticket, Rejected, outcome, requeue=outcome.requeue)
         if outcome.requeue:
             self._settle.release(ticket.delivery)
         else:
@@ -184,10 +214,12 @@ class Reap:
 
     def _unreadable(self, ticket: Ticket, outcome: Outcome) -> None:
         log.error("Task %s cannot be read, so it is buried: %s", ticket, outcome.text)
+        self._tell_failed(ticket, outcome)
         self._conclude(ticket, outcome, buried=outcome.text)
 
     def _misfit(self, ticket: Ticket, outcome: Outcome) -> None:
         log.error("Task %s does not take such arguments, so it is buried: %s\n%s", ticket, outcome.text, outcome.traceback)
+        self._tell_failed(ticket, outcome)
         self._conclude(ticket, outcome, buried=outcome.text)
 
     def _lost(self, ticket: Ticket, outcome: Outcome) -> None:
@@ -197,6 +229,8 @@ class Reap:
         elif ticket.task.retry_on_worker_lost:
             self._mourned.put_nowait((ticket.delivery, ticket.job, Kind.RETRY, outcome.text, None))
         else:
+            if self._herald.is_on:
+                self._herald.ran(ticket, outcome.runtime)
             self._end_lost(ticket.delivery, ticket.job, outcome.text, str(ticket), again=runs_again(ticket))
 
     def stranded(self, deliveries: Sequence[Delivery]) -> None:
@@ -247,11 +281,27 @@ class Reap:
         ticket.delivery.revoked = ticket.signum is not None
         if signals.task_revoked.receivers:
             signals.task_revoked.tell(ticket.task, request=ticket, terminated=True, signum=ticket.signum, expired=False)
+        if self._herald.is_on:
+            self._herald.ran(ticket, outcome.runtime)
+            self._herald.revoked(ticket.id, terminated=True, signum=ticket.signum, task=ticket.task)
         self._ended(ticket, outcome)
+
+    def _tell_failed(self, ticket: Ticket, outcome: Outcome) -> None:
+        """Tell of a failure whose outcome may name it as `Class: text`, as if that were the repr of one."""
+        if self._herald.is_on:
+            text = outcome.text
+            if not text.partition("(")[0].isidentifier():
+                kind, _, said = text.partition(": ")
+                text = f"{kind}({said!r})"
+            self._herald.failed(ticket.id, text, outcome.traceback, task=ticket.task)
 
     def _ended(self, ticket: Ticket, outcome: Outcome, *, buried: str | None = None) -> None:
         """Settle a run that was ended from outside; one that an event loop ended has told of itself."""
+        if self._herald.is_on:
+            self._herald.ran(ticket, outcome.runtime)
         if outcome.results or outcome.envelopes:
+            if outcome.kind is not Kind.TERMINATED and self._herald.is_on:
+                self._herald.failed(ticket.id, outcome.text, outcome.traceback, task=ticket.task)
             self._conclude(ticket, outcome, buried=buried)
         else:
             self._mourned.put_nowait((ticket.delivery, ticket.job, outcome.kind, outcome.text, buried))
@@ -309,6 +359,8 @@ class Reap:
             label = protocol.label(delivery.envelope, self._accept)
             ticket = Ticket(delivery, label, task, Job(0, task.name, delivery.envelope), early=False)
             signals.task_revoked.tell(task, request=ticket, terminated=False, signum=None, expired=expired)
+        if self._herald.is_on:
+            self._herald.revoked(headers.id, expired=expired, task=task)
         error = TaskRevokedError("expired" if expired else "revoked")
         results = [] if ignored(headers, task) else [self._result(headers, states.REVOKED, error)]
         self._settle.conclude(Conclusion(delivery, results))
@@ -318,6 +370,8 @@ class Reap:
         error = NotRegistered(headers.task)
         if signals.task_unknown.receivers:
             signals.task_unknown.tell(self, message=delivery.envelope, exc=error, name=headers.task, id=headers.id)
+        if self._herald.is_on:
+            self._herald.failed(headers.id, repr(error))
         results = [] if headers.ignore_result else [self._result(headers, states.FAILURE, error)]
         self._settle.conclude(Conclusion(delivery, results, buried=reason))
 
@@ -330,6 +384,11 @@ class Reap:
             parent_id=headers.parent_id,
             group_id=headers.group,
         )
+
+
+def reason(text: str) -> str:
+    """The repr of what made a task retry, out of what its Retry says; `None` if nothing did."""
+    return text.partition(": ")[2] or ("None" if text.startswith("Retry in") else text)
 
 
 def again_after(attempt: int) -> Way:

@@ -28,6 +28,7 @@ from umbel.worker.book import Book
 from umbel.worker.control.remote import Remote
 from umbel.worker.control.state import State
 from umbel.worker.fetch import Fetch
+from umbel.worker.herald import Herald
 from umbel.worker.judge import Judge, Rules
 from umbel.worker.later import wait_for
 from umbel.worker.lease import Lease
@@ -40,6 +41,8 @@ log = guise.logger("umbel.worker")
 
 RETRY = 1.0
 """Seconds between attempts to reach a store that is away at the start."""
+HEARTBEAT = 2.0
+"""Seconds between heartbeats; those who watch take a worker for gone after twice as many."""
 LAST_WORDS = 5.0
 """Seconds that a stop waits for a store that does not answer, or for processes that were killed."""
 SWITCH = 0.0005
@@ -73,6 +76,8 @@ class Worker:
         soft_time_limit: float | None = None,
         purge: bool = False,
         autoscale: tuple[int, int] | None = None,
+        task_events: bool | None = None,
+        heartbeat: float | None = HEARTBEAT,
         ready: Callable[[Worker], None] | None = None,
         waiting: Callable[[str], None] | None = None,
     ):
@@ -111,6 +116,8 @@ class Worker:
         self._max_memory = max_memory_per_child or conf.worker_max_memory_per_child
         self._soft = soft_time_limit or conf.task_soft_time_limit
         self._hard = time_limit or conf.task_time_limit
+        self._heartbeat = heartbeat
+        self._task_events = conf.worker_send_task_events if task_events is None else task_events
         problems = conf.problems()
         if problems:
             raise ImproperlyConfigured("\n".join(problems))
@@ -220,6 +227,15 @@ class Worker:
         )
         self.pool = self._make_pool(executor)
         self.book = Book()
+        self.events = Herald(
+            app.events.of_node(self.hostname),
+            self.pool,
+            self.book,
+            every=self._heartbeat or None,
+            on=bool(self._task_events),
+            accept=self.accept,
+            sent=conf.task_send_sent_event,
+        )
         self.settle = Settle(self.broker, self.backend)
         self.reap = Reap(
             self.pool,
@@ -231,6 +247,7 @@ class Worker:
             hostname=self.hostname,
             serializer=conf.result_serializer,
             max_deliveries=conf.task_max_deliveries,
+            herald=self.events,
         )
         rules = Rules(self.accept, self._soft, self._hard, conf.task_unknown_ttl)
         self.judge = Judge(self.tasks, rules, self.limits)
@@ -245,6 +262,7 @@ class Worker:
             most_held=self.most_held,
             other=self.reap.refuse,
             stumbled=self.reap.stumbled,
+            herald=self.events,
         )
         sweep = partial(self.broker.sweep, most=conf.task_dead_limit, seconds=conf.task_dead_ttl)
         self.lease = Lease(self.broker, conf.broker_lease, stranded=self.reap.stranded, lost=self._take_back, sweep=sweep)
@@ -386,6 +404,8 @@ class Worker:
                 house.create_task(self._watch(self.fetch.later.run)),  # rate-limited -> pool
                 house.create_task(self._watch(self.lease.run)),  # keeps what is held
                 house.create_task(self._watch(self.revoked.run)),  # what is held and was revoked -> out of the pool
+                house.create_task(self._watch(self.events.run)),  # tells that this worker is there
+                house.create_task(self._watch(self.events.look)),  # what runs for long -> told as started, if anybody wants that
             ]
             if self.remote is not None:
                 services.append(house.create_task(self._watch(self.remote.run)))  # what it is asked and told from afar
@@ -395,6 +415,7 @@ class Worker:
             self._tell_ready()
             await self._stopping.wait()
             await self._drain(fetching)
+            await self.events.leave()
             for service in services:
                 service.cancel()
 
