@@ -435,7 +435,7 @@ class Celery(Umbel):
 
     @property
     def events(self) -> Any:
-        """Events: later."""
+        """Tells of events, and listens to them."""
         return self._part("events", lambda: _symbol(self.events_cls)(app=self))
 
     @property
@@ -447,13 +447,6 @@ class Celery(Umbel):
     def log(self) -> Any:
         """Sets up logging."""
         return self._part("log", lambda: _symbol(self.log_cls)(app=self))
-
-    @property
-    def clock(self) -> Any:
-        """A logical clock."""
-        from kombu.clocks import LamportClock
-
-        return self._part("clock", LamportClock)
 
     @property
     def oid(self) -> str:

@@ -1,14 +1,14 @@
-"""Events: later."""
+"""Makes what sends, receives and holds events."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from celery._names import later
+from umbel.client.events import Events as EventsOf
 
 
-class Events:
-    """Makes what sends, receives and holds events."""
+class Events(EventsOf):
+    """umbel's, with Celery's classes."""
 
     receiver_cls = "celery.events.receiver:EventReceiver"
     dispatcher_cls = "celery.events.dispatcher:EventDispatcher"
@@ -16,6 +16,7 @@ class Events:
 
     def __init__(self, app: Any = None):
         self.app = app
+        super().__init__(app)
 
     @property
     def Receiver(self) -> Any:  # noqa: N802 - Celery's name
@@ -33,5 +34,5 @@ class Events:
         return self.app.subclass_with_self(self.state_cls, reverse="events.State")
 
     def default_dispatcher(self, hostname: str | None = None, enabled: bool = True, buffer_while_offline: bool = False) -> Any:
-        """What sends events for this program."""
-        raise later("app.events.default_dispatcher")
+        """What sends events for this program; for a `with` block, too."""
+        return self.Dispatcher(hostname=hostname, enabled=enabled, buffer_while_offline=buffer_while_offline)

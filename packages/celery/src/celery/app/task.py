@@ -290,7 +290,7 @@ class Task(TaskOf[P, R], Generic[P, R]):
 
     def send_event(self, type_: str, retry: bool = True, retry_policy: Any = None, **fields: Any) -> Any:
         """Send an event."""
-        raise later("Task.send_event")
+        super().send_event(type_, retry, retry_policy, **fields)
 
     def start_strategy(self, app: Any, consumer: Any, **kwargs: Any) -> Any:
         """How a worker receives it."""

@@ -2,4 +2,4 @@
 
 from celery._names import refuse
 
-refuse(__name__, "umbel queues and umbel schedule")
+refuse(__name__, "umbel events")

@@ -2,4 +2,4 @@
 
 from celery._names import refuse
 
-refuse(__name__, "umbel queues --json")
+refuse(__name__, "app.events.Receiver with app.events.State")

@@ -1,62 +1,51 @@
-"""What is known from events: later."""
+"""The picture that events draw: which workers there are, which tasks, and what became of each."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
-from celery._names import later
+from umbel.events import seen, state
+from umbel.events.seen import STATE_OF
+from umbel.events.seen import Worker as Worker
+from umbel.states import precedence as precedence_of
 
 
-class State:
-    """All tasks and workers that events tell of."""
-
-    app: Any = None
-
-    def __init__(
-        self,
-        callback: Any = None,
-        workers: Any = None,
-        tasks: Any = None,
-        taskheap: Any = None,
-        max_workers_in_memory: int = 5000,
-        max_tasks_in_memory: int = 10000,
-        on_node_join: Any = None,
-        on_node_leave: Any = None,
-        tasks_by_type: Any = None,
-        tasks_by_worker: Any = None,
-    ):
-        raise later("celery.events.state.State")
-
-    def event(self, event: Any) -> Any:
-        """Take in an event."""
-        raise later("State.event")
+def heartbeat_expires(
+    timestamp: float,
+    freq: float = 60,
+    expire_window: float = 200,
+    Decimal: Any = Decimal,  # noqa: N803 - Celery's
+    float: Any = float,
+    isinstance: Any = isinstance,
+) -> Any:
+    """Until when a heartbeat of that moment says that its worker is alive."""
+    return seen.heartbeat_expires(timestamp, freq, expire_window)
 
 
-class Task:
+class Task(seen.Task):
     """One task."""
 
-    def __init__(self, uuid: Any = None, cluster_state: Any = None, children: Any = None, **kwargs: Any):
-        raise later("celery.events.state.Task")
-
-
-class Worker:
-    """One worker."""
-
-    def __init__(
+    def event(
         self,
-        hostname: Any = None,
-        pid: Any = None,
-        freq: int = 60,
-        heartbeats: Any = None,
-        clock: int = 0,
-        active: Any = None,
-        processed: Any = None,
-        loadavg: Any = None,
-        sw_ident: Any = None,
-        sw_ver: Any = None,
-        sw_sys: Any = None,
-    ):
-        raise later("celery.events.state.Worker")
+        type_: str,
+        timestamp: float | None = None,
+        local_received: float | None = None,
+        fields: Any = None,
+        precedence: Any = precedence_of,
+        setattr: Any = setattr,
+        task_event_to_state: Any = STATE_OF.get,
+        RETRY: str = "RETRY",  # noqa: N803 - Celery's
+    ) -> None:
+        """Take in an event of it."""
+        super().event(type_, timestamp, local_received, fields)
+
+
+class State(state.State):
+    """All tasks and workers that events tell of."""
+
+    Task = Task
+    Worker = Worker
 
 
 def __getattr__(name: str) -> Any:
