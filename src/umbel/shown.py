@@ -31,7 +31,7 @@ _NO_SECRETS = frozenset(
     }
 )
 """Options in URLs whose values everybody may read."""
-_SECRET = ("password", "passwd", "secret", "_key", "token", "credential", "passphrase", "apikey", "dsn")
+_SECRET = ("password", "passwd", "secret", "token", "credential", "passphrase", "apikey", "dsn")
 _PATHS = ("sqlite", "memory", "cache+memory", "file", "filesystem")
 """Schemes of places that ask nobody who he is: an @ in them is part of a name."""
 _OPTIONS = r"/?[^/?#@]*\?[^/?#]*="
@@ -93,7 +93,10 @@ def _option(text: str) -> str:
 
 def is_secret(name: str) -> bool:
     """True if a value of this name is nobody's business."""
-    return any(word in name.lower() for word in _SECRET)
+    low = name.lower().replace("-", "_")
+    if low in _NO_SECRETS or low.endswith("routing_key"):
+        return False
+    return low == "key" or low.endswith("_key") or any(word in low for word in _SECRET)
 
 
 def value(name: str, given: Any) -> str:

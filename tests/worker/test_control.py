@@ -171,9 +171,11 @@ def test_settings_are_told_without_what_is_secret(app: Umbel, start: Start) -> N
 
 
 def test_a_password_in_a_url_is_masked() -> None:
-    from umbel.worker.control.telling import shown
+    from umbel.worker.control.telling import masked
 
-    assert shown("broker_url", "redis://me:pass@host/0") == "redis://me:********@host/0"
+    assert "pass" not in masked("broker_url", "redis://me:pass@host/0")
+    assert masked("broker_url", "redis://:pass@host/0") == "redis://:********@host/0"
+    assert masked("task_default_routing_key", "mail") == "mail"
 
 
 def test_what_waits_for_its_rate_limit_is_scheduled_and_freed_when_the_limit_is_lifted(app: Umbel, start: Start) -> None:

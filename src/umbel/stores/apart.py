@@ -61,9 +61,9 @@ class Apart(Broker):
         """In the source."""
         return self._source.renew(seconds)
 
-    def recover(self) -> Recovered:
+    def recover(self, until: float | None = None) -> Recovered:
         """In the source."""
-        return self._source.recover()
+        return self._source.recover(until)
 
     def revoke(self, revocations: Sequence[Revocation], seconds: float) -> None:
         """In the source, where they wait."""

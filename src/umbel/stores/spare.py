@@ -256,10 +256,11 @@ class Spare(Broker):
         self._settle()
         return Renewal(all(found), found[0].time)
 
-    def recover(self) -> Recovered:
-        """In all that answer."""
+    def recover(self, until: float | None = None) -> Recovered:
+        """In all that answer; `until` counts where `renew` has told the time, as the others have clocks of their own."""
         returned, stranded = 0, []
-        for store, recovered in self._each(lambda store: (store, store.broker.recover())):
+        first = next(iter(self._order()))
+        for store, recovered in self._each(lambda store: (store, store.broker.recover(until if store is first else None))):
             returned += recovered.returned
             stranded += self._mark(store, recovered.stranded)
         return Recovered(returned, stranded)

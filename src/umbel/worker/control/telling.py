@@ -6,17 +6,12 @@ import platform
 import sys
 from typing import TYPE_CHECKING, Any
 
-from umbel import guise
-from umbel.settings.settings import hide_password
+from umbel import guise, shown
 from umbel.wire.brief import brief
 from umbel.worker.control.panel import inspect_command, ok
 
 if TYPE_CHECKING:  # the command line lists commands, and loads nothing of a worker for it
     from umbel.worker.control.state import State
-
-MASK = "********"
-_SECRET = ("password", "secret", "token", "key", "credential", "passwd")
-_NOT_SECRET = ("routing_key", "keyprefix", "key_prefix", "secure")
 
 
 @inspect_command(alias="dump_conf", signature="[include_defaults=False]", args=[("with_defaults", bool)])
@@ -24,22 +19,23 @@ def conf(state: State, with_defaults: bool = False, **_: Any) -> dict[str, Any]:
     """List configuration."""
     settings = state.app.conf
     names = settings if with_defaults else settings.without_defaults()
-    return {name: shown(name, settings[name]) for name in sorted(names)}
+    return {name: masked(name, settings[name]) for name in sorted(names)}
 
 
-def shown(name: str, value: Any) -> Any:
-    """A setting as JSON can carry it, with what is secret masked, however deep."""
-    low = name.lower()
-    if value and any(word in low for word in _SECRET) and not any(word in low for word in _NOT_SECRET):
-        return MASK
-    if isinstance(value, str):
-        return hide_password(value).replace(":**@", f":{MASK}@")
-    if value is None or isinstance(value, bool | int | float):
+def masked(name: str, value: Any) -> Any:
+    """A setting as JSON can carry it, without what may be secret; passwords in URLs as Celery masks them."""
+    told = shown.opened(name, value)
+    return told.replace(f":{shown.MASK}@", f":{shown.HIDDEN}@") if isinstance(told, str) else plain(told)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can carry it."""
+    if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, dict):
-        return {str(key): shown(str(key), item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [shown("", item) for item in value]
+        return [plain(item) for item in value]
     return brief(value)
 
 
@@ -55,7 +51,7 @@ def report(state: State, **_: Any) -> dict[str, Any]:
     lines = [
         f"software -> {worn.program}:{worn.version} py:{platform.python_version()}",
         f"platform -> {system} {sys.executable}",
-        f"settings -> transport:{app.broker_url.partition(':')[0]} results:{hide_password(app.result_url or 'disabled')}",
+        f"settings -> transport:{app.broker_url.partition(':')[0]} results:{shown.url(app.result_url or 'disabled')}",
         "",
         *(f"{name}: {value!r}" for name, value in conf(state).items()),
     ]
