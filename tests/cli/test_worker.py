@@ -238,11 +238,11 @@ def test_a_worker_needs_an_app(project: Project) -> None:
 
 
 def test_options_of_celery_that_change_nothing_are_told_and_taken(project: Project) -> None:
-    words = ("--without-gossip", "--without-mingle", "--without-heartbeat", "-E", "-O", "fair", "--autoscale", "8,2")
+    words = ("--without-gossip", "--without-mingle", "--without-heartbeat", "-E", "-O", "fair")
     (project.folder / "q.db").write_text("this is no database, but a letter to a friend\n" * 100)
     _, _, err = ended(project, *words)
     told = [line.partition(" has no effect: ")[0] for line in err.splitlines()[:-1]]
-    names = ["without-gossip", "without-mingle", "autoscale"]
+    names = ["without-gossip", "without-mingle"]
     assert told == [f"umbel: --{name}" for name in names]
 
 

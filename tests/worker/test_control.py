@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from umbel import Umbel
-from umbel.errors import TaskRevokedError
+from umbel.errors import TaskRevokedError, TimeLimitExceeded
 from umbel.stores.channel import Note
 from umbel.testing.waiting import patience, until
 from umbel.worker.control import answers, control_command, inspect_command, panel
@@ -199,7 +199,7 @@ def test_what_waits_for_its_rate_limit_is_scheduled_and_freed_when_the_limit_is_
 def test_time_limits_count_for_what_begins_later(app: Umbel, start: Start) -> None:
     start()
     assert tell(app, "time_limit", task_name="wait", soft=None, hard=0.05) == {"ok": "time limits set successfully"}
-    with pytest.raises(Exception, match="TimeLimitExceeded"):
+    with pytest.raises(TimeLimitExceeded):
         app.tasks["wait"].delay().get(timeout=patience())
     assert tell(app, "time_limit", task_name="nothing", soft=1) == {"error": "unknown task"}
     assert "no" in tell(app, "time_limit", task_name="wait", soft="long")["error"]

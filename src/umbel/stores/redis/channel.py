@@ -86,11 +86,21 @@ class RedisChannel(Channel):
 
     def subscribe(self, topics: Sequence[str], *, name: str = "") -> Subscription:
         found = RedisSubscription(self, tuple(topics), name)
-        found.open()
+        try:
+            found.open()
+        except BrokerError:
+            found.close()
+            raise
         return found
 
     def box(self, exchange: str = REPLIES) -> Box:
-        return RedisBox(self, exchange)
+        found = RedisBox(self, exchange)
+        try:
+            found.open()
+        except BrokerError:
+            found.close()
+            raise
+        return found
 
     def reply(self, exchange: str, address: str, notes: Sequence[Note]) -> None:
         elements = [kombu.write(note, exchange, address) for note in notes]
@@ -240,7 +250,10 @@ class RedisBox(_Waiting, Box):
         self.address = new_id()
         self._queue = f"{self.address}.{exchange}"
         self._asking = False
-        channel.link.ask_all(channel.bind(exchange, self.address, self._queue))
+
+    def open(self) -> None:
+        """Make it known."""
+        self._channel.link.ask_all(self._channel.bind(self.exchange, self.address, self._queue))
 
     def receive(self, wait: float) -> list[Note]:
         with self._reading:
