@@ -11,7 +11,7 @@ import pytest
 from tests.cli.project import Project
 
 from umbel import Umbel
-from umbel.testing.waiting import NEVER
+from umbel.testing.waiting import NEVER, until
 from umbel.wire.result import encode
 
 
@@ -84,3 +84,30 @@ def test_on_a_terminal_a_bar_is_drawn(project: Project, app: Umbel) -> None:
         assert project.umbel("result", "y", "--follow").code == 0
     assert "reading [bold]" in terminal.getvalue()
     assert "3/10" in terminal.getvalue()
+
+
+def test_a_saved_group_is_told_and_its_missing_parts_named(project: Project, app: Umbel) -> None:
+    group = app.GroupResult("g", [app.AsyncResult(f"part-{number}") for number in range(15)])
+    group.save()
+    store(app, "part-0", "SUCCESS", 0)
+    done = project.umbel("result", "g")
+    names = ", ".join(f"part-{number}" for number in range(1, 11))
+    assert (done.code, done.err) == (69, f"1 of 15 (7%) have ended; missing: {names} and 4 more\n")
+    for number in range(1, 15):
+        store(app, f"part-{number}", "SUCCESS", number)
+    done = project.umbel("result", "g", "--follow")
+    assert (done.code, done.out) == (0, f"{list(range(15))}\n")
+    app.GroupResult("bad", [app.AsyncResult("part-1"), app.AsyncResult("failed")]).save()
+    store(app, "failed", "FAILURE", ValueError("no"))
+    done = project.umbel("result", "bad")
+    assert (done.code, done.err) == (1, "failed FAILURE: ValueError: no\n")
+
+
+def test_a_chord_that_waits_is_told(project: Project, app: Umbel) -> None:
+    from umbel.stores.join import Arrival
+
+    app.backend.expect("c", 3)
+    app.backend.arrive([Arrival("c", "a", 0, b'[1, "a", "SUCCESS", 5]')])
+    until(lambda: app.backend.parts("c") is not None)
+    done = project.umbel("result", "c")
+    assert (done.code, done.err) == (69, "a chord that waits: 1 of 3 parts have arrived\n")

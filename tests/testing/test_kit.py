@@ -254,10 +254,3 @@ def test_batches_and_signals_are_as_with_any_worker(app, kit, add):
     finally:
         signals.task_postrun.disconnect(after)
     assert seen == [3, 7]
-
-
-def test_a_worker_that_cannot_begin_says_why(app):
-    with Kit(app, worker_concurrency="many") as kit:
-        app.send_task("x")
-        with pytest.raises(Exception, match="worker_concurrency"):
-            kit.step()

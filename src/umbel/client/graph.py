@@ -59,11 +59,11 @@ class DependencyGraph:
     def update(self, it: Iterable[tuple[Any, Iterable[Any]]]) -> None:
         """Take in objects, each with those that hang on it."""
         pairs = [(obj, list(hanging)) for obj, hanging in it]
-        for obj, hanging in pairs:
-            for each in (obj, *hanging):
-                self.add_arc(each)
+        for obj, _ in pairs:
+            self.add_arc(obj)
         for obj, hanging in pairs:
             for each in hanging:
+                self.add_arc(each)
                 self.add_edge(obj, each)
 
     def topsort(self) -> list[Any]:
