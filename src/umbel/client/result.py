@@ -396,12 +396,27 @@ class AsyncResult(Generic[T]):
         signal: str | int | None = None,
         wait: bool = False,
         timeout: float | None = None,
-    ) -> None:
+    ) -> Any:
         """Let the task not run, or with `terminate` end (see `app.control.revoke`).
 
-        Its state is REVOKED once a worker has met it. The store knows of it on return, so there is nothing to `wait` for.
+        Its state is REVOKED once a worker has met it. The store knows of it on return; with `wait` it gives what workers answer
+        within `timeout` seconds.
         """
-        self.app.control.revoke(self.id, terminate=terminate, signal=signal or "SIGTERM")
+        answers = answers_of(timeout) if wait else {}
+        return self.app.control.revoke(self.id, terminate=terminate, signal=signal or "SIGTERM", **answers)
+
+    def revoke_by_stamped_headers(
+        self,
+        headers: Any,
+        connection: object = None,
+        terminate: bool = False,
+        signal: str | int | None = None,
+        wait: bool = False,
+        timeout: float | None = None,
+    ) -> Any:
+        """Let tasks with any of these stamps not run, whatever this result is of; otherwise as `revoke`."""
+        answers = answers_of(timeout) if wait else {}
+        return self.app.control.revoke_by_stamped_headers(headers, terminate=terminate, signal=signal or "SIGTERM", **answers)
 
     def forget(self) -> None:
         """Delete what is known of it."""
@@ -483,6 +498,11 @@ class AsyncResult(Generic[T]):
     def __reduce__(self) -> Any:
         # Flat, as a chain may be longer than pickle's recursion goes.
         return _linked, (tuple((step.id, step.ignored) if isinstance(step, AsyncResult) else step for step in _line(self)),)
+
+
+def answers_of(timeout: float | None) -> dict[str, Any]:
+    """The options of control commands that wait for answers."""
+    return {"reply": True} if timeout is None else {"reply": True, "timeout": timeout}
 
 
 def _line(result: AsyncResult[Any]) -> list[Any]:

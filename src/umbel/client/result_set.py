@@ -9,7 +9,7 @@ from umbel import states
 from umbel.client import current
 from umbel.client.line import parts_of
 from umbel.client.many import aarrivals, arrivals, look, meta, raisable
-from umbel.client.result import AsyncResult, assert_will_not_block
+from umbel.client.result import AsyncResult, answers_of, assert_will_not_block
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
@@ -315,11 +315,11 @@ class ResultSet(Generic[T]):
         signal: str | int | None = None,
         wait: bool = False,
         timeout: float | None = None,
-    ) -> None:
+    ) -> Any:
         """Let none of the tasks run; as `AsyncResult.revoke` does."""
         ids = [part.id for part in self._parts()]
-        if ids:
-            self.app.control.revoke(ids, terminate=terminate, signal=signal or "SIGTERM")
+        answers = answers_of(timeout) if wait else {}
+        return self.app.control.revoke(ids, terminate=terminate, signal=signal or "SIGTERM", **answers) if ids else None
 
     def forget(self) -> None:
         """Delete what is known of them."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from celery._names import later
 from celery.exceptions import TimeoutError
 from celery.states import EXCEPTION_STATES, PROPAGATE_STATES
 from umbel.client import eager_result, group_result, result_set
@@ -103,21 +102,9 @@ class AsyncResult(results.AsyncResult[Any], ResultBase):
         signal: Any = None,
         wait: bool = False,
         timeout: float | None = None,
-    ) -> None:
-        """Let the task not run."""
-        super().revoke(connection, terminate, signal, wait, timeout)
-
-    def revoke_by_stamped_headers(
-        self,
-        headers: Any,
-        connection: Any = None,
-        terminate: bool = False,
-        signal: Any = None,
-        wait: bool = False,
-        timeout: float | None = None,
     ) -> Any:
-        """Let tasks with these stamps not run."""
-        raise later("AsyncResult.revoke_by_stamped_headers")
+        """Let the task not run."""
+        return super().revoke(connection, terminate, signal, wait, timeout)
 
     def __json__(self) -> Any:
         """What a task that returns a result leaves of it."""
