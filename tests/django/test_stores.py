@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,8 @@ from tests.servers import postgres
 
 from umbel.testing.contracts import BackendContract, ScheduleStoreContract
 
+LONG = bool(os.environ.get("UMBEL_ALL_STORES"))
+"""Some tests take many seconds of a database."""
 TABLES = ("result", "group", "chord", "part", "entry", "gone", "version", "leader")
 
 
@@ -43,9 +46,8 @@ class TestResultsOnSqlite(BackendContract):
 
 
 class TestScheduleOnSqlite(ScheduleStoreContract):
-    # The same statements as on PostgreSQL, and long.
-    test_many_thousands_are_kept = None  # type: ignore[assignment]
-    test_who_asks_for_changes_sees_what_is_there = None  # type: ignore[assignment]
+    if not LONG:
+        test_many_thousands_are_kept = test_who_asks_for_changes_sees_what_is_there = None  # type: ignore[assignment]
 
     @pytest.fixture
     def url(self, alias: str) -> str:
@@ -59,6 +61,9 @@ class TestResultsOnPostgres(BackendContract):
 
 
 class TestScheduleOnPostgres(ScheduleStoreContract):
+    if not LONG:
+        test_who_asks_for_changes_sees_what_is_there = None  # type: ignore[assignment]
+
     @pytest.fixture
     def url(self, postgres_url: str) -> str:
         return postgres_url
