@@ -17,6 +17,7 @@ from umbel.worker.autoscale import Autoscale
 from umbel.worker.book import Book
 from umbel.worker.control.request import Request
 from umbel.worker.fetch import Fetch
+from umbel.worker.herald import Herald
 from umbel.worker.judge import Judge
 from umbel.worker.ratelimit import RateLimits
 from umbel.worker.revoked import Revoked
@@ -41,6 +42,7 @@ class Steered(Protocol):
     judge: Judge
     limits: RateLimits
     revoked: Revoked
+    events: Herald
     autoscale: Autoscale | None
     most_held: int | None
     """Deliveries in hand at most; None: the pool's own room."""

@@ -4,36 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from umbel.worker.control.panel import control_command, ok, refused
+from umbel.worker.control.panel import control_command, ok
 
 if TYPE_CHECKING:  # the command line lists commands, and loads nothing of a worker for it
     from umbel.worker.control.state import State
 
-_NONE = "this worker sends no events"
-
-
-def _herald(state: State) -> Any:
-    return getattr(state.worker, "herald", None)
-
-
 @control_command()
 async def enable_events(state: State, **_: Any) -> dict[str, Any]:
     """Tell worker(s) to send task-related events."""
-    herald = _herald(state)
-    if herald is None:
-        return refused(_NONE)
-    return ok("task events enabled" if herald.on() else "task events already enabled")
+    return ok("task events enabled" if state.worker.events.on() else "task events already enabled")
 
 
 @control_command()
 async def disable_events(state: State, **_: Any) -> dict[str, Any]:
     """Tell worker(s) to stop sending task-related events."""
-    herald = _herald(state)
-    return ok("task events disabled" if herald is not None and herald.off() else "task events already disabled")
+    return ok("task events disabled" if state.worker.events.off() else "task events already disabled")
 
 
 @control_command()
 async def heartbeat(state: State, **_: Any) -> None:
     """Tell worker(s) to send event heartbeat immediately."""
-    if (herald := _herald(state)) is not None:
-        herald.beat()
+    state.worker.events.beat()
