@@ -47,7 +47,10 @@ class Inspect:
     def _request(self, command: str, **kwargs: Any) -> Answers | None:
         asked = Broadcast(self.app, command, kwargs, destination=self.destination, pattern=self.pattern, matcher=self.matcher)
         replies = asked.ask(self.timeout, self.limit, self.callback)
-        return {name: answer for reply in replies for name, answer in reply.items()} or None
+        return self._merged(replies) or None
+
+    def _merged(self, replies: Sequence[Reply]) -> Answers:
+        return {name: answer for reply in replies for name, answer in reply.items()}
 
     def ask(self, command: str, **arguments: Any) -> Answers | None:
         """The answers to any command, one of your own, for example."""

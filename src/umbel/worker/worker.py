@@ -170,6 +170,12 @@ class Worker:
             log.warning("Warm stop, asked for by %s: finishing %d tasks", who, len(self.book))
             self.stop("warm")
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop of a worker that runs."""
+        assert self._loop is not None  # `run` sets it first
+        return self._loop
+
     async def resize(self, slots: int) -> None:
         """Let so many tasks run at once; what runs beyond that ends first. ValueError where that is not possible."""
         await self.pool.resize(slots)

@@ -9,6 +9,7 @@ from umbel.worker.control.panel import control_command, ok
 if TYPE_CHECKING:  # the command line lists commands, and loads nothing of a worker for it
     from umbel.worker.control.state import State
 
+
 @control_command()
 async def enable_events(state: State, **_: Any) -> dict[str, Any]:
     """Tell worker(s) to send task-related events."""

@@ -433,6 +433,12 @@ class Celery(Umbel):
         """Revokes tasks."""
         return self._part("control", lambda: _symbol(self.control_cls)(app=self))
 
+    def consumer_view(self, worker: Any) -> Any:
+        """A worker as remote commands for Celery know it."""
+        from celery.worker._steered import Steered
+
+        return Steered(worker)
+
     @property
     def events(self) -> Any:
         """Tells of events, and listens to them."""

@@ -52,6 +52,15 @@ class CLIContext(Scope):
         """The app; without a name the one that a program without an app has."""
         return self.app
 
+    @property
+    def app_to_ask(self) -> Any:
+        """The app with its settings only."""
+        try:
+            return super().app_to_ask
+        except UserCodeFailed as failure:
+            failure.code = UNLOADABLE
+            raise
+
     def _load(self) -> Any:
         try:
             return super()._load()

@@ -11,7 +11,7 @@ import click
 import celery.concurrency._life  # noqa: F401 - lets what is patched around children be called
 from celery.bin.base import GREEN_POOLS, CeleryOption, derived, serving_pool
 from umbel import signals
-from umbel.cli.failure import FAILED, Failure, note
+from umbel.cli.failure import FAILED, Failure
 from umbel.cli.worker import how_many
 from umbel.cli.worker import worker as own
 
@@ -58,9 +58,8 @@ def run(**given: Any) -> Any:
     if given["pool"] in GREEN_POOLS:
         given["pool"] = serving_pool(given["pool"])
     if given["autoscale"]:
-        given["concurrency"] = given["concurrency"] or given["autoscale"][0] or None
-        given["autoscale"] = None
-        note(f"--autoscale: the pool keeps its size, {given['concurrency'] or 'one process for each core'}")
+        most, least = given["autoscale"]
+        given["autoscale"] = (max(most, 1), max(least, 1))
     if given["executable"] == sys.executable:
         given["executable"] = None  # as `celery multi` writes it
     heard: list[str] = []
@@ -86,7 +85,7 @@ worker = derived(
     CeleryOption(
         ["-c", "--concurrency"], type=slots, metavar="N", help="How many tasks run at once. [default: one for each core]"
     ),
-    CeleryOption(["--autoscale"], type=AUTOSCALE, help="The pool keeps its size: the first number is taken for it."),
+    CeleryOption(["--autoscale"], type=AUTOSCALE, help="Run up to the first number at once, and at least the second."),
     allow_extra_args=True,
 )
 

@@ -1,12 +1,12 @@
-"""Remote commands of your own: later. They are registered, and no worker answers them yet."""
+"""Remote commands, those of a program's own among them."""
 
 from __future__ import annotations
 
-import warnings
 from collections import UserDict
 from typing import Any, NamedTuple
 
-from celery.exceptions import CeleryWarning
+from umbel.worker.control import answers, panel
+from umbel.worker.control.panel import ok as ok
 
 
 class controller_info_t(NamedTuple):  # noqa: N801 - Celery's name
@@ -49,17 +49,25 @@ class Panel(UserDict[str, Any]):
         variadic: Any = None,
     ) -> Any:
         def decorate(fun: Any) -> Any:
-            command = name or fun.__name__
-            text = f"the remote command {command!r} is not answered yet: remote control comes with a later version of umbel"
-            warnings.warn(text, CeleryWarning, stacklevel=3)
-            told = (help or fun.__doc__ or "").strip().split("\n")[0]
-            cls.data[command] = fun
-            cls.meta[command] = controller_info_t(alias, type, visible, default_timeout, told, signature, args, variadic)
-            if alias:
-                cls.data[alias] = fun
+            panel.register(name, alias, type, visible, default_timeout, help, signature, args, variadic)(fun)
+            cls._take(panel.commands[name or fun.__name__])
             return fun
 
         return decorate
+
+    @classmethod
+    def _take(cls, each: panel.Command) -> None:
+        cls.data[each.name] = each.run
+        cls.meta[each.name] = controller_info_t(
+            each.alias, each.kind, each.visible, each.default_timeout, each.help, each.signature, list(each.args), each.variadic
+        )
+        if each.alias:
+            cls.data[each.alias] = each.run
+
+
+answers.load()
+for _command in {each.name: each for each in panel.commands.values()}.values():
+    Panel._take(_command)
 
 
 def control_command(**kwargs: Any) -> Any:
@@ -70,11 +78,6 @@ def control_command(**kwargs: Any) -> Any:
 def inspect_command(**kwargs: Any) -> Any:
     """Decorates a command that asks for something."""
     return Panel.register(type="inspect", **kwargs)
-
-
-def ok(value: Any) -> dict[str, Any]:
-    """An answer."""
-    return {"ok": value}
 
 
 def nok(value: Any) -> dict[str, Any]:
