@@ -181,7 +181,10 @@ def test_a_task_of_a_program_is_named_as_a_worker_will_import_it(app, make_app, 
 
 def test_a_task_class_may_be_named_by_its_path(make_app):
     app = make_app(task_cls="umbel.client.task:Task")
-    assert app.Task is Task
+    assert issubclass(app.Task, Task)
+    assert app.Task is app.Task
+    app.Task.max_retries = 7
+    assert make_app().Task.max_retries == 3  # what is set on it concerns no other app
 
 
 # -- sending

@@ -442,7 +442,7 @@ class TestFailure:
         assert house.run(silent).results == []
         assert len(house.run(heard).results) == 1
 
-    @pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError()])
+    @pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), GeneratorExit()])
     def test_an_attempt_to_end_the_process_is_a_failure(self, house, document, error):
         @house.task
         def leave():

@@ -14,7 +14,7 @@ from umbel.cli.screen import follow as draw
 from umbel.cli.screen import plain
 from umbel.client.line import parts_of
 from umbel.errors import BrokerRefused, TimeoutError
-from umbel.states import PROPAGATE_STATES, SUCCESS
+from umbel.states import PROPAGATE_STATES, STARTED, SUCCESS
 from umbel.stores.backend import ResultBackend
 
 NAMED = 10
@@ -85,7 +85,10 @@ def _open(found: Any, backend: ResultBackend, id_: str) -> str:
         missing = [part.id for part in found.missing()]
         return f"{found.progress} have ended; missing: {_named(missing)}"
     if found.exists():
-        told = str(found.progress or ("" if found.info is None else f"it has not ended, and says {found.info!r}"))
+        told = str(
+            found.progress
+            or ("" if found.info is None or found.state == STARTED else f"it has not ended, and says {found.info!r}")
+        )
         return f"{found.state}: {plain(told) if told else 'it has not ended'}"
     return _chord(backend, id_) or f"{found.state}: nothing is known of it yet"
 

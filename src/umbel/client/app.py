@@ -92,6 +92,7 @@ class Umbel:
         changes = {**changes, **{k: v for k, v in settings.items() if k not in unset}}
         self._conf = self.settings_cls(changes, loaded=self._configured)
         self._tasks = self.registry_cls(tasks or {})
+        self._task_type: Any = None
         self._autofinalize = autofinalize
         self._discover: list[tuple[Packages, str | None]] = []
         self._lock = RLock()
@@ -262,14 +263,16 @@ class Umbel:
 
     @property
     def Task(self) -> type[TaskOf[..., Any]]:  # noqa: N802 - Celery's name
-        """The class of its tasks; assign another before tasks are made."""
-        if isinstance(self.task_cls, str):
-            self.task_cls = find(self.task_cls)
-        return self.task_cls  # type: ignore[no-any-return]  # a class or its path
+        """The class of its tasks: what is set on it concerns no other app. Assign another before tasks are made."""
+        if self._task_type is None:
+            base = find(self.task_cls) if isinstance(self.task_cls, str) else self.task_cls
+            attributes = {"_app": self, "abstract": True, "__module__": base.__module__, "__doc__": base.__doc__}
+            self._task_type = type("Task", (base,), attributes)
+        return self._task_type  # type: ignore[no-any-return]  # a class that is made here
 
     @Task.setter
     def Task(self, base: Any) -> None:  # noqa: N802 - Celery's name
-        self.task_cls = base
+        self._task_type = base
 
     @property
     def tasks(self) -> Registry:
@@ -584,6 +587,10 @@ class Umbel:
             with self._lock:  # so that a store that is closed meanwhile is not kept
                 known = self._reading = self._conf.version, storage.reading(self._conf, self.result_store)
         return known[1]
+
+    def after_fork(self) -> None:
+        """Called in each child process of its worker; tells those who connected to `on_after_fork`."""
+        self.on_after_fork.send(self)
 
     # Being the current one
 

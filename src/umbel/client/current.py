@@ -124,6 +124,11 @@ def set_current(app: App) -> None:
     _latest = app
 
 
+def enter(app: App) -> None:
+    """Make it the app of this context alone, and of those that are copied from it."""
+    _here.set(app)
+
+
 def set_default(app: App | None) -> None:
     """Make it the app of all contexts that have none of their own."""
     global _process
@@ -194,6 +199,16 @@ class Proxy:
 
     def __repr__(self) -> str:
         return repr(self._find())
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Any:
+        return self  # it stands for the same, wherever it is
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """As what it stands for; a task is found again by its name."""
+        return self._find().__reduce_ex__(protocol)
 
     def __dir__(self) -> list[str]:
         return dir(self._find())

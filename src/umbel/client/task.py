@@ -8,6 +8,7 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
+from umbel import errors
 from umbel.client import current
 from umbel.client.attributes import KINDS, misfit
 from umbel.client.plain import is_plain, plain
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from umbel.client.eager_result import EagerResult
     from umbel.client.shortcut import Shortcut
+    from umbel.client.stack import Stack
     from umbel.execution.request import Request
     from umbel.settings import Settings
     from umbel.wire.envelope import Envelope
@@ -66,9 +68,21 @@ def configured(setting: str) -> Any:
     return Configured(setting)
 
 
+class LateError:
+    """A class attribute that is an exception of umbel's, which may take long to load where it is somebody else's, too."""
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def __get__(self, task: Task[..., Any] | None, owner: type) -> Any:
+        return getattr(errors, self._name)
+
+
 class Task(Hooks, Generic[P, R]):
     """One task of an app. Options of `@app.task(…)` are its attributes; a subclass may define `run` and the hooks."""
 
+    MaxRetriesExceededError: Any = LateError("MaxRetriesExceededError")
+    """What ends a task that was retried as often as it may be: `except self.MaxRetriesExceededError`."""
     name: str = ""
     """The name that messages bear."""
     typing: bool = True
@@ -175,6 +189,34 @@ class Task(Hooks, Generic[P, R]):
         run = self.run
         code = getattr(run, "__code__", None) or getattr(getattr(type(run), "__call__", None), "__code__", None)  # noqa: B004
         return code is not None and bool(code.co_flags & _COROUTINE)
+
+    @property
+    def request_stack(self) -> Stack:
+        """The calls that it serves here and now."""
+        from umbel.client.stack import Stack as StackOf  # for those who test a task's code by itself
+
+        return StackOf(self)
+
+    def push_request(self, *args: Any, **kwargs: Any) -> None:
+        """Let a request with these attributes count as the one that it serves, until `pop_request`."""
+        from umbel.execution import request as requests
+
+        made = requests.Request(called_directly=False, task=self.name)
+        made.update(*args, **kwargs)
+        self.request_stack.push(made)
+
+    def pop_request(self) -> Any:
+        """End that; gives the request."""
+        return self.request_stack.pop()
+
+    @property
+    def backend(self) -> Any:
+        """Where its results are: the app's, unless another was put here."""
+        return self.__dict__.get("_backend") or self.app.backend
+
+    @backend.setter
+    def backend(self, backend: Any) -> None:
+        self.__dict__["_backend"] = backend
 
     @property
     def request(self) -> Request:

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 from umbel import signals
-from umbel.execution import arguments, limits
+from umbel.execution import arguments, lazy, limits
 from umbel.execution.einfo import OWN_CODE
 from umbel.execution.hooks import Hooks
 from umbel.execution.request import Request
@@ -32,6 +32,7 @@ async def call_async(task: Runnable, request: Request, soft: float | None, hard:
     try:
         args, kwargs = _prepare(task, request)
         value = await drive.run(task.entry(*args, **kwargs), soft=soft, hard=hard)
+        lazy.refuse(task.name, value)
         return arguments.dumped(task, value) if task.pydantic else value
     except limits.Overrun:
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -34,7 +35,7 @@ class Ending(msgspec.Struct):
     envelopes: list[Envelope] = []
 
 
-def failure(task: Runnable, error: Exception, kind: Kind = Kind.FAILURE) -> Ending:
+def failure(task: Runnable, error: BaseException, kind: Kind = Kind.FAILURE) -> Ending:
     """The ending of a run that failed for good."""
     return Ending(kind, error, ExceptionInfo(error), isinstance(error, retry.errors_of(task.throws)))
 
@@ -60,7 +61,7 @@ def raised(task: Runnable, request: Request, error: BaseException, *, hard: floa
         return failure(task, TimeLimitExceeded(hard), Kind.TIMEOUT)
     if isinstance(error, limits.CalledOff):
         return failure(task, TaskRevokedError("terminated"), Kind.TERMINATED)
-    if not isinstance(error, Exception):
+    if not isinstance(error, Exception) and not _is_cancelled(error):
         return _escaped(task, request, error)
     if isinstance(error, SoftTimeLimitExceeded) and type(error) is not SoftTimeLimitExceeded:
         error = SoftTimeLimitExceeded(*error.args).with_traceback(error.__traceback__)  # what coroutines get is both
@@ -68,11 +69,19 @@ def raised(task: Runnable, request: Request, error: BaseException, *, hard: floa
         text = arguments.misfit(task.name, task.entry, request.args, request.kwargs)
         if text is not None:
             return failure(task, TypeError(text), Kind.MISFIT)
+    if not isinstance(error, Exception):
+        return failure(task, error)
     try:
         again = retry.wanted(task, request, error, rand)
     except Exception as problem:  # its message cannot be made
         return failure(task, problem)
     return failure(task, error) if again is None else Ending(Kind.RETRY, again, ExceptionInfo(again))
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """True for a CancelledError: something inside the task was called off, and nobody wants its process to end."""
+    asyncio = sys.modules.get("asyncio.exceptions")
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)
 
 
 def _escaped(task: Runnable, request: Request, error: BaseException) -> Ending:

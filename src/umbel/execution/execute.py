@@ -23,7 +23,7 @@ from umbel.errors import (
     UmbelError,
     WorkerLostError,
 )
-from umbel.execution import links
+from umbel.execution import lazy, links
 from umbel.execution.call import NO_HOOKS, call, call_async, hooks_of
 from umbel.execution.documents import Documents, is_ignored
 from umbel.execution.einfo import OWN_CODE, ExceptionInfo
@@ -65,6 +65,8 @@ class Executor:
 
         With `result_extended` documents tell what was called, with `result_facts` all that the request says of it.
         """
+        self.entered: Callable[[], object] | None = None
+        """Called in each child process before anybody is told that it begins."""
         self.tasks = tasks
         self.hostname = hostname
         self.accept = accept
@@ -78,6 +80,8 @@ class Executor:
     def enter(self) -> None:
         """Tell that this child process begins."""
         self._rounds.clear()
+        if self.entered is not None:
+            self.entered()
         signals.worker_process_init.send(self.hostname)
 
     def leave(self) -> None:
@@ -148,6 +152,7 @@ class Executor:
         try:
             ending = (again and retried(task, error)) or failure(task, error, kind)
             ending = self._follow.complete(task, request, ending)
+            request.decided = ending.results
             tell(task, request, ending, 0.0)
         finally:
             current.reset(token)
@@ -198,6 +203,8 @@ class Executor:
                     value = task.entry(*given.args, **given.kwargs)
                 else:
                     value = call(task, opened(request), soft)
+                if type(value) in lazy.KINDS:
+                    value = lazy.settled(task.name, value, soft)
             except BaseException as error:
                 return self._after(task, opened(request), began, error=error)
             ended = self._plain(task, request, value) if is_plain else None
@@ -242,6 +249,7 @@ class Executor:
         """How it ended, with what follows; told to whom it concerns."""
         ending = Ending(_SUCCESS, value) if error is None else raised(task, request, error, hard=hard, rand=self._rand)
         ending = self._follow.complete(task, request, ending)
+        request.decided = ending.results
         tell(task, request, ending, clock.monotonic() - began)
         return ending
 

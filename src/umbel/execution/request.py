@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar, Token
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from umbel import log
 from umbel.wire.envelope import Envelope
 from umbel.wire.message import Message
+
+if TYPE_CHECKING:  # all that results need is loaded where there is one
+    from umbel.wire.result import Result
 
 
 class Request:
@@ -73,6 +76,8 @@ class Request:
     """The retry among `follow_ups`, once the task has asked for one."""
     envelope: Envelope | None = None
     """The message as it came; None for a call that none stands behind."""
+    decided: Sequence[Result] = ()
+    """What will be stored of it, once its run has ended: its hooks and receivers read it as if it was there."""
     owner: Any = None
     """The task itself."""
     outer: Request | Sealed | None = None
@@ -224,6 +229,19 @@ def find(owner: object) -> Request | None:
     while request is not None and request.owner is not owner:
         request = request.outer
     return None if request is None else opened(request)
+
+
+def decided(id: str) -> Result | None:
+    """What will be stored of the task with this id, if its run has ended here and now, and is about to be told of."""
+    here = current.get()
+    if type(here) is Sealed:
+        here = here.opened
+    while here is not None:
+        for result in getattr(here, "decided", ()):
+            if result.id == id:
+                return result  # type: ignore[no-any-return]  # `getattr` gives anything
+        here = here.outer
+    return None
 
 
 def _running() -> tuple[str, str] | None:

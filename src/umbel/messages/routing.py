@@ -151,6 +151,8 @@ def _queues(given: Any) -> dict[str, Queue]:
 def _queue_of(name: str, options: Any) -> Queue:
     options = dict(options or {})
     exchange = options.get("exchange") or ""
+    if options.get("exchange_type", getattr(exchange, "type", None)) == "fanout":
+        raise _broadcast(name)
     return Queue(name, name_of(exchange), options.get("routing_key") or options.get("binding_key") or "")
 
 
@@ -159,7 +161,17 @@ def _queue(thing: Any) -> Queue:
     if not hasattr(thing, "name"):
         raise ImproperlyConfigured(f"task_queues holds {thing!r}; expected a name, or an object with a name")
     exchange = getattr(thing, "exchange", None)
+    kind = getattr(exchange, "type", None)
+    if kind == "fanout" or type(thing).__name__ == "Broadcast":
+        raise _broadcast(name_of(thing))
     return Queue(name_of(thing), name_of(exchange) if exchange else "", getattr(thing, "routing_key", None) or "")
+
+
+def _broadcast(name: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(
+        f"queue {name!r} is a broadcast, whose messages every worker gets: umbel gives each message to one worker. "
+        f"Send to the queue of each worker (worker_direct)"
+    )
 
 
 def _binds(queue: Queue, key: str) -> bool:

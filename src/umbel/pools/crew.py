@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 
 import msgspec
 
@@ -67,7 +68,8 @@ class Crew:
         while self.staff < min(self.size, held):
             self.staff += 1
             # A daemon: a task that never ends must not keep the process alive after its pool has stopped.
-            thread = threading.Thread(target=self._live, name=f"{self._name}-{self.staff}", daemon=True)
+            around = copy_context()  # in which the worker's app is the current one
+            thread = threading.Thread(target=around.run, args=(self._live,), name=f"{self._name}-{self.staff}", daemon=True)
             self._threads.append(thread)
             thread.start()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextvars import copy_context
 
 from umbel.execution.outcome import Job
 from umbel.pools import copies
@@ -17,7 +18,8 @@ class Looper:
     def __init__(self, runner: Runner, tell: Tell, name: str):
         self._runner = runner
         self._tell = tell
-        self._thread = threading.Thread(target=self._turn, name=name, daemon=True)
+        around = copy_context()  # in which the worker's app is the current one
+        self._thread = threading.Thread(target=around.run, args=(self._turn,), name=name, daemon=True)
         self._loop = asyncio.new_event_loop()
 
     def begin(self, jobs: list[Job]) -> None:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-from umbel import clock, guise
+from umbel import clock, guise, signals
 from umbel.errors import WorkerError
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.child import Plan
@@ -447,6 +447,8 @@ class ProcessPool(Pool):
         self._tickets += 1
         lane.expected += 1
         self._births[self._tickets] = (index, lane)
+        if signals.worker_before_create_process.receivers:
+            signals.worker_before_create_process.tell(self)
         self._nursery.fork(self._tickets, index, is_async=lane.is_async)
 
     def born(self, ticket: int, pid: int, ends: PoolEnds) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
-from umbel import guise, shown, signals, states
+from umbel import clock, guise, shown, signals, states
 from umbel.client.task import Task
 from umbel.errors import DecodeError, NotRegistered, TaskRevokedError
 from umbel.events.tasks import Failed, Rejected, Retried
@@ -31,6 +31,10 @@ from umbel.worker.ticket import Ticket
 log = guise.logger("umbel.worker.reap")
 
 QUOTES = "'\""
+FIRST_REQUEUE, LONGEST_REQUEUE = 0.02, 5.0
+"""Seconds until a task runs again that was rejected to be requeued, twice as long each time."""
+MOST_REJECTIONS = 10_000
+"""Of so many it is known how often they were rejected here."""
 FIRST_AGAIN = 0.1
 """Seconds until a task whose process died runs again, three times as long after each further death: five deaths take 4 s."""
 
@@ -61,6 +65,8 @@ class Reap:
         self._hostname = hostname
         self._serializer = serializer
         self._max_deliveries = max_deliveries
+        self._rejections: dict[str, float] = {}
+        """How long each task that was rejected waits now, in seconds."""
         self._herald = herald
         self._mourned: asyncio.Queue[tuple[Delivery, Job, Kind, str, str | None]] = asyncio.Queue()
         self._ends: dict[Kind, Callable[[Ticket, Outcome], None]] = {
@@ -115,11 +121,10 @@ class Reap:
 
     async def mourn(self) -> None:
         """Tell of runs that were ended from outside, for ever: hooks of the task may take their time, so in a thread."""
-        loop = asyncio.get_running_loop()
         while True:
             delivery, job, kind, text, buried = await self._mourned.get()
             try:
-                outcome = await loop.run_in_executor(None, self._tell_lost, job, kind, text)
+                outcome = await asyncio.to_thread(self._tell_lost, job, kind, text)
                 if kind is not Kind.TERMINATED and self._herald.is_on:
                     self._herald.failed(delivery.envelope.id, outcome.text, outcome.traceback, task=self._tasks.get(job.task))
                 self._settle.conclude(Conclusion(delivery, outcome.results, outcome.envelopes, buried))
@@ -208,9 +213,19 @@ class Reap:
                 self._herald.ended(ticket, Failed, outcome, exception=text)
             self._herald.ended(ticket, Rejected, outcome, requeue=outcome.requeue)
         if outcome.requeue:
-            self._settle.release(ticket.delivery)
+            self._again_later(ticket)
         else:
             self._conclude(ticket, outcome, buried=f"it was rejected: {outcome.text}")
+
+    def _again_later(self, ticket: Ticket) -> None:
+        """Send it again, behind the others of its queue, and the later the more often it was rejected: it must not spin."""
+        delivery = ticket.delivery
+        wait = self._rejections.pop(ticket.id, FIRST_REQUEUE / 2) * 2
+        if len(self._rejections) >= MOST_REJECTIONS:
+            self._rejections.clear()
+        self._rejections[ticket.id] = min(wait, LONGEST_REQUEUE)
+        again = protocol.redelivered(delivery.envelope, due=clock.now() + self._rejections[ticket.id])
+        self._settle.conclude(Conclusion(delivery, envelopes=[again]))
 
     def _unreadable(self, ticket: Ticket, outcome: Outcome) -> None:
         log.error("Task %s cannot be read, so it is buried: %s", ticket, outcome.text)

@@ -11,10 +11,12 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from typing import Any
 
 from umbel import clock, guise, shown, signals
+from umbel.client import current
 from umbel.client.app import Umbel
 from umbel.client.task import Task
 from umbel.errors import BrokerDown, BrokerError, ImproperlyConfigured, WorkerError
@@ -139,6 +141,11 @@ class Worker:
         """
         for line in (*self.app.conf.idle(), *self._doubts()):
             log.warning("%s", line)
+        return copy_context().run(self._run)
+
+    def _run(self) -> int:
+        """In a context of its own, in which its app is the current one: pools copy it for threads, processes and coroutines."""
+        current.enter(self.app)
         signals.worker_init.send(self)
         asyncio.run(self._main())
         signals.worker_shutdown.send(self)
@@ -231,6 +238,7 @@ class Worker:
             result_extended=conf.result_extended,
             result_facts=self.backend is not None and self.backend.wants_facts,
         )
+        executor.entered = self.app.after_fork
         self.pool = self._make_pool(executor)
         self.book = Book()
         self.events = Herald(

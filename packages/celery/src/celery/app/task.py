@@ -47,48 +47,6 @@ class Context(requests.Request):
         return f"<Context: {vars(self)!r}>"
 
 
-class _Requests:
-    """The calls that a task serves here and now, as a stack."""
-
-    def __init__(self, task: Task[..., Any]):
-        self._task = task
-
-    @property
-    def top(self) -> Any:
-        """The innermost one; None if there is none."""
-        return requests.find(self._task)
-
-    @property
-    def stack(self) -> list[Any]:
-        """All of them, the outermost first."""
-        found, here = [], requests.current.get()
-        while here is not None:
-            if here.owner is self._task:
-                found.append(requests.opened(here))
-            here = here.outer
-        return found[::-1]
-
-    def push(self, request: Any) -> None:
-        """Let a request count as the one that is served."""
-        request.owner = self._task
-        _tokens.append((self._task, requests.push(request)))
-
-    def pop(self) -> Any:
-        """End that; gives the request."""
-        for number in range(len(_tokens) - 1, -1, -1):
-            if _tokens[number][0] is self._task:
-                top = self.top
-                requests.current.reset(_tokens.pop(number)[1])
-                return top
-        return None
-
-    def __len__(self) -> int:
-        return len(self.stack)
-
-
-_tokens: list[tuple[Any, Any]] = []
-
-
 class _Later:
     """A class attribute that is loaded when it is asked for."""
 
@@ -134,22 +92,8 @@ class Task(TaskOf[P, R], Generic[P, R]):
 
     # Celery's attributes are the class's too: `Base.app = app`, `Base.bind(app)`.
 
-    @property
-    def request_stack(self) -> _Requests:
-        """The calls that it serves here and now."""
-        return _Requests(self)
-
     def _get_request(self) -> Any:
         return self.request_stack.top or Context()
-
-    @property
-    def backend(self) -> Any:
-        """Where its results are."""
-        return self.__dict__.get("_backend") or self.app.backend
-
-    @backend.setter
-    def backend(self, backend: Any) -> None:
-        self.__dict__["_backend"] = backend
 
     @classmethod
     def _get_app(cls) -> Any:
@@ -235,10 +179,6 @@ class Task(TaskOf[P, R], Generic[P, R]):
     def push_request(self, *args: Any, **kwargs: Any) -> None:
         """Let a request count as the one that is served."""
         self.request_stack.push(Context(*args, **{"called_directly": False, "task": self.name, **kwargs}))
-
-    def pop_request(self) -> Any:
-        """End that."""
-        return self.request_stack.pop()
 
     # Signatures
 
