@@ -81,14 +81,14 @@ class Fleet:
         self._agents.append(Agent(command, self.folder, {**self.env(system), **env}))
         return self._agents[-1]
 
-    def start(self, system: str, *options: str) -> Worker:
-        """Start a worker; it may not be ready yet."""
+    def start(self, system: str, *options: str, quiet: bool = True) -> Worker:
+        """Start a worker; it may not be ready yet. Celery's speaks with others only if it is not to be `quiet`."""
         name = f"{system}{next(_numbers)}"
         command = [python_of(system), "-m", system, "-A", "shop", "worker", "-l", "INFO", "-n", f"{name}@host", *options]
         logfile = self.folder / f"{name}.log"
         with logfile.open("wb") as log:
             process = subprocess.Popen(
-                [*command, *(QUIET if system == "celery" else ())],
+                [*command, *(QUIET if quiet and system == "celery" else ())],
                 cwd=self.folder, env=self.env(system), stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
         self.workers.append(Worker(process, logfile))

@@ -20,6 +20,7 @@ COMMANDS = {
     "status": "Show which workers are alive, and how much they do.",
     "inspect": "Ask workers what they do.",
     "control": "Tell workers what to do.",
+    "events": "Watch workers and tasks, live.",
     "queues": "Show how full each queue is.",
     "purge": "Delete all tasks that wait in queues.",
     "dead": "See to tasks that were given up: list, show, retry, drop.",

@@ -98,8 +98,12 @@ class Events:
 
     def wake_workers(self) -> None:
         """Ask all workers to tell that they are there, now."""
+        self.ask_workers("heartbeat")
+
+    def ask_workers(self, method: str) -> None:
+        """Ask something of all workers, and wait for no answer."""
         conf = self._app.conf
-        asked: dict[str, Any] = {"method": "heartbeat", "arguments": {}, "destination": None, "pattern": None, "matcher": None}
+        asked: dict[str, Any] = {"method": method, "arguments": {}, "destination": None, "pattern": None, "matcher": None}
         kind, codec, body = dumps(asked)
         headers = {"clock": self._app.clock.forward(), "expires": 0}
         note = Note(f"{conf.control_exchange}.pidbox", "", body, headers, kind, codec, delivery_mode=2)

@@ -62,8 +62,8 @@ class Receiver:
         self._stopping.clear()
         count, quiet_since = 0, clock.monotonic()
         self.open()
-        if wakeup and self._wakeup is not None:
-            self._wakeup()
+        if wakeup:
+            self.wake_workers()
         try:
             while not self._stopping.is_set():
                 wait = STEP if timeout is None else min(STEP, max(0.0, quiet_since + timeout - clock.monotonic()))
@@ -109,6 +109,11 @@ class Receiver:
                 events = [each for each in events if is_meant(self.routing_key, key_of(each["type"]))]
             found += events
         return found
+
+    def wake_workers(self) -> None:
+        """Ask all workers to tell that they are there."""
+        if self._wakeup is not None:
+            self._wakeup()
 
     def process(self, event: Event) -> None:
         """Give an event to its handler."""

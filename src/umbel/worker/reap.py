@@ -211,7 +211,8 @@ class Reap:
             if not outcome.requeue:  # as Celery's say it
                 text = f"reject requeue=False: {outcome.text.strip(QUOTES)}"
                 self._herald.ended(ticket, Failed, outcome, exception=text)
-            self._herald.ended(ticket, Rejected, outcome, requeue=outcome.requeue)
+            if not ticket.early:  # else there is nothing left to reject
+                self._herald.ended(ticket, Rejected, outcome, requeue=outcome.requeue)
         if outcome.requeue:
             self._again_later(ticket)
         else:

@@ -26,6 +26,7 @@ app.conf.update(
         "visibility_timeout": float(os.environ.get("VISIBILITY", "3600")),
     },
 )
+app.conf.task_send_sent_event = bool(os.environ.get("SENT_EVENTS"))
 if prefix := os.environ.get("PREFIX"):
     app.conf.broker_transport_options["global_keyprefix"] = prefix
     app.conf.result_backend_transport_options = {"global_keyprefix": prefix}
@@ -186,3 +187,19 @@ def hold(self, path):
     while not Path(path).exists():
         time.sleep(0.01)
     return os.environ["SYSTEM"]
+
+
+@app.task(bind=True, max_retries=1)
+def try_again(self):
+    raise self.retry(exc=KeyError("again"), countdown=SOON)
+
+
+@app.task(bind=True)
+def tell(self):
+    self.send_event("task-progress", done=3)
+    return "told"
+
+
+@app.task(acks_late=True)
+def decline():
+    raise Reject("no", requeue=False)

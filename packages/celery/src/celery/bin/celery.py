@@ -25,7 +25,7 @@ COMMANDS = {
     "beat": ("beat", "Send periodic work when it is due, until told to stop."),
     "call": ("call", "Send a task by name, and print its id."),
     "control": ("control", "Tell workers what to do."),
-    "events": ("events", "Watch what happens: later."),
+    "events": ("events", "Watch workers and tasks, live."),
     "graph": ("graph", "Draw workers: later."),
     "inspect": ("control", "Ask workers what they do."),
     "list": ("list", "Show the queues of the app, with their exchanges."),
