@@ -468,6 +468,20 @@ class Umbel:
         return Control(self)
 
     @cached_property
+    def steps(self) -> Any:
+        """Classes of steps that its workers make, start and stop beside their own: `app.steps["worker"].add(Watchdog)`.
+
+        Those of `"consumer"` run as long as messages come. See `umbel.worker.steps`.
+        """
+        from collections import defaultdict
+
+        return defaultdict(set)
+
+    def step_parent(self, worker: Any, kind: str) -> Any:
+        """What such steps get as the worker; for classes that show another face of it."""
+        return worker
+
+    @cached_property
     def events(self) -> Events:
         """What happens to tasks and workers, told while it happens."""
         from umbel.client.events import Events as EventsOf  # as above

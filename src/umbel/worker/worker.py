@@ -38,6 +38,7 @@ from umbel.worker.ratelimit import RateLimits
 from umbel.worker.reap import Reap
 from umbel.worker.revoked import Revoked
 from umbel.worker.settle import Settle
+from umbel.worker.steps import Steps
 
 log = guise.logger("umbel.worker")
 
@@ -80,10 +81,18 @@ class Worker:
         autoscale: tuple[int, int] | None = None,
         task_events: bool | None = None,
         heartbeat: float | None = HEARTBEAT,
+        options: Mapping[str, Any] | None = None,
         ready: Callable[[Worker], None] | None = None,
         waiting: Callable[[str], None] | None = None,
     ):
+        """`options` are for the steps of users, who get them as keywords."""
         conf = app.conf
+        self.services: list[Callable[[], Awaitable[None]]] = []
+        """What runs beside each other on the loop until it stops, and begins anew if it fails: its own, and those that a receiver
+        of `celeryd_after_setup` or a step's constructor adds."""
+        self.options = dict(options or {})
+        self.parent: Any = None
+        """What a face shows in its place to steps."""
         app.set_default()  # shared tasks in the pool's threads and processes mean this app
         self.app = app
         self.hostname = hostname
@@ -213,8 +222,10 @@ class Worker:
         before = sys.getswitchinterval()
         try:
             if await self._staff() and await self._open():
+                await self._begin(self._steps)
                 await self._work()
         finally:
+            await self._steps.stop(how="terminate" if self.exitcode else "stop")
             await self.pool.stop(at_once=self.exitcode != 0)
             sys.setswitchinterval(before)
             if self._is_alone:
@@ -285,6 +296,28 @@ class Worker:
         if self._bounds:
             most, least = self._bounds
             self.autoscale = Autoscale(self.pool, self.book, self.broker, self.fetch, self.resize, most=most, least=least)
+        self.services = [
+            self.settle.run,  # outcomes -> store
+            self.reap.run,  # pool -> settle
+            self.reap.mourn,  # ended from outside -> settle
+            self.fetch.later.run,  # rate-limited -> pool
+            self.lease.run,  # keeps what is held
+            self.revoked.run,  # what is held and was revoked -> out of the pool
+            self.events.run,  # tells that this worker is there
+            self.events.look,  # what runs for long -> told as started, if anybody wants that
+            *self.services,
+        ]
+        if self.remote is not None:
+            self.services.append(self.remote.run)  # what it is asked and told from afar
+        if self.autoscale is not None:
+            self.services.append(self.autoscale.run)  # what waits -> size of the pool
+        self._steps = self._make_steps("worker")
+        self._consumer_steps = self._make_steps("consumer")
+
+    def _make_steps(self, kind: str) -> Steps:
+        """The user's steps, made before there are child processes: what they set up is there in these, too."""
+        classes = self.app.steps.get(kind) or ()
+        return Steps(classes, self.app.step_parent(self, kind) if classes else self, self.options)
 
     def _make_pool(self, executor: Executor) -> Pool:
         kind = POOLS.get(self.pool_name)
@@ -411,27 +444,23 @@ class Worker:
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as house:
-            services = [
-                house.create_task(self._watch(self.settle.run)),  # outcomes -> store
-                house.create_task(self._watch(self.reap.run)),  # pool -> settle
-                house.create_task(self._watch(self.reap.mourn)),  # ended from outside -> settle
-                house.create_task(self._watch(self.fetch.later.run)),  # rate-limited -> pool
-                house.create_task(self._watch(self.lease.run)),  # keeps what is held
-                house.create_task(self._watch(self.revoked.run)),  # what is held and was revoked -> out of the pool
-                house.create_task(self._watch(self.events.run)),  # tells that this worker is there
-                house.create_task(self._watch(self.events.look)),  # what runs for long -> told as started, if anybody wants that
-            ]
-            if self.remote is not None:
-                services.append(house.create_task(self._watch(self.remote.run)))  # what it is asked and told from afar
-            if self.autoscale is not None:
-                services.append(house.create_task(self._watch(self.autoscale.run)))  # what waits -> size of the pool
+            services = [house.create_task(self._watch(service)) for service in self.services]
             fetching = house.create_task(self._watch(self.fetch.run))  # broker -> pool, as long as there is room
+            await self._begin(self._consumer_steps)
             self._tell_ready()
             await self._stopping.wait()
+            await self._consumer_steps.stop(how="shutdown")
             await self._drain(fetching)
             await self.events.leave()
             for service in services:
                 service.cancel()
+
+    async def _begin(self, steps: Steps) -> None:
+        """Start a user's steps; a worker without one of them stops."""
+        try:
+            await steps.start()
+        except WorkerError:
+            self.stop("cold")
 
     async def _watch(self, service: Callable[[], Awaitable[None]]) -> None:
         """Run a service. If the pool is at its end, begin a stop; whatever else befalls it, it begins anew."""
