@@ -26,7 +26,7 @@ SINCE = {
     "1.0": "auth decr del exists expire get info keys mget ping rename rpop select set smembers srem ttl type zadd zcard zscore",
     "1.2": "rpoplpush zcount zincrby zrange zrangebyscore zrank zrem",
     "2.0": "hdel hexists hget hgetall hincrby hkeys hlen hmget hset hsetnx publish subscribe unsubscribe zremrangebyrank",
-    "2.2": "linsert persist zrevrangebyscore",
+    "2.2": "linsert persist zremrangebyscore zrevrangebyscore",
     "2.4": "getrange",
     "2.6": "client|setname eval evalsha pexpire pttl time",
     "2.8": "scan zscan",
@@ -34,7 +34,7 @@ SINCE = {
     "5.0": "client|id client|unblock xadd xdel xlen xrange",
     "6.0": "client|tracking",
     "6.2": "blmove lmove",
-    "ever": "incr incrby lindex llen lpush lrange lrem lset rpush sadd sismember",
+    "ever": "bzpopmin exec incr incrby multi lindex llen lpush lrange lrem lset rpush sadd sismember",
 }
 """Of each command, the version of Redis that brought it; `client|tracking` is the only one that umbel can do without."""
 KNOWN = {command for commands in SINCE.values() for command in commands.split()}
@@ -80,6 +80,7 @@ def test_the_documented_user_needs_no_more(tmp_path):
         results.store([encode("x", "SUCCESS", 1)])
         results.forget(["x"])
         assert broker.doubts() == []
+        assert broker.reserve([f"nothing{number}" for number in range(10)], 1, 0.05) == []  # waits to be called
         results.expect("chord", 1)
         assert results.arrive([part(0, more=1)]) == []
         assert results.arrive([part(0, 1, more=1), part(1)]) == [FIRE]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import random
 import re
 import time
 from collections import defaultdict
@@ -42,9 +43,11 @@ from umbel.stores.redis.handouts import Handouts
 from umbel.stores.redis.joins import Follows
 from umbel.stores.redis.leftovers import Leftovers
 from umbel.stores.redis.link import Command, Link
+from umbel.stores.redis.lookout import CALL, POST, Keys, Lookout
 from umbel.stores.redis.revoked import Revoked
 from umbel.stores.redis.script import Script
 from umbel.stores.redis.server import Server
+from umbel.stores.redis.summons import Summons
 from umbel.stores.redis.watch import Watch
 from umbel.stores.slices import slices
 from umbel.wire.brief import encodable
@@ -65,6 +68,11 @@ PUSHED = 100
 long; and the server begins with the first while the next are packed."""
 MOST_ARGUMENTS = 50_000
 """Of one script; a longer list of conclusions takes several."""
+FEW = 4
+"""Queues up to which each has a connection that waits; who waits on more is called to one of them (see `summons`)."""
+AGAIN, EVERYTHING = 3.0, 300.0
+"""Seconds after which one who may be called looks for whether somebody looks out; and after which it looks at all by itself, and
+tells again that they are awaited."""
 MOST_FOR_ONE = 1_000_000
 """Redis takes so many, and a little more."""
 
@@ -90,6 +98,8 @@ _SCRIPTS = (
     "dig",
     "restore",
     "sweep",
+    "await",
+    "look_out",
 )
 
 
@@ -159,7 +169,10 @@ class RedisBroker(Broker):
         self._declared: set[str] = set()
         self._declare_again = 0.0
         self._watches: list[Watch] = []
-        self._waiting: set[Watch] = set()
+        self._summons: list[Summons] = []
+        self._waiting: set[Watch | Summons] = set()
+        self._lookout: Lookout | None = None
+        self._posts_seen = float("-inf")
         self._revoked = Revoked(self._link, self._scripts)
 
     def _run(self, name: str, *arguments: Any) -> Any:
@@ -233,6 +246,8 @@ class RedisBroker(Broker):
     def reserve(self, queues: Sequence[str], limit: int, wait: float) -> list[Delivery]:
         until = clock.monotonic() + wait
         names = tuple(dict.fromkeys(queues))
+        if len(names) > FEW and wait > 0 and limit > 0:
+            return self._reserve_called(names, limit, until)
         watch: Watch | None = None
         try:
             if wait > 0 and names and limit > 0:
@@ -262,6 +277,88 @@ class RedisBroker(Broker):
             if watch:
                 self._put_back(watch)
         return []
+
+    def _reserve_called(self, names: tuple[str, ...], limit: int, until: float) -> list[Delivery]:
+        """The same for those who wait on many queues."""
+        with self._lock:
+            mine = next((each for each in self._summons if each.queues == names), None)
+            if mine:
+                self._summons.remove(mine)
+            else:
+                mine = Summons(self._link, names, lambda queue: f"{self._prefix}umbel.call.{queue}")
+            self._waiting.add(mine)
+        try:
+            while not self._closed:
+                if found := self._look(mine, self._due(mine), limit):
+                    return found
+                left = until - clock.monotonic()
+                if left <= 0:
+                    break
+                mine.hot = mine.wait(left)
+        except BaseException:
+            mine.close()
+            self._link.close()  # most likely the other connections are as dead
+            raise
+        finally:
+            with self._lock:
+                self._waiting.discard(mine)
+                is_kept = not self._closed and len(self._summons) < 4
+                if is_kept:
+                    self._summons.append(mine)
+            if not is_kept:
+                mine.close()
+                self._pass_on(mine.hot)
+        return []
+
+    def _pass_on(self, queues: Sequence[str]) -> None:
+        """Let somebody else be called to these."""
+        keys = [self._keys_of(queue).call for queue in queues]
+        with contextlib.suppress(BrokerError):  # a lookout finds out
+            self._link.ask_all([each for key in keys for each in (("ZADD", key, 0, ""), ("EXPIRE", key, CALL))])
+
+    def _due(self, mine: Summons) -> Sequence[str]:
+        """The queues that are to be looked at now."""
+        now = clock.monotonic()
+        is_alone = now - self._posts_seen > AGAIN and self._is_alone(now)
+        if is_alone or now - mine.looked > EVERYTHING * random.uniform(0.8, 1.2):
+            mine.looked = now
+            self._join(mine.queues)
+            return mine.queues
+        if mine.hot and (asked := mine.ask()):
+            *_, reply = self._link.ask_all(asked)
+            mine.keep_hot({*mine.hot, *mine.told(reply)})
+        return mine.hot
+
+    def _look(self, mine: Summons, queues: Sequence[str], limit: int) -> list[Delivery]:
+        """What is there in these queues."""
+        mine.hot = []
+        if not queues:
+            return []
+        found, _, more = self._take(queues, limit, None, calls=True)
+        mine.keep_hot({*(each.queue for each in found), *(queues[index] for index in more)})
+        return found
+
+    def _is_alone(self, now: float) -> bool:
+        """True if nobody looks out, or one more should and may be this one."""
+        posts = self._link.ask("EXISTS", *(f"{self._prefix}umbel.lookout.{number}" for number in (1, 2)))
+        self._posts_seen = now
+        is_out = self._lookout is not None and self._lookout.is_alive()
+        return not posts or (posts < 2 and not is_out)
+
+    def _join(self, queues: Sequence[str]) -> None:
+        """Tell that these are awaited; and look out, if that falls to this owner."""
+        number = self._run("await", self.owner, int(POST * 1000), *queues)
+        self._posts_seen = clock.monotonic()
+        with self._lock:
+            is_out = self._lookout is not None and self._lookout.is_alive()
+            if number and not is_out and not self._closed:
+                scripts, awaited = (self._scripts["look_out"], self._scripts["await"]), f"{self._prefix}umbel.awaited"
+                self._lookout = Lookout(self._link, number, self.owner, scripts, awaited, self._keys_of)
+                self._lookout.start()
+
+    def _keys_of(self, queue: str) -> Keys:
+        lists = [self._list(queue, step) for step in self._order]
+        return Keys(lists, f"{self._prefix}umbel.soonest.{queue}", f"{self._prefix}umbel.call.{queue}")
 
     def _wait(self, watch: Watch, until: float) -> bool:
         """True if it is time to look; False at the end."""
@@ -313,8 +410,13 @@ class RedisBroker(Broker):
                 return
         watch.close()
 
-    def _take(self, names: Sequence[str], limit: int, watch: Watch | None) -> tuple[list[Delivery], float | None, int]:
-        """What is taken; if it is nothing, also in how many seconds the next is due, and how many owners wait."""
+    def _take(
+        self, names: Sequence[str], limit: int, watch: Watch | None, *, calls: bool = False
+    ) -> tuple[list[Delivery], float | None, Any]:
+        """What is taken; if it is nothing, also in how many seconds the next is due, and how many owners wait.
+
+        With `calls`, instead of these, which of the queues have more, to which somebody else is called.
+        """
         if watch:
             watch.will_look()
         is_new = not self._declared.issuperset(names)
@@ -323,7 +425,7 @@ class RedisBroker(Broker):
                 lost, soon, waits, mark, when, *groups = self._run(
                     "reserve",
                     *(self.owner, self._lease, int(self._known), handout, unheard),
-                    *(limit, next(self._turns), INTAKE if watch else 0, int(is_new), *names),
+                    *(limit, next(self._turns), INTAKE if watch else 0, int(is_new), int(calls), *names),
                 )
             if lost:
                 self._lost = True
@@ -580,14 +682,18 @@ class RedisBroker(Broker):
     def _stop_waiting(self) -> bool:
         """End all waits; True if the server has no wait of this owner's left."""
         end = clock.monotonic() + 0.8
-        for watch in list(self._waiting):
-            watch.stop()
+        for waiting in list(self._waiting):
+            waiting.stop()
+        if self._lookout:
+            self._lookout.stop()
+            self._lookout.join(0.5)
         while self._waiting and clock.monotonic() < end:
             time.sleep(0.001)
         with self._lock:
-            for watch in self._watches:
-                watch.close()
-            self._watches = []
+            idle: list[Watch | Summons] = [*self._watches, *self._summons]
+            for each in idle:
+                each.close()
+            self._watches, self._summons = [], []
             return not self._waiting
 
     def before_fork(self) -> None:

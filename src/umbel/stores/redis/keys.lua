@@ -12,6 +12,9 @@
 --   Pumbel.intakes                 zset    "<owner> <queues in JSON>" by the time until when a wait may fill these intakes; '' by
 --                                          the time when somebody last looked for those whose owner is gone
 --   Pumbel.intake.<owner> <queue>  list    what a wait has just moved; given back when the owner is gone
+--   Pumbel.awaited                 zset    queues that somebody waits to be called to, by the time until when
+--   Pumbel.lookout.<1 2>           string  the owner that looks out for those; expires
+--   Pumbel.call.<queue>            zset    one member, '', if somebody who waits is to look at it; expires
 --   Pumbel.dead                    stream  dead letters: element, queue, step, reason, when, attempt
 --   Pumbel.dead.count              hash    queue -> how many of them
 --   Pumbel.once.<stream>           string  the last number that was sent of it; expires
@@ -33,6 +36,8 @@ local DEAD, DEAD_COUNT = P .. 'umbel.dead', P .. 'umbel.dead.count'
 local REVOKED, REVOKED_UNTIL = P .. 'umbel.revoked', P .. 'umbel.revoked.until'
 local REVOKED_SIGNAL, REVOKED_MARK = P .. 'umbel.revoked.signal', P .. 'umbel.revoked.mark'
 
+local AWAITED, AWAIT = P .. 'umbel.awaited', 600
+
 local function list(queue, step)
   if step == '0' then return P .. queue end
   return P .. queue .. SEP .. step
@@ -42,6 +47,8 @@ local function soonest(queue) return P .. 'umbel.soonest.' .. queue end
 local function held(owner) return P .. 'umbel.held.' .. owner end
 local function begun(owner) return P .. 'umbel.begun.' .. owner end
 local function unheard(owner) return P .. 'umbel.unheard.' .. owner end
+local function lookout(number) return P .. 'umbel.lookout.' .. number end
+local function call(queue) return P .. 'umbel.call.' .. queue end
 local function once(stream) return P .. 'umbel.once.' .. stream end
 local function intake(owner, queue) return P .. 'umbel.intake.' .. owner .. ' ' .. queue end
 

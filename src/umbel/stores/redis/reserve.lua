@@ -1,12 +1,14 @@
 -- Makes ready what is due, takes up to `limit` messages fairly from the queues, and books them to the owner.
 -- Keys: the lists, later, soonest, owners, held, unheard, intakes, intake, queues, bindings and revoked.mark of keys.lua.
--- owner lease known handout unheard limit turn watch is_new queue...
+-- owner lease known handout unheard limit turn watch is_new calls queue...
+-- With `calls` somebody else is called to each queue that has more than is taken, and the indexes of these are what is given instead
+-- of the number of waits.
 -- Gives {1 if the lease was lost, seconds until the next is due or false, how many waits are on, revoked.mark or false, the time,
 -- {queue, step, {element...}...}...}
 local AT_ONCE, MOST_BYTES, CHUNK, FIRST = 1000, 4194304, 100, 8
 local owner, lease, known, handout = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local limit, turn, watch = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local is_new, queues = ARGV[9] == '1', {unpack(ARGV, 10)}
+local is_new, calls, queues = ARGV[9] == '1', ARGV[10] == '1', {unpack(ARGV, 11)}
 
 -- Some at a time, and not too much of it, as they may be long.
 local function wake(queue, time)
@@ -99,7 +101,9 @@ local function take(group, key, queue, step, count)
   end
 end
 
+local more = {}
 for i, count in ipairs(share(totals)) do
+  local before = number
   for _, step in ipairs(ORDER) do
     local here = math.min(count, lens[i][step] or 0)
     if here > 0 and bytes < MOST_BYTES then
@@ -107,6 +111,11 @@ for i, count in ipairs(share(totals)) do
       take(group, list(queues[i], step), queues[i], step, here)
       reply[#reply + 1], count = group, count - here
     end
+  end
+  if calls and totals[i] > number - before then
+    redis.call('ZADD', call(queues[i]), 0, '')
+    redis.call('EXPIRE', call(queues[i]), AWAIT)
+    more[#more + 1] = i - 1
   end
 end
 if number == 0 then
@@ -124,4 +133,5 @@ if number == 0 then
   if first then reply[2] = string.format('%.6f', first - time) end
   reply[3] = redis.call('ZCOUNT', INTAKES, time, '+inf')
 end
+if calls then reply[3] = more end
 return reply
