@@ -12,6 +12,7 @@ from umbel import guise
 from umbel.cli.failure import NO_REPLY, USAGE, Failure
 from umbel.cli.scope import Scope
 from umbel.client.broadcast import Broadcast, Reply
+from umbel.errors import BrokerDown
 from umbel.worker.control import answers
 from umbel.worker.control.panel import Command, commands
 
@@ -85,7 +86,10 @@ def ask(
     """The answers of all workers; a failure if there is none."""
     app = scope.app_to_ask
     broadcast = Broadcast(app, command, arguments, destination=destination or None, pattern=pattern)
-    replies = broadcast.ask(timeout)
+    try:
+        replies = broadcast.ask(timeout)
+    except BrokerDown as error:
+        raise Failure(str(error), NO_REPLY) from error
     if not replies:
         whom = f" of {', '.join(destination)}" if destination else f" called {pattern}" if pattern else ""
         raise Failure(f"no worker{whom} has answered at {app.channel.url}", NO_REPLY)

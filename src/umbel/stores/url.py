@@ -205,7 +205,7 @@ def _redis_schedule(place: Place, name: str) -> ScheduleStore:
 
 
 def _redis_channel(place: Place) -> Channel:
-    from umbel.stores.redis.opening import open_channel
+    from umbel.stores.redis.channel import open_channel
 
     return open_channel(place)
 

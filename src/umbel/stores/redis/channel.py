@@ -21,10 +21,11 @@ from typing import Any
 from umbel import clock, guise
 from umbel.errors import BrokerDown, BrokerError, DecodeError
 from umbel.stores.channel import MOST, REPLIES, Box, Channel, Note, Subscription, fits
+from umbel.stores.place import Place
 from umbel.stores.redis import note as kombu
 from umbel.stores.redis.link import Command, Link, Wire
 from umbel.stores.redis.script import Script
-from umbel.stores.redis.server import Server
+from umbel.stores.redis.server import Server, server_at, truth
 from umbel.wire.ids import new_id
 
 log = guise.logger("umbel.stores")
@@ -37,6 +38,28 @@ LIFE = 60.0
 """Seconds for which answers lie in a box that nobody empties."""
 AT_ONCE = 1000
 """Notes in one exchange."""
+
+
+_OF_BROKERS = ("visibility_timeout", "priority_steps", "celery_workers", "unacked_key", "unacked_index_key", "unacked_mutex_key")
+"""Options of a broker that say nothing to a channel."""
+
+
+def open_channel(place: Place) -> RedisChannel:
+    """The channel where the URL and the options say. Here, as who only asks workers loads no broker."""
+    for option in _OF_BROKERS:
+        place.take(option, None)
+    fanout = place.take("fanout_prefix", True)
+    is_own = isinstance(fanout, str) and fanout[:1] == "/"
+    keyed = truth(place.take("fanout_patterns", True))
+    channel = RedisChannel(
+        server_at(place),
+        prefix=str(place.take("global_keyprefix", "") or ""),
+        sep=str(place.take("sep", "") or "\x06\x16"),
+        fanout=str(fanout) if is_own else "/{db}." if truth(fanout) else "",
+        keyed=keyed,
+    )
+    place.done()
+    return channel
 
 
 class RedisChannel(Channel):

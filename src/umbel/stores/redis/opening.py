@@ -1,4 +1,4 @@
-"""From a URL and its options to a broker, a backend, a schedule or a channel. Nothing is connected yet."""
+"""From a URL and its options to a broker, a backend or a schedule. Nothing is connected yet."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from umbel.errors import ImproperlyConfigured
 from umbel.stores.place import Place
 from umbel.stores.redis.backend import RedisBackend
 from umbel.stores.redis.broker import RedisBroker
-from umbel.stores.redis.channel import RedisChannel
 from umbel.stores.redis.schedule import RedisScheduleStore
 from umbel.stores.redis.server import number, server_at, truth
 
@@ -53,24 +52,6 @@ def open_schedule(place: Place, name: str) -> RedisScheduleStore:
     store = RedisScheduleStore(server_at(place), name=name, prefix=str(place.take("global_keyprefix", "") or ""))
     place.done()
     return store
-
-
-def open_channel(place: Place) -> RedisChannel:
-    """The channel where the URL and the options say."""
-    for option in OF_BROKERS:
-        place.take(option, None)
-    fanout = place.take("fanout_prefix", True)
-    is_own = isinstance(fanout, str) and fanout[:1] == "/"
-    keyed = truth(place.take("fanout_patterns", True))
-    channel = RedisChannel(
-        server_at(place),
-        prefix=str(place.take("global_keyprefix", "") or ""),
-        sep=str(place.take("sep", "") or "\x06\x16"),
-        fanout=str(fanout) if is_own else "/{db}." if truth(fanout) else "",
-        keyed=keyed,
-    )
-    place.done()
-    return channel
 
 
 def _steps(place: Place) -> tuple[int, ...]:

@@ -132,6 +132,8 @@ class Remote:
         if command is None:
             name = brief(request.method, 100)
             self._tell_once(f"unknown {name}", "There is no remote command %s: nothing is done", name)
+            if request.exchange is not None:
+                self._reply(request, refused(f"KeyError({name})"))
             return
         is_answered, answer = self._obey(request, command)
         if is_answered and request.exchange is not None:

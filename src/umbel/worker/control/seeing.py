@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # the command line lists commands, and loads nothing of a wor
 
 
 @inspect_command(default_timeout=0.2)
-def ping(state: State) -> dict[str, Any]:
+def ping(state: State, **_: Any) -> dict[str, Any]:
     """Ping worker(s)."""
     return ok("pong")
 

@@ -13,6 +13,7 @@ from umbel.cli.asking import read_arguments
 from umbel.cli.failure import NO_REPLY, USAGE, Failure
 from umbel.client.broadcast import Broadcast
 from umbel.client.control import revocations, signal_name, stamp_revocations, stamps_in
+from umbel.errors import BrokerDown
 
 EX_UNAVAILABLE = NO_REPLY
 NOBODY = "No nodes replied within time constraint"
@@ -69,7 +70,10 @@ def _ask(
     scope: Any, command: str, arguments: Mapping[str, Any], timeout: float, destination: Sequence[str] | None, callback: Any
 ) -> list[dict[str, Any]]:
     """All answers; a failure if nobody has given one."""
-    replies = Broadcast(scope.app_to_ask, command, arguments, destination=destination or None).ask(timeout, None, callback)
+    try:
+        replies = Broadcast(scope.app_to_ask, command, arguments, destination=destination or None).ask(timeout, None, callback)
+    except BrokerDown as error:
+        raise Failure(f"Could not connect to the message broker: {error}", EX_UNAVAILABLE) from error
     if not replies:
         raise Failure(NOBODY, EX_UNAVAILABLE)
     return replies
