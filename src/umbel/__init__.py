@@ -12,6 +12,15 @@ _HOMES = {
     "Task": "client.task",
     "Signature": "client.signature",
     "signature": "client.signature",
+    "subtask": "client.signature",
+    "maybe_signature": "client.signature",
+    "chain": "client.chain",
+    "group": "client.group",
+    "chord": "client.chord",
+    "xmap": "client.mapped",
+    "xstarmap": "client.mapped",
+    "chunks": "client.mapped",
+    "StampingVisitor": "client.stamping",
     "AsyncResult": "client.result",
     "EagerResult": "client.eager_result",
     "GroupResult": "client.group_result",
@@ -54,6 +63,7 @@ __all__ = [
     "Retry",
     "Signature",
     "SoftTimeLimitExceeded",
+    "StampingVisitor",
     "Task",
     "TaskRevokedError",
     "TimeLimitExceeded",
@@ -63,15 +73,23 @@ __all__ = [
     "WorkerLostError",
     "__version__",
     "allow_join_result",
+    "chain",
+    "chord",
+    "chunks",
     "current_app",
     "current_task",
     "errors",
     "get_task_logger",
+    "group",
+    "maybe_signature",
     "progress",
     "shared_task",
     "signals",
     "signature",
     "states",
+    "subtask",
+    "xmap",
+    "xstarmap",
 ]
 
 if TYPE_CHECKING:
@@ -79,8 +97,14 @@ if TYPE_CHECKING:
     from umbel import signals as signals
     from umbel import states as states
     from umbel.client.app import Umbel as Umbel
+    from umbel.client.chain import chain as chain
+    from umbel.client.chord import chord as chord
     from umbel.client.eager_result import EagerResult as EagerResult
+    from umbel.client.group import group as group
     from umbel.client.group_result import GroupResult as GroupResult
+    from umbel.client.mapped import chunks as chunks
+    from umbel.client.mapped import xmap as xmap
+    from umbel.client.mapped import xstarmap as xstarmap
     from umbel.client.progress import progress as progress
     from umbel.client.result import AsyncResult as AsyncResult
     from umbel.client.result import allow_join_result as allow_join_result
@@ -88,7 +112,10 @@ if TYPE_CHECKING:
     from umbel.client.result_set import ResultSet as ResultSet
     from umbel.client.shared import shared_task as shared_task
     from umbel.client.signature import Signature as Signature
+    from umbel.client.signature import maybe_signature as maybe_signature
     from umbel.client.signature import signature as signature
+    from umbel.client.signature import subtask as subtask
+    from umbel.client.stamping import StampingVisitor as StampingVisitor
     from umbel.client.task import Task as Task
     from umbel.errors import BrokerDown as BrokerDown
     from umbel.errors import BrokerError as BrokerError

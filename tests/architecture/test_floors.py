@@ -17,7 +17,7 @@ FLOORS: tuple[frozenset[str], ...] = (  # ground first; rooms of one floor do no
     frozenset({"shown", "version"}),
     frozenset({"guise"}),
     frozenset({"errors", "states", "clock", "signals", "log"}),
-    frozenset({"wire", "settings", "schedules"}),
+    frozenset({"wire", "canvas", "settings", "schedules"}),
     frozenset({"stores", "messages"}),
     frozenset({"execution"}),
     frozenset({"pools", "events"}),

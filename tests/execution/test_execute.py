@@ -926,14 +926,16 @@ class TestFollowUps:
         (envelope,) = house.run(one, embed=Embed(callbacks=[sig("a")])).envelopes
         assert envelope.queue == "q-a"
 
-    def test_a_part_of_a_chord_is_refused_as_its_body_would_never_run(self, house, document):
+    def test_the_end_of_a_part_arrives_at_its_chord_with_the_order_to_fire_it(self, house):
         @house.task
         def add(x, y):
-            raise AssertionError
+            return x + y
 
-        outcome = house.run(add, 1, 2, embed=Embed(chord={"task": "proj.sum"}))
-        assert outcome.kind is Kind.UNREADABLE
-        assert "part of a chord" in str(document(outcome.results[0]).result)
+        outcome = house.run(add, 1, 2, group="chord", group_index=3, embed=Embed(chord={"task": "proj.sum"}))
+        (arrival,) = outcome.arrivals
+        assert (arrival.chord, arrival.id, arrival.index) == ("chord", outcome.results[0].id, 3)
+        assert json.loads(arrival.part) == [1, arrival.id, "SUCCESS", 3]
+        assert arrival.then.id == house.run(add, 2, 2, group="chord", embed=Embed(chord={"task": "a"})).arrivals[0].then.id
 
     def test_a_value_that_a_callback_cannot_get_fails_the_task(self, house):
         @house.task(ignore_result=True)

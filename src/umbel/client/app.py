@@ -13,13 +13,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, cast, overload
 
 from umbel import signals
-from umbel.client import current, define, shared, storage
+from umbel.client import builtin, current, define, shared, storage
 from umbel.client.modules import Packages, installed_apps, related
 from umbel.client.outbox import Batch, Outbox
 from umbel.client.plain import plain
 from umbel.client.registry import Registry
 from umbel.client.result import AsyncResult as ResultOf  # the class has a method of that name
-from umbel.client.signature import Signature, signature
+from umbel.client.signature import signature
 from umbel.client.task import Task as TaskOf  # and a property of this one
 from umbel.client.typing import Bound, Periodic, Plain
 from umbel.errors import AlwaysEagerIgnored, DuplicateTaskNameWarning, ImproperlyConfigured
@@ -299,6 +299,7 @@ class Umbel:
 
     def _complete(self) -> None:
         shared.join(self)
+        builtin.join(self)
         for task in list(self._tasks.values()):
             self._annotate(task)
         self._has_annotated = True
@@ -428,7 +429,7 @@ class Umbel:
         options |= {"countdown": countdown, "eta": eta, "task_id": task_id}
         return send(self, name, args or (), kwargs or {}, options, task)
 
-    def signature(self, task: Any, *args: Any, **kwargs: Any) -> Signature[Any]:
+    def signature(self, task: Any, *args: Any, **kwargs: Any) -> Any:
         """A call that is not made yet, of a task, a task's name, or a dict that describes it."""
         return signature(task, *args, app=self, **kwargs)
 

@@ -1,4 +1,4 @@
-"""Runs a task here and now as a worker would: for `apply`, and for `task_always_eager` in tests."""
+"""Runs a call here and now as a worker would: for `apply`, and for `task_always_eager` in tests (see `stage`)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ import socket
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from umbel import clock, states
-from umbel.client.eager_result import EagerResult
-from umbel.client.plain import is_plain
+from umbel import clock
 from umbel.errors import EncodeError, Retry
 from umbel.execution.execute import Ending, Executor, brief_text
 from umbel.execution.lines import log, say
 from umbel.execution.outcome import Kind
 from umbel.execution.request import OWN, Request, flat
-from umbel.execution.retry import once_more
 from umbel.messages.options import checked
 from umbel.wire import encoding, result
 from umbel.wire.brief import brief
@@ -25,37 +22,17 @@ Task: TypeAlias = Any
 """A `client.task.Task`, whose file imports this one."""
 
 
-def apply(
-    task: Task, args: tuple[Any, ...], kwargs: dict[str, Any], options: Mapping[str, Any], *, throw: bool, again: bool = True
-) -> EagerResult[Any]:
-    """The result of a run in this process; retries follow at once, without their pauses.
-
-    With `throw` raises what the task raised; without `again` that may be a Retry.
-    What follows after it is sent as `apply_async` would.
-    """
+def run(
+    task: Task, args: tuple[Any, ...], kwargs: dict[str, Any], options: Mapping[str, Any], *, again: bool = True
+) -> tuple[Request, Ending, str | None]:
+    """A run in this process: its request, how it ended, and the traceback. Unless `again` is false, retries follow at once."""
     request = _request(task, args, kwargs, options)
     executor = Executor(task.app.tasks, hostname=request.hostname or "", accept=frozenset())
     ending = _run(executor, task, request)
-    if throw and not again and ending.kind is Kind.RETRY and isinstance(ending.value, Retry):
-        raise ending.value
-    while ending.kind is Kind.RETRY and isinstance(ending.value, Retry):
-        if not is_plain(task.apply):
-            sig: Any = ending.value.sig
-            step = once_more(task.name, request, None, None, sig["options"])
-            carried = {key: value for key, value in step.options.items() if value is not None}
-            result: EagerResult[Any] = task.apply(sig["args"], sig["kwargs"], throw=throw, **carried)
-            return result
+    while again and ending.kind is Kind.RETRY and isinstance(ending.value, Retry):
         request = _again(request, ending.value)
         ending = _run(executor, task, request)
-    for step in ending.steps:
-        following = {**step.options, "task_id": step.id, "parent_id": request.id}
-        task.app.signature(step.task, step.args, step.kwargs).apply_async(**following)
-    text = ending.einfo.traceback if ending.einfo is not None else None
-    if task.store_eager_result:
-        _store(task, request, ending, text)
-    if throw and ending.kind.state in states.PROPAGATE_STATES and isinstance(ending.value, BaseException):
-        raise ending.value
-    return EagerResult(request.id or "", ending.value, ending.kind.state, traceback=text, name=task.name)
+    return request, ending, ending.einfo.traceback if ending.einfo is not None else None
 
 
 def _run(executor: Executor, task: Task, request: Request) -> Ending:
@@ -92,6 +69,13 @@ def _request(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any], options:
         callbacks=found.get("link"),
         errbacks=found.get("link_error"),
         chain=found.get("chain"),
+        chord=found.get("chord"),
+        group=found.get("group_id"),
+        group_index=found.get("group_index"),
+        reply_to=found.get("reply_to"),
+        replaced_task_nesting=found.get("replaced_task_nesting", 0),
+        stamped_headers=found.get("stamped_headers"),
+        stamps={name: found[name] for name in found.get("stamped_headers") or () if name in found},
         headers=flat(headers),
         properties={},
         correlation_id=id_,
@@ -111,12 +95,12 @@ def _again(request: Request, retry: Retry) -> Request:
     """The request of the next try."""
     sig: Any = retry.sig
     fields = {**request.__dict__, "args": tuple(sig["args"]), "kwargs": dict(sig["kwargs"])}
-    fields.update(retries=request.retries + 1, parent_id=request.id, children=[], follow_ups=[])
+    fields.update(retries=request.retries + 1, parent_id=request.id, children=[], follow_ups=[], events=(), grown=())
     fields.pop("entered", None)
     return Request(**fields)
 
 
-def _store(task: Task, request: Request, ending: Ending, text: str | None) -> None:
+def store(task: Task, request: Request, ending: Ending, text: str | None) -> None:
     reading = task.app.reading()
     if reading.store is not None and not task.ignore_result:
         state, serializer = ending.kind.state, reading.serializer

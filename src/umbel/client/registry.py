@@ -13,8 +13,14 @@ class Registry(dict[str, Task[..., Any]]):
 
     NotRegistered = NotRegistered
 
-    def __missing__(self, name: str) -> Task[..., Any]:
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.builtin: dict[str, Task[..., Any]] = {}
+        """Tasks that are there in every app and in no list, found by `[name]`: see `client.builtin`."""
 
+    def __missing__(self, name: str) -> Task[..., Any]:
+        if name in self.builtin:
+            return self.builtin[name]
         import difflib
 
         near = difflib.get_close_matches(str(name), self, n=1)

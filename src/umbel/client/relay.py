@@ -36,6 +36,10 @@ class Relay:
         call_all(batch.then)
         return batch.envelopes
 
+    def order(self, step: Step, *, parent: Parent) -> Envelope:
+        """The message of an order for a worker itself, of which nobody is told."""
+        return self._app.writer.order(step, parent=parent)
+
     def again(self, task: Any, request: Request, args: Any, kwargs: Any, options: Mapping[str, Any]) -> list[Envelope]:
         """The messages of a retry, with `options` as `Task.retry` was given them."""
         if is_plain(task.signature_from_request) and is_plain(task.signature):

@@ -16,6 +16,9 @@ from umbel.messages.write import Writer, blame
 from umbel.settings import Settings
 from umbel.wire.ids import new_id
 
+ORDERS = ".joins"
+"""Behind the name of the default queue: that of what only workers of umbel understand."""
+
 
 def writer(conf: Settings) -> Writer:
     """What makes messages by these settings."""
@@ -32,6 +35,7 @@ def writer(conf: Settings) -> Writer:
             conf.task_compression,
             conf.task_default_priority,
             conf.task_inherit_parent_priority,
+            f"{conf.task_default_queue}{ORDERS}" if conf.task_shared_with_celery else None,
         )
     )
 

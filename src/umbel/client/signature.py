@@ -1,13 +1,17 @@
-"""A call that is not made yet, as data: a dict, so that it travels in messages as it is."""
+"""A call that is not made yet, as data: a dict, so that it travels in messages as it is. Here of one task; `|` composes them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from umbel.canvas.settle import settle
+from umbel.canvas.shape import CHAIN, GROUP, HELD, as_list, kind, members
 from umbel.client import current
-from umbel.client.result import AsyncResult
+from umbel.client.result import AsyncResult as ResultOf  # the class has a property of that name
+from umbel.client.result import result_from_tuple
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
@@ -18,17 +22,20 @@ if TYPE_CHECKING:
 else:
     R = TypeVar("R")
 
-_KEPT = frozenset({"group_id", "stamped_headers"})
-"""Options of a signature that a later call does not replace."""
-
 
 class Signature(dict[str, Any], Generic[R]):
     """One call of one task: `task`, `args`, `kwargs`, `options`, `subtask_type`, `immutable`.
 
     Arguments given when it is sent come before its own, keyword arguments and options over them; an immutable one takes none.
+    `a | b` sends b with the value of a, `a + b` and `a * 3` run side by side.
     """
 
+    TYPES: ClassVar[dict[str, Any]] = {}
+    """The classes of composed signatures, by their `subtask_type`."""
+    _IMMUTABLE_OPTIONS = HELD
     _app: current.App | None = None
+    is_ours = False
+    """True if composing made it, and nobody else holds it: then it grows in place."""
 
     def __init__(
         self,
@@ -40,7 +47,7 @@ class Signature(dict[str, Any], Generic[R]):
         subtask_type: str | None = None,
         immutable: bool = False,
         app: current.App | None = None,
-        **more: Any,
+        **ex: Any,
     ):
         self._app = app
         if isinstance(task, Mapping):
@@ -52,17 +59,47 @@ class Signature(dict[str, Any], Generic[R]):
             task=task if isinstance(task, (str, NoneType)) else task.name,
             args=tuple(args or ()),
             kwargs=dict(kwargs or {}),
-            options={**(options or {}), **more},
+            options={**(options or {}), **ex},
             subtask_type=subtask_type,
             immutable=immutable,
         )
         if type is not None and task is None:
             self["task"] = type.name
 
+    @classmethod
+    def register_type(cls, name: str | None = None) -> Callable[[Any], Any]:
+        """Make a class that of signatures of a kind; as a decorator."""
+
+        def register(subclass: Any) -> Any:
+            cls.TYPES[name or subclass.__name__] = subclass
+            return subclass
+
+        return register
+
+    @classmethod
+    def composed(cls, name: str) -> Any:
+        """The class of that kind; the house's own are loaded when the first is needed."""
+        if name not in cls.TYPES and name in _HOMES:
+            import_module(f"umbel.client.{_HOMES[name]}")
+        return cls.TYPES[name]
+
     @property
     def app(self) -> current.App:
-        """The app it belongs to, else the current one."""
-        return self._app or current.app()
+        """The app it belongs to, else that of what is in it, else the current one."""
+        return self._app or self._app_inside() or current.app()
+
+    def _app_inside(self) -> current.App | None:
+        return None
+
+    @property
+    def subtask_type(self) -> str | None:
+        """Its kind; None of a single call."""
+        return self.get("subtask_type")
+
+    @property
+    def AsyncResult(self) -> Any:  # noqa: N802 - Celery's name
+        """What makes the result of a call by its id."""
+        return self.app.AsyncResult
 
     @property
     def type(self) -> Any:
@@ -122,16 +159,24 @@ class Signature(dict[str, Any], Generic[R]):
         merged, keywords, _ = self._merge(args, kwargs, None)
         return self.type(*merged, **keywords)  # type: ignore[no-any-return]
 
-    def delay(self, *args: Any, **kwargs: Any) -> AsyncResult[R]:
-        """Send it, with `args` before its own."""
-        return self.apply_async(args, kwargs)
+    def __invert__(self) -> R:
+        return self.apply_async().get()
+
+    def delay(self, *partial_args: Any, **partial_kwargs: Any) -> ResultOf[R]:
+        """Send it, with these arguments before its own."""
+        return self.apply_async(partial_args, partial_kwargs)
 
     def apply_async(
-        self, args: Iterable[Any] | None = None, kwargs: Mapping[str, Any] | None = None, **options: Any
-    ) -> AsyncResult[R]:
+        self,
+        args: Iterable[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        route_name: str | None = None,
+        **options: Any,
+    ) -> ResultOf[R]:
         """Send it; arguments and options as for `Task.apply_async`."""
         merged, keywords, chosen = self._merge(args, kwargs, options)
-        task = self.app.tasks.get(self["task"])
+        tasks: Any = self.app.tasks
+        task = tasks.get(self["task"]) or tasks.builtin.get(self["task"])
         if task is None:
             return self.app.send_task(self["task"], merged, keywords, **chosen)  # type: ignore[no-any-return]
         return task.apply_async(merged, keywords, **chosen)  # type: ignore[no-any-return]
@@ -145,7 +190,7 @@ class Signature(dict[str, Any], Generic[R]):
         self, args: Iterable[Any] | None, kwargs: Mapping[str, Any] | None, options: Mapping[str, Any] | None
     ) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:
         stamped = self.options.get("stamped_headers")
-        kept = _KEPT.union(stamped if isinstance(stamped, (list, tuple, set)) else ())
+        kept = HELD.union(stamped if isinstance(stamped, (list, tuple, set)) else ())
         chosen = {**self.options, **{k: v for k, v in (options or {}).items() if k not in kept or k not in self.options}}
         if self.immutable:
             return tuple(self.args), dict(self.kwargs), chosen
@@ -153,14 +198,24 @@ class Signature(dict[str, Any], Generic[R]):
 
     # Making others
 
-    def clone(self, args: Iterable[Any] | None = None, kwargs: Mapping[str, Any] | None = None, **options: Any) -> Signature[R]:
+    def clone(self, args: Iterable[Any] | None = None, kwargs: Mapping[str, Any] | None = None, **opts: Any) -> Signature[R]:
         """A copy with further arguments and options."""
-        merged, keywords, chosen = self._merge(args, kwargs, options)
-        copy: Signature[R] = Signature(dict(self), app=self._app)
+        merged, keywords, chosen = self._merge(args, kwargs, opts)
+        copy: Signature[R] = type(self)._of(self, self._app)
         copy.update(args=merged, kwargs=keywords, options=_copied(chosen))
         return copy
 
-    partial = clone
+    def partial(self, args: Iterable[Any] | None = None, kwargs: Mapping[str, Any] | None = None, **opts: Any) -> Signature[R]:
+        """The same by another name."""
+        return self.clone(args, kwargs, **opts)
+
+    @classmethod
+    def _of(cls, found: Mapping[str, Any], app: current.App | None) -> Any:
+        """One of this class that is what a dict says."""
+        made = cls.__new__(cls)
+        dict.__init__(made, found)
+        made._app = app
+        return made
 
     def replace(
         self,
@@ -193,15 +248,103 @@ class Signature(dict[str, Any], Generic[R]):
         root_id: str | None = None,
         parent_id: str | None = None,
         group_index: int | None = None,
-    ) -> AsyncResult[R]:
+    ) -> ResultOf[R]:
         """Settle the id that it will be sent with, and give the result to come."""
         from umbel.wire.ids import new_id
 
-        options = self["options"]
-        options["task_id"] = id_ = options.get("task_id") or _id or new_id()
         given = {"group_id": group_id, "chord": chord, "root_id": root_id, "parent_id": parent_id, "group_index": group_index}
-        options.update({key: value for key, value in given.items() if value is not None})
-        return AsyncResult(id_, app=self._app)
+        tree = settle(self, new_id, id_=_id)
+        self["options"].update({key: value for key, value in given.items() if value is not None})
+        found: ResultOf[R] = result_from_tuple(tree, self.app)
+        return found
+
+    def _freeze(self, *args: Any, **kwargs: Any) -> ResultOf[R]:
+        return self.freeze(*args, **kwargs)
+
+    # Composing
+
+    def __or__(self, other: Any) -> Any:
+        """A chain: `other` is sent with the value of this one."""
+        other = self._partner(other, "|")
+        if kind(other) == GROUP:
+            other = unrolled(other)
+            if other is None:
+                return self.composed("chain")(self, app=self._app)
+        if kind(other) == CHAIN:
+            return self.composed("chain")(self, *members(other), app=self._app)
+        return self._chain_of(self, other)
+
+    def __ior__(self, other: Any) -> Any:
+        return self | other
+
+    def __ror__(self, other: Any) -> Any:
+        raise TypeError(_cannot(other, "|", self))
+
+    def __add__(self, other: Any) -> Any:
+        """A group of both."""
+        return self.composed("group")(self, self._partner(other, "+"), app=self._app)
+
+    def __mul__(self, count: int) -> Any:
+        """A group of so many of it."""
+        if isinstance(count, bool) or not isinstance(count, int):
+            return NotImplemented
+        return self.composed("group")([self.clone() for _ in range(count)], app=self._app)
+
+    __rmul__ = __mul__
+
+    def _chain_of(self, *steps: Any) -> Any:
+        """These as a chain, as they are."""
+        chain = self.composed("_chain")
+        return chain(*steps, app=self._app)
+
+    def _partner(self, other: Any, sign: str) -> Any:
+        """What stands on the other side of an operator, as a signature."""
+        if isinstance(other, Signature):
+            return other
+        if isinstance(other, Mapping) and isinstance(other.get("task"), str) and "options" in other:
+            return Signature.from_dict(other, app=self._app)
+        raise TypeError(_cannot(self, sign, other))
+
+    # Stamps
+
+    def stamp(self, visitor: Any = None, append_stamps: bool = False, **headers: Any) -> Any:
+        """Put stamps on it, in place: headers that `stamped_headers` lists, and those that a visitor gives."""
+        if visitor is not None:
+            headers.update(stamps_of(visitor.on_signature(self, **headers)))
+        self._put_stamps(headers, append_stamps=append_stamps)
+        if visitor is not None:
+            self.stamp_links(visitor, append_stamps, **headers)
+        return self
+
+    def _put_stamps(self, headers: dict[str, Any], *, append_stamps: bool) -> None:
+        given = dict(headers)
+        names = given.pop("stamped_headers", None)
+        known = list(self.options.get("stamped_headers") or ())
+        own = {name: value for name, value in given.items() if names is None or name in names}
+        if append_stamps:
+            own = {**{name: self.options[name] for name in known if name in self.options}, **own}
+        else:
+            own = {name: value for name, value in own.items() if name not in known} | {
+                name: self.options[name] for name in known if name in self.options
+            }
+        more = {name: value for name, value in given.items() if name not in own and name not in known}
+        self["options"].update(more)
+        self["options"].update(own, stamped_headers=sorted({*known, *own}))
+
+    def stamp_links(self, visitor: Any, append_stamps: bool = False, **headers: Any) -> None:
+        """Put stamps on its callbacks and errbacks, as a visitor gives them."""
+        for option, visit in (("link", visitor.on_callback), ("link_error", visitor.on_errback)):
+            links = as_list(self.options.get(option))
+            made = [signature(each, app=self._app) for each in links]
+            for each in made:
+                more = {**headers, **stamps_of(visit(each, **headers))}
+                each.stamp(visitor, append_stamps, **more)
+            if made:
+                self["options"][option] = made
+
+    def election(self) -> Any:
+        """Not offered: of all workers exactly one runs what is sent."""
+        raise NotImplementedError("send it instead: of all workers exactly one runs it")
 
     # Callbacks, kept as data
 
@@ -240,9 +383,14 @@ class Signature(dict[str, Any], Generic[R]):
         return [self, *(inner for each in links for inner in each.flatten_links())]
 
     @classmethod
-    def from_dict(cls, found: Mapping[str, Any], app: current.App | None = None) -> Signature[Any]:
-        """The signature that a dict describes."""
-        made: Signature[Any] = Signature(found, app=app)
+    def from_dict(cls, d: Mapping[str, Any], app: current.App | None = None) -> Any:
+        """The signature that a dict describes, of the class of its kind."""
+        name = d.get("subtask_type") or _BY_TASK.get(d.get("task", ""))
+        if name and (name in cls.TYPES or name in _HOMES):
+            target = cls.composed(name)
+            if target is not cls:
+                return target.from_dict(d, app=app)
+        made: Signature[Any] = Signature(d, app=app)
         for key, value in (("args", ()), ("kwargs", {}), ("options", {}), ("subtask_type", None), ("immutable", False)):
             if made.get(key) is None:
                 made[key] = value
@@ -254,7 +402,8 @@ class Signature(dict[str, Any], Generic[R]):
     def __deepcopy__(self, memo: dict[int, Any]) -> Signature[R]:
         from copy import deepcopy
 
-        return Signature(deepcopy(dict(self), memo), app=self._app)
+        found: Signature[R] = type(self)._of(deepcopy(dict(self), memo), self._app)
+        return found
 
     def __reduce__(self) -> Any:
         return signature, (dict(self),)
@@ -264,8 +413,48 @@ class Signature(dict[str, Any], Generic[R]):
         merged, keywords, _ = self._merge(args, kwargs, None)
         return f"{self['task']}({', '.join([*map(repr, merged), *(f'{k}={v!r}' for k, v in keywords.items())])})"
 
+    def __json__(self) -> dict[str, Any]:
+        return dict(self)
+
     def __repr__(self) -> str:
         return self.reprcall()
+
+
+_HOMES = {
+    "chain": "chain",
+    "_chain": "chain",
+    "group": "group",
+    "chord": "chord",
+    "_chord": "chord",
+    "xmap": "mapped",
+    "xstarmap": "mapped",
+    "chunks": "mapped",
+}
+
+
+_BY_TASK = {"celery.map": "xmap", "celery.starmap": "xstarmap", "celery.chunks": "chunks"}
+"""Composed signatures that have no `subtask_type`."""
+
+
+def unrolled(group: Any) -> Any:
+    """A group of one as that one, an empty one as None, any other as it is."""
+    inside = group.tasks
+    if not isinstance(inside, (list, tuple)):
+        return group
+    if not inside:
+        return None
+    return inside[0] if len(inside) == 1 else group
+
+
+def stamps_of(given: Any) -> dict[str, Any]:
+    """What a visitor has given, which may be nothing."""
+    return dict(given or {})
+
+
+def _cannot(left: Any, sign: str, right: Any) -> str:
+    odd = left if not isinstance(left, Signature) else right
+    hint = f"; write {odd.name}.s(…)" if hasattr(odd, "apply_async") and hasattr(odd, "name") else ""
+    return f"{sign!r} joins signatures, and {type(odd).__name__} is none{hint}"
 
 
 def _copied(options: dict[str, Any]) -> dict[str, Any]:
@@ -280,24 +469,29 @@ def as_pair(call: Any) -> tuple[Sequence[Any], Mapping[str, Any]]:
     return ((), call) if isinstance(call, Mapping) else (call, {})
 
 
-def signature(
-    task: Any,
-    args: Iterable[Any] | None = None,
-    kwargs: Mapping[str, Any] | None = None,
-    options: Mapping[str, Any] | None = None,
-    **more: Any,
-) -> Signature[Any]:
+def signature(varies: Any, *args: Any, **kwargs: Any) -> Any:
     """A signature from a task, a task's name, or a dict that describes one (a signature is copied)."""
-    if isinstance(task, Signature):
-        return task.clone()
-    if isinstance(task, Mapping):
-        return Signature.from_dict(task, app=more.get("app"))
-    return Signature(task, args, kwargs, options, **more)
+    if isinstance(varies, Signature):
+        return varies.clone()
+    if isinstance(varies, Mapping):
+        return Signature.from_dict(varies, app=kwargs.get("app"))
+    return Signature(varies, *args, **kwargs)
 
 
-def maybe_signature(found: Any, app: current.App | None = None, *, clone: bool = False) -> Signature[Any] | None:
-    """A signature from whatever may be one; None stays None."""
-    if found is None:
+subtask = signature
+
+
+def maybe_signature(d: Any, app: current.App | None = None, clone: bool = False) -> Any:
+    """A signature from whatever describes one; anything else, and None, as it is."""
+    if d is None:
         return None
-    made = signature(found, app=app)
-    return made.clone() if clone else made
+    if isinstance(d, Signature):
+        d = d.clone() if clone else d
+    elif isinstance(d, Mapping):
+        d = Signature.from_dict(d, app=app)
+    if app is not None and isinstance(d, Signature):
+        d._app = app
+    return d
+
+
+maybe_subtask = maybe_signature

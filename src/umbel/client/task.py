@@ -356,11 +356,12 @@ class Task(Hooks, Generic[P, R]):
         **options: Any,
     ) -> EagerResult[R]:
         """Run it here and now as a worker would, retries included."""
-        from umbel.client.eager import apply
+        from umbel.client.stage import apply  # all that runs tasks is loaded late
 
         options.update(link=link, link_error=link_error, task_id=task_id, retries=retries, headers=headers)
         throw = bool(self.app.conf.task_eager_propagates) if throw is None else throw
-        return apply(self, tuple(args or ()), dict(kwargs or {}), options, throw=throw)
+        found: EagerResult[R] = apply(self, tuple(args or ()), dict(kwargs or {}), options, throw=throw)
+        return found
 
     def retry(
         self,
@@ -432,6 +433,39 @@ class Task(Hooks, Generic[P, R]):
     def si(self, *args: Any, **kwargs: Any) -> Signature[R]:
         """The same, taking no further arguments."""
         return self.signature(args, kwargs, immutable=True)
+
+    def map(self, it: Iterable[Any]) -> Any:
+        """One message that runs it with each of these arguments, one after the other; its value is the list of values."""
+        return Signature.composed("xmap")(self, it, app=self._app)
+
+    def starmap(self, it: Iterable[Any]) -> Any:
+        """The same with lists of arguments."""
+        return Signature.composed("xstarmap")(self, it, app=self._app)
+
+    def chunks(self, it: Iterable[Any], n: int) -> Any:
+        """A group of messages, each of which runs it with `n` lists of arguments."""
+        return Signature.composed("chunks")(self, it, n, app=self._app)
+
+    # The canvas that it is a part of
+
+    def replace(self, sig: Any) -> Any:
+        """End this run; `sig` runs in its place, under its id: whoever waits, and whatever follows, gets the value of that."""
+        from umbel.client.replace import replace
+
+        return replace(self, self.on_replace(sig) or sig)
+
+    def on_replace(self, sig: Any) -> Any:
+        """Called with what is about to replace a run; may give something else."""
+        return sig
+
+    def add_to_chord(self, sig: Any, lazy: bool = False) -> Any:
+        """Let `sig` be one more part of the chord that this run is a part of; it leaves with the end of this run.
+
+        With `lazy` it is not sent, but given back to be sent by the caller.
+        """
+        from umbel.client.replace import add_to_chord
+
+        return add_to_chord(self, sig, lazy=lazy)
 
     # Results
 

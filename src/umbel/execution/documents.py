@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from umbel.errors import EncodeError
+from umbel.execution import links
 from umbel.execution.einfo import ExceptionInfo
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable
@@ -60,8 +61,8 @@ class Documents:
 
     def of_steps_never_reached(self, request: Request, state: str, value: Any, einfo: ExceptionInfo | None) -> list[Result]:
         """Those of the further steps of a chain that has failed, next first: who waits for its end waits for one of these."""
-        ids = ((sig.get("options") or {}).get("task_id") for sig in reversed(request.chain or ()))
-        return [self.document(id_, state, value, einfo, parent_id=request.id) for id_ in ids if isinstance(id_, str)]
+        ids = dict.fromkeys(links.never_reached(request))
+        return [self.document(id_, state, value, einfo, parent_id=request.id) for id_ in ids]
 
     def document(
         self,

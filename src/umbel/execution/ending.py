@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from umbel.canvas.unfold import Size
+from umbel.canvas.unreached import Lost
 from umbel.errors import Ignore, Reject, Retry, SoftTimeLimitExceeded, TaskRevokedError, TimeLimitExceeded, WorkerLostError
 from umbel.execution import arguments, limits, retry
 from umbel.execution.einfo import ExceptionInfo, strip
@@ -15,6 +17,7 @@ from umbel.execution.outcome import Kind
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable
 from umbel.messages.write import Step
+from umbel.stores.join import Arrival
 from umbel.wire.brief import brief
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
@@ -31,8 +34,14 @@ class Ending(msgspec.Struct):
     """A failure that the task's `throws` names."""
     steps: list[Step] = []
     """The calls that follow, before they are messages."""
+    sizes: list[Size] = []
+    """Of the chords that begin with them."""
+    arrived: list[Lost] = []
+    """The chords at which this end arrives."""
     results: list[Result] = []
     envelopes: list[Envelope] = []
+    arrivals: list[Arrival] = []
+    """`arrived` as it is noted."""
 
 
 def failure(task: Runnable, error: BaseException, kind: Kind = Kind.FAILURE) -> Ending:

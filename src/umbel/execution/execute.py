@@ -29,10 +29,11 @@ from umbel.execution.documents import Documents, is_ignored
 from umbel.execution.einfo import OWN_CODE, ExceptionInfo
 from umbel.execution.ending import Ending, failure, raised, retried
 from umbel.execution.follow import Follow, Relay
+from umbel.execution.join import Joiner
 from umbel.execution.outcome import Job, Kind, Outcome
 from umbel.execution.request import Request, Sealed, current, opened, push
 from umbel.execution.rounds import Rounds, makers
-from umbel.execution.runnable import Runnable
+from umbel.execution.runnable import Runnable, find_task
 from umbel.execution.tell import tell
 from umbel.messages.write import Writer
 from umbel.wire import protocol, result
@@ -74,6 +75,7 @@ class Executor:
         self._follow = Follow(tasks, self._documents, relay or Writer())
         self._rand = rand
         self._rounds = Rounds()
+        self.joiner = Joiner(tasks, self._documents, self._follow, accept=accept, hostname=hostname)
 
     # -- what pools call ----------------------------------------------------------------------------------------------
 
@@ -101,6 +103,8 @@ class Executor:
                 if ending.kind is _SUCCESS:  # `_outcome`, written out
                     text = brief(ending.value, task.resultrepr_maxsize)
                     outcome = Outcome(job.number, _SUCCESS, ending.results, ending.envelopes, 0.0, text)
+                    if ending.arrivals or ending.sizes:
+                        outcome.arrivals, outcome.sizes = ending.arrivals, _sizes(ending)
                 else:
                     outcome = _outcome(job, task, ending)
         except BaseException as error:
@@ -260,7 +264,7 @@ class Executor:
         try:
             message = protocol.decode(envelope, self.accept)
             task = self.tasks.get(message.headers.task)
-            if task is None:
+            if task is None and (task := find_task(self.tasks, message.headers.task)) is None:
                 raise NotRegistered(message.headers.task)
             embed = message.embed
             if embed.callbacks or embed.errbacks or embed.chain or embed.chord is not None:
@@ -274,7 +278,7 @@ class Executor:
         if not isinstance(request, Sealed) or request.opened or self._documents.extended:
             return None
         headers, embed = request.message.headers, request.message.embed
-        if embed.callbacks or embed.chain:
+        if embed.callbacks or embed.chain or embed.chord is not None:
             return None
         asked = headers.ignore_result
         if task.ignore_result if asked is None else asked:  # `is_ignored`, written out
@@ -284,7 +288,7 @@ class Executor:
             kept = result.encode(headers.id, states.SUCCESS, value, serializer=serializer, parent_id=parent, group_id=group)
         except Exception:  # what cannot be serialised: the patient way says so
             return None
-        return Ending(_SUCCESS, value, None, False, [], [kept])
+        return Ending(_SUCCESS, value, results=[kept])
 
     # -- what does not come to a run -----------------------------------------------------------------------------------
 
@@ -299,7 +303,8 @@ class Executor:
         if not is_ignored(task, headers.ignore_result) or (task is not None and task.store_errors_even_if_ignored):
             parent, group = headers.parent_id, headers.group
             results = [self._documents.document(headers.id, kind.state, error, parent_id=parent, group_id=group)]
-        return Outcome(job.number, kind, results, text=encodable(f"{type(error).__name__}: {error}"[:1024]))
+        outcome = Outcome(job.number, kind, results, text=encodable(f"{type(error).__name__}: {error}"[:1024]))
+        return self.joiner.untaken(job.envelope, kind.state, error, outcome)
 
     def _internal_error(self, job: Job, error: BaseException) -> Outcome:
         """The outcome where our own code failed (or memory ran out, or a late interruption struck it): told, not hidden."""
@@ -331,10 +336,15 @@ def _outcome(job: Job, task: Runnable, ending: Ending) -> Outcome:
     else:
         text = brief(value.reason if kind is Kind.REJECTED else value)
     outcome = Outcome(job.number, kind, ending.results, ending.envelopes, text=text, expected=ending.expected)
+    outcome.arrivals, outcome.sizes = ending.arrivals, _sizes(ending)
     if einfo is not None and kind is not _SUCCESS:
         outcome.traceback = einfo.traceback
     outcome.requeue = kind is Kind.REJECTED and value.requeue
     return outcome
+
+
+def _sizes(ending: Ending) -> list[tuple[str, int]]:
+    return [(each.chord, each.parts) for each in ending.sizes]
 
 
 def brief_text(retry_: Retry) -> str:

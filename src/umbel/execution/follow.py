@@ -6,14 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from umbel import guise, shown, states
+from umbel.canvas.unreached import Lost
+from umbel.errors import TaskRevokedError
 from umbel.execution import links
 from umbel.execution.documents import Documents, is_ignored
 from umbel.execution.ending import Ending, failure
 from umbel.execution.outcome import Kind
+from umbel.execution.parts import written
 from umbel.execution.request import Request
-from umbel.execution.runnable import Runnable
+from umbel.execution.runnable import Runnable, find_task
 from umbel.messages.complete import Parent
 from umbel.messages.write import Step
+from umbel.stores.join import Arrival
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
 
@@ -28,6 +32,9 @@ class Relay(Protocol):
 
     def follow(self, step: Step, *, task: Any, parent: Parent) -> list[Envelope]:
         """The messages of one call, mostly one; `task` is what is known of it here. Raises what makes it impossible."""
+
+    def order(self, step: Step, *, parent: Parent) -> Envelope:
+        """The message of an order for a worker itself, of which nobody is told."""
 
 
 class Follow:
@@ -48,39 +55,98 @@ class Follow:
             return self._completed(task, request, failure(task, error))
 
     def _completed(self, task: Runnable, request: Request, ending: Ending) -> Ending:
-        if ending.kind is SUCCESS:
+        kind = ending.kind
+        if kind is SUCCESS:
             if request.callbacks or request.chain:
-                ending.steps = links.after_success(request, ending.value)
-        elif request.errbacks and ending.kind not in _NO_FAILURES:
-            ending.steps = links.after_failure(request, ending.value, ending.einfo, self._tasks)
+                ending.steps, ending.sizes = links.after_success(request, ending.value)
+        else:
+            if request.errbacks and kind not in _NO_FAILURES:
+                ending.steps, ending.sizes = links.after_failure(request, ending.value, ending.einfo, self._tasks)
+            if request.chain and not self._goes_on(request, ending):
+                ending.steps = [*ending.steps, *links.after_loss(request, *told(ending))]
+        if (request.chord is not None or request.chain) and not self._goes_on(request, ending):
+            ending.arrived = [*links.arrived(request, failed=kind is not SUCCESS)]
         if not request.is_eager:
-            sent = self._sent(request, ending.steps, needed=ending.kind is SUCCESS) if ending.steps else []
+            sent = self.sent(request, ending.steps, needed=kind is SUCCESS) if ending.steps else []
             ending.envelopes = request.follow_ups + sent
             ending.results = self._results(task, request, ending)
+            ending.arrivals = self.arrivals(request, ending)
+            if request.grown:
+                ending.arrivals = _grown(request.grown, ending.arrivals)
+            ending.sizes = [*request.sizes, *ending.sizes]
         return ending
+
+    def _goes_on(self, request: Request, ending: Ending) -> bool:
+        """True if this is no end yet: it is tried again, or something stands in its place."""
+        kind = ending.kind
+        return kind is RETRY or (kind is REJECTED and ending.value.requeue) or (kind is IGNORED and request.is_replaced)
+
+    def arrivals(self, request: Request, ending: Ending) -> list[Arrival]:
+        """The ends of parts as stores note them. Raises EncodeError if the value cannot be kept."""
+        if not ending.arrived:
+            return []
+        state, value = told(ending)
+        return self.notes(request, ending.arrived, state, value)
+
+    def notes(self, request: Request, arrived: Sequence[Lost], state: str, value: Any) -> list[Arrival]:
+        """The same, of parts that end in this state."""
+        found = []
+        for each in arrived:
+            assert each.group_id is not None, "it is a part"
+            part = written(each.id, state, value, self._documents.serializer)
+            order = links.order_to_fire(request, each.group_id, each.chord)
+            then = self._relay.order(order, parent=request)
+            found.append(Arrival(each.group_id, each.id, each.index, part, then))
+        return found
 
     def _results(self, task: Runnable, request: Request, ending: Ending) -> list[Result]:
         kind, value, einfo = ending.kind, ending.value, ending.einfo
         ignored = is_ignored(task, request.ignore_result)
-        if kind is IGNORED or (ignored and (kind is SUCCESS or not task.store_errors_even_if_ignored)):
-            return []
+        if kind is SUCCESS:
+            return [] if ignored else [self._documents.of_run(task, request, kind.state, value, einfo)]
+        ignored = ignored and not task.store_errors_even_if_ignored
         if kind is RETRY:
-            return [self._documents.of_run(task, request, kind.state, value.exc or value, einfo)]
-        if kind is REJECTED:
-            return [] if value.requeue else [self._documents.of_run(task, request, states.FAILURE, value)]
-        lost = self._documents.of_steps_never_reached(request, kind.state, value, einfo) if kind is not SUCCESS else []
-        return [self._documents.of_run(task, request, kind.state, value, einfo), *lost]
+            return [] if ignored else [self._documents.of_run(task, request, kind.state, value.exc or value, einfo)]
+        if self._goes_on(request, ending):
+            return []
+        # What a step does not lead to never runs; who waits for it did not ask to ignore that.
+        state, reason = told(ending)
+        lost = self._documents.of_steps_never_reached(request, state, reason, einfo) if request.chain else []
+        if kind is IGNORED or ignored:
+            return lost
+        return [self._documents.of_run(task, request, state, value, None if kind is REJECTED else einfo), *lost]
 
-    def _sent(self, request: Request, steps: Sequence[Step], *, needed: bool) -> list[Envelope]:
+    def sent(self, request: Request, steps: Sequence[Step], *, needed: bool) -> list[Envelope]:
         """The messages of these; one that cannot be made is told, and is a failure where it is `needed`."""
-        sent = []
+        sent, orders = list[Envelope](), list[Envelope]()
         for step in steps:
             try:
-                sent += self._relay.follow(step, task=self._tasks.get(step.task), parent=request)
+                if step.task in links.ORDERS:
+                    orders.append(self._relay.order(step, parent=request))
+                else:
+                    sent += self._relay.follow(step, task=find_task(self._tasks, step.task), parent=request)
             except Exception:
                 if needed:
                     raise
                 log.exception("Errback %s cannot be sent", shown.line(f"{step.task} of {request.task}[{request.id}]"))
         known = {child[0][0] for child in request.children}  # an `apply_async` of the task's own has noted them
         request.children.extend([[one.id, None], None] for one in sent if one.id not in known)
-        return sent
+        return sent + orders
+
+
+def _grown(grown: Sequence[Arrival], arrivals: list[Arrival]) -> list[Arrival]:
+    """Growth is told with the part itself, or alone where that has not arrived yet."""
+    for more in grown:
+        for each in arrivals:
+            if (each.chord, each.id) == (more.chord, more.id):
+                each.more, each.run = more.more, more.run
+                return arrivals
+    return [*grown, *arrivals]
+
+
+def told(ending: Ending) -> tuple[str, Any]:
+    """State and value for those who wait for what this end does not lead to. Nobody is to raise an Ignore of another task."""
+    kind, value = ending.kind, ending.value
+    if kind is IGNORED:
+        return states.REVOKED, TaskRevokedError("the task before it was ignored")
+    return kind.state if kind.state in states.READY_STATES else states.FAILURE, value

@@ -1,4 +1,4 @@
-"""What is to run after a task: callbacks, errbacks and the next step of its chain, as messages.
+"""What is to run after a task: callbacks, errbacks and the next step of its chain, as messages; and where its end arrives.
 
 They leave with the outcome of the run. Their ids follow from the parent's id and their place, where the signature brings
 none, so that what runs twice (because a worker died at the wrong moment) sends the same messages, not others.
@@ -6,15 +6,21 @@ none, so that what runs twice (because a worker died at the wrong moment) sends 
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import uuid
-from collections.abc import Callable, Mapping
-from typing import Any
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from umbel import guise
+from umbel.canvas.ids import derived_id
+from umbel.canvas.pieces import KEPT
+from umbel.canvas.settle import copied, settle
+from umbel.canvas.shape import CHAIN, CHORD, GROUP, Sig, body, header, kind, made, members
+from umbel.canvas.unfold import Call, Size, unfold
+from umbel.canvas.unreached import Lost, lost
 from umbel.errors import InvalidTaskError
 from umbel.execution.einfo import ExceptionInfo
+from umbel.execution.parts import written
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable
 from umbel.messages.options import PARTS
@@ -24,6 +30,19 @@ from umbel.wire.message import Embed
 
 log = guise.logger("umbel.trace")
 
+JOIN = "umbel.join"
+"""The task that is sent once all parts of a chord have arrived: a worker sends the body for it."""
+ORDERS = frozenset({JOIN, KEPT})
+"""Tasks that workers do themselves, wherever they are."""
+KINDS = {"chain": CHAIN, "group": GROUP, "chord": CHORD}
+
+
+class Sent(NamedTuple):
+    """What is to be sent, and the sizes of chords that begin with it."""
+
+    steps: list[Step]
+    sizes: list[Size]
+
 
 def check(embed: Embed) -> None:
     """Raises InvalidTaskError for what could not be sent after the run: better told before it than after."""
@@ -31,47 +50,82 @@ def check(embed: Embed) -> None:
         for sig in sigs or ():
             _check(sig, place)
     if embed.chord is not None:
-        raise InvalidTaskError("the task is part of a chord, whose body would never run: umbel counts no chords of Celery's yet")
+        _check(embed.chord, "chord")
 
 
-def _check(sig: Any, place: str) -> None:
+def _check(sig: Any, place: str, depth: int = 0) -> None:
     if not isinstance(sig, dict) or not isinstance(sig.get("task"), str):
         raise InvalidTaskError(f"{brief(sig, 100)} among the message's {place} is no signature")
-    if sig.get("subtask_type") in {"group", "chain", "chord"}:
-        raise InvalidTaskError(f"a {sig['subtask_type']} among the message's {place} cannot be run; only plain signatures can")
     for key, kinds in PARTS:
         if sig.get(key) is not None and not isinstance(sig[key], kinds):
             raise InvalidTaskError(f"the signature of {sig['task']!r} among the message's {place} has wrong {key}")
+    what = sig.get("subtask_type")
+    if what not in KINDS:
+        return
+    if depth > DEEPEST:
+        raise InvalidTaskError(f"a canvas among the message's {place} is nested more than {DEEPEST} deep")
+    try:
+        inside = [*header(sig), body(sig)] if kind(sig) == CHORD else members(sig)
+    except (KeyError, TypeError, ValueError):
+        raise InvalidTaskError(f"a {what} among the message's {place} has no tasks: {brief(sig, 100)}") from None
+    for each in inside:
+        if each is not None:
+            _check(each, place, depth + 1)
 
 
-def after_success(request: Request, value: Any) -> list[Step]:
+DEEPEST = 100
+"""Canvases inside canvases: what is nested deeper cannot be meant."""
+
+
+def after_success(request: Request, value: Any) -> Sent:
     """The callbacks, several of them as a group, then the next step of the chain; the value comes first in their arguments."""
     callbacks = request.callbacks or ()
     group = derived_id(request.id or "", "links") if len(callbacks) > 1 else None
-    steps = [_step(request, sig, value, f"link:{index}", group, index) for index, sig in enumerate(callbacks)]
+    sent = Sent([], [])
+    for index, sig in enumerate(callbacks):
+        _unfold(sent, request, sig, value, f"link:{index}", group, index)
     if request.chain:
         *rest, following = request.chain
-        steps.append(_step(request, following, value, "chain"))
-        steps[-1].options["chain"] = rest
+        _unfold(sent, request, following, value, "chain", rest=rest)
+    return sent
+
+
+def after_failure(request: Request, error: Any, einfo: ExceptionInfo | None, tasks: Mapping[str, Runnable]) -> Sent:
+    """The errbacks, as a group: each gets the id of the failed task. Those that take the error are called here, where it is."""
+    sent = Sent([], [])
+    if request.errbacks:
+        call_errbacks(sent, request, request.errbacks, error, einfo.traceback if einfo else None, tasks)
+    return sent
+
+
+def after_loss(request: Request, state: str, error: Any) -> list[Step]:
+    """What tells that steps are never reached which the store keeps."""
+    steps = []
+    for sig in request.chain or ():
+        if sig.get("task") == KEPT:
+            words = {**sig["kwargs"], "lost": written(request.id or "", state, error, "json").decode()}
+            steps.append(_order(request, f"lost:{sig['kwargs']['id']}", KEPT, words))
     return steps
 
 
-def after_failure(request: Request, error: Any, einfo: ExceptionInfo | None, tasks: Mapping[str, Runnable]) -> list[Step]:
-    """The errbacks, as a group: each gets the id of the failed task. Those that take the error are called here, where it is."""
-    group, steps = derived_id(request.id or "", "link_errors"), list[Step]()
-    for place, sig in enumerate(request.errbacks or ()):
+def call_errbacks(
+    sent: Sent, request: Request, errbacks: Iterable[Any], error: Any, traceback: str | None, tasks: Mapping[str, Runnable]
+) -> None:
+    """Call those that take the error; add the others to what is to be sent."""
+    group, index = derived_id(request.id or "", "link_errors"), 0
+    for place, sig in enumerate(errbacks):
         task = tasks.get(sig["task"])
-        if task is None or task.is_async or not is_errback_of_the_new_kind(task.entry):
-            steps.append(_step(request, sig, request.id, f"link_error:{place}", group, len(steps)))
+        if task is None or task.is_async or kind(sig) is not None or not is_errback_of_the_new_kind(task.entry):
+            _unfold(sent, request, sig, request.id, f"link_error:{place}", group, index)
+            index += 1
             continue
-        given = () if sig.get("immutable") else (request, error, einfo.traceback if einfo else None)
+        given = () if sig.get("immutable") else (request, error, traceback)
         try:
             task.entry(*given, *(sig.get("args") or ()), **(sig.get("kwargs") or {}))
         except BaseException as failed:
             if request.is_eager and not isinstance(failed, Exception):
                 raise  # it is the program's
             log.exception("Errback %s of %s[%s] failed", task.name, request.task, request.id)
-    return steps
 
 
 def is_errback_of_the_new_kind(function: Callable[..., Any]) -> bool:
@@ -90,19 +144,82 @@ def is_errback_of_the_new_kind(function: Callable[..., Any]) -> bool:
     return len(places) > 1 or any(p.kind is p.VAR_POSITIONAL for p in parameters)
 
 
-def _step(
-    request: Request, sig: Mapping[str, Any], value: Any, place: str, group: str | None = None, index: int | None = None
-) -> Step:
-    args = tuple(sig.get("args") or ())
-    options = dict(sig.get("options") or {})
-    if group is not None and not options.get("group_id"):
-        options.update(group_id=group, group_index=index)
+def _unfold(
+    sent: Sent,
+    request: Request,
+    sig: Sig,
+    value: Any,
+    place: str,
+    group: str | None = None,
+    index: int | None = None,
+    *,
+    rest: list[Any] | None = None,
+) -> None:
+    """Add what of a signature can begin once there is a value."""
+    plain = kind(sig) is None
+    if plain:
+        sig = {**sig, "options": dict(sig.get("options") or {})}
+        if group is not None and not sig["options"].get("group_id"):
+            sig["options"].update(group_id=group, group_index=index)
+    else:
+        sig = copied(sig)
+    settle(sig, ids(request, place))
+    options: dict[str, Any] = {} if rest is None else {"chain": rest}
+    for each in unfold(sig, (value,), {}, options):
+        if isinstance(each, Call):
+            sent.steps.append(step(request, each))
+        elif isinstance(each, Size):
+            sent.sizes.append(each)
+
+
+def ids(request: Request, place: str) -> Callable[[], str]:
+    """Gives ids that follow from the run and the place."""
+    numbers = itertools.count()
+
+    def new_id() -> str:
+        number = next(numbers)
+        return derived_id(request.id or "", f"{place}.{number}" if number else place)
+
+    return new_id
+
+
+def step(request: Request, call: Call) -> Step:
+    """A call as a message's beginnings."""
+    options = call.options
     options["reply_to"] = options.get("reply_to") or request.reply_to
-    id_ = options.get("task_id") or derived_id(request.id or "", place)
-    return Step(id_, sig["task"], args if sig.get("immutable") else (value, *args), dict(sig.get("kwargs") or {}), options)
+    if call.task == KEPT:
+        return _order(request, "", KEPT, {**call.kwargs, "value": call.args[0]}, id_=options["task_id"])
+    return Step(options["task_id"], call.task, call.args, call.kwargs, options)
 
 
-def derived_id(parent: str, place: str) -> str:
-    """An id that is always the same for the same parent and place."""
-    digest = hashlib.blake2b(f"{parent}:{place}".encode(errors="surrogatepass"), digest_size=16, person=b"umbel link").digest()
-    return str(uuid.UUID(bytes=digest, version=5))
+def _order(request: Request, place: str, task: str, kwargs: dict[str, Any], *, id_: str | None = None) -> Step:
+    """A message for a worker itself: it goes where the task was, since there somebody serves it."""
+    envelope = request.envelope
+    options: dict[str, Any] = {}
+    if envelope is not None:
+        options = {"queue": envelope.queue, "priority": envelope.priority, "ignore_result": True}
+    return Step(id_ or derived_id(request.id or "", place), task, (), kwargs, options)
+
+
+def order_to_fire(request: Request, chord: str, last: Any) -> Step:
+    """The message that has the body of a chord sent; the same from whichever part it comes."""
+    return _order(request, "", JOIN, {"chord": chord, "body": last}, id_=derived_id(chord, "join"))
+
+
+def arrived(request: Request, *, failed: bool) -> Iterator[Lost]:
+    """The chords at which this end arrives: that of the task, and if it failed, those of the steps that it was to lead to."""
+    if request.chord is not None and isinstance(request.group, str):
+        yield Lost(request.id or "", request.chord, request.group, request.group_index)
+    if failed:
+        for sig in reversed(request.chain or ()):
+            yield from (each for each in lost(sig) if each.chord is not None)
+
+
+def never_reached(request: Request) -> list[str]:
+    """The ids of all steps that were to follow, next first: who waits for the end waits for one of these."""
+    return [each.id for sig in reversed(request.chain or ()) for each in lost(sig)]
+
+
+def composed(sigs: list[Any]) -> Sig:
+    """Steps in their order as one chain."""
+    return made(CHAIN, {"tasks": sigs})

@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from umbel import states
+from umbel.stores.join import Arrival
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
 
@@ -89,6 +90,10 @@ class Outcome(msgspec.Struct, array_like=True, gc=False):
     requeue: bool = False
     expected: bool = False
     """A failure that the task's `throws` names: logged as INFO, without traceback."""
+    arrivals: list[Arrival] = []
+    """What it does to the chords that the task is a part of."""
+    sizes: list[tuple[str, int]] = []
+    """Chords that begin with `envelopes`, and how many parts they have: to be told before these are sent."""
 
 
 class Begun(msgspec.Struct, array_like=True, gc=False):

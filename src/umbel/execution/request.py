@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from umbel import log
+from umbel.stores.join import Arrival
 from umbel.wire.envelope import Envelope
 from umbel.wire.message import Message
 
@@ -72,6 +73,14 @@ class Request:
     """Results of what this run has sent, as `AsyncResult.as_tuple()` gives them."""
     follow_ups: list[Envelope]
     """Messages that leave together with the outcome of this run."""
+    grown: Sequence[Arrival] = ()
+    """By what this run has made the chord grow that it is a part of."""
+    sizes: Sequence[Any] = ()
+    """Of chords that begin with `follow_ups`."""
+    events: Sequence[Any] = ()
+    """What stands in the place of an eager call, and begins at its end."""
+    is_replaced: bool = False
+    """True if another call stands in the place of this one, under its id."""
     again: Sequence[Envelope] = ()
     """The retry among `follow_ups`, once the task has asked for one."""
     envelope: Envelope | None = None

@@ -9,6 +9,15 @@ from umbel.errors import Retry
 from umbel.execution.einfo import ExceptionInfo
 
 
+def find_task(tasks: Mapping[str, Runnable], name: str) -> Runnable | None:
+    """The task of that name: one of an app's own, or one that every app has."""
+    task = tasks.get(name)
+    if task is None:
+        builtin: Mapping[str, Runnable] | None = getattr(tasks, "builtin", None)
+        return None if builtin is None else builtin.get(name)
+    return task
+
+
 class Runnable(Protocol):
     """A task as the execution room sees it: what to call, what to tell, and how it wants to be retried.
 

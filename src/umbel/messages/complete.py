@@ -41,6 +41,8 @@ class Rules:
     compression: str | None = None
     priority: int | None = None
     inherit_priority: bool = False
+    orders: str | None = None
+    """The queue of what workers send each other; None: where the task was that it is about."""
 
 
 def of_task(task: Any, options: Mapping[str, Any]) -> Options:

@@ -100,6 +100,11 @@ class Writer:
             then()
         return [envelope]
 
+    def order(self, step: Step, *, parent: Parent) -> Envelope:
+        """The message of an order for a worker itself, of which nobody is told."""
+        options = {**step.options, "queue": self.rules.orders} if self.rules.orders else step.options
+        return self.call(step.task, step.id, step.args, step.kwargs, options, parent=parent).encode()
+
 
 def _written(name: str, id_: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: Options) -> Call:
     """The message of a call whose options are complete."""

@@ -137,6 +137,13 @@ _KEPT: tuple[_Row, ...] = (
     ("task_dead_ttl", "seconds", 2592000.0, "", "So long dead letters are kept (None: for ever)."),
     ("task_revoke_ttl", "seconds", 2592000.0, "", "So long the store remembers that a task was revoked, unless it is met."),
     ("task_serializer", "text", "json", "C_TASK_SERIALIZER", "How arguments travel: json, msgpack, yaml, pickle."),
+    (
+        "task_shared_with_celery",
+        "flag",
+        False,
+        "",
+        "Workers of Celery serve the queues, too: messages hold only what they know.",
+    ),
     ("task_soft_time_limit", "seconds", None, "D_TASK_SOFT_TIME_LIMIT", "After this a task is interrupted and may clean up."),
     ("task_time_limit", "seconds", None, "D_TASK_TIME_LIMIT", "After this a task is ended."),
     ("task_store_errors_even_if_ignored", "flag", False, "C_STORE_ERRORS_EVEN_IF_IGNORED", "Failures are kept always."),

@@ -52,6 +52,8 @@ class Conclusion(msgspec.Struct, gc=False):
     """The reason, if the envelope goes to the dead instead of away."""
     arrivals: Sequence[Arrival] = ()
     """What this does to the chords that the task is a part of."""
+    sizes: Sequence[tuple[str, int]] = ()
+    """Chords that begin with `envelopes`, and how many parts they have: for who concludes, to `expect` them before."""
 
     def size(self) -> int:
         """Bytes that are to be written."""

@@ -11,7 +11,9 @@ from typing import Any
 from umbel import clock
 from umbel.client.task import Task
 from umbel.errors import DecodeError
+from umbel.execution.links import ORDERS
 from umbel.execution.outcome import Job
+from umbel.execution.runnable import find_task
 from umbel.stores.broker import Delivery
 from umbel.wire import protocol
 from umbel.wire.message import Headers, Label
@@ -43,6 +45,8 @@ class Verdict(StrEnum):
     """Not for this worker, maybe for another: back to the store for `wait` seconds."""
     STRANDED = "stranded"
     """Begun with early ack by a worker that is gone: must not run again, is to be told as lost."""
+    ORDER = "order"
+    """For the worker itself, not for its pool."""
     REVOKED = "revoked"
     """Somebody has called it off, whatever else there is to say of it."""
     EXPIRED = "expired"
@@ -126,6 +130,8 @@ class Judge:
         if delivery.begun:
             return Judgement(Verdict.STRANDED, delivery)
         if options is None:
+            if label.task in ORDERS:
+                return Judgement(Verdict.ORDER, delivery)
             return self._parked(delivery, label.task, f"no worker knows the task {label.task!r}")
         task = options.task
         if label.expires is not None or label.eta is not None:
@@ -141,7 +147,7 @@ class Judge:
         return Ticket(delivery, label, task, job, options.early)
 
     def _options(self, name: str, known: dict[str, Options] | None) -> Options | None:
-        task = self._tasks.get(name)
+        task: Any = self._tasks.get(name) or find_task(self._tasks, name)
         if task is None:
             return None
         options = Options(

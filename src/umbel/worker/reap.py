@@ -15,6 +15,7 @@ from umbel.events.tasks import Failed, Rejected, Retried
 from umbel.execution.execute import Executor
 from umbel.execution.lines import log as trace
 from umbel.execution.lines import say
+from umbel.execution.links import ORDERS
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.pool import Pool
 from umbel.stores.broker import Conclusion, Delivery
@@ -83,6 +84,8 @@ class Reap:
             Kind.UNTOLD: self._untold,
             Kind.RETURNED: self._returned,
         }
+        self.order: Callable[[Delivery, str | None], None] = lambda delivery, lost: settle.release(delivery)
+        """Does orders for the worker itself; set by who builds it."""
         self.leaving = False
         """True once running jobs are being ended so that the worker can stop: then a lost one just goes back."""
 
@@ -106,7 +109,9 @@ class Reap:
                         if tells_sent and item.envelopes:
                             self._herald.sent(item.envelopes)
                         if item.kind is success and not is_told:  # `_succeeded`, written out: this is done for most tasks
-                            done.append(Conclusion(ticket.delivery, item.results, item.envelopes))
+                            done.append(
+                                Conclusion(ticket.delivery, item.results, item.envelopes, None, item.arrivals, item.sizes)
+                            )
                         else:
                             ends[item.kind](ticket, item)
                     else:
@@ -127,7 +132,7 @@ class Reap:
                 outcome = await asyncio.to_thread(self._tell_lost, job, kind, text)
                 if kind is not Kind.TERMINATED and self._herald.is_on:
                     self._herald.failed(delivery.envelope.id, outcome.text, outcome.traceback, task=self._tasks.get(job.task))
-                self._settle.conclude(Conclusion(delivery, outcome.results, outcome.envelopes, buried))
+                self._settle.conclude(concluded(delivery, outcome, buried))
             except Exception as error:
                 self.stumbled(delivery, error)
             finally:
@@ -156,10 +161,11 @@ class Reap:
         if delivery.attempt < self._max_deliveries:
             self._settle.release(delivery, again_after(delivery.attempt))
             return
-        results = []
+        outcome = Outcome(0, Kind.FAILURE)
         with suppress(Exception):  # what we stumble over may be anywhere in it
-            results = [result.encode(id, states.FAILURE, error, serializer=self._serializer)]
-        self._settle.conclude(Conclusion(delivery, results, buried=encodable(f"it could not be handled: {told(error)}")))
+            outcome.results = [result.encode(id, states.FAILURE, error, serializer=self._serializer)]
+            outcome = self._executor.joiner.untaken(delivery.envelope, states.FAILURE, error, outcome)
+        self._settle.conclude(concluded(delivery, outcome, encodable(f"it could not be handled: {told(error)}")))
 
     def _not_reaped(self, item: Outcome | Begun, ticket: Ticket | None, error: Exception) -> None:
         if ticket is not None:
@@ -183,7 +189,7 @@ class Reap:
     def _succeeded(self, ticket: Ticket, outcome: Outcome) -> None:
         if trace.isEnabledFor(logging.INFO):
             say(outcome.kind, ticket, outcome.text, outcome.runtime)
-        self._settle.conclude(Conclusion(ticket.delivery, outcome.results, outcome.envelopes))
+        self._conclude(ticket, outcome)
 
     def _failed(self, ticket: Ticket, outcome: Outcome) -> None:
         say(outcome.kind, ticket, outcome.text, expected=outcome.expected, traceback=outcome.traceback)
@@ -265,6 +271,9 @@ class Reap:
             self._call_off(delivery, self._tasks.get(label.task))
             return
         name = shown.line(f"{label.shadow or label.task}[{label.id}]")
+        if label.task in ORDERS:
+            self.order(delivery, f"handed out {delivery.attempt - 1} times, and no worker lived to do it")
+            return
         if (task := self._tasks.get(label.task)) is not None and task.retry_on_worker_lost:
             self._mourned.put_nowait((delivery, Job(0, label.task, delivery.envelope), Kind.RETRY, "its worker died", None))
             return
@@ -315,7 +324,7 @@ class Reap:
         """Settle a run that was ended from outside; one that an event loop ended has told of itself."""
         if self._herald.is_on:
             self._herald.ran(ticket, outcome.runtime)
-        if outcome.results or outcome.envelopes:
+        if outcome.results or outcome.envelopes or outcome.arrivals:
             if outcome.kind is not Kind.TERMINATED and self._herald.is_on:
                 self._herald.failed(ticket.id, outcome.text, outcome.traceback, task=ticket.task)
             self._conclude(ticket, outcome, buried=buried)
@@ -331,7 +340,7 @@ class Reap:
         self._settle.release(ticket.delivery)
 
     def _conclude(self, ticket: Ticket, outcome: Outcome, *, buried: str | None = None) -> None:
-        self._settle.conclude(Conclusion(ticket.delivery, outcome.results, outcome.envelopes, buried))
+        self._settle.conclude(concluded(ticket.delivery, outcome, buried))
 
     # -- deliveries that never come to the pool -------------------------------------------------------------------
 
@@ -342,6 +351,8 @@ class Reap:
             if delivery.parked is None:
                 log.warning("Message %s is left to other workers: %s", shown.line(delivery.envelope.id), judgement.reason)
             self._settle.release(delivery, Way.after(judgement.wait, parked=True))
+        elif judgement.verdict is Verdict.ORDER:
+            self.order(delivery, None)
         elif judgement.verdict is Verdict.STRANDED:
             self.stranded([delivery])
         elif judgement.verdict in (Verdict.REVOKED, Verdict.EXPIRED) and headers:
@@ -356,7 +367,7 @@ class Reap:
         id = delivery.envelope.id
         log.error("Message %s is buried, it cannot be read: %s", shown.line(id), shown.line(str(error)))
         results = [result.encode(id, states.FAILURE, error, serializer=self._serializer)] if id else []
-        self._settle.conclude(Conclusion(delivery, results, buried=encodable(str(error))))
+        self._untaken(delivery, states.FAILURE, error, results, buried=encodable(str(error)))
 
     def _call_off(self, delivery: Delivery, task: Task[..., Any] | None) -> None:
         """End one that was revoked before it began."""
@@ -379,7 +390,7 @@ class Reap:
             self._herald.revoked(headers.id, expired=expired, task=task)
         error = TaskRevokedError("expired" if expired else "revoked")
         results = [] if ignored(headers, task) else [self._result(headers, states.REVOKED, error)]
-        self._settle.conclude(Conclusion(delivery, results))
+        self._untaken(delivery, states.REVOKED, error, results)
 
     def _unknown(self, delivery: Delivery, headers: Headers, reason: str) -> None:
         log.error("Received unregistered task of type %r, message %s is buried", headers.task, shown.line(headers.id))
@@ -389,7 +400,14 @@ class Reap:
         if self._herald.is_on:
             self._herald.failed(headers.id, repr(error))
         results = [] if headers.ignore_result else [self._result(headers, states.FAILURE, error)]
-        self._settle.conclude(Conclusion(delivery, results, buried=reason))
+        self._untaken(delivery, states.FAILURE, error, results, buried=reason)
+
+    def _untaken(
+        self, delivery: Delivery, state: str, error: Exception, results: list[Result], *, buried: str | None = None
+    ) -> None:
+        """Settle what never runs, with word for all who count on it."""
+        outcome = self._executor.joiner.untaken(delivery.envelope, state, error, Outcome(0, Kind.FAILURE, results))
+        self._settle.conclude(concluded(delivery, outcome, buried))
 
     def _result(self, headers: Headers, state: str, value: Any) -> Result:
         return result.encode(
@@ -405,6 +423,11 @@ class Reap:
 def reason(text: str) -> str:
     """The repr of what made a task retry, out of what its Retry says; `None` if nothing did."""
     return text.partition(": ")[2] or ("None" if text.startswith("Retry in") else text)
+
+
+def concluded(delivery: Delivery, outcome: Outcome, buried: str | None = None) -> Conclusion:
+    """How a delivery ends with an outcome."""
+    return Conclusion(delivery, outcome.results, outcome.envelopes, buried, outcome.arrivals, outcome.sizes)
 
 
 def again_after(attempt: int) -> Way:

@@ -13,10 +13,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+import msgspec
+
 from umbel import clock, guise, shown, signals
 from umbel.errors import BrokerDown, BrokerRefused
+from umbel.execution.parts import spoiled
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker, Conclusion, Delivery
+from umbel.stores.join import Arrival
 from umbel.stores.slices import MOST_BYTES, slices
 from umbel.wire.brief import encodable, told
 from umbel.wire.result import Result
@@ -81,12 +85,18 @@ class Settle:
         self._thread = ThreadPoolExecutor(1, "umbel-settle")
         self._loop = asyncio.get_running_loop()
         self._abandoned = False
+        self._after: dict[int, Callable[[], None]] = {}
+        """What is to be done in the writing thread once a delivery is concluded, by the identity of the delivery."""
+
+    def after(self, delivery: Delivery, then: Callable[[], None]) -> None:
+        """Do this once the conclusion of a delivery is written, unless others have it by then. Lost if this process dies."""
+        self._after[id(delivery)] = then
 
     def conclude(self, *conclusions: Conclusion) -> None:
         """Leave deliveries that are at their end."""
         for conclusion in conclusions:
             results = conclusion.results
-            is_one = len(results) == 1 and not conclusion.envelopes  # as nearly all are
+            is_one = len(results) == 1 and not (conclusion.envelopes or conclusion.arrivals)  # as nearly all are
             size = len(results[0].document) if is_one else conclusion.size()
             self._inbox.conclusions.append(conclusion)
             self._inbox.sizes.append(size)
@@ -171,6 +181,8 @@ class Settle:
                 )
 
     async def _conclude(self, conclusions: Sequence[Conclusion], tries: int = TRIES) -> None:
+        if any(conclusion.sizes for conclusion in conclusions):
+            await self._expect(conclusions)
         if not self._joint:
             await self._store(conclusions, tries)
         try:
@@ -180,6 +192,8 @@ class Settle:
         except Exception as error:
             await self._refused(conclusions, error)
             return
+        if self._after:
+            await self._go_on(conclusions, lost)
         if lost:
             ids = shown.line(", ".join(delivery.envelope.id for delivery in lost[:3]))
             if is_repeat:  # if the lease had ended, `lease` tells
@@ -189,17 +203,56 @@ class Settle:
                     "%s void, this worker's lease had ended and others have the tasks now: %s", _outcomes(lost, "is", "are"), ids
                 )
 
+    async def _expect(self, conclusions: Sequence[Conclusion]) -> None:
+        """Tell how many parts the chords have that begin with these, before any of these parts can arrive."""
+        backend = self._backend
+        for conclusion in conclusions:
+            sizes, conclusion.sizes = conclusion.sizes, ()
+            if not sizes:
+                continue
+
+            def write(sizes: Sequence[tuple[str, int]]) -> None:
+                if backend is None:
+                    raise BrokerRefused("a chord needs a result_backend that counts its parts, and there is none")
+                for chord, size in sizes:
+                    backend.expect(chord, size)
+
+            try:
+                await self._patiently(write, sizes, 1)
+            except BrokerDown:
+                raise
+            except Exception as error:
+                log.error("What follows %s cannot be sent: %s", shown.line(conclusion.delivery.envelope.id), told(error))
+                conclusion.results, conclusion.envelopes = (), ()
+                conclusion.buried = encodable(f"what follows it could not be sent: {told(error)}")
+
+    async def _go_on(self, conclusions: Sequence[Conclusion], lost: Sequence[Delivery]) -> None:
+        """Do what waited for these to be written."""
+        gone = {id(delivery) for delivery in lost}
+        for conclusion in conclusions:
+            then = self._after.pop(id(conclusion.delivery), None)
+            if then is None or id(conclusion.delivery) in gone:
+                continue
+            try:
+                await self._loop.run_in_executor(self._thread, then)
+            except Exception as error:  # it is forgotten with age
+                log.info("A record stays after %s: %s", shown.line(conclusion.delivery.envelope.id), told(error))
+
     async def _store(self, conclusions: Sequence[Conclusion], tries: int) -> None:
         """Store the results elsewhere, before the deliveries are concluded; whose are refused is buried."""
         results = [result for conclusion in conclusions for result in conclusion.results]
+        arrivals = [arrival for conclusion in conclusions for arrival in conclusion.arrivals]
         if self._backend is None:  # nobody keeps them, and no broker is to be told what it cannot keep
             for conclusion in conclusions:
-                conclusion.results = ()
+                conclusion.results = conclusion.arrivals = ()
             return
-        if not results:
+        if not (results or arrivals):
             return
         try:
-            await self._patiently(self._backend.store, results, tries)
+            if results:
+                await self._patiently(self._backend.store, results, tries)
+            if arrivals:
+                await self._patiently(partial(_arrive, self._backend), conclusions, tries)
         except BrokerDown:
             raise
         except Exception as error:
@@ -207,10 +260,12 @@ class Settle:
                 for conclusion in conclusions:
                     await self._store([conclusion], 1)
                 return
-            log.error("The result backend refuses the result of %s: %s", shown.line(results[0].id), told(error))
+            log.error(
+                "The result backend refuses the result of %s: %s", shown.line(conclusions[0].delivery.envelope.id), told(error)
+            )
             conclusions[0].buried = encodable(f"its result could not be stored: {told(error)}")
         for conclusion in conclusions:
-            conclusion.results = ()
+            conclusion.results = conclusion.arrivals = ()
 
     async def _refused(self, conclusions: Sequence[Conclusion], error: Exception) -> None:
         """Find the conclusion that the store will never take and bury its delivery; the others go their way."""
@@ -220,9 +275,12 @@ class Settle:
             return
         (conclusion,) = conclusions
         log.error("The store refuses the outcome of %s: %s", shown.line(conclusion.delivery.envelope.id), told(error))
-        if conclusion.buried is None or conclusion.results or conclusion.envelopes:
+        if conclusion.buried is None or conclusion.results or conclusion.envelopes or conclusion.arrivals:
             reason = encodable(f"its outcome could not be stored: {told(error)}")
-            await self._conclude([Conclusion(conclusion.delivery, buried=reason)], 1)
+            # A chord ends all the same, unless even that is refused.
+            full = bool(conclusion.results or conclusion.envelopes)
+            spoilt = [_spoiled(each, reason) for each in conclusion.arrivals if each.part is not None] if full else []
+            await self._conclude([Conclusion(conclusion.delivery, buried=reason, arrivals=spoilt)], 1)
         else:
             await self._release(Way(counted=True), [conclusion.delivery])
 
@@ -283,6 +341,19 @@ class Settle:
 
 def _outcomes(several: Sequence[object], one: str, many: str) -> str:
     return f"{shown.count(len(several), 'outcome')} {one if len(several) == 1 else many}"
+
+
+def _arrive(backend: ResultBackend, conclusions: Sequence[Conclusion]) -> None:
+    """Note what arrives at chords that the broker's store does not keep; what completes them leaves with the conclusions."""
+    for conclusion in conclusions:
+        if conclusion.arrivals:
+            then = backend.arrive(conclusion.arrivals)
+            conclusion.arrivals = ()
+            conclusion.envelopes = [*conclusion.envelopes, *then]
+
+
+def _spoiled(arrival: Arrival, reason: str) -> Arrival:
+    return msgspec.structs.replace(arrival, part=spoiled(arrival.id, reason))
 
 
 def _write_and_tell(write: Callable[[Sequence[S]], Sequence[Delivery] | None], what: Sequence[S]) -> Sequence[Delivery] | None:

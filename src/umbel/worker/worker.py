@@ -31,6 +31,7 @@ from umbel.worker.control.remote import Remote
 from umbel.worker.control.state import State
 from umbel.worker.fetch import Fetch
 from umbel.worker.herald import Herald
+from umbel.worker.join import Join
 from umbel.worker.judge import Judge, Rules
 from umbel.worker.later import wait_for
 from umbel.worker.lease import Lease
@@ -274,6 +275,15 @@ class Worker:
             max_deliveries=conf.task_max_deliveries,
             herald=self.events,
         )
+        self.join = Join(
+            self.settle,
+            executor,
+            self.backend,
+            stumbled=self.reap.stumbled,
+            max_deliveries=conf.task_max_deliveries,
+            groups=conf.task_shared_with_celery,
+        )
+        self.reap.order = self.join.take
         rules = Rules(self.accept, self._soft, self._hard, conf.task_unknown_ttl)
         self.judge = Judge(self.tasks, rules, self.limits)
         self.most_held = self._prefetch * self.concurrency if self._prefetch else None
@@ -283,7 +293,7 @@ class Worker:
             self.judge,
             self.book,
             self.settle,
-            queues=self.queues,
+            queues=[*self.queues, *([orders] if (orders := app.writer.rules.orders) else [])],
             most_held=self.most_held,
             other=self.reap.refuse,
             stumbled=self.reap.stumbled,
@@ -300,6 +310,7 @@ class Worker:
             self.settle.run,  # outcomes -> store
             self.reap.run,  # pool -> settle
             self.reap.mourn,  # ended from outside -> settle
+            self.join.run,  # orders -> settle
             self.fetch.later.run,  # rate-limited -> pool
             self.lease.run,  # keeps what is held
             self.revoked.run,  # what is held and was revoked -> out of the pool
@@ -496,6 +507,7 @@ class Worker:
 
     async def _settled(self) -> None:
         await self.reap.mourned()
+        await self.join.idle()
         await self.settle.settled()
 
     def _take_back(self) -> None:

@@ -15,6 +15,8 @@ class TaskRegistry(Registry):
     NotRegistered = NotRegistered
 
     def __missing__(self, key: str) -> Any:
+        if key in self.builtin:
+            return self.builtin[key]
         raise self.NotRegistered(key)
 
     def register(self, task: Any) -> None:

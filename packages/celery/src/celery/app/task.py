@@ -169,7 +169,7 @@ class Task(TaskOf[P, R], Generic[P, R]):
     ) -> Any:
         """Run it here and now as a worker would."""
         from celery.result import EagerResult
-        from umbel.client.eager import apply
+        from umbel.client.stage import apply
 
         options.update(link=link, link_error=link_error, task_id=task_id, retries=retries, headers=headers)
         throw = bool(self.app.conf.task_eager_propagates) if throw is None else throw

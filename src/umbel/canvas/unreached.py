@@ -1,0 +1,54 @@
+"""What of a canvas will never run, because something before it has failed: whoever waits for a piece of it must be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from umbel.canvas.pieces import KEPT
+from umbel.canvas.shape import CHAIN, CHORD, GROUP, Sig, as_list, body, flat, header, kind, linear, members, options_of
+
+
+@dataclass(slots=True, frozen=True)
+class Lost:
+    """One call that is never made."""
+
+    id: str
+    chord: Sig | None = None
+    """The body of the chord that waits for it, if it is a part of one that has begun."""
+    group_id: str | None = None
+    index: int | None = None
+
+
+def lost(sig: Any, *, begun: bool = True) -> Iterator[Lost]:
+    """All calls of a canvas. `begun`: chords of which it is a part count on it; those inside it never began."""
+    what = kind(sig)
+    options = options_of(sig)
+    for each in reversed(as_list(options.get("chain"))):
+        yield from lost(each, begun=begun)
+    if what == CHAIN:
+        for each in linear(sig):
+            yield from lost(each, begun=begun)
+    elif what == GROUP:
+        for each in flat(members(sig)):
+            yield from lost(each, begun=begun)
+    elif what == CHORD:
+        for each in flat(header(sig)):
+            yield from lost(each, begun=False)
+        if body(sig) is not None:
+            yield from lost(body(sig), begun=begun)
+    if sig["task"] == KEPT:
+        yield Lost(sig["kwargs"]["end"])
+    elif what is None:
+        yield from _one(options, begun=begun)
+
+
+def _one(options: Any, *, begun: bool) -> Iterator[Lost]:
+    id_, chord = options.get("task_id"), options.get("chord")
+    if not isinstance(id_, str):
+        return
+    if begun and isinstance(chord, dict) and isinstance(options.get("group_id"), str):
+        yield Lost(id_, chord, options["group_id"], options.get("group_index"))
+    else:
+        yield Lost(id_)

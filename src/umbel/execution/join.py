@@ -1,0 +1,187 @@
+"""What comes of the ends of parts: the body of a chord once all have arrived, or word for all who wait for what will never run.
+
+For the parent process of a worker, which has the store: here is what it is to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from umbel import guise, states
+from umbel.canvas.shape import CHAIN, as_list, body, flat, header, kind, linear, members, options_of
+from umbel.canvas.unreached import lost
+from umbel.errors import ChordError, DecodeError
+from umbel.execution import links, parts
+from umbel.execution.documents import Documents
+from umbel.execution.follow import Follow
+from umbel.execution.outcome import Kind, Outcome
+from umbel.execution.request import Request
+from umbel.execution.runnable import Runnable
+from umbel.wire import encoding, protocol
+from umbel.wire.envelope import Envelope
+from umbel.wire.message import Embed, Message
+
+log = guise.logger("umbel.trace")
+
+
+class Joiner:
+    """Makes what follows from parts. Any thread may use it."""
+
+    def __init__(
+        self, tasks: Mapping[str, Runnable], documents: Documents, follow: Follow, *, accept: frozenset[str], hostname: str
+    ):
+        self._tasks = tasks
+        self._documents = documents
+        self._follow = follow
+        self._accept = accept
+        self._hostname = hostname
+
+    # -- calls that never come to a run ---------------------------------------------------------------------------------
+
+    def untaken(self, envelope: Envelope, state: str, error: Exception, outcome: Outcome) -> Outcome:
+        """The outcome of a message that does not run at all, with word for all who count on it."""
+        request = self._request(envelope)
+        if request is not None and (request.chord is not None or request.chain):
+            with suppress(Exception):  # its own end is told in any case
+                outcome.results = [*outcome.results, *self._documents.of_steps_never_reached(request, state, error, None)]
+                arrived = [*links.arrived(request, failed=True)]
+                outcome.arrivals = self._follow.notes(request, arrived, state, error)
+                more = links.after_loss(request, state, error)
+                outcome.envelopes = [*outcome.envelopes, *self._follow.sent(request, more, needed=False)]
+        return outcome
+
+    def _request(self, envelope: Envelope) -> Request | None:
+        """The request of any message, also of one that this worker may not take, as far as it is safe to read."""
+        accept = self._accept | ({envelope.content_type} & _HARMLESS)
+        try:
+            message = protocol.decode(envelope, accept)
+            links.check(message.embed)
+        except Exception:
+            return None
+        return Request.from_message(message, envelope, None, hostname=self._hostname)
+
+    # -- orders ---------------------------------------------------------------------------------------------------------
+
+    def order(self, envelope: Envelope) -> Request:
+        """What an order says. Raises DecodeError."""
+        message: Message = protocol.decode(envelope, self._accept)
+        request = Request.from_message(message, envelope, None, hostname=self._hostname)
+        if not isinstance(request.kwargs, dict):
+            raise DecodeError("an order without words")
+        return request
+
+    def fire(self, order: Request, raw: Sequence[bytes], last: Any, group: bytes | None = None) -> Outcome:
+        """Send the body `last` with what the parts gave, or tell that it never runs.
+
+        `group` is what was saved of the header, if a client has said by that how its values are nested.
+        """
+        serializer = self._documents.serializer
+        accept = self._accept | {encoding.content_type(serializer)[0]}
+        try:
+            found = [parts.read(each, serializer, accept) for each in raw]
+            tree = _tree(group, serializer, accept)
+            error = parts.failure(found)
+        except DecodeError as problem:
+            error = ChordError(f"its parts cannot be read: {problem}")
+        if error is None:
+            try:
+                return self.go_on(order, [last], parts.values(found, tree))
+            except Exception as problem:
+                log.exception("The body of chord %s cannot be sent", order.kwargs.get("chord"))
+                error = ChordError(f"the body cannot be sent: {problem!r}")
+        return self.fail(order, [last], states.FAILURE, error)
+
+    def go_on(self, order: Request, chain: list[Any], value: Any) -> Outcome:
+        """Send the next of these steps (reversed) with a value."""
+        request = _served(order, chain=chain)
+        sent = links.after_success(request, value)
+        envelopes = self._follow.sent(request, sent.steps, needed=True)
+        return Outcome(0, Kind.SUCCESS, [], envelopes, sizes=[(each.chord, each.parts) for each in sent.sizes])
+
+    def fail(self, order: Request, chain: list[Any], state: str, error: BaseException) -> Outcome:
+        """Tell all who wait for one of these steps (reversed), and call their errbacks, each once."""
+        request = _served(order, chain=chain)
+        gone = [each for sig in reversed(chain) for each in lost(sig)]
+        ids = dict.fromkeys(each.id for each in gone)
+        results = [self._documents.document(id_, state, error, parent_id=order.parent_id) for id_ in ids]
+        arrivals = self._follow.notes(request, [each for each in gone if each.chord is not None], state, error)
+        sent = links.Sent(links.after_loss(request, state, error), [])
+        for id_, errbacks in errbacks_of(chain):
+            failed = _served(order, id=id_, chain=None)
+            links.call_errbacks(sent, failed, errbacks, error, None, self._tasks)
+        envelopes = self._follow.sent(request, sent.steps, needed=False)
+        sizes = [(each.chord, each.parts) for each in sent.sizes]
+        return Outcome(0, Kind.FAILURE, results, envelopes, arrivals=arrivals, sizes=sizes)
+
+    def part(self, text: str) -> parts.Part:
+        """What was written as the end of a part. Raises DecodeError."""
+        return parts.read(text.encode(), "json", self._accept | {JSON})
+
+    def signatures(self, raw: bytes, serializer: str) -> list[Any]:
+        """Signatures that were kept for later. Raises DecodeError."""
+        found = encoding.loads(raw, *encoding.content_type(serializer), self._accept)
+        if not isinstance(found, list) or not found:
+            raise DecodeError("what is kept of a canvas is no list of signatures")
+        links.check(Embed(chain=found))
+        return found
+
+    def failed_document(self, id_: str, error: BaseException) -> Any:
+        """The document of a call that is never made."""
+        return self._documents.document(id_, states.FAILURE, error)
+
+
+JSON = "application/json"
+_HARMLESS = frozenset({JSON, "application/x-msgpack", "application/x-yaml"})
+
+
+def _tree(group: bytes | None, serializer: str, accept: frozenset[str]) -> Any:
+    """The result tuple that a saved group is."""
+    if group is None:
+        return None
+    found = encoding.loads(group, *encoding.content_type(serializer), accept)
+    tree = found.get("result") if isinstance(found, dict) else None
+    return tree if isinstance(tree, (list, tuple)) and len(tree) == 2 else None
+
+
+def _served(order: Request, **fields: Any) -> Request:
+    """The request of the run that has led to an order, as far as what follows from it needs."""
+    known = {name: order.get(name) for name in ("root_id", "envelope", "reply_to", "delivery_info", "hostname", "properties")}
+    known["id"] = order.parent_id or order.id
+    return Request(**{**known, "called_directly": False, "task": links.JOIN, **fields})
+
+
+def errbacks_of(chain: list[Any]) -> Iterator[tuple[str, list[Any]]]:
+    """The errbacks of the step that would have been next, and of those that would have run beside it."""
+    if not chain:
+        return
+    seen: list[Any] = []
+    for sig in _first(chain[-1]):
+        fresh = [each for each in as_list(options_of(sig).get("link_error")) if each not in seen]
+        seen += fresh
+        if fresh:
+            yield str(options_of(sig).get("task_id")), fresh
+
+
+def _first(sig: Any) -> Iterator[Any]:
+    """What of a canvas bears the errbacks of its failure: its next step, all of a group, the body of a chord."""
+    what = kind(sig)
+    if what is None:
+        yield sig
+    elif what == CHAIN:
+        steps = linear(sig)
+        if options_of(sig).get("link_error"):
+            yield {**sig, "subtask_type": None}
+        if steps:
+            yield from _first(steps[0])
+    elif what == "group":
+        for each in flat(members(sig)):
+            yield from _first(each)
+    else:
+        if options_of(sig).get("link_error"):
+            yield {**sig, "subtask_type": None}
+        if body(sig) is not None:
+            yield from _first(body(sig))
+        for each in flat(header(sig)):
+            yield from _first(each)

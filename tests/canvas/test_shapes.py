@@ -1,0 +1,120 @@
+"""What `|` and `chain` make of signatures of every shape: what Celery 5.7 makes of them, as it was recorded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from umbel import Signature, Umbel, chain, chord, group, signature, xmap
+
+RECORDED = [line.split("\t") for line in Path(__file__).with_name("celery_shapes.tsv").read_text().splitlines()[1:]]
+BETTER = {"t g0", "t g1c", "ch g0", "chc g0", "chg g0", "m g0", "m g1c", "ch0 g0", "t g0 t", "ch g0 t"}
+"""Where an operator of Celery's keeps an empty group, or a chain in a chain, that its own `chain` does not: neither does ours."""
+
+
+@pytest.fixture(scope="module")
+def pieces() -> dict[str, Callable[[int], Any]]:
+    """Makes of each shape one, numbered from there."""
+    app = Umbel("shapes", broker="memory://shapes", set_as_current=False)
+
+    @app.task(name="a")
+    def add(x: int, y: int = 0) -> int:
+        return x + y
+
+    @app.task(name="x")
+    def xsum(values: list[int]) -> int:
+        return sum(values)
+
+    def a(number: int) -> Any:
+        return add.s(number)
+
+    return {
+        "t": a,
+        "g0": lambda n: group(app=app),
+        "g1": lambda n: group(a(n)),
+        "g2": lambda n: group(a(n), a(n + 1)),
+        "c0": lambda n: chain(app=app),
+        "c1": lambda n: chain(a(n)),
+        "c2": lambda n: chain(a(n), a(n + 1)),
+        "cg": lambda n: chain(a(n), group(a(n + 1), a(n + 2))),
+        "cc": lambda n: chain(a(n), chord([a(n + 1)], xsum.s())),
+        "ch": lambda n: chord([a(n), a(n + 1)], xsum.s()),
+        "chc": lambda n: chord([a(n)], xsum.s() | a(n + 1)),
+        "chg": lambda n: chord([a(n)], group(a(n + 1), a(n + 2))),
+        "ch0": lambda n: chord([], xsum.s()),
+        "gc": lambda n: group(a(n) | a(n + 1), a(n + 2)),
+        "gg": lambda n: group(group(a(n), a(n + 1)), a(n + 2)),
+        "g1g": lambda n: group(group(a(n), a(n + 1))),
+        "g1c": lambda n: group(a(n) | a(n + 1)),
+        "m": lambda n: xmap(xsum.s(), [[1]]),
+    }
+
+
+def shape(sig: Any) -> str:
+    """A canvas as the record writes it, from its JSON."""
+    found = json.loads(json.dumps(sig))
+    words, what = found["kwargs"], found["subtask_type"]
+    if what in ("chain", "group"):
+        return f"{what}[{','.join(map(shape, words['tasks']))}]"
+    if what == "chord":
+        before = words["header"]["kwargs"]["tasks"] if isinstance(words["header"], dict) else words["header"]
+        return f"chord[{','.join(map(shape, before))}->{shape(words['body'])}]"
+    return found["task"].removeprefix("celery.") + (str(found["args"][0]) if found["args"] else "")
+
+
+@pytest.mark.parametrize(("words", "joined", "chained"), RECORDED, ids=[row[0] for row in RECORDED])
+def test_joined_signatures_have_the_shape_that_celery_gives_them(pieces: Any, words: str, joined: str, chained: str) -> None:
+    names = words.split()
+    given = [pieces[name](1 + 10 * place) for place, name in enumerate(names)]
+    before = json.dumps(given)
+    found = given[0]
+    for each in given[1:]:
+        found = found | each
+    if words not in BETTER:
+        assert shape(found) == joined
+    assert shape(chain(*given)) == (chained or joined)
+    assert json.dumps(given) == before, "composing changes none of its parts"
+
+
+def test_the_json_of_each_shape_makes_the_same_again(pieces: Any) -> None:
+    for make in pieces.values():
+        text = json.dumps(make(1))
+        again = signature(json.loads(text))
+        assert json.loads(json.dumps(again)) == json.loads(text)
+        if again.subtask_type:
+            assert type(again) is type(make(1))
+
+
+@pytest.mark.parametrize("other", [{"a": 1}, {}, None, 3, "a", [1]])
+def test_what_is_no_signature_is_never_merged_in(pieces: Any, other: Any) -> None:
+    for name in ("t", "g2", "c2", "ch"):
+        with pytest.raises(TypeError, match="joins signatures"):
+            pieces[name](1) | other
+        with pytest.raises(TypeError):
+            other | pieces[name](1)
+
+
+def test_a_task_in_a_chain_is_told_how_to_be_a_signature(pieces: Any) -> None:
+    task = pieces["t"](1).type
+    with pytest.raises(TypeError, match=r"write a\.s\(…\)"):
+        pieces["t"](1) | task
+
+
+def test_plus_and_times_are_groups(pieces: Any) -> None:
+    t, g = pieces["t"], pieces["g2"]
+    assert shape(t(1) + t(2)) == "group[a1,a2]"
+    assert shape(g(1) + t(3) + g(4)) == "group[a1,a2,a3,a4,a5]"
+    assert shape(t(1) * 3) == shape(3 * t(1)) == "group[a1,a1,a1]"
+    with pytest.raises(TypeError):
+        t(1) * 1.5
+
+
+def test_steps_and_members_have_places(pieces: Any) -> None:
+    assert pieces["c2"](1)[1].args == (2,)
+    assert [each.args for each in pieces["g2"](1)[:]] == [(1,), (2,)]
+    assert isinstance(pieces["cg"](1)[-1], Signature)
+    assert len(pieces["cg"](1)) == 2
