@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from umbel.client.launch import launch
-
 
 def begin(canvas: Any, args: Any, kwargs: Any, options: Mapping[str, Any]) -> Any:
     """Let it begin with arguments before those of what comes first; gives the result of its end."""
     if canvas.app.conf.task_always_eager:
         return play(canvas, args, kwargs, options, as_sent=True)
+    from umbel.client.launch import launch  # all that writes messages is loaded with the first call
+
     return launch(canvas, args, kwargs, options)
 
 

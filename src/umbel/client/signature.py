@@ -365,10 +365,10 @@ class Signature(dict[str, Any], Generic[R]):
         """Add to an option that is a list, unless it is there; gives `value`."""
         return self._append(key, value)
 
-    def extend_list_option(self, key: str, values: Any) -> None:
+    def extend_list_option(self, key: str, value: Any) -> None:
         """Add several."""
-        for value in values if isinstance(values, (list, tuple)) else [values]:
-            self._append(key, value)
+        for each in value if isinstance(value, (list, tuple)) else [value]:
+            self._append(key, each)
 
     def _append(self, key: str, value: Any) -> Any:
         there = self["options"].get(key) or []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery._names import later
+from umbel.client import builtin
 
 
 def _make(app: Any, name: str, **options: Any) -> Any:
@@ -16,7 +16,10 @@ def _make(app: Any, name: str, **options: Any) -> Any:
 
 def add_all(app: Any) -> None:
     """Add all that there are."""
-    for add in (add_backend_cleanup_task, add_accumulate_task, add_map_task, add_starmap_task):
+    for add in (
+        *(add_backend_cleanup_task, add_accumulate_task, add_map_task, add_starmap_task, add_unlock_chord_task),
+        *(add_chunk_task, add_group_task, add_chain_task, add_chord_task),
+    ):
         add(app)
 
 
@@ -66,25 +69,52 @@ def add_starmap_task(app: Any) -> Any:
 
 
 def add_unlock_chord_task(app: Any) -> Any:
-    """`celery.chord_unlock`."""
-    raise later("celery.app.builtins.add_unlock_chord_task")
+    """`celery.chord_unlock`: look whether all parts of a chord have ended, for stores of results that do not count."""
+    return _make(app, "celery.chord_unlock", bind=True, max_retries=None, default_retry_delay=1)(builtin.unlock_chord)
 
 
 def add_chunk_task(app: Any) -> Any:
-    """`celery.chunks`."""
-    raise later("celery.app.builtins.add_chunk_task")
+    """`celery.chunks`: send calls of a task, so many in one message."""
+
+    @_make(app, "celery.chunks")
+    def chunks(task: Any, it: Any, n: int) -> Any:
+        from celery.canvas import chunks as chunks_of
+
+        return chunks_of.apply_chunks(task, it, n, app=app)
+
+    return chunks
 
 
 def add_group_task(app: Any) -> Any:
-    """`celery.group`."""
-    raise later("celery.app.builtins.add_group_task")
+    """`celery.group`: send calls side by side."""
+
+    @_make(app, "celery.group", add_to_parent=False)
+    def group(tasks: Any, result: Any = None, group_id: str | None = None, partial_args: Any = (), **_: Any) -> Any:
+        from celery.canvas import group as group_of
+
+        return group_of([app.signature(task) for task in tasks], app=app).apply_async(partial_args, task_id=group_id)
+
+    return group
 
 
 def add_chain_task(app: Any) -> Any:
-    """`celery.chain`."""
-    raise later("celery.app.builtins.add_chain_task")
+    """`celery.chain`: no task, in Celery neither; the first step of a chain is sent in its place."""
+
+    @_make(app, "celery.chain")
+    def chain(*args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError("a chain is no task: its first step is sent in its place")
+
+    return chain
 
 
 def add_chord_task(app: Any) -> Any:
-    """`celery.chord`."""
-    raise later("celery.app.builtins.add_chord_task")
+    """`celery.chord`: send calls side by side, and one with all their values."""
+
+    @_make(app, "celery.chord")
+    def chord(header: Any, body: Any, partial_args: Any = (), **options: Any) -> Any:
+        from celery.canvas import chord as chord_of
+
+        calls = [app.signature(task) for task in chord_of(header, None).tasks]
+        return chord_of(calls, app.signature(body), app=app).apply_async(partial_args)
+
+    return chord

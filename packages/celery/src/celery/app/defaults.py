@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 DIFFERENT: dict[str, Any] = {
     "task_acks_late": False,
     "worker_prefetch_multiplier": 4,
+    "task_shared_with_celery": True,
 }
 """The one table of settings whose default is Celery's here, where umbel's own is another.
 

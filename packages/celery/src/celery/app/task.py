@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic
 
-from celery._names import lacks, later
+from celery._names import lacks
 from celery.canvas import Signature
 from celery.exceptions import MaxRetriesExceededError
 from umbel.client.plain import plain
@@ -200,33 +200,27 @@ class Task(TaskOf[P, R], Generic[P, R]):
 
     def chunks(self, it: Iterable[Any], n: int) -> Any:
         """Calls of this task, so many in one message."""
-        from celery.canvas import chunks
-
-        return chunks(self.s(), it, n, app=self.app)
+        return super().chunks(it, n)
 
     def map(self, it: Iterable[Any]) -> Any:
         """Calls of this task, one after the other in one message."""
-        from celery.canvas import xmap
-
-        return xmap(self, it, app=self.app)
+        return super().map(it)
 
     def starmap(self, it: Iterable[Any]) -> Any:
         """The same, each argument of `it` unpacked."""
-        from celery.canvas import xstarmap
-
-        return xstarmap(self, it, app=self.app)
+        return super().starmap(it)
 
     def replace(self, sig: Any) -> Any:
         """Let another call take this one's place."""
-        raise later("Task.replace")
+        return super().replace(sig)
 
     def on_replace(self, sig: Any) -> Any:
-        """Called by `replace`."""
-        raise later("Task.on_replace")
+        """Called by `replace`; may give something else."""
+        return super().on_replace(sig)
 
     def add_to_chord(self, sig: Any, lazy: bool = False) -> Any:
         """Add a call to the chord that this one is part of."""
-        raise later("Task.add_to_chord")
+        return super().add_to_chord(sig, lazy)
 
     def send_event(self, type_: str, retry: bool = True, retry_policy: Any = None, **fields: Any) -> Any:
         """Send an event."""
