@@ -1,8 +1,18 @@
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+
 import pytest
 
+from umbel import clock
+from umbel.stores.broker import Depth
+from umbel.stores.sqlite.broker import SqliteBroker
+from umbel.stores.sqlite.lines import MOST_RETURNED
+from umbel.stores.url import open_broker
 from umbel.testing.contracts import BackendContract, BrokerContract
+from umbel.testing.given import drain, envelope, envelopes, ids
+from umbel.testing.waiting import until
 
 
 class TestSqliteBroker(BrokerContract):
@@ -15,3 +25,50 @@ class TestSqliteBackend(BackendContract):
     @pytest.fixture
     def url(self, tmp_path):
         return f"sqlite:///{tmp_path}/results.db"
+
+
+def steps(broker: SqliteBroker, work: Callable[[], object]) -> int:
+    """What some work costs, in thousands of steps of SQLite's machine: a measure that no busy machine changes."""
+    connection, count = broker._file._connection, itertools.count()
+    assert connection is not None
+    connection.set_progress_handler(lambda: next(count) < 0, 1000)
+    try:
+        work()
+    finally:
+        connection.set_progress_handler(None, 0)
+    return next(count)
+
+
+def filled(path, count: int) -> SqliteBroker:
+    """A broker of which an owner has just given back so many messages."""
+    url = f"sqlite:///{path}/{count}.db"
+    leaving, broker = open_broker(url), open_broker(url)
+    leaving.send(envelopes(*map(str, range(count))))
+    assert len(drain(leaving, limit=1000)) == count
+    leaving.close()
+    assert isinstance(broker, SqliteBroker)
+    return broker
+
+
+def test_what_one_reserve_costs_does_not_grow_with_what_was_given_back(tmp_path):
+    few, many = filled(tmp_path, MOST_RETURNED), filled(tmp_path, 20 * MOST_RETURNED)
+    assert steps(many, lambda: many.reserve(["q"], 1, 0)) < 2 * steps(few, lambda: few.reserve(["q"], 1, 0)) + 5
+    for broker, count in ((few, MOST_RETURNED), (many, 20 * MOST_RETURNED)):
+        found = broker.depth(["q"])["q"]
+        assert (found.ready, found.held, found.later) == (count - 1, 1, 0)
+        assert len(drain(broker, limit=700)) == count - 1
+        broker.close()
+
+
+def test_what_a_look_costs_does_not_grow_with_what_is_not_due(tmp_path):
+    broker = open_broker(f"sqlite:///{tmp_path}/later.db")
+    assert isinstance(broker, SqliteBroker)
+    due = clock.now() + 3600
+    broker.send([envelope(str(number), due=due) for number in range(30_000)])
+    assert steps(broker, lambda: broker.depth(["q"])) < 5
+    broker.send([envelope("soon", due=clock.now() + 0.01)])
+    until(lambda: ids(broker.reserve(["q"], 5, 1)) == ["soon"])
+    assert broker.depth(["q"])["q"] == Depth(held=1, later=30_000)
+    assert broker.purge("q") == 30_000
+    assert broker.depth(["q"])["q"] == Depth(held=1)
+    broker.close()

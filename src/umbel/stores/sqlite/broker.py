@@ -119,7 +119,7 @@ class SqliteBroker(Broker):
                         owner, turn = self._number if ready[0].owner_lives else self._register(connection), next(self._turns)
                         taken = take(connection, ready, limit, turn=turn, owner=owner, handout=next(self._handouts))
                 if ready:
-                    is_left = sum([line.ready for line in ready]) > len(taken)
+                    is_left = sum([line.ready for line in ready]) > len(taken) or ready[0].returned == lines.MOST_RETURNED
                     if others := {line.queue for line in found if is_left or line.due is not None}:
                         self._bells.ring(others)  # who works does not watch over what is left, or will be due
                     return taken

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 
 from umbel.stores.broker import Conclusion, Delivery
@@ -85,8 +86,8 @@ def give_back(
         return
     connection.execute(_ASIDE, values)
     end(connection, places)
-    for segment in sorted({of(place) for place in pack.from_json(places)}):
-        postpone(connection, segment, due)
+    for segment, count in Counter(map(of, pack.from_json(places))).items():
+        postpone(connection, segment, due, count)
 
 
 def held_by(connection: sqlite3.Connection, owner: int) -> str:

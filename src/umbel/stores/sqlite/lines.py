@@ -43,6 +43,8 @@ def _id_in(raw: bytes) -> str:
     return found if isinstance(found, str) else ""
 
 
+MOST_RETURNED = 1000
+"""Messages that were given back, counted by one `reserve`: a hundred thousand of them would make each of the next ones slow."""
 DUE_AT_ONCE = 1000
 """How many due messages of a segment are put in line by one `reserve`: more would make it slow for who waits for it."""
 
@@ -56,8 +58,9 @@ _MARK = "json_extract(value, '$[0]')"
 _KEEP = f"""INSERT INTO later SELECT NULL, ?, json_extract(value, '$[1]'), 0, 0, NULL, {pack.BLOB.format(_MARK)}
     FROM json_each(?)"""
 LINES = f"""SELECT number, queue, head, {END} - head + returned, due, returned, has_past,
-    EXISTS (SELECT 1 FROM owner WHERE number = ? AND name = ?), {revoked.ANY} FROM
-    (SELECT *, (SELECT count(*) FROM past WHERE place >= number << 44 AND place < head) AS returned,
+    EXISTS (SELECT 1 FROM owner WHERE number = ? AND name = ?), {revoked.ANY}, waiting FROM
+    (SELECT *, (SELECT count(*) FROM
+            (SELECT 1 FROM past WHERE place >= number << 44 AND place < head LIMIT {MOST_RETURNED})) AS returned,
         EXISTS (SELECT 1 FROM past WHERE place >= number << 44 AND place < (number + 1) << 44) AS has_past
     FROM segment WHERE queue IN (SELECT value FROM json_each(?))) ORDER BY priority DESC"""
 """The rows of `Segment` for an owner and some queues, the most urgent first."""
@@ -70,17 +73,19 @@ class Segment(NamedTuple):
     queue: str
     head: int
     ready: int
-    """How many may be taken."""
+    """How many may be taken, or more, if there are `MOST_RETURNED`."""
     due: float | None
     """When the next in `later` is due."""
     returned: int
-    """How many were given back, and are ready below `head`."""
+    """How many were given back, and are ready below `head`; `MOST_RETURNED` at most."""
     has_past: bool
     """True if any of its messages has a past; most lines have none, and are then taken from with fewer statements."""
     owner_lives: bool
     """True if the owner who asks is registered; by number and name, since a number that was rolled back is given again."""
     any_revoked: bool
     """True if any task is revoked."""
+    waiting: int = 0
+    """How many are in `later`."""
 
 
 def segments(connection: sqlite3.Connection, queues: Iterable[str]) -> list[Segment]:
@@ -153,7 +158,7 @@ def _new_segment(connection: sqlite3.Connection, name: Key) -> tuple[int, None, 
     (number,) = connection.execute("SELECT coalesce(min(number), ?) - 1 FROM segment", (SEGMENTS + 1,)).fetchone()
     if number < 1:
         raise BrokerRefused(f"more than {SEGMENTS} queues and priorities in one file: give some of them a file of their own")
-    connection.execute("INSERT INTO segment VALUES (?, ?, ?, ?, NULL)", (number, *name, start(number)))
+    connection.execute("INSERT INTO segment VALUES (?, ?, ?, ?, NULL, 0)", (number, *name, start(number)))
     return number, None, start(number)
 
 
@@ -164,12 +169,13 @@ def _keep(connection: sqlite3.Connection, segment: int, items: Sequence[tuple[fl
         joined, marks = pack.join(blobs[part])
         dues = [due for due, _ in items[part]]
         connection.execute(_KEEP, (segment, joined, pack.text(list(zip(marks, dues, strict=True)))))
-    postpone(connection, segment, min(due for due, _ in items))
+    postpone(connection, segment, min(due for due, _ in items), len(items))
 
 
-def postpone(connection: sqlite3.Connection, segment: int, due: float) -> None:
-    """Note that something is due at `due`."""
-    connection.execute("UPDATE segment SET due = ? WHERE number = ? AND (due IS NULL OR due > ?)", (due, segment, due))
+def postpone(connection: sqlite3.Connection, segment: int, due: float, count: int) -> None:
+    """Note that so many more are in `later`, the first of them due at `due`."""
+    sql = "UPDATE segment SET waiting = waiting + ?, due = min(coalesce(due, ?), ?) WHERE number = ?"
+    connection.execute(sql, (count, due, due, segment))
 
 
 def wake_all(connection: sqlite3.Connection, lines: Sequence[Segment], now: float) -> list[Segment]:
@@ -194,6 +200,7 @@ def wake(connection: sqlite3.Connection, segment: int, end: int, now: float) -> 
     connection.executemany("INSERT INTO past VALUES (?, ?, ?, ?)", history)
     connection.execute("DELETE FROM later WHERE number IN (SELECT value FROM json_each(?))", (numbers,))
     connection.execute(
-        "UPDATE segment SET due = (SELECT min(due) FROM later WHERE segment = ?) WHERE number = ?", (segment, segment)
+        "UPDATE segment SET waiting = waiting - ?, due = (SELECT min(due) FROM later WHERE segment = ?) WHERE number = ?",
+        (len(rows), segment, segment),
     )
     return end + len(rows)

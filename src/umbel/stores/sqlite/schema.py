@@ -1,6 +1,7 @@
 """The tables of the file, and the making of them.
 
-    segment   one queue at one priority: a line of places, of which each from `head` to its last message is ready
+    segment   one queue at one priority: a line of places, of which each from `head` to its last message is ready; and
+              how many of it stand in `later`, and when the first of them is due
     message   place -> envelope, from the moment it is ready until it is concluded; never moved in between
     past      what befell a ready message before (attempts …); below `head` it says: given back, and ready again, in front
     hold      a message in the hands of an owner
@@ -45,7 +46,7 @@ PAGE_BYTES = 8192
 
 TABLES = (
     """CREATE TABLE segment (number INTEGER PRIMARY KEY, queue TEXT NOT NULL, priority INTEGER NOT NULL,
-        head INTEGER NOT NULL, due REAL, UNIQUE (queue, priority))""",
+        head INTEGER NOT NULL, due REAL, waiting INTEGER NOT NULL, UNIQUE (queue, priority))""",
     "CREATE TABLE message (place INTEGER PRIMARY KEY, at REAL NOT NULL, envelope BLOB NOT NULL)",
     "CREATE TABLE past (place INTEGER PRIMARY KEY, attempts INTEGER NOT NULL, begun INTEGER NOT NULL, parked REAL)",
     """CREATE TABLE hold (place INTEGER PRIMARY KEY, owner INTEGER NOT NULL, handout INTEGER NOT NULL,

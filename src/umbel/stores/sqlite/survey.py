@@ -7,9 +7,10 @@ from __future__ import annotations
 import sqlite3
 
 from umbel.stores.broker import Depth
-from umbel.stores.sqlite.lines import segments, start
+from umbel.stores.sqlite.lines import MOST_RETURNED, segments, start
 
 PURGE_AT_ONCE = 10_000
+_DUE = "later WHERE segment = ? AND due <= ?"
 
 _QUEUES = """SELECT queue FROM segment WHERE due IS NOT NULL
         OR EXISTS (SELECT 1 FROM message WHERE place >= head AND place < (number + 1) << 44)
@@ -29,10 +30,11 @@ def depth(connection: sqlite3.Connection, queue: str, now: float) -> Depth:
     oldest = []
     for line in segments(connection, [queue]):
         low, high = start(line.number), start(line.number + 1)
-        waiting = _count(connection, "later WHERE segment = ?", line.number)
-        due = _count(connection, "later WHERE segment = ? AND due <= ?", line.number, now)
+        due = 0 if line.due is None or line.due > now else _count(connection, _DUE, line.number, now)
         found.ready += line.ready + due
-        found.later += waiting - due
+        if line.returned == MOST_RETURNED:
+            found.ready += _count(connection, "past WHERE place >= ? AND place < ?", low, line.head) - line.returned
+        found.later += line.waiting - due
         found.held += _count(connection, "hold WHERE place >= ? AND place < ?", low, high)
         oldest += _oldest(connection, low, line.head, due, line.due)
     found.dead = _count(connection, "dead WHERE queue = ?", queue)
@@ -66,11 +68,12 @@ def purge(connection: sqlite3.Connection, segment: int, end: int) -> int:
     stop = max(min(head + PURGE_AT_ONCE, end), head)
     count += connection.execute("DELETE FROM message WHERE place >= ? AND place < ?", (head, stop)).rowcount
     connection.execute("DELETE FROM past WHERE place >= ? AND place < ?", (low, stop))
-    count += connection.execute(
+    waiting = connection.execute(
         "DELETE FROM later WHERE number IN (SELECT number FROM later WHERE segment = ? LIMIT ?)", (segment, PURGE_AT_ONCE)
     ).rowcount
     connection.execute(
-        "UPDATE segment SET head = ?, due = (SELECT min(due) FROM later WHERE segment = ?) WHERE number = ?",
-        (stop, segment, segment),
+        """UPDATE segment SET head = ?, waiting = waiting - ?, due = (SELECT min(due) FROM later WHERE segment = ?)
+        WHERE number = ?""",
+        (stop, waiting, segment, segment),
     )
-    return count
+    return count + waiting
