@@ -101,9 +101,9 @@ class Side:
         return self.backend._link.ask("GET", f"{self.backend.prefix}celery-taskset-meta-{chord}.c")
 
 
-@pytest.fixture(scope="module", params=["", "pfx:"])
-def fleet(request: pytest.FixtureRequest, make_fleet: Callable[..., Fleet]) -> Fleet:
-    fleet = make_fleet(PREFIX=request.param)
+@pytest.fixture(scope="module")
+def fleet(make_fleet: Callable[..., Fleet]) -> Fleet:
+    fleet = make_fleet(PREFIX="pfx:")
     fleet.ready(fleet.start("celery", "-Q", "celery", "-c", "2"))
     fleet.agent("celery")
     return fleet

@@ -17,15 +17,16 @@ from umbel.stores.redis import broker as brokers
 from umbel.stores.redis import lookout, summons
 from umbel.stores.redis.broker import RedisBroker
 from umbel.stores.url import open_broker
-from umbel.testing.contracts import BrokerContract
+from umbel.testing.carrying import Carrying
 from umbel.testing.given import LEASE, drain, envelope, envelopes, ids, recovered
+from umbel.testing.holding import Holding
 from umbel.testing.waiting import NEVER, patience, until
 
 MANY = [f"q{number}" for number in range(50)]
 
 
-class TestRedisBrokerThatIsAlwaysCalled(BrokerContract):
-    """All that a broker promises, also of those who wait on many queues: here, on one."""
+class TestRedisBrokerThatIsAlwaysCalled(Carrying, Holding):
+    """What a broker promises, also to those who wait on many queues: here, on one."""
 
     @pytest.fixture(autouse=True)
     def few(self, monkeypatch):

@@ -48,6 +48,7 @@ from umbel.stores.redis.revoked import Revoked
 from umbel.stores.redis.script import Script
 from umbel.stores.redis.server import Server
 from umbel.stores.redis.summons import Summons
+from umbel.stores.redis.survey import Survey
 from umbel.stores.redis.watch import Watch
 from umbel.stores.slices import slices
 from umbel.wire.brief import encodable
@@ -93,6 +94,7 @@ _SCRIPTS = (
     "revocations",
     "revoked",
     "survey",
+    "holding",
     "purge",
     "letters",
     "dig",
@@ -145,6 +147,7 @@ class RedisBroker(Broker):
         constants |= {"UNACKED": unacked[0], "UNACKED_INDEX": unacked[1], "JOINS": "0"}
         self._constants = constants
         self._scripts = {name: Script(constants, "insist", "keys", name) for name in _SCRIPTS}
+        self._survey = Survey(self._link, self._scripts, prefix)
         self._cemetery = Cemetery(self._link, self._scripts["letters"], self._scripts["dig"])
         self._leftovers = Leftovers(
             self._link,
@@ -616,16 +619,16 @@ class RedisBroker(Broker):
         return bool(is_over)
 
     def queues(self) -> list[str]:
-        known = {row[0].decode() for row in self._run("survey")}
+        known = {row[0].decode() for row in self._survey.rows()}
         others = self._bindings.queues() - known
         if others:  # which only processes of Celery's may have used so far
-            known |= {row[0].decode() for row in self._run("survey", *others) if any(row[1:5])}
+            known |= {row[0].decode() for row in self._survey.rows(*others) if any(row[1:5])}
         return sorted(known)
 
     def depth(self, queues: Sequence[str]) -> dict[str, Depth]:
         if not queues:
             return {}
-        return {row[0].decode(): as_depth(row) for row in self._run("survey", *queues)}
+        return {row[0].decode(): as_depth(row) for row in self._survey.rows(*queues)}
 
     def purge(self, queue: str) -> int:
         count: int = self._run("purge", queue)

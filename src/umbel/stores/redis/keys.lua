@@ -140,6 +140,16 @@ local function put(queue, step, element, due, order, time)
   end
 end
 
+-- Adds to `counts` how much of each queue these owners hold.
+local function count_held(owners, counts)
+  for _, owner in ipairs(owners) do
+    for _, field in ipairs(redis.call('HKEYS', held(owner))) do
+      local _, queue = place(field)
+      counts[queue] = (counts[queue] or 0) + 1
+    end
+  end
+end
+
 -- What is held, the last hand-out first: field and number of each.
 local function all_held(owner)
   local found = {}
