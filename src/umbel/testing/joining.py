@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from umbel.errors import BrokerRefused
 from umbel.stores.backend import ResultBackend
 from umbel.stores.join import Arrival, Parts
 from umbel.testing.given import envelope, in_a_child
@@ -169,6 +170,18 @@ class Joining:
         assert found is not None
         assert sorted(json.loads(each)[1] for each in found.arrived) == sorted(ids)
         assert {json.loads(each)[3] for each in found.arrived} == {3}
+
+    def test_ids_are_kept_as_they_are_or_refused(self, backend: ResultBackend) -> None:
+        for chord in ("a\0b", "a\0c", "a", "\ud800", "", "\\u0000"):
+            other = Arrival(chord, f"{chord}2", 1, json.dumps([1, f"{chord}2", "SUCCESS", 0]).encode(), FIRE)
+            try:
+                backend.expect(chord, 2)
+                assert backend.arrive([part(0, chord=chord)]) == []
+                assert backend.arrive([other]) == [FIRE]
+                backend.done(chord)
+                assert backend.parts(chord) is None
+            except BrokerRefused:
+                continue
 
     def test_indexes_are_numbers_not_words(self, backend: ResultBackend) -> None:
         backend.expect("chord", 12)

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from umbel.errors import BrokerRefused
 from umbel.stores.join import Arrival, Parts
 from umbel.stores.slices import slices
 from umbel.stores.sqlite import pack
@@ -103,9 +104,20 @@ def note(
             then.append(each.then)
     _put(connection, parts)
     if grown:
-        connection.execute(_GROW, (pack.text([(*run, more) for run, more in grown.items()]),))
+        connection.execute(_GROW, (_text([(*run, more) for run, more in grown.items()]),))
     _write(connection, chords.values(), now, expires)
     return then
+
+
+def _text(value: object) -> str:
+    """As JSON for SQLite; refuses ids that it cannot keep: they would become other ids."""
+    try:
+        text = pack.text(value)
+    except UnicodeEncodeError as error:
+        raise BrokerRefused(f"the id of a chord or of a part of it is no text: {error}") from error
+    if "\\u0000" in text:
+        raise BrokerRefused("SQLite cannot keep the id of a chord or of a part of it that holds NUL")
+    return text
 
 
 def _key(arrival: Arrival) -> tuple[str, int, str]:
@@ -113,7 +125,7 @@ def _key(arrival: Arrival) -> tuple[str, int, str]:
 
 
 def _find(connection: sqlite3.Connection, sql: str, keys: Sequence[tuple[object, ...]]) -> list[list[Any]]:
-    rows: list[list[Any]] = pack.from_json(connection.execute(sql, (pack.text(keys),)).fetchone()[0])
+    rows: list[list[Any]] = pack.from_json(connection.execute(sql, (_text(keys),)).fetchone()[0])
     return rows
 
 
@@ -133,6 +145,7 @@ def done(connection: sqlite3.Connection, chord: str, now: float, expires: float 
 
 def read(connection: sqlite3.Connection, chord: str, now: float) -> Parts | None:
     """How far it is."""
+    _text(chord)
     try:
         row = connection.execute(_READ, {"chord": chord, "now": now}).fetchone()
     except sqlite3.DataError:  # together they are too long for SQLite
@@ -143,9 +156,9 @@ def read(connection: sqlite3.Connection, chord: str, now: float) -> Parts | None
 
 def _open(connection: sqlite3.Connection, ids: set[str], now: float) -> dict[str, Chord]:
     """What is known of these, and new ones where nothing is; what is past its age is gone."""
-    found = {each.id: each for each in _rows(connection.execute(_CHORDS, (pack.text(list(ids)), now)).fetchone()[0])}
+    found = {each.id: each for each in _rows(connection.execute(_CHORDS, (_text(list(ids)), now)).fetchone()[0])}
     if new := [id for id in ids if id not in found]:
-        rows = connection.execute(f"DELETE FROM chord WHERE id {_AMONG}", (pack.text(new),))
+        rows = connection.execute(f"DELETE FROM chord WHERE id {_AMONG}", (_text(new),))
         if rows.rowcount:
             _drop_parts(connection, new)
     return found | {id: Chord(id) for id in new}
@@ -156,15 +169,15 @@ def _put(connection: sqlite3.Connection, parts: dict[tuple[str, int, str], bytes
     for part in slices(list(map(len, documents)), pack.JOINED_BYTES):
         joined, marks = pack.join(documents[part])
         rows = [(*key, mark) for key, mark in zip(keys[part], marks, strict=True)]
-        connection.execute(_PUT, (joined, pack.text(rows)))
+        connection.execute(_PUT, (joined, _text(rows)))
 
 
 def _write(connection: sqlite3.Connection, chords: Iterable[Chord], now: float, expires: float | None) -> None:
-    connection.execute(_WRITE, (None if expires is None else now + expires, pack.text(list(chords))))
+    connection.execute(_WRITE, (None if expires is None else now + expires, _text(list(chords))))
 
 
 def _drop_parts(connection: sqlite3.Connection, chords: Sequence[str]) -> None:
-    ids = pack.text(chords)
+    ids = _text(chords)
     connection.execute(f"DELETE FROM part WHERE chord {_AMONG}", (ids,))
     connection.execute(f"DELETE FROM growth WHERE chord {_AMONG}", (ids,))
 
@@ -174,6 +187,6 @@ def sweep(connection: sqlite3.Connection, now: float, limit: int) -> int:
     old = [row[0] for row in connection.execute("SELECT id FROM chord WHERE expires <= ? LIMIT ?", (now, limit)).fetchall()]
     if old:
         _drop_parts(connection, old)
-        connection.execute(f"DELETE FROM chord WHERE id {_AMONG}", (pack.text(old),))
+        connection.execute(f"DELETE FROM chord WHERE id {_AMONG}", (_text(old),))
     groups = connection.execute("DELETE FROM saved WHERE id IN (SELECT id FROM saved WHERE expires <= ? LIMIT ?)", (now, limit))
     return len(old) + groups.rowcount
