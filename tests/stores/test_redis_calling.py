@@ -282,6 +282,20 @@ def test_a_server_that_cannot_tell_of_changes_is_asked(redis_server, open_one, w
     until(lambda: len(worker.found) == 2)
 
 
+def test_who_may_not_be_called_waits_on_each_queue(redis_server, redis_url, caplog):
+    redis_server.ask("ACL", "SETUSER", "old", "on", ">secret", "~*", "&*", "+@all", "-bzpopmin")
+    broker = open_broker(redis_url.replace("redis://", "redis://old:secret@"))
+    broker.send([envelope("a", queue="q7")])
+    assert ids(broker.reserve(MANY[:10], 1, 0.05)) == ["a"]
+    thread = threading.Thread(target=lambda: broker.reserve(MANY[:10], 1, NEVER))
+    thread.start()
+    until(lambda: told(redis_server, "clients", "blocked_clients") == 10)
+    assert "10 queues take as many connections" in caplog.text
+    broker.close()
+    thread.join(patience())
+    redis_server.ask("ACL", "DELUSER", "old")
+
+
 def test_new_queues_are_looked_out_for_at_once(redis_server, open_one, work):
     work()
     ready(redis_server, open_one)

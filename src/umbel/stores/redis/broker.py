@@ -42,7 +42,7 @@ from umbel.stores.redis.element import PLAIN, URGENT, Written
 from umbel.stores.redis.handouts import Handouts
 from umbel.stores.redis.joins import Follows
 from umbel.stores.redis.leftovers import Leftovers
-from umbel.stores.redis.link import Command, Link
+from umbel.stores.redis.link import Command, Link, is_unknown
 from umbel.stores.redis.lookout import CALL, POST, Keys, Lookout
 from umbel.stores.redis.revoked import Revoked
 from umbel.stores.redis.script import Script
@@ -175,6 +175,7 @@ class RedisBroker(Broker):
         self._summons: list[Summons] = []
         self._waiting: set[Watch | Summons] = set()
         self._lookout: Lookout | None = None
+        self._can_call = True
         self._posts_seen = float("-inf")
         self._revoked = Revoked(self._link, self._scripts)
 
@@ -249,8 +250,16 @@ class RedisBroker(Broker):
     def reserve(self, queues: Sequence[str], limit: int, wait: float) -> list[Delivery]:
         until = clock.monotonic() + wait
         names = tuple(dict.fromkeys(queues))
-        if len(names) > FEW and wait > 0 and limit > 0:
-            return self._reserve_called(names, limit, until)
+        if len(names) > FEW and wait > 0 and limit > 0 and self._can_call:
+            try:
+                return self._reserve_called(names, limit, until)
+            except BrokerRefused as error:
+                if not is_unknown(error):
+                    raise
+                self._can_call = False
+                log.warning(
+                    "%s: %d queues take as many connections, since one for all is refused: %s", self.url, len(names), error
+                )
         watch: Watch | None = None
         try:
             if wait > 0 and names and limit > 0:
