@@ -141,11 +141,12 @@ def shop(face: Path, tmp_path: Path) -> Shop:
         ("-A shop control pool_grow x", 2, "n is 'x'"),
         ("-A shop events", 2, "there is no terminal to draw on; use --dump for lines, --json for programs"),
         ("-A shop events --camera x", 1, "--camera is not offered"),
-        ("amqp queue.purge celery", 1, "`celery amqp` is not there yet"),
-        ("graph workers", 1, "`celery graph` is not there yet"),
-        ("logtool stats x.log", 1, "`celery logtool` is not there yet"),
-        ("migrate redis:// amqp://", 1, "`celery migrate` is not there yet"),
-        ("upgrade settings x.py", 1, "`celery upgrade` is not there yet"),
+        ("amqp queue.purge celery", 1, "instead of queue.purge: celery purge -Q NAME"),
+        ("-A shop graph workers", 69, "no worker has answered"),
+        ("graph workers nodes:a,b threads:2", 0, '"a 1" -> "a"'),
+        ("logtool stats x.log", 1, "x.log: No such file"),
+        ("migrate redis:// amqp://", 1, "umbel has no broker for amqp://"),
+        ("upgrade settings x.py", 1, "x.py: No such file"),
     ],
 )
 def test_a_command_line_ends_as_it_should_and_says_why(shop: Shop, arguments: str, code: int, words: str) -> None:

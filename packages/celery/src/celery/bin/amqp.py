@@ -1,10 +1,11 @@
-"""`celery amqp`: later."""
+"""`celery amqp`: says what does its work here."""
 
 from __future__ import annotations
 
-from celery.bin._later import later
+from celery.bin.base import derived
+from umbel.cli.amqp import amqp as own
 
-amqp = later("amqp", "the tools of the RabbitMQ server (rabbitmqadmin)")
+amqp = derived(own, own.callback, ignore_unknown_options=True)  # type: ignore[arg-type]  # it has one
 
 
 def __getattr__(name: str) -> object:

@@ -21,23 +21,23 @@ GROUP = "celery.commands"
 """Entry points of packages that bring commands."""
 
 COMMANDS = {
-    "amqp": ("amqp", "Speak with a RabbitMQ server: later."),
+    "amqp": ("amqp", "Say what does the work of a shell for RabbitMQ."),
     "beat": ("beat", "Send periodic work when it is due, until told to stop."),
     "call": ("call", "Send a task by name, and print its id."),
     "control": ("control", "Tell workers what to do."),
     "events": ("events", "Watch workers and tasks, live."),
-    "graph": ("graph", "Draw workers: later."),
+    "graph": ("graph", "Draw the parts of a worker, or the workers."),
     "inspect": ("control", "Ask workers what they do."),
     "list": ("list", "Show the queues of the app, with their exchanges."),
-    "logtool": ("logtool", "Count lines of a log: later."),
-    "migrate": ("migrate", "Move tasks from one broker to another: later."),
+    "logtool": ("logtool", "Read the logs of workers."),
+    "migrate": ("migrate", "Bring tasks from one broker to another."),
     "multi": ("multi", "Start and stop several workers."),
     "purge": ("purge", "Delete all tasks that wait in the app's queues."),
     "report": ("report", "Show versions and settings, for a bug report."),
     "result": ("result", "Print the result of a task, once it has ended."),
     "shell": ("shell", "Open a Python shell that knows the app and its tasks."),
     "status": ("control", "Show which workers there are."),
-    "upgrade": ("upgrade", "Rewrite old names of settings: later."),
+    "upgrade": ("upgrade", "Rewrite old names of settings."),
     "worker": ("worker", "Run tasks until told to stop."),
 }
 """The module of `celery.bin` in which the command of that name is, and what it does."""

@@ -1,10 +1,8 @@
-"""`celery graph`: later."""
+"""`celery graph`: draws the parts of a worker, or the workers."""
 
 from __future__ import annotations
 
-from celery.bin._later import later
-
-graph = later("graph", "`celery report`")
+from umbel.cli.graph import graph as graph
 
 
 def __getattr__(name: str) -> object:

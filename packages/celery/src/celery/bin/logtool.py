@@ -1,10 +1,8 @@
-"""`celery logtool`: later."""
+"""`celery logtool`: what the logs of workers tell of tasks."""
 
 from __future__ import annotations
 
-from celery.bin._later import later
-
-logtool = later("logtool", "grep, as the lines of the log are those of Celery")
+from umbel.cli.logtool import logtool as logtool
 
 
 def __getattr__(name: str) -> object:

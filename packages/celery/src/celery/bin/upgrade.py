@@ -1,10 +1,8 @@
-"""`celery upgrade`: later."""
+"""`celery upgrade settings`: rewrites old names of settings in a file."""
 
 from __future__ import annotations
 
-from celery.bin._later import later
-
-upgrade = later("upgrade", "old names of settings are understood as they are")
+from umbel.cli.upgrade import upgrade as upgrade
 
 
 def __getattr__(name: str) -> object:
