@@ -78,3 +78,16 @@ def test_the_prefix_of_channels_can_be_another(redis_url, redis_server):
         with channel.subscribe(["news"]):
             assert redis_server.ask("PUBSUB", "NUMSUB", place).endswith(b":1\r\n")
         channel.close()
+
+
+def test_an_answer_goes_into_no_queue_of_tasks(redis_url, redis_server):
+    redis_server.ask("SADD", "_kombu.binding.celery", "celery\x06\x16\x06\x16celery")
+    redis_server.ask("LPUSH", "celery", "a task")
+    channel = open_channel(redis_url)
+    channel.reply("celery", "celery", [Note("", body=b"a")])
+    assert redis_server.ask("LLEN", "celery") == b":1\r\n"
+    assert redis_server.ask("PTTL", "celery") == b":-1\r\n"
+    redis_server.ask("SADD", "_kombu.binding.boxes", "me\x06\x16\x06\x16mine.pidbox")
+    channel.reply("boxes", "me", [Note("", body=b"a")])
+    assert redis_server.ask("LLEN", "mine.pidbox") == b":1\r\n"
+    channel.close()

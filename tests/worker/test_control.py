@@ -361,6 +361,18 @@ def test_commands_of_ones_own(app: Umbel, start: Start) -> None:
 
 
 answers.load()
+
+
+def test_answers_go_into_boxes_of_remote_control_alone(app: Umbel, start: Start, caplog: Any) -> None:
+    start()
+    body = {"method": "ping", "ticket": "t", "reply_to": {"exchange": "celery", "routing_key": "celery"}}
+    with app.channel.box("celery") as box:
+        body["reply_to"]["routing_key"] = box.address  # type: ignore[index]
+        app.channel.publish([Note("celery.pidbox", "", json.dumps(body).encode())])
+        until(lambda: "An answer is refused" in caplog.text)
+        assert box.receive(0) == []
+
+
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),

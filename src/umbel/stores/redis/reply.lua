@@ -11,7 +11,8 @@ else
     local first, last = string.find(member, SEP, 1, true)
     if first and string.sub(member, 1, first - 1) == address then
       local _, stop = string.find(member, SEP, last + 1, true)
-      if stop then boxes[#boxes + 1] = string.sub(member, stop + 1) end
+      local queue = stop and string.sub(member, stop + 1)
+      if queue and string.sub(queue, -7) == '.pidbox' then boxes[#boxes + 1] = queue end -- and no queue of tasks, whatever is asked
     end
   end
 end

@@ -41,6 +41,7 @@ class Remote:
         self._state = state
         self._app = state.app
         self._topic = f"{self._app.conf.control_exchange}.pidbox"
+        self._boxes = f"reply.{self._topic}"
         self._refuses = frozenset(refuses)
         self._closing = threading.Event()
         self._told: set[str] = set()
@@ -128,6 +129,10 @@ class Remote:
         clock = note.headers.get("clock")
         if type(clock) is int and 0 <= clock < 1 << 62:
             self._app.clock.adjust(clock)
+        if request.exchange not in (None, self._boxes):  # or whoever asks could let answers go into any queue
+            where = brief(request.exchange)
+            self._tell_once("box", "An answer is refused: it is to go to %s, and answers go to %r", where, self._boxes)
+            request.exchange = None
         command = commands.get(request.method)
         if command is None:
             name = brief(request.method, 100)
