@@ -24,7 +24,7 @@ def absent(module: str, name: str) -> Exception:
     """
     if not name.startswith("__"):
         for row in rows():
-            if (row["module"], row["name"]) == (module, name):
+            if (row["module"], row["name"]) == (module, name) and row["status"] != "ours":  # those are modules, to be imported
                 return ImportError(f"{module}.{name} {_fate(row['status'], row['instead'])}", name=module)
     return AttributeError(f"module {module!r} has no attribute {name!r}")
 
