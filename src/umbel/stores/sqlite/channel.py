@@ -31,7 +31,7 @@ RENEWAL = 30.0
 """Seconds after which it says so again."""
 LOOK = 0.25
 """Seconds after which one who waits looks where the system has no bells."""
-RARELY = 5.0
+RARELY = 15.0
 """Seconds after which it looks though no bell rang: its directory may have been removed."""
 
 _TABLES = (

@@ -77,8 +77,8 @@ def _told(state: State, name: str, wanted: Sequence[str]) -> str:
 @inspect_command()
 async def active_queues(state: State, **_: Any) -> list[dict[str, Any]]:
     """List the task queues a worker is currently consuming from."""
-    known = state.app.router.queues
-    return [_queue(name, known.get(name)) for name in state.worker.fetch.queues]
+    known, own = state.app.router.queues, state.app.writer.rules.orders  # the latter is nobody's business
+    return [_queue(name, known.get(name)) for name in state.worker.fetch.queues if name != own]
 
 
 _QUEUE_NULLS = ("queue_arguments", "binding_arguments", "consumer_arguments", "alias", "no_declare", "expires", "message_ttl")
