@@ -101,3 +101,19 @@ def test_amqp_says_what_does_its_work(project: Project) -> None:
     done = project.bare("amqp", "queue.purge", "celery")
     assert (done.code, done.err) == (1, "umbel: no RabbitMQ server is used here; instead of queue.purge: umbel purge -Q NAME\n")
     assert "umbel call TASK" in project.bare("amqp").err
+
+
+def test_several_workers_are_started_and_stopped_together(project: Project) -> None:
+    paths = ("--pidfile=%n.pid", "--logfile=%n.log")
+    assert project.bare("multi", "names", "2", "--suffix=box").out == "umbel1@box\numbel2@box\n"
+    shown = project.umbel("multi", "show", "2", "--suffix=box", "-Q:2", "mail", *paths).out.splitlines()
+    assert f"-m umbel -A {project.name} worker --detach" in shown[0]
+    assert ("-Q mail" in shown[0], "-Q mail" in shown[1]) == (False, True)
+    assert project.umbel("multi", "start", "w1", "-c", "1", "--pidfile=%n.pid", "--logfile=%n.log").code == 0
+    try:
+        assert project.umbel("inspect", "ping", "-t", str(patience())).code == 0
+    finally:
+        assert project.bare("multi", "stopwait", "w1", *paths).code == 0
+    assert project.umbel("inspect", "ping").code == 69
+    assert project.bare("multi", "stop", "w1", *paths).out.endswith("DOWN\n")
+    assert project.bare("multi", "begin").code == 64

@@ -46,7 +46,8 @@ def more(state, queue):
 def _plain(state):
     return nok("no")
 
-told = {"meta": [Panel.meta["increase_prefetch_count"].signature, Panel.meta["names"].type, "who" in Panel.data, "ping" in Panel.data]}
+meta, data = Panel.meta, Panel.data
+told = {"meta": [meta["increase_prefetch_count"].signature, meta["names"].type, "who" in data, "ping" in data]}
 with start_worker(app, perform_ping_check=False, concurrency=1, pool="threads") as worker:
     asks = app.control.inspect(timeout=patience())
     until(lambda: app.control.ping(timeout=patience()))

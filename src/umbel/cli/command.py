@@ -13,6 +13,7 @@ from umbel.cli.scope import shared_options
 COMMANDS = {
     "worker": "Run tasks until told to stop.",
     "beat": "Send periodic work when it is due, until told to stop.",
+    "multi": "Start and stop several workers in the background.",
     "schedule": "Show what is sent when; add, change, run and remove it.",
     "call": "Send a task by name, and print its id.",
     "result": "Show what became of a task.",

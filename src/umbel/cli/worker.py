@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -187,7 +188,7 @@ def worker(scope: Scope, /, **given: Any) -> int:
 def _refuse_and_tell(scope: Scope, given: dict[str, Any]) -> None:
     """Stop at what cannot be done; tell which options change nothing."""
     for name, reason in WITHOUT_EFFECT.items():
-        if given[name] and not scope.quiet and given[name] not in ("default", "fair"):
+        if given[name] and not scope.quiet and given[name] not in ("default", "fair", sys.executable):
             note(f"--{name.replace('_', '-')} has no effect: {reason}")
 
 
