@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,10 +11,39 @@ from umbel.errors import BrokerDown, TimeoutError
 
 FIRST_DOUBT = 5.0
 """Seconds after which who waits without a timeout asks for the first time."""
-NEXT_DOUBT = 30.0
+NEXT_DOUBT = 15.0
 """Seconds between the later questions."""
+AWAY_DOUBT = 1.0
+"""The same while the store is away."""
+LONGEST_OUTAGE = 30.0
+"""Seconds for which a store may be away."""
+AGAIN = 0.05
+"""Seconds between attempts to reach one that is."""
 
 log = guise.logger("umbel")
+
+
+class Outage:
+    """A store that is away while somebody waits for it: borne for half a minute, or until the time of who waits is up."""
+
+    def __init__(self, end: float | None):
+        """`end`: when the time is up (monotonic)."""
+        self._end = end
+        self._since: float | None = None
+        self._answers = 0
+
+    def bear(self, error: BrokerDown) -> None:
+        """Wait a moment before the next attempt; raises `error` when it is enough."""
+        now = clock.monotonic()
+        self._since = self._since or now
+        if now - self._since >= LONGEST_OUTAGE or (self._end is not None and now >= self._end):
+            raise error
+        time.sleep(AGAIN)
+
+    def over(self, answers: int) -> None:
+        """Note that it is back, if it has answered since the last time; a wait without news need not have heard of an outage."""
+        if answers != self._answers:
+            self._answers, self._since = answers, None
 
 
 class Hope:
@@ -23,6 +53,8 @@ class Hope:
         self._since = clock.monotonic()
         self._next = self._since + FIRST_DOUBT
         self._told = False
+        self.answers = 0
+        """How often the store has answered."""
 
     @property
     def pause(self) -> float:
@@ -38,8 +70,10 @@ class Hope:
         now = clock.monotonic()
         if now < self._next or not results:
             return
-        self._next = now + NEXT_DOUBT
+        self._next = now + AWAY_DOUBT  # if the store is away, of which a wait need not have told
         unknown = _unknown(results)
+        self._next = now + NEXT_DOUBT
+        self.answers += 1
         if not unknown:
             self._since = now
             return

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from umbel import clock, states
-from umbel.client.hope import Hope
+from umbel.client.hope import Hope, Outage
 from umbel.client.line import ids_before
-from umbel.errors import RemoteTraceback
+from umbel.errors import BrokerDown, RemoteTraceback
 from umbel.errors import TimeoutError as TookTooLong
 
 if TYPE_CHECKING:
@@ -108,40 +108,61 @@ def arrivals(
     `on_interval` is called every `interval` seconds, and `on_message` with each new state that is seen at these moments.
     """
     end = None if timeout is None else clock.monotonic() + timeout
-    stores = by_store(results, {})
+    hope, outage = Hope(), Outage(end)
+    waiting = _Waiting(results, None if on_message is None else _News(on_message))
     yield from [each for each in results if each._document is not None or each.ignored]
-    total, listens = len(results), on_interval is not None or on_message is not None
-    news = _News(on_message) if on_message is not None else None
-    for _, open_ in stores:
-        forbid_in_batch(open_)
-    hope = Hope()
+    step = interval if on_interval is not None or on_message is not None else LONGEST_WAIT
     has_parents = ask_parents and any(next(each._ancestors(), None) is not None for each in results)
-    while stores:
-        pause = min(LONGEST_WAIT, hope.pause if end is None else max(0.0, end - clock.monotonic()))
-        pause = min(pause, interval) if listens else pause
-        pause = min(pause, ASK_PARENTS) if has_parents else pause
-        came = False
-        for store, open_ in stores:
-            found = store.wait(list(open_), pause / len(stores))
-            came = came or bool(found)
-            for id_, result in found.items():
-                for each in open_.pop(id_):
-                    document = each._keep(result)
-                    yield each
-                if news is not None:
-                    news.tell(document)
-            if news is not None:
-                news.look(open_)
-        stores = [(store, open_) for store, open_ in stores if open_]
-        left = sum(len(open_) for _, open_ in stores)
-        if left and has_parents and not came:
-            raise_for_parents(each for _, open_ in stores for same in open_.values() for each in same)
-        if left and end is not None and clock.monotonic() >= end:
-            raise late(left, total, timeout)
-        if left and end is None and not came:
-            hope.raise_if_lost([each for _, open_ in stores for same in open_.values() for each in same])
-        if left and on_interval is not None:
+    step = min(step, ASK_PARENTS) if has_parents else step
+    while waiting.stores:
+        try:
+            waiting.ask(min(step, LONGEST_WAIT, hope.pause if end is None else max(0.0, end - clock.monotonic())))
+            if not waiting.came and has_parents:
+                raise_for_parents(waiting.left())
+            if not waiting.came and end is None:
+                hope.raise_if_lost(waiting.left())
+            outage.over(hope.answers + len(waiting.came))
+        except BrokerDown as error:
+            outage.bear(error)
+        yield from waiting.taken()
+        if waiting.stores and end is not None and clock.monotonic() >= end:
+            raise late(len(waiting.left()), len(results), timeout)
+        if waiting.stores and on_interval is not None:
             on_interval()
+
+
+class _Waiting(Generic[S]):
+    """Those that are waited for, store by store."""
+
+    def __init__(self, results: Iterable[S], news: _News | None):
+        self.stores = by_store(results, {})
+        for _, open_ in self.stores:
+            forbid_in_batch(open_)
+        self.came: list[S] = []
+        """Those that have ended, and were not taken yet."""
+        self._news = news
+
+    def ask(self, pause: float) -> None:
+        """Wait so many seconds at most."""
+        for store, open_ in self.stores:
+            for id_, result in store.wait(list(open_), pause / len(self.stores)).items():
+                same = open_.pop(id_)
+                documents = [each._keep(result) for each in same]
+                self.came += same
+                if self._news is not None:
+                    self._news.tell(documents[0])
+            if self._news is not None and open_:
+                self._news.look(open_)
+
+    def taken(self) -> list[S]:
+        """What came since the last time."""
+        came, self.came = self.came, []
+        self.stores = [(store, open_) for store, open_ in self.stores if open_]
+        return came
+
+    def left(self) -> list[S]:
+        """Those that have not ended."""
+        return [each for _, open_ in self.stores for same in open_.values() for each in same]
 
 
 def forbid_in_batch(open_: dict[str, list[S]]) -> None:
@@ -200,6 +221,7 @@ async def aarrivals(results: Sequence[S], *, timeout: float | None) -> AsyncIter
     open_ = {id_: same for _, ids in stores for id_, same in ids.items()}
     forbid_in_batch(open_)
     end, hope = None if timeout is None else clock.monotonic() + timeout, Hope()
+    outage = Outage(end)
     loop = asyncio.get_running_loop()
 
     def put(id_: str, news: Result | Exception) -> None:
@@ -214,7 +236,7 @@ async def aarrivals(results: Sequence[S], *, timeout: float | None) -> AsyncIter
             except TimeoutError:
                 if end is not None:
                     raise late(len(open_), total, timeout) from None
-                await asyncio.to_thread(hope.raise_if_lost, [each for same in open_.values() for each in same])
+                await _doubt(hope, outage, [each for same in open_.values() for each in same])
                 continue
             if isinstance(news, Exception):
                 raise news
@@ -224,3 +246,14 @@ async def aarrivals(results: Sequence[S], *, timeout: float | None) -> AsyncIter
     finally:
         for stop in stops:
             stop()
+
+
+async def _doubt(hope: Hope, outage: Outage, results: Sequence[Any]) -> None:
+    """Ask whether to wait on, while the loop goes on."""
+    import asyncio
+
+    try:
+        await asyncio.to_thread(hope.raise_if_lost, results)
+        outage.over(hope.answers)
+    except BrokerDown as error:
+        await asyncio.to_thread(outage.bear, error)

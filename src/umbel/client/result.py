@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from umbel import clock, states
 from umbel.client import current
 from umbel.client.descent import descend
-from umbel.client.hope import FIRST_DOUBT, Hope
+from umbel.client.hope import FIRST_DOUBT, Hope, Outage
 from umbel.client.line import ids_before
 from umbel.client.many import ASK_PARENTS, LONGEST_WAIT, arrivals, came_from, raisable, raise_for_parents
-from umbel.errors import ImproperlyConfigured, TimeoutError
+from umbel.errors import BrokerDown, ImproperlyConfigured, TimeoutError
 
 if TYPE_CHECKING:
     import datetime
@@ -158,9 +158,8 @@ class AsyncResult(Generic[T]):
         end = None if timeout is None else clock.monotonic() + timeout
         has_parents = ask_parents and self.parent is not None
         hope: Hope | None = None
+        outage: Outage | None = None
         while True:
-            if has_parents:
-                raise_for_parents([self])
             left = (hope.pause if hope else FIRST_DOUBT) if end is None else max(0.0, end - clock.monotonic())
             pause = min(left, LONGEST_WAIT, interval or (ASK_PARENTS if has_parents else LONGEST_WAIT))
             if self._document is None:
@@ -171,16 +170,25 @@ class AsyncResult(Generic[T]):
                 batch = app.outbox.open_batch.get()
                 if batch is not None:
                     batch.forbid_waiting(ids_before([self]))
-                found = backend.wait([self.id], pause).get(self.id)
+                try:
+                    if has_parents:
+                        raise_for_parents([self])
+                    found = backend.wait([self.id], pause).get(self.id)
+                    if found is None and end is None:
+                        hope = hope or Hope()
+                        hope.raise_if_lost([self])
+                except BrokerDown as error:
+                    outage = outage or Outage(end)
+                    outage.bear(error)
+                    continue
                 if found is not None:
                     self._keep(found)
+                elif outage is not None and hope is not None:
+                    outage.over(hope.answers)
             if self._document is not None:
                 return self._document
             if end is not None and clock.monotonic() >= end:
                 raise TimeoutError(f"task {self.id} did not end within {timeout:g} s; its state is {self.state}")
-            if end is None:
-                hope = hope or Hope()
-                hope.raise_if_lost([self])
             if on_interval is not None:
                 on_interval()
 
@@ -229,6 +237,7 @@ class AsyncResult(Generic[T]):
         from umbel.client.waiter import wait_for
 
         end, hope = None if timeout is None else clock.monotonic() + timeout, Hope()
+        outage = Outage(end)
         batch = self.app.outbox.open_batch.get()
         if batch is not None:
             batch.forbid_waiting(ids_before([self]))
@@ -241,9 +250,13 @@ class AsyncResult(Generic[T]):
                 return
             if end is not None and clock.monotonic() >= end:
                 raise TimeoutError(f"task {self.id} did not end within {timeout:g} s; its state is {self.state}")
-            await asyncio.to_thread(raise_for_parents, [self])
-            if end is None:
-                await asyncio.to_thread(hope.raise_if_lost, [self])
+            try:
+                await asyncio.to_thread(raise_for_parents, [self])
+                if end is None:
+                    await asyncio.to_thread(hope.raise_if_lost, [self])
+                outage.over(hope.answers)
+            except BrokerDown as error:
+                await asyncio.to_thread(outage.bear, error)
 
     def __await__(self) -> Generator[Any, None, T]:
         return self.aget().__await__()

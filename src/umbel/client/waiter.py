@@ -21,6 +21,8 @@ log = guise.logger("umbel")
 ROUND = 0.05
 """Seconds of one wait; an id that is added meanwhile joins the next."""
 
+CHECK = 5.0
+"""Seconds after which the store is asked whether it is there, if nothing came."""
 PATIENCE = 30.0
 """Seconds for which the store may be away, as for who waits without asyncio."""
 
@@ -58,7 +60,7 @@ class Waiter:
                     del self._open[id_]
 
     def _run(self) -> None:
-        away = 0.0
+        away, asked = 0.0, clock.monotonic()
         while True:
             with self._lock:
                 ids = list(self._open)
@@ -67,6 +69,9 @@ class Waiter:
                     return
             try:
                 found: dict[str, Result] = self._backend.wait(ids, ROUND)
+                if not found and (away or clock.monotonic() - asked > CHECK):
+                    self._backend.fetch(ids[:1])  # a wait without news may have heard nothing of an outage
+                    asked = clock.monotonic()
             except BrokerDown as error:
                 away = away or clock.monotonic()
                 if clock.monotonic() - away > PATIENCE:
