@@ -79,7 +79,7 @@ class Walk:
         for title, steps in self.parts:
             told.append(f"\n## {title}\n")
             for step in steps:
-                shell = "python" if step.line.startswith(("from ", "@", "class ", "def ")) else "console"
+                shell = "python" if step.line.startswith("from ") else "console"
                 told.append(f"```{shell}\n{step.line}\n```\n")
                 if step.is_later:
                     told.append("Comes with a later version: until then it says so in a line.\n")
@@ -95,7 +95,7 @@ HEAD = """# Two sites, line by line
 What the guides of two Django sites tell their developers to do, done with umbel in Celery's place: every line as it is written,
 in virtual environments that were empty before, with a Redis, a PostgreSQL, a mail server and a stand-in for Brevo.
 `scripts/walkthrough` does it and writes this page; a test does it again. Below each line is what was seen, shortened, and what
-was checked. The sites are [examples/cantine](../examples/cantine/README.md) and [examples/egoejo](../examples/egoejo/README.md)."""
+was checked. The sites are [cantine](../examples/cantine/README.md) and [egoejo](../examples/egoejo/README.md)."""
 
 
 LATE = """
