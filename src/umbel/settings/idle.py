@@ -53,7 +53,6 @@ _HARMLESS: Mapping[str, str] = {
             *("broker_native_delayed_delivery_queue_type", "task_create_missing_queue_type", "task_default_queue_type"),
             *(
                 "worker_detect_quorum_queues",
-                "event_exchange",
                 "event_queue_exclusive",
                 "control_exchange",
                 "event_queue_durable",
@@ -76,9 +75,7 @@ _HARMLESS: Mapping[str, str] = {
     "task_default_delivery_mode": "messages outlive the store's restart, as far as the store itself does",
     "task_queue_max_priority": "every queue has the priorities 0 to 9",
     "task_remote_tracebacks": "tracebacks come back as text",
-    "task_send_sent_event": "nobody is told of what is sent",
-    "worker_send_task_events": "nobody is told by events what becomes of tasks",
-    **dict.fromkeys(("event_queue_expires", "event_queue_ttl", "event_serializer"), "there are no events to keep"),
+    **dict.fromkeys(("event_queue_expires", "event_queue_ttl"), "no events are kept"),
     **dict.fromkeys(("control_queue_expires", "control_queue_ttl"), "there are no queues of commands to keep"),
     "result_cache_max": "a program keeps the results that it holds, and no others",
     "result_compression": "results are written as they are, so that anybody can read them",

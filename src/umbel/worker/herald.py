@@ -82,8 +82,6 @@ class Herald:
         self.is_on = on
         """True while it tells of tasks."""
         self.tells_sent = sent
-        self.processed = 0
-        """How many tasks have run; who hears of their ends counts."""
         if on:
             self._switched.set()
 
@@ -129,7 +127,7 @@ class Herald:
             f"worker-{how}",
             freq=self._every,
             active=len(self._pool.running()),
-            processed=self.processed,
+            processed=sum(self._book.totals.values()),
             loadavg=[round(each, 2) for each in os.getloadavg()],
             sw_ident=f"py-{worn.program}",
             sw_ver=worn.version,

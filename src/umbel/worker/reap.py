@@ -118,7 +118,6 @@ class Reap:
                         self._begun(item)
                 except Exception as error:
                     self._not_reaped(item, ticket, error)
-            self._herald.processed += len(news)
             if good:
                 self._herald.succeeded(good)
             self._settle.conclude(*done)
