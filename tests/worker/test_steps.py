@@ -98,7 +98,7 @@ def test_a_worker_without_one_of_its_steps_stops(app: Umbel, caplog: pytest.LogC
     thread.join(patience())
     assert (worker.exitcode, notes[-1]) == (1, "a stopped")
     assert "The step broken cannot start" in caplog.text
-    assert "The step broken cannot be stopped" in caplog.text
+    assert "stop of the step broken has failed" in caplog.text
 
 
 def test_a_service_can_be_added_as_the_workers_own_are(app: Umbel) -> None:

@@ -33,6 +33,8 @@ class Scope:
         self.color: bool | None = None
         self.quiet = False
         self.include: tuple[str, ...] = ()
+        self.user_options: dict[str, Any] = {}
+        """What options say that the app has added to the command."""
         self._app: Umbel | None = None
         self._app_to_ask: Umbel | None = None
 

@@ -228,6 +228,7 @@ def _make(
         hostname=node,
         concurrency=given["concurrency"],
         pool=given["pool"] or app.conf.worker_pool,
+        options={**given, **scope.user_options},
         ready=ready,
         waiting=birth.waits if birth else None,
         task_events=given["task_events"] or None,

@@ -7,9 +7,11 @@
 
     app.steps["worker"].add(Watchdog)
 
-A step is made before there are child processes, started once the store is there, and stopped once all work is done; one of
-`app.steps["consumer"]` is started when messages begin to come, and stopped when no more do. None of its methods but the
-constructor need be there. `requires` names steps that are to come before; `include(worker)` may say that it is not wanted.
+The constructor is given the options of the command line as keywords. A step is made before there are child processes, started
+once the store is there, and stopped once all work is done; one of `app.steps["consumer"]` is started when messages begin to come,
+and stopped when no more do. None of its methods but the constructor need be there; besides those above there may be `include`,
+which says whether it is wanted, `close`, called when a stop begins, `terminate`, in the place of `stop` where work is broken off,
+and `shutdown`, called at last for those of the consumer. `requires` names steps that are to come before.
 """
 
 from __future__ import annotations
@@ -34,9 +36,13 @@ class Steps:
         self._steps = []
         self._started: list[Any] = []
         for kind in in_order(classes):
-            step = kind(parent, **options)
-            include = getattr(step, "include", None)
-            if include is None or include(parent):
+            try:
+                step = kind(parent, **options)
+                include = getattr(step, "include", None)
+                is_wanted = include is None or include(parent)
+            except Exception as error:
+                raise WorkerError(f"the step {name_of(kind)} cannot be made: {told(error)}") from error
+            if is_wanted:
                 self._steps.append(step)
 
     def __bool__(self) -> bool:
@@ -59,13 +65,21 @@ class Steps:
         """Stop those that were started, the last first; by `how`, if they have that, else by `stop`. Failures are logged."""
         while self._started:
             step = self._started.pop()
-            stop = getattr(step, how, None) or getattr(step, "stop", None)
-            if stop is None:
-                continue
-            try:
-                await asyncio.get_running_loop().run_in_executor(None, stop, self._parent)
-            except Exception:
-                log.exception("The step %s cannot be stopped", name_of(type(step)))
+            await self._tell(step, how if hasattr(step, how) else "stop")
+
+    async def tell(self, what: str) -> None:
+        """Call that method of all that have it, the last first."""
+        for step in reversed(self._steps):
+            await self._tell(step, what)
+
+    async def _tell(self, step: Any, what: str) -> None:
+        method = getattr(step, what, None)
+        if method is None:
+            return
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, method, self._parent)
+        except Exception:
+            log.exception("%s of the step %s has failed", what, name_of(type(step)))
 
 
 def in_order(classes: Iterable[Any]) -> Sequence[Any]:

@@ -460,8 +460,10 @@ class Worker:
             await self._begin(self._consumer_steps)
             self._tell_ready()
             await self._stopping.wait()
-            await self._consumer_steps.stop(how="shutdown")
+            await self._steps.tell("close")
+            await self._consumer_steps.stop()
             await self._drain(fetching)
+            await self._consumer_steps.tell("shutdown")
             await self.events.leave()
             for service in services:
                 service.cancel()

@@ -1,12 +1,18 @@
-"""Steps of a worker of your own: their classes are here, and workers will run them in a version to come."""
+"""Steps of a worker of your own, to be added to `app.steps['worker']` or `['consumer']`."""
 
 from __future__ import annotations
 
+import logging
+import threading
+from contextlib import suppress
 from typing import Any
 
 from celery.utils.imports import instantiate, qualname
 
 RUN, CLOSE, TERMINATE = 0x1, 0x2, 0x3
+STEP, PAUSE, PATIENCE = 0.5, 1.0, 5.0
+"""Seconds between two looks at whether to stop, between attempts to reach a broker, and for which a stop waits for callbacks."""
+log = logging.getLogger("celery.worker")
 
 
 class StepType(type):
@@ -103,7 +109,7 @@ class StartStopStep(Step):
 
 
 class ConsumerStep(StartStopStep):
-    """One that receives messages."""
+    """One that receives messages: in a thread, on a connection of its own, which is made anew when it is lost."""
 
     requires = ("celery.worker.consumer:Connection",)
     consumers: Any = None
@@ -111,6 +117,51 @@ class ConsumerStep(StartStopStep):
     def get_consumers(self, channel: Any) -> Any:
         """Its consumers."""
         raise NotImplementedError(f"{type(self).__name__} needs a get_consumers()")
+
+    def start(self, c: Any) -> None:
+        """Receive from now on."""
+        self._stopping = threading.Event()
+        connection = self._listen(c)
+        self._thread = threading.Thread(target=self._receive, args=(c, connection), name=f"celery-{self.alias}", daemon=True)
+        self._thread.start()
+
+    def stop(self, c: Any) -> None:
+        """Receive no more."""
+        self.shutdown(c)
+
+    def shutdown(self, c: Any) -> None:
+        """Receive no more, and leave the broker."""
+        stopping = getattr(self, "_stopping", None)
+        if stopping is not None:
+            stopping.set()
+            self._thread.join(PATIENCE)
+
+    def _listen(self, c: Any) -> Any:
+        connection = c.app.connection_for_read()
+        self.consumers = list(self.get_consumers(connection.channel()) or ())
+        for consumer in self.consumers:
+            consumer.consume()
+        return connection
+
+    def _receive(self, c: Any, connection: Any) -> None:
+        while not self._stopping.is_set():
+            try:
+                if connection is None:
+                    connection = self._listen(c)
+                connection.drain_events(timeout=STEP)
+            except TimeoutError:
+                pass
+            except Exception as problem:
+                lost = connection is None or isinstance(problem, connection.connection_errors + connection.channel_errors)
+                log.error("The step %s: %s", self, problem, exc_info=not lost)
+                if lost:
+                    connection = None
+                    self._stopping.wait(PAUSE)
+        if connection is not None:
+            for consumer in self.consumers:
+                with suppress(Exception):  # the broker may be gone; then there is nothing to leave
+                    consumer.cancel()
+            connection.close()
 
 
 def __getattr__(name: str) -> Any:

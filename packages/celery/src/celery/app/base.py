@@ -245,8 +245,7 @@ class Celery(Umbel):
 
     def _tell_of_what_is_later(self) -> None:
         """Say which parts of this program no worker heeds yet."""
-        found = [f"the step {step} of {kind}s" for kind, steps in self.steps.items() for step in steps]
-        found += [f"{task.name}.Request" for task in self._tasks.values() if _is_own_request(getattr(task, "Request", None))]
+        found = [f"{task.name}.Request" for task in self._tasks.values() if _is_own_request(getattr(task, "Request", None))]
         for each in found:
             text = f"{each} is not used yet: that comes with a later version of umbel"
             warnings.warn(text, CeleryWarning, stacklevel=2)
@@ -438,6 +437,12 @@ class Celery(Umbel):
         from celery.worker._steered import Steered
 
         return Steered(worker)
+
+    def step_parent(self, worker: Any, kind: str) -> Any:
+        """A worker as steps of `app.steps` know it."""
+        from celery.worker._parents import of_kind
+
+        return of_kind(worker, kind)
 
     @property
     def events(self) -> Any:

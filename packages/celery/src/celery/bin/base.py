@@ -107,7 +107,7 @@ class CLIContext(Scope):
     def take_user_options(self, given: dict[str, Any]) -> None:
         """Take the values of such options out of what a command was given, and tell the receivers of `user_preload_options`."""
         if self._user_options:
-            options = {name: given.pop(name) for name in self._user_options}
+            options = self.user_options = {name: given.pop(name) for name in self._user_options}
             signals.user_preload_options.send(self.app, app=self.app, options=options)
 
     def show_worker(self, worker: Any, **how: Any) -> str:

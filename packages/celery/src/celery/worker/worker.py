@@ -11,6 +11,8 @@ from typing import Any
 import celery.concurrency._life  # noqa: F401 - lets what is patched around children be called
 from celery.app import app_or_default
 from celery.utils.nodenames import default_nodename
+from celery.worker._parents import Timer, consumer_of
+from celery.worker._steered import PoolOf
 
 _TAKEN = ("concurrency", "prefetch_multiplier", "max_tasks_per_child", "max_memory_per_child", "time_limit", "soft_time_limit")
 _POOLS = {"gevent": "threads", "eventlet": "threads"}
@@ -50,15 +52,25 @@ class WorkController:
             exclude=exclude.split(",") if isinstance(exclude, str) else exclude or (),
             purge=bool(kwargs.get("purge")),
             ready=self._ready,
+            options=kwargs,
             **{name: kwargs[name] for name in _TAKEN if kwargs.get(name) is not None},
         )
+        self._worker.parent = self
         self.concurrency = self._worker.concurrency
+        self.steps: list[Any] = []
+        self.timer = Timer()
+        self.pool = PoolOf(self._worker)
         self.loglevel, self.logfile = kwargs.get("loglevel"), kwargs.get("logfile")
         self.pid = os.getpid()
         self.on_after_init(**kwargs)
 
     def _ready(self, _: Any) -> None:
         self.on_consumer_ready(self)
+
+    @property
+    def consumer(self) -> Any:
+        """What receives messages."""
+        return consumer_of(self._worker)
 
     def on_before_init(self, **kwargs: Any) -> None:
         """For subclasses."""
