@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
-from umbel.events.event import Event, event, group_of, utc_offset
+from umbel.events.event import Event, event, group_of, key_of, utc_offset
 from umbel.events.sender import Sender, Waiting
 from umbel.wire.lamport import Lamport
 
@@ -33,7 +33,7 @@ class Dispatcher:
         if not self.enabled or (self.groups and group_of(type) not in self.groups):
             return None
         made = self.made(type, fields, blind=blind)
-        self.sender.send((Waiting(type, self.hostname, made),))
+        self.sender.send((Waiting(self.hostname, made, key_of(type)),))
         return made
 
     def made(self, type: str, fields: dict[str, Any], *, blind: bool = False) -> Event:

@@ -6,14 +6,13 @@ import atexit
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
 from typing import Any
 
 import msgspec
 
 from umbel import guise
 from umbel.errors import UmbelError
-from umbel.events.event import MULTI, group_of, key_of
+from umbel.events.event import MULTI
 from umbel.stores.channel import EVENTS, Channel, Note
 from umbel.stores.fork import watch
 from umbel.wire import encoding
@@ -26,8 +25,8 @@ MOST = 50_000
 TOGETHER = 200
 """Events of tasks in one message. A watcher gets that many at once; beyond, a message costs no less for each."""
 AT_ONCE = 2_000
-"""Events for which one exchange with the store is good."""
-GATHER = 0.005
+"""Waiting ones for which one exchange with the store is good."""
+GATHER = 0.02
 """Seconds for which further events are waited for once there is one: then they travel together."""
 PAUSE = 1.0
 """Seconds for which a store that is away is left alone."""
@@ -36,13 +35,15 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Waiting(msgspec.Struct, gc=False):
-    """Something to be sent: an event's type, who tells it, and its fields, as anything that JSON has."""
+    """An event to be sent, or several that may travel together."""
 
-    type: str
     hostname: str
-    fields: Any
-    together: bool = False
-    """True if it may travel with others of its group."""
+    """Who tells it."""
+    event: Any
+    """Its fields, with `type` among them, as anything that JSON has; of several a list."""
+    key: str
+    """Its routing key; of several their group."""
+    several: bool = False
 
 
 class Sender:
@@ -73,11 +74,15 @@ class Sender:
     def send(self, events: Sequence[Waiting]) -> None:
         """Send these some time soon; returns at once, whatever the store does."""
         with self._changed:
-            if len(self._waiting) + len(events) > self._most:
-                self.lost += len(events)
+            for waiting in events:
+                count = len(waiting.event) if waiting.several else 1
+                if self._given - self._gone + count > self._most:
+                    self.lost += count
+                    continue
+                self._waiting.append(waiting)
+                self._given += count
+            if not self._waiting:
                 return
-            self._waiting.extend(events)
-            self._given += len(events)
             if self._thread is None:
                 self._closing = False
                 self._thread = threading.Thread(target=self._run, name="umbel-events", daemon=True)
@@ -106,10 +111,11 @@ class Sender:
     def _run(self) -> None:
         is_away = False
         while some := self._next():
+            count = sum(len(waiting.event) if waiting.several else 1 for waiting in some)
             try:
                 self.reached = self._open().publish(list(self._notes(some)))
             except Exception as problem:  # whatever a store raises, nobody who works is to notice
-                self.lost += len(some)
+                self.lost += count
                 if not is_away:
                     ours = isinstance(problem, UmbelError)
                     log.warning("Events cannot be sent, and are dropped until they can: %s", told(problem), exc_info=not ours)
@@ -120,7 +126,7 @@ class Sender:
                     log.warning("Events are sent again; %d were dropped", self.lost)
                 is_away = False
             with self._changed:
-                self._gone += len(some)
+                self._gone += count
                 self._changed.notify_all()
 
     def _next(self) -> list[Waiting]:
@@ -130,7 +136,7 @@ class Sender:
                 self._sleeping = True
                 self._changed.wait_for(lambda: self._waiting or self._closing)
                 self._sleeping = False
-                if len(self._waiting) < TOGETHER and not self._closing:
+                if not self._closing:
                     self._changed.wait(GATHER)  # nobody wakes it, but who closes
             some = [self._waiting.popleft() for _ in range(min(len(self._waiting), AT_ONCE))]
             if not some:
@@ -143,14 +149,24 @@ class Sender:
 
     def _notes(self, events: Sequence[Waiting]) -> Iterator[Note]:
         """The messages: events of a group that may travel together do so, as far as one source tells them in a row."""
-        for (hostname, group), run in groupby(events, key=_company):
-            alike = list(run)
-            if not group:
-                for each in alike:
-                    yield self._note(each.hostname, key_of(each.type), each.fields)
-                continue
-            for start in range(0, len(alike), TOGETHER):
-                yield self._note(hostname, f"{group}.{MULTI}", [each.fields for each in alike[start : start + TOGETHER]])
+        gathered: list[Any] = []
+        last = None
+        for each in events:
+            if gathered and not (last and each.several and each.hostname == last.hostname and each.key == last.key):
+                yield from self._together(last, gathered)
+                gathered = []
+            if each.several:
+                gathered += each.event
+                last = each
+            else:
+                yield self._note(each.hostname, each.key, each.event)
+        if gathered:
+            yield from self._together(last, gathered)
+
+    def _together(self, source: Waiting | None, events: Sequence[Any]) -> Iterator[Note]:
+        assert source is not None, "there are events of it"
+        for start in range(0, len(events), TOGETHER):
+            yield self._note(source.hostname, f"{source.key}.{MULTI}", events[start : start + TOGETHER])
 
     def _note(self, hostname: str, key: str, value: Any) -> Note:
         kind, codec, body = self._packed(value)
@@ -176,10 +192,6 @@ class Sender:
         """Begin anew, with no thread and nothing that waits."""
         self._begin()
         self.lost = 0
-
-
-def _company(waiting: Waiting) -> tuple[str, str]:
-    return waiting.hostname, group_of(waiting.type) if waiting.together else ""
 
 
 def _plain(value: Any) -> Any:

@@ -173,7 +173,7 @@ class Herald:
         """These are here, and will run."""
         now, behind, moment = clock.now(), utc_offset(), self._clock.take(len(tickets))
         hostname, pid = self._source
-        waiting = []
+        waiting: list[Told] = []
         for place, ticket in enumerate(tickets):
             if not ticket.task.send_events:
                 continue
@@ -183,8 +183,8 @@ class Herald:
                 name=ticket.name, args=known.argsrepr, kwargs=known.kwargsrepr, root_id=known.root_id,
                 parent_id=known.parent_id, retries=known.retries, eta=known.eta, expires=known.expires,
             )  # fmt: skip
-            waiting.append(Waiting("task-received", hostname, told, True))
-        self._sender.send(waiting)
+            waiting.append(told)
+        self._sender.send((Waiting(hostname, waiting, "task", several=True),))
 
     def _facts(self, envelope: Envelope) -> Facts:
         try:
@@ -201,7 +201,7 @@ class Herald:
         """These have run to a good end."""
         now, behind, moment = clock.now(), utc_offset(), self._clock.take(2 * len(ended))
         hostname, pid = self._source
-        waiting = []
+        waiting: list[Told] = []
         for ticket, outcome in ended:
             if not ticket.task.send_events:
                 continue
@@ -210,14 +210,14 @@ class Herald:
                 told: Told = Started(
                     hostname=hostname, utcoffset=behind, pid=pid, clock=moment, uuid=uuid, timestamp=now - outcome.runtime
                 )
-                waiting.append(Waiting("task-started", hostname, told, True))
+                waiting.append(told)
             told = Succeeded(
                 hostname=hostname, utcoffset=behind, pid=pid, clock=moment + 1, uuid=uuid, timestamp=now,
                 result=outcome.text, runtime=outcome.runtime,
             )  # fmt: skip
-            waiting.append(Waiting("task-succeeded", hostname, told, True))
+            waiting.append(told)
             moment += 2
-        self._sender.send(waiting)
+        self._sender.send((Waiting(hostname, waiting, "task", several=True),))
 
     def started(self, ticket: Ticket) -> None:
         """It runs, since the moment that its ticket says."""
@@ -272,4 +272,4 @@ class Herald:
             hostname=hostname, utcoffset=utc_offset(), pid=pid, clock=self._clock.forward(), uuid=uuid,
             timestamp=clock.now() if at is None else at, **fields,
         )  # fmt: skip
-        self._sender.send((Waiting(told.type, hostname, told, True),))
+        self._sender.send((Waiting(hostname, [told], "task", several=True),))

@@ -138,7 +138,9 @@ class EventDispatcher:
             return None
         moment = None if blind else self.clock.forward()
         event = Event(type, hostname=self.hostname, utcoffset=utcoffset(), pid=os.getpid(), clock=moment, **fields)
-        self._sender.send((Waiting(type, self.hostname, event, group in self.buffer_group),))
+        several = group in self.buffer_group
+        key = group if several else type.replace("-", ".")
+        self._sender.send((Waiting(self.hostname, [event] if several else event, key, several),))
         if group in self.buffer_group and self.on_send_buffered is not None:
             self.on_send_buffered()
         return None
