@@ -590,7 +590,8 @@ def test_update_state_is_seen_by_those_who_ask(app, work):
     assert seen == [("PROGRESS", {"done": 3})]
     job.update_state("elsewhere", "MINE")
     assert app.AsyncResult("elsewhere").state == "MINE"
-    job.update_state(state="NOBODY")  # no run, no id: nothing happens
+    with pytest.raises(ValueError, match="outside of a run update_state needs a task_id"):
+        job.update_state(state="NOBODY")
 
 
 # -- retry

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from tests.worker.serving import serving
 
-from umbel import Task, Umbel, current_app, shared_task, signals
+from umbel import Task, Umbel, current_app, signals
+from umbel.client.current import Proxy
 from umbel.errors import ImproperlyConfigured, MaxRetriesExceededError, Reject
 from umbel.testing.waiting import patience, until
 
@@ -30,33 +31,36 @@ def gets(result: Any) -> Any:
 # -- which app
 
 
-@shared_task(name="shared.where")
+def with_tasks(app: Umbel) -> Umbel:
+    for function in (where, send, asend):
+        app.task(name=function.__name__)(function)
+    return app
+
+
 def where():
     return current_app.main
 
 
-@shared_task(name="shared.send")
 def send():
-    return where.delay().id
+    return current_app.tasks["where"].delay().id
 
 
-@shared_task(name="shared.asend")
 async def asend():
     await asyncio.sleep(0)
-    return where.delay().id
+    return current_app.tasks["where"].delay().id
 
 
 @pytest.mark.parametrize("pool", ["threads", "solo", "asyncio"])
 def test_two_apps_of_one_process_have_workers_of_their_own(pool: str) -> None:
     with (
-        Umbel("one", broker="memory://one") as one,
-        Umbel("two", broker="memory://two") as two,
+        with_tasks(Umbel("one", broker="memory://one")) as one,
+        with_tasks(Umbel("two", broker="memory://two")) as two,
         serving(one, hostname="one@test", pool=pool),
         serving(two, hostname="two@test", pool=pool),
     ):
         for app in (one, two, one):
-            assert gets(app.send_task("shared.where")) == app.main
-            for name in ("shared.send", "shared.asend"):
+            assert gets(app.send_task("where")) == app.main
+            for name in ("send", "asend"):
                 inner = gets(app.send_task(name))
                 assert gets(app.AsyncResult(inner)) == app.main
 
@@ -268,7 +272,9 @@ def test_broadcasts_are_refused(app: Umbel) -> None:
 
 
 def test_proxies_copy_and_pickle(app: Umbel) -> None:
-    assert copy.copy(where) is where
-    assert copy.deepcopy({"task": where})["task"] is where
-    assert pickle.loads(pickle.dumps(where)).name == "shared.where"
+    app.task(name="add")(where)
+    task = Proxy(lambda: app.tasks["add"])
+    assert copy.copy(task) is task
+    assert copy.deepcopy({"task": task})["task"] is task
+    assert pickle.loads(pickle.dumps(task)).name == "add"
     assert copy.copy(current_app) is current_app

@@ -15,7 +15,7 @@ from umbel.cli.command import command, option
 from umbel.cli.failure import note
 from umbel.cli.node import fill_path, node_name
 from umbel.cli.scope import Scope
-from umbel.cli.service import level, octal, seconds, set_up_log, settle_down, show, take_schedule
+from umbel.cli.service import level, log_prints, octal, seconds, set_up_log, settle_down, show, take_schedule
 
 WITHOUT_EFFECT = {
     "enable_remote_control": "a beat answers nobody; `umbel schedule` tells which one leads",
@@ -82,6 +82,7 @@ def beat(scope: Scope, /, **given: Any) -> int:
         sends = "umbel" if kind is None else f"{kind.__module__}.{kind.__qualname__}"
         show(scope, partial(scope.show_beat, app, sends), "Ctrl-C stops; another beat, if there is one, leads then.")
     set_up_log(scope, given["loglevel"], logfile)
+    log_prints(app)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: made.stop())
     if birth:

@@ -108,8 +108,12 @@ def set_up_log(scope: Scope, level: int, logfile: str | None) -> None:
         )
         signals.after_setup_logger.send(None, logger=root, **facts)
         signals.after_setup_task_logger.send(None, logger=tasks, **facts | {"format": conf.worker_task_log_format})
-    if conf.worker_redirect_stdouts:
-        log.redirect(conf.worker_redirect_stdouts_level)
+
+
+def log_prints(app: Umbel) -> None:
+    """What is printed from now on goes to the log, unless the settings say otherwise."""
+    if app.conf.worker_redirect_stdouts:
+        log.redirect(app.conf.worker_redirect_stdouts_level)
 
 
 def take_schedule(app: Umbel, place: str | None) -> None:

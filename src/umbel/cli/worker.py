@@ -18,7 +18,7 @@ from umbel.cli.command import command, names, option, some_names
 from umbel.cli.failure import FAILED, INTERRUPTED, Failure, note
 from umbel.cli.node import fill_path, node_name
 from umbel.cli.scope import Scope
-from umbel.cli.service import level, octal, set_up_log, settle_down, show, take_schedule
+from umbel.cli.service import level, log_prints, octal, set_up_log, settle_down, show, take_schedule
 from umbel.cli.words import POOLS as OTHER_POOLS
 from umbel.client.app import Umbel
 from umbel.pools import child
@@ -169,7 +169,7 @@ def worker(scope: Scope, /, **given: Any) -> int:
     if not (given["detach"] or scope.quiet or anew.is_second):
         told = partial(scope.show_worker, made, tasks=given["loglevel"] <= 20)
         show(scope, told, "Ctrl-C finishes what runs, twice stops at once.")
-    set_up_log(scope, given["loglevel"], logfile)
+    log_prints(app)
     signals.worker_process_init.connect(_name_child)
     if birth:
         signals.worker_process_init.connect(partial(_print_to, logfile), weak=False)
@@ -230,6 +230,8 @@ def _make(
         pool=given["pool"] or app.conf.worker_pool,
         options={**given, **scope.user_options},
         ready=ready,
+        set_up=partial(set_up_log, scope, given["loglevel"], logfile),
+        given=given,
         waiting=birth.waits if birth else None,
         task_events=given["task_events"] or None,
         heartbeat=None if given["without_heartbeat"] else given["heartbeat_interval"] or HEARTBEAT,

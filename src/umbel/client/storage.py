@@ -101,14 +101,16 @@ def open_joins(conf: Settings) -> ResultBackend:
     """Where chords are counted if the results' own store does not: with the messages."""
     from umbel.stores import url as stores  # as above
 
-    return stores.open_backend(broker_url(conf), expires=conf.result_expires or None, options=conf.broker_transport_options)
+    url = broker_url(conf)
+    return stores.open_backend(url, expires=conf.result_expires or None, options=places.options_of_messages(conf, url))
 
 
 def open_channel(conf: Settings) -> Channel:
     """What carries notes to all who listen: beside the messages."""
     from umbel.stores import url as stores  # as above
 
-    return stores.open_channel(broker_url(conf), options=conf.broker_transport_options)
+    url = broker_url(conf)
+    return stores.open_channel(url, options=places.options_of_messages(conf, url))
 
 
 def open_schedule_store(conf: Settings, name: str) -> ScheduleStore:

@@ -63,6 +63,18 @@ class Configured:
         return values[self.setting]
 
 
+class ConfiguredOr(Configured):
+    """The same; where the setting says nothing, another attribute does."""
+
+    def __init__(self, setting: str, other: str):
+        super().__init__(setting)
+        self.other = other
+
+    def __get__(self, task: Task[..., Any] | None, owner: type) -> Any:
+        value = super().__get__(task, owner)
+        return getattr(task, self.other) if value is None and task is not None else value
+
+
 def configured(setting: str) -> Any:
     """A `Configured` attribute; `Any`, so that subclasses may say plainly `acks_late = True`."""
     return Configured(setting)
@@ -114,8 +126,8 @@ class Task(Hooks, Generic[P, R]):
 
     acks_late: bool | None = configured("task_acks_late")
     acks_on_failure_or_timeout: bool | None = configured("task_acks_on_failure_or_timeout")
-    acks_on_failure: bool | None = configured("task_acks_on_failure")
-    acks_on_timeout: bool | None = configured("task_acks_on_timeout")
+    acks_on_failure: Any = ConfiguredOr("task_acks_on_failure", "acks_on_failure_or_timeout")
+    acks_on_timeout: Any = ConfiguredOr("task_acks_on_timeout", "acks_on_failure_or_timeout")
     reject_on_worker_lost: bool | None = configured("task_reject_on_worker_lost")
     retry_on_worker_lost: bool | None = configured("task_retry_on_worker_lost")
     ignore_result: bool | None = configured("task_ignore_result")
@@ -479,8 +491,10 @@ class Task(Hooks, Generic[P, R]):
 
         request = self.request
         id_ = task_id or request.id
+        if not id_:
+            raise ValueError(f"{self.name}: outside of a run update_state needs a task_id")
         reading = self.app.reading()
-        if id_ and reading.store is not None and not request.is_eager:
+        if reading.store is not None and not request.is_eager:
             found = encode(id_, state or "", meta, serializer=reading.serializer, group_id=request.group, **extra)
             reading.store.store([found])
 

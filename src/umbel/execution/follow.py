@@ -106,7 +106,7 @@ class Follow:
             return [] if ignored else [self._documents.of_run(task, request, kind.state, value, einfo)]
         ignored = ignored and not task.store_errors_even_if_ignored
         if kind is RETRY:
-            return [] if ignored else [self._documents.of_run(task, request, kind.state, value.exc or value, einfo)]
+            return [] if ignored else [self._documents.of_run(task, request, kind.state, value.exc, einfo)]
         if self._goes_on(request, ending):
             return []
         # What a step does not lead to never runs; who waits for it did not ask to ignore that.

@@ -58,7 +58,7 @@ class Request:
     chain: list[Any] | None = None
     chord: Any = None
     taskset: str | None = None
-    utc: bool = True
+    utc: bool | None = None
     headers: Any = None
     """The custom headers alone."""
     delivery_info: Any = None
@@ -111,7 +111,7 @@ class Request:
         fields["errbacks"] = embed.errbacks
         fields["chain"] = embed.chain
         fields["chord"] = embed.chord
-        fields["headers"] = flat(extra) if extra else extra
+        fields["headers"] = flat(extra) if extra else None
         fields["hostname"] = hostname
         fields["attempt"] = attempt
         fields["called_directly"] = False

@@ -73,7 +73,7 @@ def _tell_retry(task: Runnable, request: Request, ending: Ending) -> None:
     id_: Any = request.id
     reason = ending.value
     try:
-        task.on_retry(reason.exc or reason, id_, request.args, request.kwargs, ending.einfo)
+        task.on_retry(reason.exc, id_, request.args, request.kwargs, ending.einfo)
     except BaseException:
         _not_ours(request, "on_retry")
     if signals.task_retry.receivers:

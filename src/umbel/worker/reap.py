@@ -17,6 +17,7 @@ from umbel.execution.lines import log as trace
 from umbel.execution.lines import say
 from umbel.execution.links import ORDERS
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
+from umbel.execution.request import Request
 from umbel.pools.pool import Pool
 from umbel.stores.broker import Conclusion, Delivery
 from umbel.wire import protocol, result
@@ -304,7 +305,8 @@ class Reap:
         log.warning("Task %s was ended on request", ticket)
         ticket.delivery.revoked = ticket.signum is not None
         if signals.task_revoked.receivers:
-            signals.task_revoked.tell(ticket.task, request=ticket, terminated=True, signum=ticket.signum, expired=False)
+            about = self._request(ticket.delivery, ticket.task)
+            signals.task_revoked.tell(ticket.task, request=about, terminated=True, signum=ticket.signum, expired=False)
         if self._herald.is_on:
             self._herald.ran(ticket, outcome.runtime)
             self._herald.revoked(ticket.id, terminated=True, signum=ticket.signum, task=ticket.task)
@@ -382,14 +384,24 @@ class Reap:
         name = shown.line(f"{headers.shadow or headers.task}[{headers.id}]")
         log.info("Discarding %s task: %s", "expired" if expired else "revoked", name)
         if signals.task_revoked.receivers and task is not None:
-            label = protocol.label(delivery.envelope, self._accept)
-            ticket = Ticket(delivery, label, task, Job(0, task.name, delivery.envelope), early=False)
-            signals.task_revoked.tell(task, request=ticket, terminated=False, signum=None, expired=expired)
+            about = self._request(delivery, task)
+            signals.task_revoked.tell(task, request=about, terminated=False, signum=None, expired=expired)
         if self._herald.is_on:
             self._herald.revoked(headers.id, expired=expired, task=task)
         error = TaskRevokedError("expired" if expired else "revoked")
         results = [] if ignored(headers, task) else [self._result(headers, states.REVOKED, error)]
         self._untaken(delivery, states.REVOKED, error, results)
+
+    def _request(self, delivery: Delivery, task: Task[..., Any]) -> Any:
+        """What a run would have known of its call; of a message that cannot be read, what its headers tell."""
+        envelope, attempt = delivery.envelope, delivery.attempt
+        try:
+            message = protocol.decode(envelope, self._accept)
+        except DecodeError:
+            return Request(id=envelope.id, task=task.name, name=task.name, hostname=self._hostname, called_directly=False)
+        about = Request.from_message(message, envelope, task, hostname=self._hostname, attempt=attempt)
+        about.update(name=about.shadow or about.task)
+        return about
 
     def _unknown(self, delivery: Delivery, headers: Headers, reason: str) -> None:
         log.error("Received unregistered task of type %r, message %s is buried", headers.task, shown.line(headers.id))

@@ -84,9 +84,12 @@ class Worker:
         heartbeat: float | None = HEARTBEAT,
         options: Mapping[str, Any] | None = None,
         ready: Callable[[Worker], None] | None = None,
+        set_up: Callable[[], None] | None = None,
+        given: Mapping[str, Any] | None = None,
         waiting: Callable[[str], None] | None = None,
     ):
-        """`options` are for the steps of users, who get them as keywords."""
+        """`options` are for the steps of users, who get them as keywords; `given` is what the command line says, for receivers of
+        `celeryd_init`; `set_up` is called once they and those of `worker_init` were told."""
         conf = app.conf
         self.services: list[Callable[[], Awaitable[None]]] = []
         """What runs beside each other on the loop until it stops, and begins anew if it fails: its own, and those that a receiver
@@ -99,7 +102,13 @@ class Worker:
         self.hostname = hostname
         app.finalize()
         app.import_task_modules()
-        signals.celeryd_init.send(hostname, instance=self, conf=conf, options={})  # may change any setting
+        within = copy_context()
+        within.run(current.enter, app)
+        words = {"hostname": hostname, "queues": queues, "pool": pool, "concurrency": concurrency, **(given or {})}
+        within.run(signals.celeryd_init.send, hostname, instance=self, conf=conf, options=words)  # may change any setting
+        within.run(signals.worker_init.send, self)
+        if set_up is not None:
+            set_up()
         self.pool_name = pool
         self.concurrency = 1 if pool == "solo" else concurrency or slots(conf.worker_concurrency)
         self.async_concurrency = coroutines(app, concurrency if pool == "asyncio" else None)
@@ -156,7 +165,6 @@ class Worker:
     def _run(self) -> int:
         """In a context of its own, in which its app is the current one: pools copy it for threads, processes and coroutines."""
         current.enter(self.app)
-        signals.worker_init.send(self)
         asyncio.run(self._main())
         signals.worker_shutdown.send(self)
         return self.exitcode

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from umbel.states import ALL_STATES as ALL_STATES
 from umbel.states import EXCEPTION_STATES as EXCEPTION_STATES
 from umbel.states import FAILURE as FAILURE
 from umbel.states import IGNORED as IGNORED
@@ -20,6 +19,7 @@ from umbel.states import SUCCESS as SUCCESS
 from umbel.states import UNREADY_STATES as UNREADY_STATES
 from umbel.states import precedence as precedence
 
+ALL_STATES = frozenset({PENDING, RECEIVED, STARTED, SUCCESS, FAILURE, RETRY, REVOKED})
 PRECEDENCE = ["SUCCESS", "FAILURE", None, "REVOKED", "STARTED", "RECEIVED", "REJECTED", "RETRY", "PENDING"]
 PRECEDENCE_LOOKUP = {state: number for number, state in enumerate(PRECEDENCE)}
 NONE_PRECEDENCE = PRECEDENCE_LOOKUP[None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from celery._names import later
@@ -47,7 +48,10 @@ class RedisBackend(BaseKeyValueStoreBackend, SyncBackendMixin):
             if self._pool is not None:
                 self._client = redis.Redis(connection_pool=self._pool)
             else:
-                self._client = redis.Redis.from_url(self.url, max_connections=self.max_connections)
+                tls = self.app.conf.redis_backend_use_ssl
+                url = (self.url or "").replace("redis://", "rediss://", 1) if tls else self.url
+                options = dict(tls) if isinstance(tls, Mapping) else {}
+                self._client = redis.Redis.from_url(url, max_connections=self.max_connections, **options)
         return self._client
 
     def get(self, key: Any) -> Any:
