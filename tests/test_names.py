@@ -13,8 +13,8 @@ NAMES = """
 AsyncResult BrokerDown BrokerError BrokerRefused ContentDisallowed DecodeError EagerResult EncodeError GroupResult Ignore
 ImproperlyConfigured MaxRetriesExceededError NotRegistered QueueNotFound Reject ResultSet Results Retry Signature
 SoftTimeLimitExceeded Task TaskRevokedError TimeLimitExceeded TimeoutError Umbel UmbelError WorkerLostError __version__
-allow_join_result current_app current_task errors get_task_logger progress shared_task signals signature states
-StampingVisitor chain chord chunks group maybe_signature subtask xmap xstarmap
+allow_join_result current_app current_task errors get_task_logger progress register_serializer shared_task signals signature
+states StampingVisitor chain chord chunks group maybe_signature subtask xmap xstarmap
 """
 
 

@@ -31,6 +31,7 @@ _HOMES = {
     "current_app": "client.current",
     "current_task": "client.current",
     "get_task_logger": "log",
+    "register_serializer": "wire.encoding",
     **dict.fromkeys(
         (
             *("UmbelError", "ImproperlyConfigured", "BrokerError", "BrokerDown", "BrokerRefused", "EncodeError", "DecodeError"),
@@ -83,6 +84,7 @@ __all__ = [
     "group",
     "maybe_signature",
     "progress",
+    "register_serializer",
     "shared_task",
     "signals",
     "signature",
@@ -137,6 +139,7 @@ if TYPE_CHECKING:
     from umbel.errors import UmbelError as UmbelError
     from umbel.errors import WorkerLostError as WorkerLostError
     from umbel.log import get_task_logger as get_task_logger
+    from umbel.wire.encoding import register_serializer as register_serializer
 
     current_app: Umbel
     current_task: Task

@@ -10,7 +10,7 @@ import pytest
 from umbel import errors
 from umbel.errors import ContentDisallowed, DecodeError, EncodeError, ImproperlyConfigured
 from umbel.wire import encoding
-from umbel.wire.encoding import accept_types, content_type, dumps, loads, register
+from umbel.wire.encoding import accept_types, content_type, dumps, loads, register_serializer
 
 ALL = accept_types(["json", "msgpack", "yaml", "pickle"])
 VALUE = {"a": [1, 1.5, None, True, "é"], "b": {"c": -1}}
@@ -150,7 +150,7 @@ def test_pickled_exceptions_of_celerys_are_found_here():
 def test_a_serializer_of_the_users_own_can_be_added(monkeypatch):
     monkeypatch.setattr(encoding, "_by_name", dict(encoding._by_name))
     monkeypatch.setattr(encoding, "by_type", dict(encoding.by_type))
-    register("hex", lambda value: value.hex(), lambda data: bytes.fromhex(data.decode()), "application/x-hex")
+    register_serializer("hex", lambda value: value.hex(), lambda data: bytes.fromhex(data.decode()), "application/x-hex")
     kind, codec, data = dumps(b"\xff", "hex")
     assert (kind, codec, data) == ("application/x-hex", "utf-8", b"ff")
     assert loads(data, kind, codec, accept_types(["hex"])) == b"\xff"

@@ -231,6 +231,6 @@ def test_memory_that_is_not_there_is_told(monkeypatch):
 
     monkeypatch.setattr(encoding, "by_type", dict(encoding.by_type))
     monkeypatch.setattr(encoding, "_by_name", dict(encoding._by_name))
-    encoding.register("greedy", bytes, greedy, "application/x-greedy")
+    encoding.register_serializer("greedy", bytes, greedy, "application/x-greedy")
     with pytest.raises(DecodeError, match="MemoryError"):
         loads(b"x", "application/x-greedy", "utf-8", frozenset({"application/x-greedy"}))

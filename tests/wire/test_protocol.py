@@ -182,7 +182,7 @@ def picky(value):
 def test_a_whole_that_cannot_travel_is_told_though_its_parts_can(monkeypatch):
     monkeypatch.setattr(encoding, "_by_name", dict(encoding._by_name))
     monkeypatch.setattr(encoding, "by_type", dict(encoding.by_type))
-    encoding.register("picky", picky, bytes, "application/x-picky")
+    encoding.register_serializer("picky", picky, bytes, "application/x-picky")
     with pytest.raises(EncodeError, match="value cannot be sent as picky"):
         encode(a_message(), queue="q", serializer="picky")
 
@@ -214,7 +214,7 @@ def test_a_template_tells_arguments_as_encode_does(text):
 def test_a_json_serializer_of_ones_own_reads(monkeypatch):
     monkeypatch.setattr(encoding, "_by_name", dict(encoding._by_name))
     monkeypatch.setattr(encoding, "by_type", dict(encoding.by_type))
-    encoding.register("json", json.dumps, lambda data: json.loads(data.replace(b"here", b"there")), "application/json")
+    encoding.register_serializer("json", json.dumps, lambda data: json.loads(data.replace(b"here", b"there")), "application/json")
     assert decode(raw(HEAD, [["here"], {}, EMBED]), JSON).args == ["there"]
     document = b'{"status": "SUCCESS", "task_id": "i", "result": "here"}'
     assert result.decode(result.Result("i", "SUCCESS", document), JSON).result == "there"

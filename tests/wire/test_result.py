@@ -85,7 +85,7 @@ def picky(value):
 def test_a_document_that_cannot_travel_is_told_though_its_parts_can(monkeypatch):
     monkeypatch.setattr(encoding, "_by_name", dict(encoding._by_name))
     monkeypatch.setattr(encoding, "by_type", dict(encoding.by_type))
-    encoding.register("picky", picky, bytes, "application/x-picky")
+    encoding.register_serializer("picky", picky, bytes, "application/x-picky")
     with pytest.raises(EncodeError, match="value cannot be sent as picky"):
         encode("i", "SUCCESS", 1, serializer="picky")
 

@@ -75,7 +75,12 @@ class Shortcut:
         """Set if usual calls differ in nothing but id and arguments."""
         self.is_told: bool = self.conf.task_send_sent_event
         """True if each message that is sent is told of."""
-        if not (self.is_eager or self.is_told) and app.writer.rules.router.is_fixed and task.expires is None and not task.shadows:
+        if (
+            not (self.is_eager or self.is_told)
+            and app.writer.rules.router.is_fixed
+            and task.expires is None
+            and not (task.shadows or task.pydantic)
+        ):
             with suppress(QueueNotFound):  # other calls may name a queue
                 self.template = self._shared({})
 
@@ -92,6 +97,10 @@ class Shortcut:
     def send(self, args: Any, kwargs: Any, options: Options) -> Any:
         """Send a call that has anything unusual about it: by the app, which may do more than that; gives its result."""
         task = self.task
+        if task.pydantic:
+            from umbel.execution.arguments import sendable  # an extra, wanted only by tasks that say so
+
+            args, kwargs = sendable(task, args, kwargs)
         if self.app.send_task != self.send_task:  # whoever overrides it sees all that is sent
             options = of_task(task, options)
         return self.app.send_task(task.name, args, kwargs, task_type=task, **options)
@@ -121,7 +130,7 @@ class Shortcut:
         parent = requests.served()
         if (parent is not None and parent.id) or "task_id" in options or is_watched() or not is_plain(self.app.send_task):
             return None
-        if self.task.shadows or self.is_told or not self.app.writer.rules.router.is_fixed:
+        if self.task.shadows or self.task.pydantic or self.is_told or not self.app.writer.rules.router.is_fixed:
             return None
         return self._shared(options) if options else self.template
 

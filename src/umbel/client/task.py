@@ -175,9 +175,18 @@ class Task(Hooks, Generic[P, R]):
             return self.run(*args, **kwargs)
         token = requests.push(requests.Request(task=self.name, args=args, kwargs=kwargs, owner=self))
         try:
+            if self.pydantic:
+                return self._validated(args, kwargs)  # type: ignore[no-any-return]  # a model is given as plain values
             return self.run(*args, **kwargs)
         finally:
             requests.current.reset(token)
+
+    def _validated(self, args: Any, kwargs: Any) -> Any:
+        """What it returns for arguments that were made models, as in a worker."""
+        from umbel.execution import arguments
+
+        args, kwargs = arguments.validated(self, args, kwargs)
+        return arguments.dumped(self, self.run(*args, **kwargs))
 
     def _was_begun(self, request: Request | None) -> bool:
         """True once in each run that a worker began with a `__call__` of a subclass, which goes on to the run itself."""
@@ -322,6 +331,10 @@ class Task(Hooks, Generic[P, R]):
         from umbel.messages.options import checked
 
         options = checked(self.name, options)
+        if self.pydantic:
+            from umbel.execution.arguments import sendable
+
+            args, kwargs = sendable(self, args, kwargs)
         args, kwargs = as_received(self, args, kwargs, options.get("serializer"))
         return self.apply(args, kwargs, **options)
 

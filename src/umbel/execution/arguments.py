@@ -65,6 +65,16 @@ def dumped(task: Runnable, value: Any) -> Any:
     return value.model_dump(**{"mode": "json", **(task.pydantic_dump_kwargs or {})})
 
 
+def sendable(task: Runnable, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """The arguments of a call, models among them as plain JSON values, which become models again where they arrive."""
+    base, options = _base_model(), {"mode": "json", **(task.pydantic_dump_kwargs or {})}
+
+    def plain(value: Any) -> Any:
+        return value.model_dump(**options) if isinstance(value, base) else value
+
+    return [plain(value) for value in args], {name: plain(value) for name, value in kwargs.items()}
+
+
 class _Model:
     """A model class, and whether None may stand for it."""
 

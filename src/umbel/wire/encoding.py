@@ -80,14 +80,17 @@ def content_type(serializer: str) -> tuple[str, str]:
     return found.content_type, found.content_encoding
 
 
-def register(
+def register_serializer(
     name: str,
     dumps: Callable[[Any], bytes | str],
     loads: Callable[[bytes], Any],
     content_type: str,
     content_encoding: str = "utf-8",
 ) -> None:
-    """Add a serializer, or put another in its place."""
+    """Add a serializer, or put another in its place: `task_serializer`, `serializer=` and `accept_content` may name it then.
+
+    `dumps` gives bytes or text, `loads` takes bytes; messages bear the content type. Senders and workers must both know it.
+    """
     _add(Serializer(name, content_type, content_encoding, dumps, loads))
 
 

@@ -47,6 +47,8 @@ RETRY = 1.0
 """Seconds between attempts to reach a store that is away at the start."""
 HEARTBEAT = 2.0
 """Seconds between heartbeats; those who watch take a worker for gone after twice as many."""
+AT_ONCE = 0.1
+"""Seconds within which signals that ask for a stop are one wish."""
 LAST_WORDS = 5.0
 """Seconds that a stop waits for a store that does not answer, or for processes that were killed."""
 SWITCH = 0.0005
@@ -88,8 +90,10 @@ class Worker:
         given: Mapping[str, Any] | None = None,
         waiting: Callable[[str], None] | None = None,
     ):
-        """`options` are for the steps of users, who get them as keywords; `given` is what the command line says, for receivers of
-        `celeryd_init`; `set_up` is called once they and those of `worker_init` were told."""
+        """`options` are for the steps of users, who get them as keywords, `given` for receivers of `celeryd_init`.
+
+        `set_up` is called once they and those of `worker_init` were told.
+        """
         conf = app.conf
         self.services: list[Callable[[], Awaitable[None]]] = []
         """What runs beside each other on the loop until it stops, and begins anew if it fails: its own, and those that a receiver
@@ -124,6 +128,8 @@ class Worker:
         self.exitcode = 0
         self._wishes: list[str] = []
         """How it was asked to stop, in order."""
+        self._asked_at = float("-inf")
+        """When it was last asked to stop by a signal (monotonic)."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self.restart = False
         """True if it was asked to begin anew once it has stopped; whoever runs it does that."""
@@ -388,6 +394,10 @@ class Worker:
             if not cold:
                 log.warning("Not beginning anew: this is a warm stop")
                 return
+        now, before = clock.monotonic(), self._asked_at
+        self._asked_at = now
+        if not cold and now - before < AT_ONCE:
+            return  # one wish: whoever sends it to a group of processes, and to the worker as well, means it once
         how = "cold" if cold or self._wishes else "warm"
         patience = self.app.conf.worker_soft_shutdown_timeout or 0.0
         if how == "cold" and patience and self.book and not self._soft_stop:
