@@ -5,9 +5,11 @@ import time
 from pathlib import Path
 
 if os.environ["SYSTEM"] == "celery":
+    import celery as canvas
     from celery import Celery as App
     from celery.exceptions import Ignore, Reject
 else:
+    import umbel as canvas
     from umbel import Ignore, Reject
     from umbel import Umbel as App
 
@@ -35,6 +37,8 @@ if os.environ["SYSTEM"] == "umbel":
         broker_lease=float(os.environ["LEASE"]), broker_publish_timeout=float(os.environ["PATIENCE"]), task_unknown_ttl=0.5
     )
 
+    app.conf.task_shared_with_celery = bool(os.environ.get("SHARED"))
+
 SOON = 0.2
 """Seconds until a retry. Celery tells RETRY after the retry is sent: one that has failed by then would never be seen to end."""
 
@@ -61,6 +65,28 @@ def add(x, y):
 
 @app.task
 def echo(value):
+    return value
+
+
+@app.task
+def total(values):
+    return sum(values)
+
+
+@app.task(bind=True)
+def twice(self, value):
+    return self.replace(add.s(value, value))
+
+
+@app.task(bind=True)
+def spread(self, value):
+    return self.replace(canvas.group(add.s(value, 1), add.s(value, 2)))
+
+
+@app.task(bind=True, default_retry_delay=0)
+def second_time(self, value):
+    if self.request.retries == 0:
+        raise self.retry()
     return value
 
 
