@@ -34,7 +34,7 @@ import sqlite3
 
 from umbel.errors import BrokerRefused
 
-VERSION = 3
+VERSION = 4
 APPLICATION = 0x756D626C
 """`umbl`: how a file of umbel's is told from another program's."""
 
