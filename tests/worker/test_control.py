@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import logging
 import threading
@@ -194,6 +195,16 @@ def test_what_waits_for_its_rate_limit_is_scheduled_and_freed_when_the_limit_is_
         "Invalid rate limit string: ValueError("
     )
     assert tell(app, "rate_limit", task_name="nothing", rate_limit="1/s") == {"error": "unknown task"}
+
+
+def test_what_has_an_eta_is_scheduled(app: Umbel, start: Start) -> None:
+    start()
+    later = [app.tasks["add"].apply_async((1, number), countdown=1000 * (3 - number)) for number in range(3)]
+    app.tasks["add"].apply_async((1, 1), countdown=1000, queue="another")
+    found = ask(app).scheduled()["w1@h"]
+    assert [each["request"]["id"] for each in found] == [each.id for each in reversed(later)]
+    assert [each["request"]["args"] for each in found] == [[1, 2], [1, 1], [1, 0]]
+    assert all(datetime.datetime.fromisoformat(each["eta"]) > datetime.datetime.now(datetime.UTC) for each in found)
 
 
 def test_time_limits_count_for_what_begins_later(app: Umbel, start: Start) -> None:

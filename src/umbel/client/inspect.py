@@ -69,7 +69,7 @@ class Inspect:
         return self._request("active", safe=safe)
 
     def scheduled(self, safe: bool | None = None) -> Answers | None:
-        """Those that wait in a worker for their rate limit. What has an ETA waits in the store."""
+        """Those that wait for their time in the queues that it serves (in the store, the next 100), or for their rate limit."""
         return self._request("scheduled")
 
     def reserved(self, safe: bool | None = None) -> Answers | None:

@@ -81,6 +81,10 @@ class Apart(Broker):
         """Those of the source."""
         return self._source.depth(queues)
 
+    def upcoming(self, queues: Sequence[str], limit: int) -> list[Envelope]:
+        """Those of the source."""
+        return self._source.upcoming(queues, limit)
+
     def purge(self, queue: str) -> int:
         """In the source."""
         return self._source.purge(queue)

@@ -287,6 +287,13 @@ class Broker(ABC):
         """
         return 0
 
+    def upcoming(self, queues: Sequence[str], limit: int) -> list[Envelope]:
+        """What waits for its time in these queues, the next first, at most so many; each with that time as `due`.
+
+        For people who look. A store that cannot tell gives none.
+        """
+        return []
+
     def doubts(self) -> list[str]:
         """What endangers what is kept here, in words for people: each worker asks at its start, and tells."""
         return []

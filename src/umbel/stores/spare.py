@@ -300,6 +300,11 @@ class Spare(Broker):
                 of.oldest = max((age for age in (of.oldest, each.oldest) if age is not None), default=None)
         return total
 
+    def upcoming(self, queues: Sequence[str], limit: int) -> list[Envelope]:
+        """Of all that answer, together."""
+        found = [each for several in self._each(lambda store: store.broker.upcoming(queues, limit)) for each in several]
+        return sorted(found, key=lambda each: each.due or 0.0)[:limit]
+
     def purge(self, queue: str) -> int:
         """In all that answer."""
         return sum(self._each(lambda store: store.broker.purge(queue)))

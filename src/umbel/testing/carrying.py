@@ -182,6 +182,21 @@ class Carrying(Given):
         broker.send(envelopes("near", due=clock.now() + 0.1))
         assert ids(broker.reserve(["q"], 5, 10)) == ["near"]
 
+    def test_what_waits_for_its_time_is_shown_the_next_first(self, broker: Broker) -> None:
+        now = clock.now()
+        assert broker.upcoming(["q"], 10) == []
+        broker.send([envelope("c", due=now + 9000), envelope("a", due=now + 7000, priority=3), envelope("ready")])
+        broker.send([envelope("b", queue="other", due=now + 8000, body=b"[1]"), envelope("not asked", queue="x", due=now + 1000)])
+        found = broker.upcoming(["q", "other", "q", "empty"], 10)
+        assert [(each.id, each.queue) for each in found] == [("a", "q"), ("b", "other"), ("c", "q")]
+        assert [round((each.due or 0) - now) for each in found] == [7000, 8000, 9000]
+        assert found[1].body == b"[1]"
+        assert [each.id for each in broker.upcoming(["q", "other"], 2)] == ["a", "b"]
+        (held,) = broker.reserve(["q"], 1, 1)
+        broker.release([held], delay=3600)
+        assert [each.id for each in broker.upcoming(["q"], 1)] == ["ready"]
+        assert broker.upcoming([], 10) == broker.upcoming(["q"], 0) == []
+
     def test_a_message_released_until_later_waits_for_its_time(self, broker: Broker) -> None:
         broker.send(envelopes("a"))
         (held,) = broker.reserve(["q"], 1, 1)

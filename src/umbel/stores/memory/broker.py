@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
+
+from msgspec.structs import replace
 
 from umbel import clock
 from umbel.stores import fork
@@ -214,6 +217,17 @@ class MemoryBroker(Broker):
         with self._room.changed:
             now = clock.now()
             return {name: self._depth(name, now) for name in queues}
+
+    def upcoming(self, queues: Sequence[str], limit: int) -> list[Envelope]:
+        with self._room.changed:
+            now = clock.now()
+            found = []
+            for name in dict.fromkeys(queues):
+                shelf = self._room.shelves.get(name, EMPTY)
+                shelf.wake(now)
+                found += [(due, number, item.envelope) for due, number, item in heapq.nsmallest(limit, shelf.later)]
+        found.sort(key=lambda each: each[:2])
+        return [replace(envelope, due=due) for due, _, envelope in found[:limit]]
 
     def _depth(self, name: str, now: float) -> Depth:
         shelf = self._room.shelves.get(name, EMPTY)

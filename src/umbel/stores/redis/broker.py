@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from umbel import clock, guise
 from umbel.errors import BrokerDown, BrokerError, BrokerRefused, DecodeError
@@ -638,6 +639,24 @@ class RedisBroker(Broker):
         if not queues:
             return {}
         return {row[0].decode(): as_depth(row) for row in self._survey.rows(*queues)}
+
+    def upcoming(self, queues: Sequence[str], limit: int) -> list[Envelope]:
+        names = list(dict.fromkeys(queues))
+        if not names or limit < 1:
+            return []
+        keys = [f"{self._prefix}umbel.later.{name}" for name in names]
+        replies = self._link.ask_all([("ZRANGE", key, 0, limit - 1, "WITHSCORES") for key in keys])
+        found = []
+        for name, row in zip(names, replies, strict=True):
+            for member, score in zip(row[::2], row[1::2], strict=True):
+                step, _, packed = member.split(b" ", 2)
+                try:
+                    envelope, _ = element.read(packed, name, step.decode())
+                except DecodeError:  # it is buried when it is due
+                    continue
+                found.append((float(score), replace(envelope, due=float(score))))
+        found.sort(key=lambda each: each[0])
+        return [envelope for _, envelope in found[:limit]]
 
     def purge(self, queue: str) -> int:
         count: int = self._run("purge", queue)

@@ -252,6 +252,10 @@ class SqliteBroker(Broker):
         now = clock.now()
         return self._file.read(lambda connection: {name: survey.depth(connection, name, now) for name in queues})
 
+    def upcoming(self, queues: Sequence[str], limit: int) -> list[Envelope]:
+        now = clock.now()
+        return self._file.read(lambda connection: survey.upcoming(connection, queues, limit, now))
+
     def purge(self, queue: str) -> int:
         total = 0
         for segment, end in self._file.read(lambda connection: survey.ends(connection, queue)):

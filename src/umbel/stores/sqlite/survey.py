@@ -5,9 +5,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
+
+from msgspec.structs import replace
 
 from umbel.stores.broker import Depth
-from umbel.stores.sqlite.lines import MOST_RETURNED, segments, start
+from umbel.stores.sqlite.lines import MOST_RETURNED, opened, segments, start
+from umbel.wire.envelope import Envelope
 
 PURGE_AT_ONCE = 10_000
 _DUE = "later WHERE segment = ? AND due <= ?"
@@ -40,6 +44,17 @@ def depth(connection: sqlite3.Connection, queue: str, now: float) -> Depth:
     found.dead = _count(connection, "dead WHERE queue = ?", queue)
     found.oldest = max(now - min(oldest), 0.0) if oldest else None
     return found
+
+
+def upcoming(connection: sqlite3.Connection, queues: Sequence[str], limit: int, now: float) -> list[Envelope]:
+    """What waits for its time in these queues, the next first."""
+    names = {line.number: line.queue for line in segments(connection, list(dict.fromkeys(queues)))}
+    marks = ", ".join("?" * len(names))
+    rows = connection.execute(
+        f"SELECT segment, due, envelope FROM later WHERE segment IN ({marks}) AND due > ? ORDER BY due, number LIMIT ?",
+        (*names, now, limit),
+    ).fetchall()
+    return [replace(opened(blob, names[segment]), due=due) for segment, due, blob in rows]
 
 
 def _oldest(connection: sqlite3.Connection, low: int, head: int, due: int, next_due: float | None) -> list[float]:

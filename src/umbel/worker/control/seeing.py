@@ -7,11 +7,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from umbel import clock
+from umbel.errors import DecodeError
 from umbel.worker.control.panel import inspect_command, ok
 
 if TYPE_CHECKING:  # the command line lists commands, and loads nothing of a worker for it
     from umbel.messages.routing import Queue
+    from umbel.wire.envelope import Envelope
     from umbel.worker.control.state import State
+
+
+MOST_UPCOMING = 100
+"""Tasks that wait for their time, in one answer: the next ones."""
 
 
 @inspect_command(default_timeout=0.2)
@@ -34,14 +40,32 @@ async def reserved(state: State, **_: Any) -> list[dict[str, Any]]:
 
 @inspect_command(alias="dump_schedule")
 async def scheduled(state: State, **_: Any) -> list[dict[str, Any]]:
-    """List of tasks that wait in the worker: for their rate limit. What has an ETA waits in the store: `umbel queues`."""
-    shown = []
+    """List of tasks that wait for their time in the queues that are served (the next 100), or for their rate limit."""
+    shown = [entry for each in await _upcoming(state) if (entry := _until(each, state))]
     for bucket in state.worker.fetch.later.buckets():
         for place, delivery in enumerate(bucket.in_order()):
             due = clock.now() + max(bucket.next - clock.monotonic(), 0.0) + place * bucket.interval
             eta = datetime.datetime.fromtimestamp(due, datetime.UTC).isoformat()
             shown.append({"eta": eta, "priority": 6, "request": state.shown_waiting(delivery)})
     return shown
+
+
+async def _upcoming(state: State) -> list[Envelope]:
+    import asyncio  # here, as the command line does without
+
+    worker = state.worker
+    asked = asyncio.get_running_loop().run_in_executor(None, worker.broker.upcoming, worker.fetch.queues, MOST_UPCOMING)
+    return await asked
+
+
+def _until(envelope: Envelope, state: State) -> dict[str, Any] | None:
+    """None of one that cannot be read: it is buried when it is due."""
+    try:
+        request = state.shown_envelope(envelope)
+    except DecodeError:
+        return None
+    eta = datetime.datetime.fromtimestamp(envelope.due or 0.0, datetime.UTC).isoformat()
+    return {"eta": eta, "priority": 6, "request": request}
 
 
 @inspect_command(args=[("ids", str)], signature="[id1 [id2 [... [idN]]]]", variadic="ids")

@@ -13,6 +13,7 @@ from umbel.execution.outcome import Begun
 from umbel.pools.pool import Pool
 from umbel.stores.broker import Broker, Delivery
 from umbel.wire import protocol
+from umbel.wire.envelope import Envelope
 from umbel.worker.autoscale import Autoscale
 from umbel.worker.book import Book
 from umbel.worker.control.request import Request
@@ -112,6 +113,10 @@ class State:
         """The same for one that was not given to the pool."""
         label = protocol.label(delivery.envelope, self.worker.accept)
         return self._shown(delivery, label.id, label.task, label.shadow or label.task, safe=False)
+
+    def shown_envelope(self, envelope: Envelope) -> dict[str, Any]:
+        """The same for one that is in the store."""
+        return self.shown_waiting(Delivery(envelope, envelope.queue, None, 1))
 
     def _shown(self, delivery: Delivery, id: str, type: str, name: str, *, safe: bool) -> dict[str, Any]:
         envelope = delivery.envelope
