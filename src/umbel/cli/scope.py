@@ -15,10 +15,10 @@ from umbel import guise
 from umbel.cli.failure import Failure, UserCodeFailed, note
 from umbel.client.app import Umbel
 from umbel.errors import UmbelError
-from umbel.stores.backend import ResultBackend
-from umbel.stores.broker import Broker
 
 if TYPE_CHECKING:  # a worker costs more to load than all else here
+    from umbel.stores.backend import ResultBackend
+    from umbel.stores.broker import Broker
     from umbel.worker.worker import Worker
 
 

@@ -10,16 +10,18 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from umbel import shown
 from umbel.errors import ImproperlyConfigured
-from umbel.stores.backend import ResultBackend
-from umbel.stores.broker import Broker
-from umbel.stores.channel import Channel
 from umbel.stores.place import Place
-from umbel.stores.schedule import ScheduleStore
+
+if TYPE_CHECKING:  # who asks workers loads no broker, nor a result backend
+    from umbel.stores.backend import ResultBackend
+    from umbel.stores.broker import Broker
+    from umbel.stores.channel import Channel
+    from umbel.stores.schedule import ScheduleStore
 
 Opener = TypeVar("Opener")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from umbel.messages.options import queue_name
 from umbel.worker.control.panel import control_command, ok
 
 if TYPE_CHECKING:  # the command line lists commands, and loads nothing of a worker for it
@@ -24,6 +23,8 @@ async def add_consumer(
     **_: Any,
 ) -> dict[str, Any]:
     """Tell worker(s) to consume from task queue by name."""
+    from umbel.messages.options import queue_name  # here, as the command line does without
+
     try:
         queue_name(queue)
     except (TypeError, ValueError) as problem:
