@@ -187,6 +187,8 @@ def placed(sig: Any, place: Place) -> Any:
         *front, last = steps
         return made(CHAIN, {"tasks": [*front, placed(last, place)]}, options_of(sig))
     options = dict(options_of(sig))
+    if place.chord is None and options.get("group_id") is not None:  # a part of something already
+        return sig
     chosen = {"group_id": place.group_id, "group_index": place.index, "chord": place.chord}
     options.update({key: value for key, value in chosen.items() if value is not None})
     return {**sig, "options": options}

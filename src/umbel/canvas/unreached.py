@@ -44,6 +44,20 @@ def lost(sig: Any, *, begun: bool = True) -> Iterator[Lost]:
         yield from _one(options, begun=begun)
 
 
+def marks(sig: Any) -> Iterator[Sig]:
+    """The marks in a canvas of what the store keeps of it."""
+    what = kind(sig)
+    for each in as_list(options_of(sig).get("chain")):
+        yield from marks(each)
+    if sig["task"] == KEPT:
+        yield sig
+    elif what in (CHAIN, GROUP):
+        for each in members(sig):
+            yield from marks(each)
+    elif what == CHORD and body(sig) is not None:
+        yield from marks(body(sig))
+
+
 def _one(options: Any, *, begun: bool) -> Iterator[Lost]:
     id_, chord = options.get("task_id"), options.get("chord")
     if not isinstance(id_, str):

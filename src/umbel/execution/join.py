@@ -72,8 +72,8 @@ class Joiner:
             raise DecodeError("an order without words")
         return request
 
-    def fire(self, order: Request, raw: Sequence[bytes], last: Any, group: bytes | None = None) -> Outcome:
-        """Send the body `last` with what the parts gave, or tell that it never runs.
+    def fire(self, order: Request, raw: Sequence[bytes], chain: list[Any], group: bytes | None = None) -> Outcome:
+        """Send the body (the last of `chain`, with what follows it) with what the parts gave, or tell that it never runs.
 
         `group` is what was saved of the header, if a client has said by that how its values are nested.
         """
@@ -87,11 +87,11 @@ class Joiner:
             error = ChordError(f"its parts cannot be read: {problem}")
         if error is None:
             try:
-                return self.go_on(order, [last], parts.values(found, tree))
+                return self.go_on(order, chain, parts.values(found, tree))
             except Exception as problem:
                 log.exception("The body of chord %s cannot be sent", order.kwargs.get("chord"))
                 error = ChordError(f"the body cannot be sent: {problem!r}")
-        return self.fail(order, [last], states.FAILURE, error)
+        return self.fail(order, chain, states.FAILURE, error)
 
     def go_on(self, order: Request, chain: list[Any], value: Any) -> Outcome:
         """Send the next of these steps (reversed) with a value."""

@@ -17,7 +17,7 @@ from umbel.canvas.pieces import KEPT
 from umbel.canvas.settle import copied, settle
 from umbel.canvas.shape import CHAIN, CHORD, GROUP, Sig, body, header, kind, made, members
 from umbel.canvas.unfold import Call, Size, unfold
-from umbel.canvas.unreached import Lost, lost
+from umbel.canvas.unreached import Lost, lost, marks
 from umbel.errors import InvalidTaskError
 from umbel.execution.einfo import ExceptionInfo
 from umbel.execution.parts import written
@@ -101,10 +101,9 @@ def after_failure(request: Request, error: Any, einfo: ExceptionInfo | None, tas
 def after_loss(request: Request, state: str, error: Any) -> list[Step]:
     """What tells that steps are never reached which the store keeps."""
     steps = []
-    for sig in request.chain or ():
-        if sig.get("task") == KEPT:
-            words = {**sig["kwargs"], "lost": written(request.id or "", state, error, "json").decode()}
-            steps.append(_order(request, f"lost:{sig['kwargs']['id']}", KEPT, words))
+    for mark in (each for sig in request.chain or () for each in marks(sig)):
+        words = {**mark["kwargs"], "lost": written(request.id or "", state, error, "json").decode()}
+        steps.append(_order(request, f"lost:{mark['kwargs']['id']}", KEPT, words))
     return steps
 
 

@@ -126,27 +126,35 @@ class Join:
         if not found.is_whole:
             raise Done(f"{len(found.arrived)} of {found.size} parts have arrived")
         group = self._backend.group(chord) if self._groups and self._backend is not None else None
-        ended = Ends(chord=chord)
-        if last["task"] == KEPT:
-            ended = Ends(chord, last["kwargs"]["id"])
-            last = self._kept(last["kwargs"])[0]
+        ended, chain = Ends(chord=chord), [last]
+        if last["task"] == KEPT:  # a body, or the rest of a chain that a group stands before
+            try:
+                ended, chain = Ends(chord, last["kwargs"]["id"]), self._kept(last["kwargs"])
+            except Done as reason:
+                return self._gone(last["kwargs"].get("end"), reason)
         log.info("Chord %s is whole: %s", chord, brief(last.get("task")))
-        return self._joiner.fire(order, found.arrived, last, group), ended
+        return self._joiner.fire(order, found.arrived, chain, group), ended
 
     def _go_on(self, order: Request) -> tuple[Outcome, Ends]:
         id_, end = order.kwargs["id"], order.kwargs.get("end")
         try:
             chain = self._kept(order.kwargs)
         except Done as reason:
-            if end is None:
-                raise
-            # Either it is done, and nobody looks at what is written here, or the store has lost it.
-            error = ChordError(f"the rest of its chain is gone from the store: {reason}")
-            return Outcome(0, Kind.FAILURE, [self._joiner.failed_document(end, error)]), Ends()
+            return self._gone(end, reason)
         if (lost := order.kwargs.get("lost")) is not None:
             part = self._joiner.part(lost)
             return self._joiner.fail(order, chain, part.state, part.value), Ends(kept=id_)
         return self._joiner.go_on(order, chain, order.kwargs["value"]), Ends(kept=id_)
+
+    def _gone(self, end: str | None, reason: Done) -> tuple[Outcome, Ends]:
+        """What comes of signatures that are not there: either somebody else has sent them, or the store has lost them.
+
+        Then whoever waits for their end is told; if they were sent, this order is void, and nothing of this is written.
+        """
+        if end is None:
+            raise reason
+        error = ChordError(f"the rest of its canvas is gone from the store: {reason}")
+        return Outcome(0, Kind.FAILURE, [self._joiner.failed_document(end, error)]), Ends()
 
     def _lost(self, order: Request, why: str) -> tuple[Outcome, Ends]:
         error = ChordError(f"its body could not be sent: {why}")
@@ -154,10 +162,10 @@ class Join:
             id_ = order.kwargs["id"]
             return self._joiner.fail(order, self._kept(order.kwargs), states.FAILURE, error), Ends(kept=id_)
         last, ended = order.kwargs["body"], Ends(order.kwargs["chord"])
+        chain = [last]
         if last["task"] == KEPT:
-            ended = Ends(ended.chord, last["kwargs"]["id"])
-            last = self._kept(last["kwargs"])[0]
-        return self._joiner.fail(order, [last], states.FAILURE, error), ended
+            ended, chain = Ends(ended.chord, last["kwargs"]["id"]), self._kept(last["kwargs"])
+        return self._joiner.fail(order, chain, states.FAILURE, error), ended
 
     def _kept(self, words: Mapping[str, Any]) -> list[Any]:
         """The signatures that are kept for a mark with these words."""
