@@ -18,7 +18,7 @@ from tests.canvas.random_canvas import FAILED, Draw, digest, has_failed, told
 
 from umbel.testing.waiting import patience
 
-COUNT = int(os.environ.get("UMBEL_CANVASES", "150"))
+COUNT = int(os.environ.get("UMBEL_CANVASES", "100"))
 AGAIN = os.environ.get("UMBEL_CANVAS_SEED")
 AT_ONCE = 25
 
