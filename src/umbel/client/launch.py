@@ -11,6 +11,7 @@ from umbel.canvas.settle import copied, settle
 from umbel.canvas.shape import CHORD, GROUP, Sig, flat, kind, leaves, options_of
 from umbel.canvas.unfold import Call, Event, Keep, Place, Size, ended, unfold
 from umbel.client.current import App
+from umbel.client.mould import Moulds
 from umbel.client.result import result_from_tuple
 from umbel.errors import BrokerRefused, ImproperlyConfigured
 from umbel.execution import request as requests
@@ -73,12 +74,14 @@ def keeping(app: App) -> Keep | None:
 
 def send(app: App, events: Iterable[Event]) -> None:
     """Send calls, and tell the store sizes of chords before."""
-    remaining = iter(events)
+    remaining, moulds = iter(events), Moulds(app)
     while chunk := list(islice(remaining, CHUNK)):
         with app.outbox.batch():
             for event in chunk:
                 if isinstance(event, Size):
                     expect(app, event)
+                elif (envelope := moulds.cast(event)) is not None:
+                    app.outbox.send((envelope,))
                 else:
                     send_call(app, event)
 
