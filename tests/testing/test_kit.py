@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from umbel import Ignore, Reject, TimeoutError, Umbel, allow_join_result, clock, current_app, signals
+from umbel import Ignore, Reject, TimeoutError, Umbel, allow_join_result, chord, clock, current_app, group, signals
+from umbel.errors import ChordError
 from umbel.testing.kit import Kit
 from umbel.testing.waiting import patience
 
@@ -236,6 +237,30 @@ def test_a_kit_has_an_app_of_its_own_if_none_is_given():
             return 2 * x
 
         assert double.delay(4).get() == 8
+
+
+def test_canvases_are_run_step_by_step(app, kit, add):
+    @app.task
+    def whole(parts):
+        return sum(parts)
+
+    @app.task
+    def fail():
+        raise ValueError("no")
+
+    result = chord([add.s(1, 1), add.s(2, 2)])(whole.s())
+    assert [str(kit.step().message.args) for _ in range(3)] == ["[1, 1]", "[2, 2]", "[[2, 4]]"]
+    assert (kit.step(), result.get(), len(kit.sent)) == (None, 6, 3)
+    steps = (add.s(1, 1) | add.s(3) | group(add.s(1), add.s(2))).apply_async()
+    assert steps.get() == [6, 7]
+    broken = chord([add.s(1, 1), fail.s()])(whole.s())
+    kit.run()
+    with pytest.raises(ChordError, match=r"raised ValueError\('no'\)"):
+        broken.get()
+    saved = group(add.s(1, 1), fail.s()).apply_async()
+    saved.save()
+    kit.drain()
+    assert app.GroupResult.restore(saved.id).completed_count() == 1
 
 
 def test_batches_and_signals_are_as_with_any_worker(app, kit, add):

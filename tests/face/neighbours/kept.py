@@ -86,6 +86,8 @@ def slow(self, flag):
 def main():
     """Use all of it, and tell what was found, as JSON."""
     import django_celery_results
+    from celery import chord
+    from celery import group as at_once
     from celery.result import GroupResult, result_from_tuple
     from django.core.management import call_command
 
@@ -110,6 +112,8 @@ def main():
     told.append(
         [found == group, found.get(timeout=patience), found.completed_count(), result_from_tuple(found.as_tuple()) == group]
     )
+    told.append(chord([add.s(1, 1), add.s(2, 2)])(whole.s()).get(timeout=patience))
+    told.append((add.s(1, 1) | add.s(2) | at_once(add.s(1), add.s(2))).apply_async().get(timeout=patience))
     told.append([results[0].name, results[0].args, results[0].kwargs, bool(results[0].worker), app.AsyncResult("none").state])
     found = {"release": django_celery_results.__version__, "told": told}
     if os.environ["RESULTS"] == "django-db":
