@@ -136,7 +136,7 @@ def test_it_shows_workers_with_all_that_can_be_asked_of_them(flower: Flower) -> 
     found = flower.get("workers", refresh=1)[WORKER]
     assert {"stats", "active_queues", "registered", "conf"} <= found.keys()
     assert {each.split()[0] for each in found["registered"]} >= {"shop.add", "shop.fail", "shop.wait"}
-    assert [queue["name"] for queue in found["active_queues"]] == ["celery"]
+    assert "celery" in [queue["name"] for queue in found["active_queues"]]
     assert found["stats"]["pool"]["max-concurrency"] >= len(found["stats"]["pool"]["processes"]) >= 1
     assert found["stats"]["pid"] == flower.worker.pid
 
@@ -203,9 +203,9 @@ def test_it_steers_what_queues_are_served(flower: Flower) -> None:
         return [queue["name"] for queue in flower.get("workers", refresh=1)[WORKER]["active_queues"]]
 
     assert flower.post(f"worker/queue/add-consumer/{WORKER}", queue="other") == "add consumer other"
-    until(lambda: served() == ["celery", "other"])
+    until(lambda: {"celery", "other"} <= set(served()))
     assert flower.post(f"worker/queue/cancel-consumer/{WORKER}", queue="other") == "no longer consuming from other"
-    until(lambda: served() == ["celery"])
+    until(lambda: "other" not in served())
 
 
 def test_its_pages_and_its_figures_are_there(flower: Flower) -> None:

@@ -154,3 +154,19 @@ def test_sentry_sends_each_failure_once_and_a_transaction_for_each_run(
     assert len({trace for _, _, _, trace, _, _ in found}) == 1  # what the program began goes on in the worker's child
     spans = next(spans for kind, name, _, _, spans, _ in found if name == "program")
     assert {"queue.submit.celery", "queue.publish"} == set(spans)
+
+
+def test_exporters_see_workers_and_what_becomes_of_tasks(face: Path, tmp_path: Path, redis_server: RedisServer) -> None:
+    found = told(face, "exported", f"redis://127.0.0.1:{redis_server.port}/48", folder=tmp_path)
+    assert {tuple(each[:2]) for each in found["told"]} >= {
+        ("exported.add", "sent"),
+        ("exported.add", "succeeded"),
+        ("exported.fail", "failed"),
+        ("exported", "worker-online"),
+    }
+    assert ["exported.add", "succeeded", None, True, True] in found["told"]
+    assert ["exported.fail", "failed", "ValueError('no')", False, True] in found["told"]
+    assert all(alive for _, type, _, alive in (each for each in found["told"] if len(each) == 4) if type == "worker-online")
+    assert "celery" in found["queues"]
+    assert (found["transport"], found["waiting"]) == ("redis", [0, 1])
+    assert found["processes"] == [1]

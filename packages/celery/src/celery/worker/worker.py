@@ -22,7 +22,7 @@ class WorkController:
     """umbel's worker, made with Celery's arguments.
 
     `start` works until `stop` (from any thread) or, in the main thread, a signal. Arguments that mean nothing to umbel
-    (`without_gossip`, `task_events`, …) are taken as `celery worker` takes them.
+    (`without_gossip`, …) are taken as `celery worker` takes them.
     """
 
     app: Any = None
@@ -33,7 +33,7 @@ class WorkController:
     semaphore: Any = None
 
     def __init__(self, app: Any = None, hostname: str | None = None, **kwargs: Any):
-        from umbel.worker.worker import Worker
+        from umbel.worker.worker import HEARTBEAT, Worker
 
         self.app = app_or_default(app or self.app)
         self.hostname = default_nodename(hostname or "")
@@ -52,6 +52,8 @@ class WorkController:
             exclude=exclude.split(",") if isinstance(exclude, str) else exclude or (),
             purge=bool(kwargs.get("purge")),
             ready=self._ready,
+            task_events=kwargs.get("task_events") or None,
+            heartbeat=None if kwargs.get("without_heartbeat") else kwargs.get("heartbeat_interval") or HEARTBEAT,
             options=kwargs,
             **{name: kwargs[name] for name in _TAKEN if kwargs.get(name) is not None},
         )
