@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import random
 import signal
 import socket
 from collections.abc import Iterator
@@ -89,3 +92,34 @@ def test_while_the_server_is_away_events_are_dropped_and_nobody_waits(tmp_path: 
         assert sender.lost >= 10_000
         server.send(signal.SIGCONT)
         assert sender.flush(patience())
+
+
+def test_whatever_is_published_a_receiver_goes_on_and_says_so_once(
+    app: Umbel, server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    rand = random.Random(4)
+    good = json.dumps({"type": "task-x", "hostname": "w@h", "uuid": "1"})
+    with app.events.Receiver() as receiver:
+        for number in range(300):
+            body = (
+                good
+                if number % 2
+                else json.dumps(rand.choice([None, 3, [], {}, [[]], {"type": 3}, {"type": "task-x"}, "x" * 99]))
+            )
+            envelope = {
+                "body": base64.b64encode(body.encode()).decode(),
+                "content-type": rand.choice(["application/json", "application/x-python-serialize", None, "x/y"]),
+                "content-encoding": rand.choice(["utf-8", "binary", None, "nope"]),
+                "headers": rand.choice([{}, {"hostname": 3}]),
+                "properties": {"delivery_info": {"exchange": "celeryev", "routing_key": "x"}, "body_encoding": "base64"},
+            }
+            data = bytearray(json.dumps(envelope).encode())
+            if number % 3 == 0:
+                for _ in range(rand.randrange(4)):
+                    data[rand.randrange(len(data))] = rand.randrange(256)
+            server.ask("PUBLISH", "/0.celeryev/x", bytes(data))
+        app.events.of_node("w@h").send("task-last", uuid="last")
+        heard: list[str] = []
+        until(lambda: heard.extend(event["uuid"] for event in receiver.receive(0.1)) or "last" in heard)
+    assert set(heard) == {"1", "last"}
+    assert len(caplog.records) < 10

@@ -191,6 +191,9 @@ class _Waiting:
 class RedisSubscription(_Waiting, Subscription):
     """A subscription, on a connection of its own; it subscribes anew after that has been lost."""
 
+    refused = 0
+    """How much came that was no note."""
+
     def __init__(self, channel: RedisChannel, topics: tuple[str, ...], name: str):
         super().__init__(channel)
         self._topics = topics
@@ -251,7 +254,10 @@ class RedisSubscription(_Waiting, Subscription):
                 try:
                     note = kombu.read(reply[-1])
                 except DecodeError as error:
-                    log.error("%s: something on the channel %r is no note: %s", self._channel.url, reply[-2], error)
+                    self.refused += 1
+                    if self.refused == 1:
+                        text = "%s: something on the channel %r is no note: %s (whatever else is none is refused silently)"
+                        log.error(text, self._channel.url, reply[-2], error)
                 else:
                     if self._keyed or fits(self._topics, note.topic, note.key):
                         found.append(note)
