@@ -10,6 +10,8 @@ from django.db import connections
 from tests.django import site
 from tests.servers import postgres
 
+from umbel.stores.backend import ResultBackend
+from umbel.stores.url import open_backend
 from umbel.testing.contracts import BackendContract, ScheduleStoreContract
 
 LONG = bool(os.environ.get("UMBEL_ALL_STORES"))
@@ -39,7 +41,14 @@ def postgres_url(server: str) -> str:
     return f"django://{server}"
 
 
-class TestResultsOnSqlite(BackendContract):
+class Results(BackendContract):
+    def make(self, url: str, expires: float | None) -> ResultBackend:
+        return open_backend(
+            url, expires=None if expires is None else 5 * expires
+        )  # each call opens a connection, which takes time
+
+
+class TestResultsOnSqlite(Results):
     @pytest.fixture
     def url(self, alias: str) -> str:
         return f"django://{alias}"
@@ -54,7 +63,7 @@ class TestScheduleOnSqlite(ScheduleStoreContract):
         return f"django://{alias}"
 
 
-class TestResultsOnPostgres(BackendContract):
+class TestResultsOnPostgres(Results):
     @pytest.fixture
     def url(self, postgres_url: str) -> str:
         return postgres_url

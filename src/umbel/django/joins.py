@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db.models import F
@@ -11,6 +11,7 @@ from umbel import clock
 from umbel.django.models import Chord, Part
 from umbel.django.reach import key_of, pages, upsert
 from umbel.stores.join import Arrival, Parts
+from umbel.stores.slices import slices
 from umbel.wire.envelope import Envelope
 
 
@@ -22,52 +23,47 @@ class Chords:
         self._parts = Part.objects.using(alias)
         self._expires = expires
 
-    def touch(self, id: str) -> Any:
-        """The record, held by this transaction and alive from now on; a new one if there is none."""
-        key, now = key_of(id), clock.now()
+    def touch(self, ids: Collection[str]) -> dict[str, Any]:
+        """The records of these, held by this transaction and alive from now on; new ones where there are none."""
+        now = clock.now()
         until = None if self._expires is None else now + self._expires
-        self._chords.bulk_create([Chord(key=key, chord=id, expires=until)], ignore_conflicts=True)
-        self._chords.filter(key=key).update(arrived=F("arrived"))  # takes the row, also where there is no SELECT FOR UPDATE
-        chord = self._chords.get(key=key)
-        if chord.expires is not None and chord.expires <= now:
-            self._parts.filter(chord=key).delete()
-            chord = Chord(key=key, chord=id)
-        chord.expires = until
-        return chord
+        names = {key_of(id): id for id in ids}
+        keys = sorted(names)  # in one order: nobody waits in a circle
+        self._chords.bulk_create([Chord(key=key, chord=names[key], expires=until) for key in keys], ignore_conflicts=True)
+        held: dict[str, Any] = {}
+        for page in pages(keys):
+            rows = self._chords.filter(key__in=page)
+            rows.update(arrived=F("arrived"))  # takes the rows, also where there is no SELECT FOR UPDATE
+            held |= {chord.chord: chord for chord in rows}
+        for id, chord in held.items():
+            if chord.expires is not None and chord.expires <= now:
+                self._parts.filter(chord=chord.key).delete()
+                held[id] = Chord(key=chord.key, chord=id)
+            held[id].expires = until
+        return held
 
-    def save(self, chord: Any) -> None:
-        """Write the record of one that was touched."""
-        chord.save(force_update=True, using=self._chords.db)
+    def save(self, connection: Any, chords: Collection[Any]) -> None:
+        """Write the records of some that were touched."""
+        self._chords.bulk_create(chords, **upsert(connection, "key", _CHANGING))
 
-    def expect(self, id: str, size: int) -> None:
+    def expect(self, connection: Any, id: str, size: int) -> None:
         """Note the size."""
-        chord = self.touch(id)
+        chord = self.touch([id])[id]
         chord.size = size
-        self.save(chord)
+        self.save(connection, [chord])
 
     def note(self, connection: Any, arrivals: Sequence[Arrival]) -> list[Envelope]:
         """Count these in their order; gives what is to be sent of chords that are whole now, to who completed one also again."""
-        held = {id: self.touch(id) for id in sorted({each.chord for each in arrivals})}  # in one order: nobody waits in a circle
-        then = [self._count(connection, held[each.chord], each) for each in arrivals]
-        for chord in held.values():
-            self.save(chord)
+        held = self.touch({each.chord for each in arrivals})
+        keys = sorted({_key(each) for each in arrivals if each.part is not None})
+        known = {key for page in pages(keys) for key in self._parts.filter(key__in=page).values_list("key", flat=True)}
+        parts: dict[str, Any] = {}
+        then = [_count(held[each.chord], each, known, parts) for each in arrivals]
+        rows = [parts[key] for key in sorted(parts)]
+        for some in slices([len(row.document) for row in rows], most=1000):
+            self._parts.bulk_create(rows[some], **upsert(connection, "key", ("document",)))
+        self.save(connection, held.values())
         return [each for each in then if each is not None]
-
-    def _count(self, connection: Any, chord: Any, arrival: Arrival) -> Envelope | None:
-        if chord.is_done:
-            return None
-        if arrival.more:
-            chord.grown[f"{arrival.run} {arrival.id}"] = arrival.more
-        if arrival.part is None:
-            return None
-        key = key_of(chord.chord, str(arrival.index), arrival.id)
-        chord.arrived += not self._parts.filter(key=key).exists()
-        part = Part(key=key, chord=chord.key, index=arrival.index, task_id=arrival.id, document=arrival.part)
-        self._parts.bulk_create([part], **upsert(connection, "key", ("document",)))
-        if arrival.then is None or chord.size is None or chord.arrived < _count(chord):
-            return None
-        chord.completed_by = chord.completed_by or key
-        return arrival.then if chord.completed_by == key else None
 
     def parts(self, id: str) -> Parts | None:
         """How far it is; None if nothing is known, or it is done."""
@@ -76,15 +72,15 @@ class Chords:
             return None
         rows = list(self._parts.filter(chord=chord.key).values_list("index", "task_id", "document"))
         rows.sort(key=lambda row: (row[0] is None, row[0] or 0, row[1]))
-        return Parts(None if chord.size is None else _count(chord), [bytes(document) for _, _, document in rows])
+        return Parts(None if chord.size is None else _size(chord), [bytes(document) for _, _, document in rows])
 
-    def done(self, id: str) -> None:
+    def done(self, connection: Any, id: str) -> None:
         """Keep nothing but that it was."""
-        chord = self.touch(id)
+        chord = self.touch([id])[id]
         chord.is_done = True
         chord.grown, chord.arrived = {}, 0
         self._parts.filter(chord=chord.key).delete()
-        self.save(chord)
+        self.save(connection, [chord])
 
     def sweep(self, now: float) -> None:
         """Drop those that are past their age."""
@@ -94,6 +90,31 @@ class Chords:
             self._chords.filter(key__in=page, expires__lte=now).delete()
 
 
-def _count(chord: Any) -> int:
+_CHANGING = ("size", "grown", "arrived", "completed_by", "is_done", "expires")
+
+
+def _key(arrival: Arrival) -> str:
+    return key_of(arrival.chord, str(arrival.index), arrival.id)
+
+
+def _size(chord: Any) -> int:
     """How many parts it has."""
     return int(chord.size + sum(chord.grown.values()))
+
+
+def _count(chord: Any, arrival: Arrival, known: set[str], parts: dict[str, Any]) -> Envelope | None:
+    """Count one; `known` are the keys of parts that are there, `parts` gets the row to be written."""
+    if chord.is_done:
+        return None
+    if arrival.more:
+        chord.grown[f"{arrival.run} {arrival.id}"] = arrival.more
+    if arrival.part is None:
+        return None
+    key = _key(arrival)
+    chord.arrived += key not in known
+    known.add(key)
+    parts[key] = Part(key=key, chord=chord.key, index=arrival.index, task_id=arrival.id, document=arrival.part)
+    if arrival.then is None or chord.size is None or chord.arrived < _size(chord):
+        return None
+    chord.completed_by = chord.completed_by or key
+    return arrival.then if chord.completed_by == key else None

@@ -140,8 +140,8 @@ class DjangoBackend(ResultBackend):
     # Chords and groups
 
     def expect(self, chord: str, size: int) -> None:
-        with self._reach.write():
-            self._chords.expect(chord, size)
+        with self._reach.write() as connection:
+            self._chords.expect(connection, chord, size)
 
     def arrive(self, arrivals: Sequence[Arrival]) -> list[Envelope]:
         if not arrivals:
@@ -154,8 +154,8 @@ class DjangoBackend(ResultBackend):
             return self._chords.parts(chord)
 
     def done(self, chord: str) -> None:
-        with self._reach.write():
-            self._chords.done(chord)
+        with self._reach.write() as connection:
+            self._chords.done(connection, chord)
 
     def save_group(self, id: str, document: bytes, expires: float | None) -> None:
         until = None if expires is None else clock.now() + expires
