@@ -23,6 +23,13 @@ def test_the_settings_page_is_what_the_table_says() -> None:
     assert told == (ROOT / "docs" / "reference" / "settings.md").read_text(), "run scripts/settings-reference"
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="later Pythons write docstrings and defaults otherwise")
+def test_the_page_of_python_is_what_the_code_says() -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "api-reference"), "--print"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert told == (ROOT / "docs" / "reference" / "api.md").read_text(), "run scripts/api-reference"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_links_lead_to_files(page: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())

@@ -100,29 +100,53 @@ class Task(Hooks, Generic[P, R]):
     typing: bool = True
     """Check arguments before sending."""
     abstract: bool = True
+    """It is a base of other tasks, and none itself."""
     trail: bool = True
+    """Its result knows what its run has sent."""
     send_events: bool = True
+    """Events tell of it."""
     max_retries: int | None = 3
+    """Retries after which it fails for good; None: never."""
     default_retry_delay: float = 180
+    """Seconds until a retry for which nothing else is said."""
     autoretry_for: Any = ()
+    """Exceptions after which it is retried by itself."""
     dont_autoretry_for: Any = ()
+    """Exceptions among those after which it is not."""
     retry_kwargs: Mapping[str, Any] = {}
+    """Arguments of `retry` for retries by itself."""
     retry_backoff: bool | float = False
+    """Seconds before the first such retry, doubled each time (True: one)."""
     retry_backoff_max: float = 600
+    """The longest such pause."""
     retry_jitter: bool = True
+    """The pause is drawn between nothing and all of that."""
     throws: Any = ()
+    """Exceptions that are part of its normal work: told without a traceback, at INFO."""
     resultrepr_maxsize: int = 1024
+    """So many characters of its value are shown in the log."""
     time_limit: float | None = None
+    """Seconds after which it is ended."""
     soft_time_limit: float | None = None
+    """Seconds after which SoftTimeLimitExceeded is raised inside."""
     expires: Any = None
+    """Seconds, or a time, after which a call that has not begun is of no use."""
     queue: Any = None
+    """Where its calls go, unless a route or the call says otherwise."""
     exchange: Any = None
+    """... by what name of an exchange."""
     routing_key: str | None = None
+    """... by what key."""
     delivery_mode: Any = None
+    """1 (transient) or 2 (persistent)."""
     pydantic: bool = False
+    """Arguments that are annotated as models are validated, and a returned model is turned into plain values."""
     pydantic_strict: bool | None = None
+    """Passed to `model_validate`."""
     pydantic_context: Mapping[str, Any] | None = None
+    """Passed to `model_validate`."""
     pydantic_dump_kwargs: Mapping[str, Any] | None = None
+    """Passed to `model_dump`."""
 
     acks_late: bool | None = configured("task_acks_late")
     acks_on_failure_or_timeout: bool | None = configured("task_acks_on_failure_or_timeout")
