@@ -29,6 +29,7 @@ from umbel.worker.herald import Herald
 from umbel.worker.judge import Judgement, Verdict
 from umbel.worker.settle import Settle, Way
 from umbel.worker.ticket import Ticket
+from umbel.worker.watch import Watch
 
 log = guise.logger("umbel.worker.reap")
 
@@ -56,6 +57,7 @@ class Reap:
         hostname: str,
         serializer: str,
         max_deliveries: int,
+        watch: Watch,
         herald: Herald,
     ):
         self._pool = pool
@@ -70,6 +72,7 @@ class Reap:
         self._rejections: dict[str, float] = {}
         """How long each task that was rejected waits now, in seconds."""
         self._herald = herald
+        self._watch = watch
         self._mourned: asyncio.Queue[tuple[Delivery, Job, Kind, str, str | None]] = asyncio.Queue()
         self._ends: dict[Kind, Callable[[Ticket, Outcome], None]] = {
             Kind.SUCCESS: self._succeeded,
@@ -92,7 +95,7 @@ class Reap:
 
     async def run(self) -> None:
         """Reap until the pool has ended. Raises WorkerError when it cannot go on."""
-        book, ends, success = self._book, self._ends, Kind.SUCCESS
+        book, ends, success, watched = self._book, self._ends, Kind.SUCCESS, self._watch.makers
         totals = book.totals
         while news := await self._pool.news():
             is_told = trace.isEnabledFor(logging.INFO)
@@ -105,6 +108,8 @@ class Reap:
                     if isinstance(item, Outcome):
                         ticket = book.pop(item.number)
                         totals[ticket.job.task] += 1
+                        if watched and ticket.job.task in watched:
+                            self._watch.ended(ticket, item)
                         if good is not None and item.kind is success:
                             good.append((ticket, item))
                         if tells_sent and item.envelopes:
@@ -179,6 +184,8 @@ class Reap:
             ticket.began = begun.when
             self._herald.started(ticket)
         ticket.began, ticket.pid = begun.when, begun.pid
+        if ticket.job.task in self._watch.makers:
+            self._watch.begun(ticket, begun)
         if ticket.task.track_started and not ignored(ticket.label, ticket.task):
             meta = {"pid": begun.pid, "hostname": self._hostname}
             with suppress(DecodeError):  # then it does not run, and its outcome says why

@@ -40,6 +40,8 @@ from umbel.worker.reap import Reap
 from umbel.worker.revoked import Revoked
 from umbel.worker.settle import Settle
 from umbel.worker.steps import Steps
+from umbel.worker.ticket import Ticket
+from umbel.worker.watch import Watch, Watcher
 
 log = guise.logger("umbel.worker")
 
@@ -98,6 +100,9 @@ class Worker:
         self.services: list[Callable[[], Awaitable[None]]] = []
         """What runs beside each other on the loop until it stops, and begins anew if it fails: its own, and those that a receiver
         of `celeryd_after_setup` or a step's constructor adds."""
+        self.watchers: dict[str, Callable[[Ticket], Watcher]] = {}
+        """What makes an object for each call of the task of that name, to be told what becomes of it; receivers of `worker_init`
+        may add to it."""
         self.options = dict(options or {})
         self.parent: Any = None
         """What a face shows in its place to steps."""
@@ -287,6 +292,7 @@ class Worker:
             hostname=self.hostname,
             serializer=conf.result_serializer,
             max_deliveries=conf.task_max_deliveries,
+            watch=Watch(self.accept, conf.result_serializer, self.watchers),
             herald=self.events,
         )
         self.join = Join(

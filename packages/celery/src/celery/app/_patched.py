@@ -115,3 +115,14 @@ class Producers:
 
 
 signals.worker_init.connect(stand_tracers)
+
+
+def watch_requests(sender: Any, **given: Any) -> None:
+    """Tasks with classes of requests of their own are watched."""
+    if any(getattr(task, "Request", None) != "celery.worker.request:Request" for task in sender.app.tasks.values()):
+        from celery.worker.request import watch
+
+        watch(sender)
+
+
+signals.worker_init.connect(watch_requests)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -13,7 +12,6 @@ from weakref import WeakSet
 
 from celery.app.registry import TaskRegistry
 from celery.app.utils import Settings
-from celery.exceptions import CeleryWarning
 from umbel.client import current
 from umbel.client.app import Umbel
 from umbel.client.plain import plain
@@ -241,14 +239,6 @@ class Celery(Umbel):
         publish_through_producers()
         add_all(self)
         super()._complete()
-        self._tell_of_what_is_later()
-
-    def _tell_of_what_is_later(self) -> None:
-        """Say which parts of this program no worker heeds yet."""
-        found = [f"{task.name}.Request" for task in self._tasks.values() if _is_own_request(getattr(task, "Request", None))]
-        for each in found:
-            text = f"{each} is not used yet: that comes with a later version of umbel"
-            warnings.warn(text, CeleryWarning, stacklevel=2)
 
     @property
     def current_worker_task(self) -> Any:
@@ -682,11 +672,6 @@ def _symbol(name: Any) -> Any:
     from celery.utils.imports import symbol_by_name
 
     return symbol_by_name(name)
-
-
-def _is_own_request(kind: Any) -> bool:
-    """True for a class of requests that is not Celery's."""
-    return kind not in (None, "celery.worker.request:Request") and getattr(kind, "__module__", "") != "celery.worker.request"
 
 
 def _loader(kind: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 from celery._names import lacks, later
 from celery.app import app_or_default
+from celery.utils.imports import symbol_by_name
 from celery.utils.log import get_logger
 
 logger = get_logger(__name__)
@@ -22,8 +23,8 @@ def _noop(*args: Any, **kwargs: Any) -> None:
 class Request:
     """What a message says, and how it is answered.
 
-    Receivers of signals and code of others find here what they ask for. umbel's worker does not make one of these for each
-    message; a task whose `Request` is another class is told so when the app is finalized.
+    Receivers of signals and code of others find here what they ask for. umbel's worker makes one for each call of a task whose
+    `Request` is another class, and tells it what becomes of the call.
     """
 
     acknowledged = False
@@ -174,24 +175,19 @@ class Request:
         return self.maybe_expire()
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        """A limit has passed: in a version to come, subclasses are told."""
-        raise later("Request.on_timeout")
+        """A limit has passed. For subclasses, which are told in the worker's own process; all else is done already."""
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
-        """It has failed: in a version to come, subclasses are told."""
-        raise later("Request.on_failure")
+        """It has failed. For subclasses, which are told in the worker's own process; all else is done already."""
 
     def on_success(self, failed__retval__runtime: Any, **kwargs: Any) -> Any:
-        """It has ended: in a version to come, subclasses are told."""
-        raise later("Request.on_success")
+        """It has succeeded. For subclasses, which are told in the worker's own process; all else is done already."""
 
     def on_retry(self, exc_info: Any) -> Any:
-        """It is to be retried: in a version to come, subclasses are told."""
-        raise later("Request.on_retry")
+        """It is to be retried. For subclasses, which are told in the worker's own process; all else is done already."""
 
     def on_accepted(self, pid: int, time_accepted: float) -> Any:
-        """A process has taken it: in a version to come, subclasses are told."""
-        raise later("Request.on_accepted")
+        """A process has begun it. For subclasses, which are told in the worker's own process; all else is done already."""
 
     def execute_using_pool(self, pool: Any, **kwargs: Any) -> Any:
         """Run it."""
@@ -218,6 +214,36 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<{self.__class__.__name__}: {self.humaninfo()} {self.argsrepr} {self.kwargsrepr}>"
+
+
+def is_own(kind: Any) -> bool:
+    """True for a class of requests that is not Celery's."""
+    return kind not in (None, "celery.worker.request:Request") and getattr(kind, "__module__", "") != "celery.worker.request"
+
+
+class _Message:
+    """A message as requests look at it."""
+
+    def __init__(self, ticket: Any):
+        self.headers = ticket.request_dict
+        self.body = ticket.body
+        self.content_type, self.content_encoding = ticket.content_type, ticket.content_encoding
+        self.delivery_info = ticket.delivery_info
+        self.properties = {"correlation_id": ticket.correlation_id, "reply_to": ticket.reply_to}
+        self.payload = ticket.message.args, ticket.message.kwargs, {}
+
+
+def watch(sender: Any, **_: Any) -> None:
+    """Let the worker make a request of the task's own class for each call of a task that has one."""
+    for task in sender.app.tasks.values():
+        if not is_own(getattr(task, "Request", None)):
+            continue
+        kind = symbol_by_name(task.Request)
+
+        def make(ticket: Any, kind: Any = kind) -> Any:
+            return kind(_Message(ticket), app=ticket.app, task=ticket.task, hostname=sender.hostname)
+
+        sender.watchers[task.name] = make
 
 
 def create_request_cls(base: Any, task: Any, pool: Any, hostname: str, eventer: Any, **kwargs: Any) -> Any:
