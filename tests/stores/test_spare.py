@@ -23,6 +23,16 @@ class TestSpare(BrokerContract):
     test_conclude_does_not_write_over_a_stronger_result = None
     test_conclude_wakes_who_waits_for_the_result = None
     test_conclude_after_the_hold_is_lost_changes_nothing = None
+    test_the_last_part_sends_what_follows = None  # nor counts it joins, which is then the backend's affair
+    test_parts_of_one_batch_count_in_their_order = None
+    test_arrivals_come_with_all_else_that_ends_a_delivery = None
+    test_an_arrival_may_be_all_that_is_left_of_a_delivery = None
+    test_what_follows_may_be_late_or_urgent = None
+    test_a_part_that_comes_again_sends_nothing_again = None
+    test_the_first_end_after_a_late_size_sends_it = None
+    test_who_lost_the_part_notes_nothing = None
+    test_of_many_who_end_parts_at_once_one_sends_it = None
+    test_a_chord_of_ten_thousand_ends_in_batches = None
     test_the_revocation_ends_when_it_is_met_and_not_before = None  # it waits in each of them, and is met in one
 
     @pytest.fixture

@@ -604,7 +604,7 @@ class RedisBroker(Broker):
                 break  # the rest is for the next time
         return done
 
-    def _recover(self, done: Recovered, until: float | None) -> bool:
+    def _recover(self, done: Recovered, until: float | None = None) -> bool:
         """Take as much as one script may, and add it to what is done; true if that was all."""
         with self._handouts.asking() as handout:
             returned, stale, lost, when, is_over, stranded = self._run(
