@@ -10,7 +10,7 @@ import click
 from umbel import shown
 from umbel.cli.asking import ask, merged
 from umbel.cli.command import Command, option
-from umbel.cli.scope import Scope
+from umbel.cli.scope import Scope, shared_options
 
 PARTS = (
     ("store", "fetch"),
@@ -31,7 +31,7 @@ PARTS = (
 """The services of a worker, and what goes from one to another."""
 
 
-@click.group("graph", short_help="Draw the parts of a worker, or the workers, for Graphviz.")
+@click.group("graph", params=shared_options(again=True), short_help="Draw the parts of a worker, or the workers, for Graphviz.")
 def graph() -> None:
     """Draw in the language of Graphviz: pipe it into `dot -Tpng -o workers.png`."""
 

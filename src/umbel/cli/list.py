@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from umbel.cli.command import Command, option
-from umbel.cli.scope import Scope
+from umbel.cli.scope import Scope, shared_options
 from umbel.cli.screen import print_json, table
 from umbel.client.app import Umbel
 
@@ -19,7 +19,7 @@ def bindings_of(app: Umbel) -> list[tuple[str, str, str]]:
     return found
 
 
-@click.group("list", short_help="Show the queues of the app, with what leads to them.")
+@click.group("list", params=shared_options(again=True), short_help="Show the queues of the app, with what leads to them.")
 def list_() -> None:
     """Show what the app's messages go through."""
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import click
 
 from umbel.cli.command import Command
+from umbel.cli.scope import shared_options
 
 _START = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.,]\d+: (?P<level>[A-Z]+)/[^\]]*\] (?P<text>.*)", re.DOTALL)
 _TASK = re.compile(r"Task (?P<name>[^\s\[]+)\[(?P<id>[^\]]+)\] (?P<what>\w+)", re.DOTALL)
@@ -39,7 +40,9 @@ def entries(lines: Iterable[str]) -> Iterator[Entry]:
         yield Entry(level, text, whole)
 
 
-@click.group("logtool", short_help="Read the logs of workers: counts, errors, what has not ended.")
+@click.group(
+    "logtool", params=shared_options(again=True), short_help="Read the logs of workers: counts, errors, what has not ended."
+)
 def logtool() -> None:
     """Read what workers have logged with -l INFO."""
 

@@ -42,6 +42,7 @@ NODES are names (w1 w2@box) or how many there are to be (3: {0}1, {0}2, {0}3).
 An option may be for some nodes: -c:1-3 10, -Q:w2 mail, --logfile:2=x.log.
 In paths %n is the name, %h the whole name, %d its host.
 
+-A, --app APP                        the app, as for the worker; so all that is not named here
 --range-prefix, --prefix, --suffix   parts of names          --cmd, --append, --executable   what is run
 --nosplash, -q/--quiet, --verbose, --no-color                what is told
 """

@@ -9,11 +9,11 @@ import click
 
 from umbel.cli.command import Command, option
 from umbel.cli.failure import Failure
-from umbel.cli.scope import Scope
+from umbel.cli.scope import Scope, shared_options
 from umbel.settings.source import OLD_NAMES
 
 
-@click.group("upgrade", short_help="Rewrite old names of settings in a file.")
+@click.group("upgrade", params=shared_options(again=True), short_help="Rewrite old names of settings in a file.")
 def upgrade() -> None:
     """Bring files to how they are written now."""
 
