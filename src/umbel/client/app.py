@@ -619,6 +619,8 @@ class Umbel:
 
     def close(self) -> None:
         """Leave the stores; the app may be used again, and opens them anew."""
+        if (events := self.__dict__.get("events")) is not None:
+            events.close()  # or its thread would open again what is closed here
         with self._lock:
             stores = (self._broker, self._backend, self._schedule_store, self._channel)
             self._broker, self._backend, self._has_backend, self._reading = None, None, False, None

@@ -53,6 +53,12 @@ class Events:
         if self._sender is not None:
             self._sender.flush(LAST_WORDS)
 
+    def close(self) -> None:
+        """Send what waits, and let go of the way out; a later event opens it anew."""
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            sender.close(LAST_WORDS)
+
     def of_node(self, hostname: str | None = None, **options: Any) -> DispatcherOf:
         """Tells of events as a node of that name; without one, as this program. Nobody ever waits for it."""
         return DispatcherOf(self.sender, hostname=hostname or origin(), clock=self._app.clock, **options)
