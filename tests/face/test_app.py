@@ -186,6 +186,34 @@ def test_of_two_tasks_with_one_name_the_first_wins_with_a_warning(face: Path, tm
     assert run(face, tmp_path, code) == "1 1"
 
 
+def test_umbels_kit_for_tests_takes_an_app_of_celerys_kind(face: Path, tmp_path: Path) -> None:
+    code = """
+from celery import Celery, chord
+from umbel.testing import Kit
+
+app = Celery("kit", broker="redis://nowhere.invalid/0", backend="redis://nowhere.invalid/1")
+
+@app.task(bind=True)
+def add(self, x, y):
+    if not self.request.retries:
+        raise self.retry(countdown=3600)
+    return x + y
+
+@app.task
+def whole(parts):
+    return sum(parts)
+
+with Kit(app) as kit:
+    result = chord([add.s(1, 1), add.s(2, 2)])(whole.s())
+    kit.drain()
+    kit.assert_sent(add, (2, 2), retries=1)
+    print(result.get(), type(result).__module__, app.backend.get_state(result.id), type(app.backend).__name__)
+print(type(app.backend).__name__)
+"""
+    done = subprocess.run([face, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["6 celery.result SUCCESS UmbelBackend", "RedisBackend"], done.stderr
+
+
 @pytest.mark.parametrize(
     ("code", "line"),
     [

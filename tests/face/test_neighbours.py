@@ -99,6 +99,7 @@ def kept_in_tables(found: dict[str, Any]) -> None:
     assert ["kept.add", "SUCCESS", "3", '"(1, 2)"', '"{}"', None] in rows
     assert ["kept.add", "SUCCESS", "6", '"(1,)"', "\"{'y': 5}\"", name] in rows
     by_name = {(name, status): rest for name, status, *rest in rows}
+    assert by_name["kept.add", "REVOKED"][1:] == ['"(1, 2)"', '"{}"', None]
     assert by_name["kept.retry", "SUCCESS"][0] == '{"tries": 2}'
     assert json.loads(by_name["kept.fail", "FAILURE"][0])["exc_type"] == "ValueError"
     assert (found["workers"], found["failure"], found["dates"]) == ([True], [True, True, "ValueError"], True)

@@ -10,7 +10,7 @@ from importlib import import_module
 from operator import attrgetter
 from threading import RLock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec, Self, TypeVar, cast, overload
 
 from umbel import signals
 from umbel.client import builtin, current, define, shared, storage
@@ -43,6 +43,17 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class Stores(NamedTuple):
+    """What an app has opened."""
+
+    broker: Broker | None = None
+    backend: ResultBackend | None = None
+    has_backend: bool = False
+    """True if `backend` is what it is, be it None."""
+    schedule: ScheduleStore | None = None
+    channel: Channel | None = None
 
 
 class Umbel:
@@ -616,6 +627,15 @@ class Umbel:
     def set_default(self) -> None:
         """Make it that of all threads that have no other."""
         current.set_default(self)
+
+    def exchange_stores(self, stores: Stores) -> Stores:
+        """Use these from now on, those that are None opened when they are needed; gives those it had, which stay open."""
+        with self._lock:
+            before = Stores(self._broker, self._backend, self._has_backend, self._schedule_store, self._channel)
+            self._broker, self._backend, self._has_backend, self._schedule_store, self._channel = stores
+            self._reading = None
+            self._outbox.leave()
+        return before
 
     def close(self) -> None:
         """Leave the stores; the app may be used again, and opens them anew."""

@@ -77,6 +77,11 @@ class Executor:
         self._rounds = Rounds()
         self.joiner = Joiner(tasks, self._documents, self._follow, accept=accept, hostname=hostname)
 
+    @property
+    def documents(self) -> Documents:
+        """Makes the documents of its runs."""
+        return self._documents
+
     # -- what pools call ----------------------------------------------------------------------------------------------
 
     def enter(self) -> None:

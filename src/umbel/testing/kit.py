@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from umbel import Umbel
 from umbel.client import current
+from umbel.client.app import Stores
 from umbel.errors import TimeoutError
 from umbel.execution.links import JOIN
 from umbel.execution.outcome import Outcome
@@ -69,6 +70,7 @@ class Kit:
         self._settings = {
             "broker_url": f"memory://{name}",
             "result_backend": f"memory://{name}",
+            "beat_store": None,
             "task_always_eager": False,
             "worker_disable_rate_limits": True,
             **settings,
@@ -255,10 +257,10 @@ class Kit:
     def __enter__(self) -> Self:
         app = self.app
         app.conf.load()
-        self._before = (app._broker, app._backend, app._has_backend, current._here.get(), current._process, current._latest)
+        self._before = current._here.get(), current._process, current._latest
         app.conf.from_command_line(self._settings)
-        app._broker, app._backend, app._has_backend = self.broker, self.backend, True
-        app.outbox.leave()
+        self._stores = app.exchange_stores(Stores(self.broker, self.backend, has_backend=True))
+        self.backend.expires = app.conf.result_expires or None
         app.set_current()
         self.clock.__enter__()
         return self
@@ -271,13 +273,14 @@ class Kit:
             self._worker.stop()
             self._thread.join(patience())
         self.clock.__exit__(kind, error, trace)
-        self.broker.close()
-        self.backend.close()
         app = self.app
+        used = app.exchange_stores(self._stores)
+        for store in (used.broker, used.backend, used.schedule, used.channel):
+            if store is not None:
+                store.close()
         app.conf.forget_command_line(self._settings)
-        app._broker, app._backend, app._has_backend, here, current._process, current._latest = self._before
+        here, current._process, current._latest = self._before
         current._here.set(here)
-        app.outbox.leave()
 
     def __repr__(self) -> str:
         return f"<Kit: {self.due} due, {self.later} later, {len(self.sent)} sent>"

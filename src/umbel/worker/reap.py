@@ -189,7 +189,7 @@ class Reap:
         if ticket.task.track_started and not ignored(ticket.label, ticket.task):
             meta = {"pid": begun.pid, "hostname": self._hostname}
             with suppress(DecodeError):  # then it does not run, and its outcome says why
-                self._settle.note(self._result(ticket.headers, states.STARTED, meta))
+                self._settle.note(self._extended(ticket.delivery, ticket.headers, ticket.task, states.STARTED, meta))
 
     # -- how a run may end, one method for each kind --------------------------------------------------------------
 
@@ -396,7 +396,7 @@ class Reap:
         if self._herald.is_on:
             self._herald.revoked(headers.id, expired=expired, task=task)
         error = TaskRevokedError("expired" if expired else "revoked")
-        results = [] if ignored(headers, task) else [self._result(headers, states.REVOKED, error)]
+        results = [] if ignored(headers, task) else [self._extended(delivery, headers, task, states.REVOKED, error)]
         self._untaken(delivery, states.REVOKED, error, results)
 
     def _request(self, delivery: Delivery, task: Task[..., Any]) -> Any:
@@ -426,6 +426,13 @@ class Reap:
         """Settle what never runs, with word for all who count on it."""
         outcome = self._executor.joiner.untaken(delivery.envelope, state, error, Outcome(0, Kind.FAILURE, results))
         self._settle.conclude(concluded(delivery, outcome, buried))
+
+    def _extended(self, delivery: Delivery, headers: Headers, task: Task[..., Any] | None, state: str, value: Any) -> Result:
+        """The document of a call that was not run to its end; it tells of the call as those of runs do."""
+        documents = self._executor.documents
+        if task is None or not documents.extended:
+            return self._result(headers, state, value)
+        return documents.of_run(task, self._request(delivery, task), state, value)
 
     def _result(self, headers: Headers, state: str, value: Any) -> Result:
         return result.encode(

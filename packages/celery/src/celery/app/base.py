@@ -639,6 +639,11 @@ class Celery(Umbel):
 
         set_default_app(self)
 
+    def exchange_stores(self, stores: Any) -> Any:
+        """Use these from now on; gives those it had."""
+        self._parts.pop("backend", None)
+        return super().exchange_stores(stores)
+
     def close(self) -> None:
         """Leave the stores; the app may be used again."""
         self._parts.pop("backend", None)
