@@ -73,3 +73,8 @@ def test_umbel_is_measured_beside_all_peers_that_are_installed(tmp_path):
     drain, *crowd = json.loads(file.read_text())["rounds"].values()
     assert set(drain) == {"umbel", "umbel-sqlite", *peers}
     assert all(set(figure) == {"umbel", "umbel-sqlite"} for figure in crowd)
+
+
+def test_what_events_cost_is_told(capsys):
+    program("events", ROUNDS=1, MANY=10).pieces()
+    assert "taking them into a State" in capsys.readouterr().out

@@ -1,0 +1,132 @@
+"""What events cost: `python benchmarks/events.py [URL of a Redis]`.
+
+Microseconds for each task of making, writing and taking in its three events; with a Redis also how many tasks a second a worker with
+two processes runs, and for how many microseconds each of all its processes and of its own, without and with events.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from umbel import Umbel
+from umbel.events.sender import Sender
+from umbel.events.state import State
+from umbel.execution.outcome import Job, Kind, Outcome
+from umbel.stores.broker import Delivery
+from umbel.stores.redis import note as kombu
+from umbel.wire import protocol
+from umbel.wire.ids import new_id
+from umbel.wire.message import Headers, Message
+from umbel.worker.book import Book
+from umbel.worker.herald import Herald
+from umbel.worker.ticket import Ticket
+
+ROUNDS, MANY, TASKS = 20, 200, 40_000
+PROJECT = """
+import sys
+from umbel import Umbel
+app = Umbel("bench", broker={place!r}, backend="disabled://")
+
+@app.task(name="noop", ignore_result=True)
+def noop(): pass
+"""
+
+
+class Kept(Sender):
+    """Keeps what it is to send."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: None)  # type: ignore[arg-type,return-value]  # it never opens one
+        self.kept = []
+
+    def send(self, events):
+        self.kept.extend(events)
+
+
+def spent(run) -> float:
+    """Microseconds of processor time for each task."""
+    run()
+    began = time.process_time()
+    for _ in range(ROUNDS):
+        run()
+    return (time.process_time() - began) / ROUNDS / MANY * 1e6
+
+
+def pieces() -> None:
+    with Umbel("bench", broker="memory://bench", set_as_current=False) as app:
+        noop = app.task(lambda: None, name="noop")
+        accept = frozenset({"application/json"})
+        tickets, ended = [], []
+        for number in range(MANY):
+            envelope = protocol.encode(Message(Headers(task="noop", id=new_id(), ignore_result=True), (1, 2)), queue="celery")
+            label = protocol.label(envelope, accept)
+            ticket = Ticket(Delivery(envelope, "celery", None, 1), label, noop, Job(number, "noop", envelope), early=False)
+            tickets.append(ticket)
+            ended.append((ticket, Outcome(number, Kind.SUCCESS, runtime=0.001, text="3")))
+        dispatcher = app.events.of_node("w@h")
+        sender = dispatcher.sender = Kept()
+        herald = Herald(dispatcher, None, Book.__new__(Book), every=None, on=True, accept=accept)  # type: ignore[arg-type]
+        print(f"making `received`             {spent(lambda: herald.received(tickets)):6.2f} µs")
+        print(f"making `started`, `succeeded` {spent(lambda: herald.succeeded(ended)):6.2f} µs")
+        sender.kept.clear()
+        herald.received(tickets)
+        herald.succeeded(ended)
+        notes = list(sender._notes(sender.kept))
+        print(f"writing them                  {spent(lambda: list(sender._notes(sender.kept))):6.2f} µs")
+        print(
+            f"kombu's envelope              {spent(lambda: [kombu.write(each, each.topic, each.key) for each in notes]):6.2f} µs"
+        )
+        reader = app.events.listener(None).reader
+        read = [event for note in notes for event in reader.read(note.body, note.content_type, note.content_encoding)]
+        print(
+            f"reading them                  "
+            f"{spent(lambda: [reader.read(n.body, n.content_type, n.content_encoding) for n in notes]):6.2f} µs"
+        )
+        state = State()
+        print(f"taking them into a State      {spent(lambda: [state.event(event) for event in read]):6.2f} µs")
+
+
+def worker(place: str, *options: str) -> None:
+    """Drain a full queue, and say how fast and for how much."""
+    with tempfile.TemporaryDirectory() as folder, Umbel("bench", broker=place, set_as_current=False) as app:
+        Path(folder, "bench_app.py").write_text(PROJECT.format(place=place))
+        app.task(lambda: None, name="noop", ignore_result=True).delay_many([()] * TASKS)
+        command = [sys.executable, "-m", "umbel", "-A", "bench_app", "worker", "-c", "2", "-l", "ERROR", *options]
+        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, env=os.environ)
+        top = psutil.Process(process.pid)
+
+        def left() -> int:
+            depth = app.broker.depth(["celery"])["celery"]
+            return depth.ready + depth.held
+
+        def seconds() -> tuple[float, float]:
+            own = sum(top.cpu_times()[:2])
+            return own, own + sum(sum(child.cpu_times()[:2]) for child in top.children(recursive=True))
+
+        while (first := left()) > TASKS * 0.9:
+            time.sleep(0.01)
+        began, before = time.monotonic(), seconds()
+        while (last := left()) > TASKS * 0.05:
+            time.sleep(0.01)
+        took, after = time.monotonic() - began, seconds()
+        done = first - last
+        own, whole = ((b - a) / done * 1e6 for a, b in zip(before, after, strict=True))
+        name = "with" if options else "without"
+        print(f"{name:7} events: {done / took:8,.0f} tasks/s, {whole:5.1f} µs each, {own:5.1f} of the worker's own")
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+if __name__ == "__main__":
+    pieces()
+    for place in sys.argv[1:]:
+        for options in ((), ("-E",)) * 2:
+            worker(place, *options)
