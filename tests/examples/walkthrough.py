@@ -375,6 +375,7 @@ def _tasks(walk: Walk, site: Site, worker: Running, post: mail.MailServer, addre
     post.refusals = 1
     _register(browser, "ada@example.org")
     until(lambda: post.to("ada@example.org"), saying=lambda: worker.log)
+    worker.says("Sent the mail 'Bienvenue chez EGOEJO' to ada@")
     assert len(post.to("ada@example.org")) == 1
     walk.step(
         "class RegisterView(APIView)",
