@@ -93,6 +93,8 @@ print(json.dumps(told))
 
 
 def test_connections_and_caches_are_let_go_after_each_run(rig: Rig) -> None:
+    if rig.kind == "4":
+        pytest.skip("as with the newest")
     first, second = rig.tell(
         "print(json.dumps([look.delay(name).get(timeout=PATIENCE) for name in ('ada', 'bob')]))",
     )
@@ -141,6 +143,8 @@ print(json.dumps(told))
 
 
 def test_a_change_of_the_schedule_acts_while_the_beat_runs(rig: Rig) -> None:
+    if rig.kind != "5":
+        pytest.skip("once is enough")
     rig.site.must("python manage.py umbel schedule add often shop.tasks.greet --every 1 -a '[\"the beat\"]'")
     assert rig.worker is not None
     rig.worker.says("Bonjour the beat")
