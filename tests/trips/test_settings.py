@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -60,3 +61,7 @@ def test_what_settings_say_of_the_end_of_a_run_is_done(project: Make) -> None:
         assert send("where", queue="w1@host.dq").get(timeout=patience()) == "w1@host.dq"
         assert "broker_heartbeat (app.conf) changes nothing: only RabbitMQ has a use for it" in worker.log
         assert worker.log.count("changes nothing") == 1
+        for _ in range(2):  # as from whoever sends it to all processes of a group, and to the worker as well
+            worker.signal(signal.SIGTERM)
+        assert worker.wait() == 0
+        assert "Cold stop" not in worker.log

@@ -60,14 +60,15 @@ def server_at(place: Place) -> Server:
         place.take(name, None)
     timeout = _number(place, "socket_timeout", TIMEOUT)
     is_socket = place.scheme.endswith("+socket")
+    user, password = place.take("username", None), place.take("password", None)
     return Server(
         url=place.url,
         hosts=() if is_socket else _hosts(place),
         path=place.path if is_socket else "",
         master=str(place.take("master_name", "mymaster")) if place.scheme == "sentinel" else "",
         db=_db(place, "" if is_socket else place.path.strip("/")),
-        user=place.user or place.take("username", None),
-        password=place.password or place.take("password", None),
+        user=place.user or user,
+        password=place.password or password,
         sentinel=_sentinel(place, timeout),
         tls=_tls(place),
         timeout=timeout,
