@@ -72,3 +72,19 @@ def test_what_becomes_of_a_call_is_told_to_its_request(face: Path, tmp_path: Pat
         ["timeout", "slow", True, 0.1],
         ["failure", "slow", "SoftTimeLimitExceeded()", True],
     ]
+
+
+SELECTED = """
+    from celery import Celery
+    app = Celery("proj", broker="memory://")
+    app.conf.task_queues = {"mail": {}, "slow": {}}
+    print(app.queues())
+    app.select_queues(["mail"])
+    print(app.queues())
+    app.amqp.queues.deselect("mail")
+    print(app.queues())
+"""
+
+
+def test_queues_that_a_program_selects_are_those_of_its_worker(face: Path, tmp_path: Path) -> None:
+    assert run(face, tmp_path, SELECTED).splitlines() == ["['mail', 'slow']", "['mail']", "[]"]

@@ -528,10 +528,10 @@ class Task(Hooks, Generic[P, R]):
 
         request = self.request
         id_ = task_id or request.id
-        if not id_:
-            raise ValueError(f"{self.name}: outside of a run update_state needs a task_id")
         reading = self.app.reading()
         if reading.store is not None and not request.is_eager:
+            if not id_:
+                raise ValueError(f"{self.name}: outside of a run update_state needs a task_id")
             found = encode(id_, state or "", meta, serializer=reading.serializer, group_id=request.group, **extra)
             reading.store.store([found])
 

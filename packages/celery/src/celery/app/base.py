@@ -487,6 +487,11 @@ class Celery(Umbel):
 
         return bugreport(self)
 
+    def queues(self) -> list[str]:
+        """Those of the settings, or what `select_queues` has chosen."""
+        chosen = self.amqp.queues._consume_from if "amqp" in self._parts else None
+        return super().queues() if chosen is None else list(chosen)
+
     def to_serve(self, queues: list[str]) -> list[str]:
         """Those of `amqp.queues.select_add`, too."""
         return list(dict.fromkeys([*queues, *self.amqp.queues.selected_too])) if "amqp" in self._parts else queues
