@@ -69,6 +69,16 @@ if "-P" in sys.argv:
     signals.worker_ready.connect(lambda sender, **_: sender.stop(), weak=False)
 
 
+def test_two_workers_of_one_name_are_told(app: Umbel, caplog: pytest.LogCaptureFixture) -> None:
+    app.task(lambda: None, name="add")
+    with Umbel("lines", broker="memory://lines", set_as_current=False) as other:
+        other.task(lambda: None, name="add")
+        with serving(app, hostname="same@box"), serving(other, hostname="other@box"):
+            assert "give each a name of its own" not in caplog.text
+        with serving(app, hostname="same@box"), serving(other, hostname="same@box"):
+            until(lambda: caplog.text.count("Another worker is called same@box, too") == 2)
+
+
 def test_set_ups_of_others_do_not_silence_a_worker() -> None:
     logger = logging.getLogger("umbel.worker.silenced")
     logging.config.dictConfig({"version": 1, "disable_existing_loggers": True})

@@ -44,6 +44,7 @@ __all__ = ["Ending", "Executor", "Runnable"]
 
 log = guise.logger("umbel.trace")
 
+_LAZY = lazy.KINDS  # as below
 _SUCCESS = Kind.SUCCESS  # to look it up in the enum takes as long as a call
 
 
@@ -212,7 +213,7 @@ class Executor:
                     value = task.entry(*given.args, **given.kwargs)
                 else:
                     value = call(task, opened(request), soft)
-                if type(value) in lazy.KINDS:
+                if type(value) in _LAZY:
                     value = lazy.settled(task.name, value, soft)
             except BaseException as error:
                 return self._after(task, opened(request), began, error=error)

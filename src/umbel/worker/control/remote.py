@@ -18,6 +18,7 @@ from umbel.stores.channel import Note, Subscription
 from umbel.wire import encoding
 from umbel.wire.brief import brief, told
 from umbel.worker.control import answers
+from umbel.worker.control.neighbours import greeting
 from umbel.worker.control.panel import Command, commands, refused
 from umbel.worker.control.request import Request, read
 from umbel.worker.control.state import State
@@ -46,6 +47,7 @@ class Remote:
         self._closing = threading.Event()
         self._told: set[str] = set()
         self._subscription: Subscription | None = None
+        self._has_greeted = False
         self._lock = threading.Lock()
 
     async def run(self) -> None:
@@ -110,6 +112,10 @@ class Remote:
             self._subscription = subscription
         if self._closing.is_set():
             subscription.close()
+        elif not self._has_greeted:
+            self._has_greeted = True
+            words = greeting(self._state.hostname, self._state.worker.broker.owner)
+            self._app.control.broadcast("hello", words, destination=[self._state.hostname])
 
     def _tell_once(self, what: str, text: str, *values: object) -> bool:
         if what in self._told or len(self._told) > MOST_TOLD:
