@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from umbel import clock
 from umbel.errors import DecodeError
-from umbel.worker.control.panel import inspect_command, ok
+from umbel.worker.control.panel import inspect_command, ok, refused
 
 if TYPE_CHECKING:  # the command line lists commands, and loads nothing of a worker for it
     from umbel.messages.routing import Queue
@@ -21,9 +21,10 @@ MOST_UPCOMING = 100
 
 
 @inspect_command(default_timeout=0.2)
-def ping(state: State, **_: Any) -> dict[str, Any]:
+async def ping(state: State, **_: Any) -> dict[str, Any]:
     """Ping worker(s)."""
-    return ok("pong")
+    # On the loop, and with a look at the processes: who cannot run tasks must not seem to be well.
+    return ok("pong") if state.worker.pool.pids() else refused("no process that could run tasks is alive")
 
 
 @inspect_command(alias="dump_active", signature="[safe]", args=[("safe", bool)])
