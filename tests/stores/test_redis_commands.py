@@ -14,7 +14,8 @@ import umbel.stores.redis
 from umbel import clock
 from umbel.errors import BrokerError, BrokerRefused
 from umbel.stores.broker import Conclusion
-from umbel.stores.url import open_backend, open_broker
+from umbel.stores.channel import Note
+from umbel.stores.url import open_backend, open_broker, open_channel
 from umbel.testing.given import drain, envelope, envelopes, ids
 from umbel.testing.joining import FIRE, part
 from umbel.testing.waiting import patience, until
@@ -25,7 +26,8 @@ DOCS = Path(__file__).parents[2] / "docs" / "how-to" / "redis.md"
 SINCE = {
     "1.0": "auth decr del exists expire get info keys mget ping rename rpop select set smembers srem ttl type zadd zcard zscore",
     "1.2": "rpoplpush zcount zincrby zrange zrangebyscore zrank zrem",
-    "2.0": "hdel hexists hget hgetall hincrby hkeys hlen hmget hset hsetnx publish subscribe unsubscribe zremrangebyrank",
+    "2.0": "brpop psubscribe "
+    "hdel hexists hget hgetall hincrby hkeys hlen hmget hset hsetnx publish subscribe unsubscribe zremrangebyrank",
     "2.2": "linsert persist zremrangebyscore zrevrangebyscore",
     "2.4": "getrange",
     "2.6": "client|setname eval evalsha pexpire pttl time",
@@ -99,7 +101,14 @@ def test_the_documented_user_needs_no_more(tmp_path):
         assert other.depth(["q"])["q"].ready
         drain(other)
         assert other.discard(["1-1"]) == other.purge("nothing") == 0
-        for store in (broker, backend, other, results):
+        assert other.upcoming(["q"], 1) == []
+        channel = open_channel(url)
+        with channel.subscribe(["news", "events/worker.*"], name="w@h.news") as listener, channel.box() as box:
+            channel.publish([Note("news", "a.key"), Note("news")])
+            assert listener.receive(patience())
+            channel.reply(box.exchange, box.address, [Note("")])
+            assert box.receive(patience())
+        for store in (broker, backend, other, results, channel):
             store.close()
         assert server.ask("ACL", "LOG") == b"*0\r\n"
 
