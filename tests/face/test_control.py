@@ -66,8 +66,12 @@ with start_worker(app, perform_ping_check=False, concurrency=1, pool="threads") 
     told["active"] = asks.active()[worker.hostname][0]["id"] == result.id
     told["stats"] = asks.stats()[worker.hostname]["pool"]["max-concurrency"]
     told["ping"] = type(asks).__name__, asks.app is app, app.control.purge()
+    held = [request.id for request in state_of_workers.active_requests]
+    told["state"] = held == [result.id], result.id in state_of_workers.requests, len(state_of_workers.reserved_requests)
     gate.set()
     told["result"] = result.get(timeout=patience())
+    until(lambda: dict(state_of_workers.total_count) == {hold.name: 1})
+told["later"] = len(state_of_workers.active_requests), list(state_of_workers.requests)
 print(json.dumps(told))
 """
 
@@ -87,5 +91,7 @@ def test_commands_of_a_project_find_what_celery_documents(face: Path, tmp_path: 
         "active": True,
         "stats": 2,
         "ping": ["Inspect", True, 0],
+        "state": [True, True, 1],
         "result": 7,
+        "later": [0, []],
     }

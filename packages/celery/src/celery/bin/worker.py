@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-import celery.concurrency._life  # noqa: F401 - lets what is patched around children be called
+import celery.concurrency._life
+import celery.worker.state  # noqa: F401 - remembers the worker
 from celery.bin.base import GREEN_POOLS, CeleryOption, derived, serving_pool
 from umbel import signals
 from umbel.cli.failure import FAILED, Failure

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import celery.concurrency._life  # noqa: F401 - lets what is patched around children be called
+import celery.concurrency._life
+import celery.worker.state  # noqa: F401 - remembers the worker
 from celery.app import app_or_default
 from celery.utils.nodenames import default_nodename
 from celery.worker._parents import Timer, consumer_of
