@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from umbel import Umbel
-from umbel.errors import TaskRevokedError, TimeLimitExceeded
+from umbel.errors import DecodeError, TaskRevokedError, TimeLimitExceeded
 from umbel.stores.channel import Note
 from umbel.testing.waiting import patience, until
 from umbel.worker.control import answers, control_command, inspect_command, panel
+from umbel.worker.control.request import may_take_for_ever, read
 from umbel.worker.worker import Worker
 
 Start = Callable[..., Worker]
@@ -382,6 +383,19 @@ def test_answers_go_into_boxes_of_remote_control_alone(app: Umbel, start: Start,
         app.channel.publish([Note("celery.pidbox", "", json.dumps(body).encode())])
         until(lambda: "An answer is refused" in caplog.text)
         assert box.receive(0) == []
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)+$", "((x*)y)*", "(.*){9}", ".*.*.*.*.*.*x", r"(w)\\1", "([ab]+|c)*"])
+def test_a_pattern_that_could_take_for_ever_is_refused(pattern: str) -> None:
+    assert may_take_for_ever(pattern)
+    body = json.dumps({"method": "ping", "pattern": pattern, "matcher": "pcre"}).encode()
+    with pytest.raises(DecodeError, match="could take for ever"):
+        read(Note("", body=body), frozenset({"application/json"}))
+
+
+@pytest.mark.parametrize("pattern", ["w[0-9]+@.*", "(a|b)@host", r"mail\\d+@(one|two)\\.example$", "(ab)+x?", "[(+*]+", "w.*"])
+def test_patterns_as_people_write_them_are_taken(pattern: str) -> None:
+    assert not may_take_for_ever(pattern)
 
 
 ANYTHING = st.recursive(

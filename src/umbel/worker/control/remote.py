@@ -130,7 +130,7 @@ class Remote:
             if not request.is_for(self._state.hostname):
                 return
         except DecodeError as error:
-            self._tell_once(type(error).__name__ + str(error)[:40], "A request to all workers is refused: %s", error)
+            self._tell_once(f"{type(error).__name__} {str(error).split()[:1]}", "A request to all workers is refused: %s", error)
             return
         clock = note.headers.get("clock")
         if type(clock) is int and 0 <= clock < 1 << 62:

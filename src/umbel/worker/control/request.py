@@ -13,8 +13,8 @@ from umbel.stores.channel import Note
 from umbel.wire import encoding
 from umbel.wire.brief import brief
 
-LONGEST_PATTERN = 1000
-"""Letters of a pattern; no list of nodes needs more, and a long regular expression may take for ever."""
+LONGEST_PATTERN, MOST_REPEATS = 1000, 5
+"""Letters of a pattern, and repetitions in it; no list of nodes needs more."""
 
 
 class Request(msgspec.Struct):
@@ -68,6 +68,29 @@ def read(note: Note, accept: frozenset[str]) -> Request:
     return request
 
 
+def may_take_for_ever(pattern: str) -> bool:
+    """True of a regular expression that repeats what itself repeats or has a choice, or that repeats many things.
+
+    Such a one can keep an interpreter busy for years with a name of forty letters. It is told by its letters alone, and some that
+    would do no harm are among them.
+    """
+    bare = re.sub(r"\\.|\[\^?\]?[^\]]*\]", "x", pattern)
+    if sum(map(bare.count, "*+{")) > MOST_REPEATS or re.search(r"\\\d|\(\?P=", pattern):
+        return True
+    risky = [False]  # of each group that is open: whether it holds a repetition or a choice
+    for place, letter in enumerate(bare):
+        if letter == "(":
+            risky.append(False)
+        elif letter == ")" and len(risky) > 1:
+            inner, follows = risky.pop(), bare[place + 1 : place + 2]
+            if inner and follows in ("*", "+", "{"):
+                return True
+            risky[-1] |= inner
+        elif letter in "*+{|":
+            risky[-1] = True
+    return False
+
+
 def _is_text(value: Any) -> bool:
     return value is None or isinstance(value, str)
 
@@ -83,6 +106,8 @@ def _read_pattern(request: Request, found: dict[str, Any]) -> None:
             re.compile(pattern)
         except (re.error, RecursionError, OverflowError) as error:
             raise DecodeError(f"the pattern of {request.method!r} is no regular expression: {error}") from error
+        if may_take_for_ever(pattern):
+            raise DecodeError(f"the pattern of {request.method!r} could take for ever: {brief(pattern, 100)}")
     elif matcher not in (None, "", "glob"):
         raise DecodeError(f"the matcher of {request.method!r} is neither glob nor pcre: {brief(matcher, 100)}")
     request.pattern, request.matcher = pattern, matcher
