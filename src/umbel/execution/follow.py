@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import msgspec
+
 from umbel import guise, shown, states
 from umbel.canvas.unreached import Lost
 from umbel.errors import TaskRevokedError
@@ -20,11 +22,24 @@ from umbel.messages.write import Step
 from umbel.stores.join import Arrival
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
+from umbel.wire.typed_json import to_json
 
 log = guise.logger("umbel.trace")
 
 SUCCESS, RETRY, IGNORED, REJECTED = Kind.SUCCESS, Kind.RETRY, Kind.IGNORED, Kind.REJECTED  # as looking up takes its time
 _NO_FAILURES = frozenset({SUCCESS, RETRY, IGNORED, REJECTED})
+
+
+class _Hole:
+    """Stands where the run is to be named that an order is the child of."""
+
+    id, root_id = "\x02parent\x03", "\x02root\x03"
+
+    def __init__(self, delivery_info: Any):
+        self.delivery_info = delivery_info
+
+
+_PARENT, _ROOT = to_json(_Hole.id), to_json(_Hole.root_id)
 
 
 class Relay(Protocol):
@@ -44,6 +59,7 @@ class Follow:
         self._tasks = tasks
         self._documents = documents
         self._relay = relay
+        self._last_order: tuple[tuple[str, str | None, int], Envelope] | None = None
 
     def complete(self, task: Runnable, request: Request, ending: Ending) -> Ending:
         """The ending with all that follows; a failure if that of a success cannot be made into bytes."""
@@ -94,10 +110,20 @@ class Follow:
         for each in arrived:
             assert each.group_id is not None, "it is a part"
             part = written(each.id, state, value, self._documents.serializer)
-            order = links.order_to_fire(request, each.group_id, each.chord)
-            then = self._relay.order(order, parent=request)
+            then = self._order_to_fire(request, each.group_id, each.chord)
             found.append(Arrival(each.group_id, each.id, each.index, part, then))
         return found
+
+    def _order_to_fire(self, request: Request, chord: str, last: Any) -> Envelope:
+        """The order that a part brings. All parts of a chord bring the same, but for what it is the child of."""
+        came = request.envelope
+        key = (chord, None, 0) if came is None else (chord, came.queue, came.priority)
+        known = self._last_order
+        if known is None or known[0] != key:
+            order = links.order_to_fire(request, chord, last)
+            known = self._last_order = key, self._relay.order(order, parent=_Hole(request.delivery_info))
+        headers = known[1].headers.replace(_PARENT, to_json(request.id)).replace(_ROOT, to_json(request.root_id or request.id))
+        return msgspec.structs.replace(known[1], headers=headers)
 
     def _results(self, task: Runnable, request: Request, ending: Ending) -> list[Result]:
         kind, value, einfo = ending.kind, ending.value, ending.einfo
