@@ -118,3 +118,12 @@ def test_steps_and_members_have_places(pieces: Any) -> None:
     assert [each.args for each in pieces["g2"](1)[:]] == [(1,), (2,)]
     assert isinstance(pieces["cg"](1)[-1], Signature)
     assert len(pieces["cg"](1)) == 2
+
+
+@pytest.mark.parametrize("odd", [None, 3, "abc", object()])
+def test_what_is_no_signature_makes_no_canvas(pieces: Any, odd: Any) -> None:
+    for make in (lambda: group([odd]), lambda: chord([odd], pieces["t"](1)), lambda: chain(pieces["t"](1), odd)):
+        with pytest.raises(TypeError, match="signatures"):
+            make()
+    with pytest.raises(TypeError, match=r"write a\.s\(…\)"):
+        group([pieces["t"](1).type])

@@ -10,7 +10,7 @@ from umbel.canvas.shape import CHAIN, CHORD, GROUP, as_list, kind, made, members
 from umbel.client import current
 from umbel.client.begin import begin, play
 from umbel.client.result import result_from_tuple
-from umbel.client.signature import Signature, maybe_signature, stamps_of, unrolled
+from umbel.client.signature import Signature, as_call, maybe_signature, stamps_of, unrolled
 
 
 class _chain(Signature[Any]):  # noqa: N801 - Celery's name
@@ -20,7 +20,7 @@ class _chain(Signature[Any]):  # noqa: N801 - Celery's name
         app = options.pop("app", None)
         given = tasks[0] if len(tasks) == 1 and not isinstance(tasks[0], Mapping) and isinstance(tasks[0], Iterable) else tasks
         self._app = app
-        dict.__init__(self, made(CHAIN, {"tasks": [maybe_signature(each, app=app) for each in given]}, options))
+        dict.__init__(self, made(CHAIN, {"tasks": [as_call(each, app) for each in given]}, options))
         self["args"] = ()
 
     @property
@@ -166,7 +166,7 @@ class chain(_chain):  # noqa: N801 - Celery's name
         app = kwargs.get("app")
         several = tasks[0] if len(tasks) == 1 else tasks
         if not kwargs.keys() - {"app"} and tasks and isinstance(several, Iterable) and not isinstance(several, Mapping):
-            return _joined([maybe_signature(each, app=app) for each in several], app)
+            return _joined([as_call(each, app) for each in several], app)
         return _chain(*tasks, **kwargs)
 
 

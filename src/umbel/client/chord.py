@@ -11,7 +11,7 @@ from umbel.client import current
 from umbel.client.begin import begin, play
 from umbel.client.lazy import Lazy
 from umbel.client.result import result_from_tuple
-from umbel.client.signature import Signature, maybe_signature, stamps_of, unrolled
+from umbel.client.signature import Signature, as_call, maybe_signature, stamps_of, unrolled
 
 
 class chord(Signature[Any]):  # noqa: N801 - Celery's name
@@ -246,7 +246,7 @@ def _header(given: Any, app: current.App | None) -> Any:
         if not isinstance(given, Iterable):
             raise TypeError(f"a chord begins with signatures, not with {type(given).__name__}")
         return Lazy(iter(given), app)
-    return [maybe_signature(each, app=app) for each in given]
+    return [as_call(each, app) for each in given]
 
 
 def _is_open(found: chord) -> bool:

@@ -11,7 +11,7 @@ from umbel.client import current
 from umbel.client.begin import begin, play
 from umbel.client.lazy import Lazy
 from umbel.client.result import result_from_tuple
-from umbel.client.signature import Signature, maybe_signature, stamps_of
+from umbel.client.signature import Signature, as_call, maybe_signature, stamps_of
 
 
 class group(Signature[Any]):  # noqa: N801 - Celery's name
@@ -31,7 +31,7 @@ class group(Signature[Any]):  # noqa: N801 - Celery's name
         if isinstance(given, Iterator):
             inside: Any = Lazy(given, app)
         elif isinstance(given, (list, tuple, Lazy)):
-            inside = given if isinstance(given, Lazy) else [maybe_signature(each, app=app) for each in given]
+            inside = given if isinstance(given, Lazy) else [as_call(each, app) for each in given]
         elif isinstance(given, Iterable):
             inside = Lazy(iter(given), app)
         else:

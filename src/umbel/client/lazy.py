@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from umbel.client import current
-from umbel.client.signature import maybe_signature
+from umbel.client.signature import as_call
 
 
 class Lazy(list[Any]):
@@ -32,7 +32,7 @@ class Lazy(list[Any]):
         first = next(self._source, None)
         if first is None:
             return None
-        self._source = chain((maybe_signature(first, app=self._made_for),), self._source)
+        self._source = chain((as_call(first, self._made_for),), self._source)
         return first
 
     def drain(self) -> Iterator[Any]:
@@ -43,7 +43,7 @@ class Lazy(list[Any]):
             return
         self.is_spent = True
         for each in source:
-            yield maybe_signature(each, app=self._made_for)
+            yield as_call(each, self._made_for)
 
     def _look(self) -> None:
         if self.is_spent:
@@ -52,7 +52,7 @@ class Lazy(list[Any]):
             )
         if self._source is not None:
             source, self._source = self._source, None
-            self.extend(maybe_signature(each, app=self._made_for) for each in source)
+            self.extend(as_call(each, self._made_for) for each in source)
 
     def __iter__(self) -> Iterator[Any]:
         self._look()

@@ -446,6 +446,14 @@ def unrolled(group: Any) -> Any:
     return inside[0] if len(inside) == 1 else group
 
 
+def as_call(each: Any, app: current.App | None = None) -> Any:
+    """A signature from what describes one; TypeError, with a hint, for anything else among the calls of a canvas."""
+    if isinstance(each, Mapping) and isinstance(each.get("task"), str):
+        return maybe_signature(each, app=app)
+    hint = f"; write {each.name}.s(…)" if hasattr(each, "apply_async") and hasattr(each, "name") else ""
+    raise TypeError(f"a canvas is made of signatures, and {each!r} is none{hint}")
+
+
 def stamps_of(given: Any) -> dict[str, Any]:
     """What a visitor has given, which may be nothing."""
     return dict(given or {})
