@@ -32,6 +32,9 @@ def precedence(state: str) -> int:
 def may_replace(new: str, old: str) -> bool:
     """True if a result in state `new` may be written over one in state `old`.
 
-    A success stays for good; another final state gives way only to a final one.
+    A success stays for good; another final state gives way only to a final one. What a task tells of itself in a state of its own
+    does not give way to STARTED, of which its worker may tell a moment later.
     """
+    if new == STARTED and old not in ALL_STATES:
+        return False
     return old != SUCCESS and (old not in READY_STATES or new in READY_STATES)

@@ -2,6 +2,7 @@
 -- Keys, R is the prefix: Rcelery-task-meta-<id>   string  the document
 --                        Rumbel-state-<id>        string  the state, only where the document does not tell it in the clear
 local READY = {SUCCESS = true, FAILURE = true, REVOKED = true}
+local KNOWN = {PENDING = true, RECEIVED = true, STARTED = true, REJECTED = true, RETRY = true, SUCCESS = true, FAILURE = true, REVOKED = true}
 
 local function set(key, value, life)
   if life == '' then return redis.call('SET', key, value) end
@@ -28,6 +29,7 @@ local function keep(id, state, document, is_clear, life)
   if not set_new(key, document, life) then
     local old = state_of(key, id)
     if old == 'SUCCESS' or (READY[old or ''] and not READY[state]) then return end
+    if state == 'STARTED' and old and not KNOWN[old] then return end
     set(key, document, life)
     if is_clear == '1' then redis.call('DEL', side_of(id)) end
   end

@@ -11,7 +11,7 @@ from itertools import accumulate
 
 from umbel import clock
 from umbel.errors import BrokerRefused
-from umbel.states import READY_STATES, SUCCESS, may_replace
+from umbel.states import ALL_STATES, READY_STATES, STARTED, SUCCESS, may_replace
 from umbel.stores.backend import ResultBackend
 from umbel.stores.join import Arrival, Parts
 from umbel.stores.slices import slices
@@ -23,9 +23,11 @@ from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
 
 _FINAL = ", ".join(f"'{state}'" for state in sorted(READY_STATES))
+_KNOWN = ", ".join(f"'{state}'" for state in sorted(ALL_STATES))
 _REPLACE = f"""ON CONFLICT (id) DO UPDATE SET state = excluded.state, document = excluded.document, expires = excluded.expires
     WHERE result.expires <= ?
-        OR (result.state <> '{SUCCESS}' AND (result.state NOT IN ({_FINAL}) OR excluded.state IN ({_FINAL})))"""
+        OR (result.state <> '{SUCCESS}' AND (result.state NOT IN ({_FINAL}) OR excluded.state IN ({_FINAL}))
+            AND (result.state IN ({_KNOWN}) OR excluded.state <> '{STARTED}'))"""
 _KEEP = f"INSERT INTO result (id, state, document, expires) VALUES (?, ?, ?, ?) {_REPLACE}"
 _KEEP_MANY = f"""INSERT INTO result (id, state, document, expires)
     SELECT key, ?, {pack.BLOB.format("value")}, ? FROM json_each(?) WHERE true {_REPLACE}"""
