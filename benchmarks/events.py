@@ -1,7 +1,7 @@
 """What events cost: `python benchmarks/events.py [URL of a Redis]`.
 
-Microseconds for each task of making, writing and taking in its three events; with a Redis also how many tasks a second a worker with
-two processes runs, and for how many microseconds each of all its processes and of its own, without and with events.
+Microseconds for each task of making, writing and taking in its three events; with a Redis also how many tasks a worker with two
+processes runs in a second, and for how many microseconds each, of all its processes and of its own, without and with events.
 """
 
 from __future__ import annotations

@@ -149,7 +149,8 @@ class Worker:
         self._soft = soft_time_limit or conf.task_soft_time_limit
         self._hard = time_limit or conf.task_time_limit
         self._heartbeat = heartbeat
-        self._task_events = conf.worker_send_task_events if task_events is None else task_events
+        self.tells_of_tasks: bool = bool(conf.worker_send_task_events if task_events is None else task_events)
+        """True if it tells of tasks from its start."""
         problems = conf.problems()
         if problems:
             raise ImproperlyConfigured("\n".join(problems))
@@ -277,7 +278,7 @@ class Worker:
             self.pool,
             self.book,
             every=self._heartbeat or None,
-            on=bool(self._task_events),
+            on=self.tells_of_tasks,
             accept=self.accept,
             sent=conf.task_send_sent_event,
         )

@@ -48,7 +48,7 @@ def _facts(worker: Any) -> Iterator[tuple[str, str]]:
     yield "transport", app.broker.url
     yield "results", app.result_store.url if app.result_store else "disabled://"
     yield "concurrency", f"{worker.concurrency} ({worker.pool_name})"
-    yield "task events", "OFF (they come with a later version)"
+    yield "task events", "ON" if worker.tells_of_tasks else "OFF (enable -E to monitor tasks in this worker)"
 
 
 def _queues(app: Any, names: list[str]) -> Iterator[str]:

@@ -47,6 +47,10 @@ class State(state.State):
     Task = Task
     Worker = Worker
 
+    def __reduce__(self) -> Any:
+        kind, arguments = super().__reduce__()
+        return kind.__mro__["app" in vars(kind)], arguments  # that of an app, `app.events.State`, as what it was made from
+
 
 def __getattr__(name: str) -> Any:
     from celery._names import absent
