@@ -247,3 +247,16 @@ def test_what_json_has_not_travels_as_celery_writes_it_or_by_another_serializer(
 
 def test_types_become_routing_keys():
     assert key_of("worker-elect-ack") == "worker.elect.ack"
+
+
+def test_it_is_known_whether_anybody_listens_to_workers_whatever_else_is_told(app: Umbel):
+    node, sender = app.events.of_node("w@h"), app.events.sender
+    node.send("worker-heartbeat")
+    assert sender.flush(patience())
+    assert sender.reached == 0
+    with app.channel.subscribe(["celeryev/worker.*"]):
+        node.send("worker-heartbeat")
+        assert sender.flush(patience())
+        node.send("task-x", uuid="1")
+        assert sender.flush(patience())
+        assert sender.reached == 1

@@ -132,6 +132,13 @@ def test_both_tell_the_same_of_themselves(told: object, heard: list[dict[str, An
         assert (ours["freq"], ours["sw_sys"], ours["sw_ident"]) == (theirs["freq"], theirs["sw_sys"], "py-umbel")
 
 
+def test_celerys_worker_takes_umbels_for_one_of_its_own(told: object, fleet: Fleet) -> None:
+    log = next(worker.log for worker in fleet.workers if "celery" in worker.logfile.name)
+    assert "missed heartbeat" not in log
+    assert "CRITICAL" not in log
+    assert not [line for line in log.splitlines() if ": ERROR/" in line and "Task shop." not in line]
+
+
 def test_each_ones_tool_prints_what_both_have_told(told: object, fleet: Fleet, heard: list[dict[str, Any]]) -> None:
     for system in ("celery", "umbel"):
         log = fleet.folder / f"dump-{system}.log"

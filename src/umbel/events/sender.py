@@ -28,6 +28,8 @@ AT_ONCE = 2_000
 """Waiting ones for which one exchange with the store is good."""
 GATHER = 0.02
 """Seconds for which further events are waited for once there is one: then they travel together."""
+OF_WORKERS = "worker."
+"""How the keys of events begin that workers tell of themselves."""
 PAUSE = 1.0
 """Seconds for which a store that is away is left alone."""
 
@@ -60,7 +62,7 @@ class Sender:
         self.lost = 0
         """How many events were dropped: there were too many, or the store was away."""
         self.reached = 0
-        """How many listeners the last ones had."""
+        """How many listeners the last heartbeat had: some listen to workers alone, as Celery's workers do to each other."""
         self._begin()
         watch(self)
 
@@ -113,7 +115,9 @@ class Sender:
         while some := self._next():
             count = sum(len(waiting.event) if waiting.several else 1 for waiting in some)
             try:
-                self.reached = self._open().publish(list(self._notes(some)))
+                reached = self._open().publish(list(self._notes(some)))
+                if any(waiting.key.startswith(OF_WORKERS) for waiting in some):
+                    self.reached = reached
             except Exception as problem:  # whatever a store raises, nobody who works is to notice
                 self.lost += count
                 if not is_away:
