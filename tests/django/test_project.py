@@ -54,6 +54,7 @@ def rig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 def test_tasks_run_and_are_kept_in_the_database(rig: Rig) -> None:
     code = """
+from django.core.management import call_command
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 from umbel.django.models import Result
@@ -61,6 +62,7 @@ from umbel.django.models import Result
 class Undone(Exception):
     pass
 
+call_command("umbel", "queues")  # and the project's app is still there
 told = {"sum": add.delay(2, 3).get(timeout=PATIENCE), "lazy": greet.delay(_("January")).get(timeout=PATIENCE)}
 try:
     with transaction.atomic():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from umbel.__main__ import main
+from umbel.django import project
 
 _OF_DJANGO = ("--settings", "--pythonpath")
 """Options of every command of manage.py, which has heeded them by now."""
@@ -28,9 +30,21 @@ class Command(BaseCommand):
         sys.argv = ["umbel", *([] if is_named else ["-A", "umbel.django.project:app"]), *words]
         main()
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        """The same from `call_command("umbel", "queues")`."""
-        self.run_from_argv(["manage.py", "umbel", *args])
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Anything."""
+        parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="worker, beat, schedule, queues …")
+
+    def handle(self, *args: Any, words: Sequence[str] = (), **options: Any) -> None:
+        """The same from a program: `call_command("umbel", "queues")`."""
+        before = sys.argv
+        try:
+            self.run_from_argv(["manage.py", "umbel", *words])
+        except SystemExit as done:
+            if done.code:
+                raise CommandError(f"umbel {' '.join(words)} has ended with {done.code}") from done
+        finally:
+            sys.argv = before
+            project.app.set_default()  # the program has left it, as its own life would be over by now
 
 
 def _without_djangos(words: list[str]) -> list[str]:
