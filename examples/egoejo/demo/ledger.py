@@ -13,6 +13,7 @@ from typing import Any
 from crew import Program
 
 PICTURE = "core.tasks.process_image_task"
+MAILS = ("core.tasks.send_welcome_email", "core.tasks.send_email_task")
 NIGHTLY = "core.tasks.update_all_impact_dashboards"
 _TASK = re.compile(r"Task ([\w.]+)\[([^\]]+)\] (received|succeeded|raised|retry)")
 
