@@ -36,6 +36,22 @@ def test_what_comes_from_the_environment_is_said_to(project: Project, monkeypatc
     assert "'many' is no number from 1, nor auto (it comes from the environment: CELERY_WORKER_CONCURRENCY)" in done.err
 
 
+@pytest.mark.parametrize("name", ["UMBEL_APP", "CELERY_APP"])
+def test_an_app_that_the_environment_names_is_said_to_be(project: Project, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "nowhere")
+    done = project.bare("queues")
+    assert (done.code, f"(it is named by the environment: {name})" in done.err) == (1, True)
+    assert "environment" not in project.bare("-A", "nothing", "queues").err
+
+
+@pytest.mark.parametrize("name", ["UMBEL_BROKER", "CELERY_BROKER_URL", "UMBEL_BROKER_URL"])
+def test_a_broker_that_the_environment_names_is_said_to_be(project: Project, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "amqp://me:pw@host")
+    done = project.bare("queues")
+    assert (done.code, f"(broker_url comes from the environment {name})" in done.err) == (1, True), done.err
+    assert "pw" not in done.err
+
+
 def test_help_and_version_are_words_too(project: Project) -> None:
     assert project.bare("help").out == project.bare("--help").out
     assert project.bare("help", "worker").out == project.bare("worker", "--help").out

@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from umbel import guise
 from umbel.cli.failure import Failure, UserCodeFailed, note
 from umbel.client.app import Umbel
-from umbel.errors import UmbelError
+from umbel.errors import ImproperlyConfigured, UmbelError
 
 if TYPE_CHECKING:  # a worker costs more to load than all else here
     from umbel.stores.backend import ResultBackend
@@ -33,6 +33,8 @@ class Scope:
         self.color: bool | None = None
         self.quiet = False
         self.include: tuple[str, ...] = ()
+        self.from_environment: dict[str, str] = {}
+        """Which of these come from there, and from which variable."""
         self.user_options: dict[str, Any] = {}
         """What options say that the app has added to the command."""
         self._app: Umbel | None = None
@@ -102,7 +104,13 @@ class Scope:
             return Umbel("umbel", set_as_current=False)
         from umbel.client.discover import find_app
 
-        return find_app(self.app_name)
+        try:
+            return find_app(self.app_name)
+        except ImproperlyConfigured as problem:
+            if "app_name" not in self.from_environment:
+                raise
+            name = self.from_environment["app_name"]
+            raise ImproperlyConfigured(f"{problem} (it is named by the environment: {name})") from problem
 
     def _configure(self, app: Umbel) -> None:
         if self.config:
@@ -116,7 +124,16 @@ class Scope:
 @contextmanager
 def broker_of(scope: Scope) -> Iterator[Broker]:
     """The app's broker, closed at the end."""
-    broker = scope.app.broker
+    conf = scope.app.conf
+    try:
+        broker = scope.app.broker
+    except ImproperlyConfigured as problem:
+        source = conf.source("broker_url")
+        if "broker_url" in scope.from_environment:
+            source = f"environment {scope.from_environment['broker_url']}"
+        if not source.startswith("environment"):
+            raise
+        raise ImproperlyConfigured(f"{problem} (broker_url comes from the {source})") from problem
     path = broker.url.removeprefix("sqlite:///").partition("?")[0]
     if broker.url.startswith("sqlite:") and not os.path.exists(path) and not scope.quiet:
         note(f"there was no file {path}, and looking makes one")
@@ -158,6 +175,11 @@ def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
             if name == "app_name" and before not in (None, value) and _is_typed(context.parent, parameter.name):
                 note(f"{parameter.opts[0]} {before} and {parameter.opts[0]} {value}: the second is taken")
             setattr(scope, name, value)
+            if parameter.name and context.get_parameter_source(parameter.name) is ParameterSource.ENVIRONMENT:
+                names = [parameter.envvar] if isinstance(parameter.envvar, str) else list(parameter.envvar or ())
+                scope.from_environment[name] = next((each for each in names if os.environ.get(each)), "")
+            else:
+                scope.from_environment.pop(name, None)
 
     return keep
 
