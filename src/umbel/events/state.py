@@ -122,7 +122,7 @@ class State:
         if not isinstance(timestamp, (int, float)) or "local_received" not in event:
             return None
         worker = self.workers.data.get(hostname)
-        created = worker is None
+        created = worker is None and subject != "offline"  # whose goodbye is the first word is not taken in
         if worker is None:
             if subject == "offline":
                 worker = self.Worker(hostname)
@@ -131,7 +131,7 @@ class State:
         else:
             self.workers[hostname] = worker
         worker.event(subject, timestamp, received, {key: value for key, value in event.items() if key != "hostname"})
-        if created and subject != "offline" and self.on_node_join is not None:
+        if created and self.on_node_join is not None:
             self.on_node_join(worker)
         if subject == "offline" and self.on_node_leave is not None:
             self.on_node_leave(worker)
