@@ -51,6 +51,8 @@ HEARTBEAT = 2.0
 """Seconds between heartbeats; those who watch take a worker for gone after twice as many."""
 AT_ONCE = 0.1
 """Seconds within which signals that ask for a stop are one wish."""
+TRIED = 2.0
+"""Seconds for which a worker that could begin waits until it can also be asked."""
 LAST_WORDS = 5.0
 """Seconds that a stop waits for a store that does not answer, or for processes that were killed."""
 SWITCH = 0.0005
@@ -483,6 +485,8 @@ class Worker:
             services = [house.create_task(self._watch(service)) for service in self.services]
             fetching = house.create_task(self._watch(self.fetch.run))  # broker -> pool, as long as there is room
             await self._begin(self._consumer_steps)
+            if self.remote is not None:
+                await wait_for(self.remote.tried.wait(), TRIED)
             self._tell_ready()
             await self._stopping.wait()
             await self._steps.tell("close")

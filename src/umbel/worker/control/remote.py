@@ -10,6 +10,7 @@ import inspect
 import threading
 from collections.abc import Iterable
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import Any
 
 from umbel import guise
@@ -48,6 +49,8 @@ class Remote:
         self._told: set[str] = set()
         self._subscription: Subscription | None = None
         self._has_greeted = False
+        self.tried = asyncio.Event()
+        """Set once it listens, or cannot: who is told that the worker is ready may ask it at once."""
         self._lock = threading.Lock()
 
     async def run(self) -> None:
@@ -85,8 +88,12 @@ class Remote:
     def _hear(self) -> float:
         """Hear some requests and answer them; gives for how long to leave the store alone then."""
         try:
-            if self._subscription is None:
-                self._subscribe()
+            try:
+                if self._subscription is None:
+                    self._subscribe()
+            finally:
+                with suppress(RuntimeError):  # the loop is closed
+                    self._loop.call_soon_threadsafe(self.tried.set)
             assert self._subscription is not None
             for note in self._subscription.receive(WAIT):
                 self._answer(note)
