@@ -77,7 +77,8 @@ def test_defaults_are_celerys_and_only_those_of_the_one_table_differ_from_umbels
         ours, umbels = dict(Celery("a", set_as_current=False).conf), dict(Umbel("b", set_as_current=False).conf)
         print({name: value for name, value in ours.items() if value != umbels[name]} == DIFFERENT, DIFFERENT)
     """
-    assert run(face, tmp_path, code) == "True {'task_acks_late': False, 'worker_prefetch_multiplier': 4}"
+    different = {"task_acks_late": False, "worker_prefetch_multiplier": 4, "task_shared_with_celery": True}
+    assert run(face, tmp_path, code) == f"True {different}"
 
 
 def test_settings_are_taken_in_any_order_and_spelling(face: Path, tmp_path: Path) -> None:
