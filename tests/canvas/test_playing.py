@@ -270,3 +270,14 @@ def test_what_replaces_a_task_stands_for_itself(eager: Stand) -> None:
     for how in ("empty", "chord"):
         with pytest.raises(ImproperlyConfigured):
             wrongly.delay(how).get()
+
+
+def test_orders_need_no_declared_queue_and_obey_no_route() -> None:
+    settings = {"task_create_missing_queues": False, "task_queues": ["only"], "task_default_queue": "only"}
+    routes = {"umbel.*": {"queue": "only", "priority": 9}}
+    for shared in (False, True):
+        name = f"declared{shared}"
+        urls = {"broker": f"memory://{name}", "backend": f"memory://{name}"}
+        with Stand(name, **urls, **settings, task_routes=routes, task_shared_with_celery=shared) as stand:
+            result = chord([stand.add.s(1, 1), stand.add.s(2, 2)], stand.total.s()).apply_async()
+            assert result.get(timeout=patience()) == 6

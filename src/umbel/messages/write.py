@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from umbel.errors import EncodeError
@@ -76,6 +76,8 @@ class Writer:
 
     def __init__(self, rules: Rules | None = None):
         self.rules = rules or Rules()
+        # No route is for orders, and their queue need not be declared.
+        self._open = replace(self.rules, router=Rules().router)
 
     def call(
         self,
@@ -103,7 +105,8 @@ class Writer:
     def order(self, step: Step, *, parent: Parent) -> Envelope:
         """The message of an order for a worker itself, of which nobody is told."""
         options = {**step.options, "queue": self.rules.orders} if self.rules.orders else step.options
-        return self.call(step.task, step.id, step.args, step.kwargs, options, parent=parent).encode()
+        found = complete(step.task, step.args, step.kwargs, options, self._open, parent=parent)
+        return _written(step.task, step.id, step.args, step.kwargs, found).encode()
 
 
 def _written(name: str, id_: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: Options) -> Call:
