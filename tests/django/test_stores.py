@@ -56,7 +56,7 @@ class TestResultsOnSqlite(Results):
 
 class TestScheduleOnSqlite(ScheduleStoreContract):
     if not LONG:
-        test_many_thousands_are_kept = test_who_asks_for_changes_sees_what_is_there = None  # type: ignore[assignment]
+        test_who_asks_for_changes_sees_what_is_there = None  # type: ignore[assignment]
 
     @pytest.fixture
     def url(self, alias: str) -> str:
@@ -71,7 +71,7 @@ class TestResultsOnPostgres(Results):
 
 class TestScheduleOnPostgres(ScheduleStoreContract):
     if not LONG:
-        test_who_asks_for_changes_sees_what_is_there = None  # type: ignore[assignment]
+        test_many_thousands_are_kept = test_who_asks_for_changes_sees_what_is_there = None  # type: ignore[assignment]
 
     @pytest.fixture
     def url(self, postgres_url: str) -> str:

@@ -9,10 +9,13 @@ from django.db.models import F
 
 from umbel import clock
 from umbel.django.models import Chord, Part
-from umbel.django.reach import key_of, pages, upsert
+from umbel.django.reach import key_of, pages, shown, upsert
 from umbel.stores.join import Arrival, Parts
 from umbel.stores.slices import slices
 from umbel.wire.envelope import Envelope
+
+LONG = 10_000
+"""Letters of an id that are kept to be looked at, and to put parts in order; keys are made of all of it."""
 
 
 class Chords:
@@ -29,16 +32,18 @@ class Chords:
         until = None if self._expires is None else now + self._expires
         names = {key_of(id): id for id in ids}
         keys = sorted(names)  # in one order: nobody waits in a circle
-        self._chords.bulk_create([Chord(key=key, chord=names[key], expires=until) for key in keys], ignore_conflicts=True)
+        self._chords.bulk_create(
+            [Chord(key=key, chord=shown(names[key], LONG), expires=until) for key in keys], ignore_conflicts=True
+        )
         held: dict[str, Any] = {}
         for page in pages(keys):
             rows = self._chords.filter(key__in=page)
             rows.update(arrived=F("arrived"))  # takes the rows, also where there is no SELECT FOR UPDATE
-            held |= {chord.chord: chord for chord in rows}
+            held |= {names[chord.key]: chord for chord in rows}
         for id, chord in held.items():
             if chord.expires is not None and chord.expires <= now:
                 self._parts.filter(chord=chord.key).delete()
-                held[id] = Chord(key=chord.key, chord=id)
+                held[id] = Chord(key=chord.key, chord=chord.chord)
             held[id].expires = until
         return held
 
@@ -113,7 +118,7 @@ def _count(chord: Any, arrival: Arrival, known: set[str], parts: dict[str, Any])
     key = _key(arrival)
     chord.arrived += key not in known
     known.add(key)
-    parts[key] = Part(key=key, chord=chord.key, index=arrival.index, task_id=arrival.id, document=arrival.part)
+    parts[key] = Part(key=key, chord=chord.key, index=arrival.index, task_id=shown(arrival.id, LONG), document=arrival.part)
     if arrival.then is None or chord.size is None or chord.arrived < _size(chord):
         return None
     chord.completed_by = chord.completed_by or key

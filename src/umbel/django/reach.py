@@ -33,7 +33,11 @@ class Reach:
         is_ours = connection.connection is None
         try:
             yield connection
-        except (OperationalError, InterfaceError, DatabaseError) as error:
+        except (OperationalError, InterfaceError, DatabaseError, UnicodeError) as error:
+            raise self._told(error) from error
+        except ValueError as error:
+            if "NUL" not in str(error):
+                raise
             raise self._told(error) from error
         finally:
             if is_ours:
@@ -89,3 +93,9 @@ def upsert(connection: Any, unique: str, fields: Sequence[str]) -> dict[str, Any
     if connection.features.supports_update_conflicts_with_target:
         told["unique_fields"] = [unique]
     return told
+
+
+def shown(value: object, most: int) -> str:
+    """What every database takes for text, of at most so many letters."""
+    text = str(value)[:most].replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return text.encode("utf-8", "replace").decode()

@@ -15,7 +15,7 @@ from umbel import clock
 from umbel.django.joins import Chords
 from umbel.django.models import Group
 from umbel.django.models import Result as Kept
-from umbel.django.reach import Reach, key_of, pages, upsert
+from umbel.django.reach import Reach, key_of, pages, shown, upsert
 from umbel.states import READY_STATES, may_replace
 from umbel.stores.backend import ResultBackend
 from umbel.stores.join import Arrival, Parts
@@ -201,16 +201,16 @@ def facts(document: bytes) -> dict[str, Any]:
         return {}
     if not isinstance(found, dict):
         return {}
-    told = {name: _text(found.get(key) or "", LONG) for name, key in _WORDS.items()}
+    told = {name: shown(found.get(key) or "", LONG) for name, key in _WORDS.items()}
     for name in ("args", "kwargs"):
-        told[name] = _text(found.get(f"{name}repr") or ("" if found.get(name) is None else brief(found[name])), LONGEST)
+        told[name] = shown(found.get(f"{name}repr") or ("" if found.get(name) is None else brief(found[name])), LONGEST)
     retries = found.get("retries")
     value = found.get("result")
     return {
         **told,
         "retries": retries if isinstance(retries, int) and retries >= 0 else 0,
-        "value": _text(_exception(value) or brief(value, LONGEST), LONGEST),
-        "traceback": _text(found.get("traceback") or "", 10 * LONGEST),
+        "value": shown(_exception(value) or brief(value, LONGEST), LONGEST),
+        "traceback": shown(found.get("traceback") or "", 10 * LONGEST),
     }
 
 
@@ -230,9 +230,3 @@ _WORDS = {
     "parent_id": "parent_id",
     "root_id": "root_id",
 }
-
-
-def _text(value: object, most: int) -> str:
-    """What every database takes for text."""
-    text = str(value)[:most].replace("\0", "\N{REPLACEMENT CHARACTER}")
-    return text.encode("utf-8", "replace").decode()
