@@ -106,6 +106,8 @@ class Umbel:
         self._task_type: Any = None
         self._autofinalize = autofinalize
         self._discover: list[tuple[Packages, str | None]] = []
+        self._imported: tuple[object, ...] | None = None
+        """What `import_task_modules` was to import when it was last called."""
         self._lock = RLock()
         self._broker: Broker | None = None
         self._backend: ResultBackend | None = None
@@ -327,12 +329,18 @@ class Umbel:
             self._import_discovered()
 
     def import_task_modules(self) -> None:
-        """Import all modules that hold tasks: `imports`, `include`, and those found by `autodiscover_tasks`."""
+        """Import all modules that hold tasks: `imports`, `include`, and those found by `autodiscover_tasks`.
+
+        Twice is the same as once: `import_modules` is sent again only if there is more to import than the last time.
+        """
         django_first = installed_apps()  # whose settings must be loaded before anything of the project's is imported
         for module in dict.fromkeys((*self._conf.imports, *self._conf.include)):
             import_module(module)
         self._import_discovered(django_first)
-        signals.import_modules.send(self)
+        wanted = (*self._conf.imports, *self._conf.include, len(self._discover))
+        if wanted != self._imported:
+            self._imported = wanted
+            signals.import_modules.send(self)
         self.finalize()
 
     def _import_discovered(self, django_apps: list[str] | None = None) -> None:

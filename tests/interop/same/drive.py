@@ -500,6 +500,9 @@ def effects() -> None:
     aside = ("worker_process_init", "worker_process_shutdown")  # told by another process, at any time
     life = list(dict.fromkeys(labels.get("life", [])))
     facts["order of life"] = [each for each in life if each not in aside and not each.startswith("on_after")]
+    facts["times of life"] = {
+        each: labels["life"].count(each) for each in life if each not in aside and not each.startswith("on_after")
+    }
     facts["children of life"] = [each for each in life if each in aside]
 
 
