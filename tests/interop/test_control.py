@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,8 +32,8 @@ def workers(fleet: Fleet) -> Iterator[dict[str, Worker]]:
     fleet.ready(*found.values())
     yield found
     for kind in ("prefork", "threads"):
-        worker = found[kind]
-        assert not [line for line in worker.log.splitlines() if "ERROR" in line or "CRITICAL" in line or "Traceback" in line]
+        told = [line for line in found[kind].log.splitlines() if re.search("ERROR|CRITICAL|Traceback", line)]
+        assert not [line for line in told if "Trying again until it works" not in line]  # a server that stood still for a while
 
 
 @pytest.fixture(scope="module")
