@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
@@ -49,7 +50,7 @@ RETRY = 1.0
 """Seconds between attempts to reach a store that is away at the start."""
 HEARTBEAT = 2.0
 """Seconds between heartbeats; those who watch take a worker for gone after twice as many."""
-AT_ONCE = 0.1
+AT_ONCE = 0.005
 """Seconds within which signals that ask for a stop are one wish."""
 TRIED = 2.0
 """Seconds for which a worker that could begin waits until it can also be asked."""
@@ -135,8 +136,8 @@ class Worker:
         self.exitcode = 0
         self._wishes: list[str] = []
         """How it was asked to stop, in order."""
-        self._asked_at = float("-inf")
-        """When it was last asked to stop by a signal (monotonic)."""
+        self._is_asked_now = False
+        """True in the moment in which the first signal that asks for a stop is answered."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self.restart = False
         """True if it was asked to begin anew once it has stopped; whoever runs it does that."""
@@ -403,10 +404,13 @@ class Worker:
             if not cold:
                 log.warning("Not beginning anew: this is a warm stop")
                 return
-        now, before = clock.monotonic(), self._asked_at
-        self._asked_at = now
-        if not cold and now - before < AT_ONCE:
+        if not cold and self._is_asked_now:
             return  # one wish: whoever sends it to a group of processes, and to the worker as well, means it once
+        if not (cold or self._wishes):
+            time.sleep(AT_ONCE)  # what comes meanwhile is heard in the next turn, and belongs to this
+            loop = asyncio.get_running_loop()
+            self._is_asked_now = True
+            loop.call_soon(loop.call_soon, self._is_asked)
         how = "cold" if cold or self._wishes else "warm"
         patience = self.app.conf.worker_soft_shutdown_timeout or 0.0
         if how == "cold" and patience and self.book and not self._soft_stop:
@@ -420,6 +424,9 @@ class Worker:
         else:
             log.warning("Cold stop: giving back %s", self._what_runs())
         self.stop(how)
+
+    def _is_asked(self) -> None:
+        self._is_asked_now = False
 
     def _what_runs(self) -> str:
         return shown.count(len(self.book), "task")
