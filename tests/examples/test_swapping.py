@@ -23,7 +23,7 @@ from tests.servers import redis
 
 from umbel.testing.waiting import patience, until
 
-ROUNDS = int(os.environ.get("UMBEL_SWAPS", "2"))
+ROUNDS = int(os.environ.get("UMBEL_SWAPS", "1"))
 RATE = float(os.environ.get("UMBEL_SWAP_RATE", "10"))
 """Tasks a second, from a client of each kind."""
 EVERY = 2.0
