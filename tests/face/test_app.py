@@ -258,26 +258,6 @@ def test_tasks_are_shown_with_their_app(face: Path, tmp_path: Path) -> None:
     assert run(face, tmp_path, code) == "True"
 
 
-def test_steps_and_requests_of_ones_own_are_told_to_be_unused(face: Path, tmp_path: Path) -> None:
-    code = """
-        import warnings
-        from celery import Celery
-        from celery.bootsteps import StartStopStep
-        from celery.worker.request import Request
-        app = Celery("proj", broker="memory://")
-        class Step(StartStopStep): pass
-        class Own(Request): pass
-        app.steps["worker"].add(Step)
-        @app.task(Request=Own)
-        def task(): pass
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            app.finalize()
-        print([str(each.message).partition(" is not")[0] for each in caught])
-    """
-    assert run(face, tmp_path, code) == "['the step __main__.Step of workers', 'proj.task.Request']"
-
-
 def test_fixtures_of_celery_run_a_worker_in_a_thread(face: Path, tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text('pytest_plugins = ("celery.contrib.pytest",)\n')
     (tmp_path / "more.py").write_text("from celery import shared_task\n\n\n@shared_task\ndef two():\n    return 2\n")

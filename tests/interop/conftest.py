@@ -12,7 +12,7 @@ from tests.servers.redis import RedisServer, running
 
 @pytest.fixture(scope="package")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with running(tmp_path_factory.mktemp("redis")) as server:
+    with running(tmp_path_factory.mktemp("redis"), "--databases", "512") as server:
         yield server
 
 

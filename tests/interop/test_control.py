@@ -99,8 +99,8 @@ def test_answers_have_celerys_shape(
     found = agent.ask(f"{ASK.format(limit=3)}.{INSPECT[what]}")
     assert found.keys() == set(nodes.values())
     shapes = {kind: shape(found[node]) for kind, node in nodes.items()}
-    if what == "hello":  # of 5.6 a dict, of 5.7 a list
-        shapes["celery"]["revoked"] = []
+    if what == "hello":  # of 5.6 a dict, of 5.7 a list; who has heard of what was revoked here before does not matter
+        assert all(each.pop("revoked") in ({}, [], ["str"]) for each in shapes.values())
     if what == "active_queues":
         for queue in found.values():
             assert queue[0].keys() == found[nodes["celery"]][0].keys()
