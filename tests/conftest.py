@@ -4,12 +4,17 @@ import signal
 import sqlite3
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite("umbel.testing")  # here, before anything imports it
 
 from tests.limit import Limit  # noqa: E402
 from tests.sharing import Sharing  # noqa: E402
 from tests.story import FAILED, Story  # noqa: E402
+
+# How long random cases take to draw says how busy the machine is, and nothing else.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_configure(config):

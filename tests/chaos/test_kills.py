@@ -53,7 +53,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str | None
 def test_nothing_is_lost_when_processes_are_killed(project: Callable[..., Project], store: str | None) -> None:
     table = Table()
     with arena(project(TASKS, lease=LEASE, store=store), new_seed(), workers=4) as here:
-        kills(here, 50, table)
+        kills(here, 30, table)
     print(table)
 
 
@@ -77,4 +77,4 @@ def test_a_worker_that_acknowledges_too_early_is_caught(project: Callable[..., P
         arena(project(TASKS + CARELESS, lease=LEASE), new_seed(), workers=2) as here,
         pytest.raises(AssertionError, match=r"'lost': \['"),
     ):
-        kills(here, 20, Table())
+        kills(here, 15, Table())
