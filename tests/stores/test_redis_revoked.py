@@ -6,7 +6,7 @@ from umbel.stores.broker import Broker, Conclusion, Revocation
 from umbel.stores.redis import mirror
 from umbel.stores.url import open_broker
 from umbel.testing.given import drain, envelopes
-from umbel.testing.waiting import until
+from umbel.testing.waiting import factor, until
 
 
 def kept(server) -> bytes:
@@ -46,7 +46,7 @@ def test_those_whose_time_has_passed_go_before_those_that_are_kept_for_longer(re
 def test_who_has_heard_of_many_forgets_them_when_they_are_gone(redis_server, redis_url, monkeypatch):
     monkeypatch.setattr(mirror, "SPARE", 10)
     broker = open_broker(redis_url)
-    revoke(broker, *map(str, range(100)), seconds=0.05)
+    revoke(broker, *map(str, range(100)), seconds=0.3 * factor())  # they are to be heard of before it has passed
     assert len(broker._revoked._mirror.at(broker.revocations()[0], broker._revoked._behind)) == 100
     until(lambda: broker.recover() and redis_server.ask("ZCARD", "umbel.revoked") == b":0\r\n")
     revoke(broker, "one", seconds=3600)

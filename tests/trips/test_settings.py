@@ -61,7 +61,8 @@ def test_what_settings_say_of_the_end_of_a_run_is_done(project: Make) -> None:
         assert send("where", queue="w1@host.dq").get(timeout=patience()) == "w1@host.dq"
         assert "broker_heartbeat (app.conf) changes nothing: only RabbitMQ has a use for it" in worker.log
         assert worker.log.count("changes nothing") == 1
-        for _ in range(2):  # as from whoever sends it to all processes of a group, and to the worker as well
-            worker.signal(signal.SIGTERM)
+        # Two in one moment, as from whoever sends them to all processes of a group, and to the worker as well.
+        for number in (signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
+            worker.signal(number)
         assert worker.wait() == 0
         assert "Cold stop" not in worker.log
