@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any, NoReturn
 
 import click
 
 from umbel import guise
+from umbel.cli.command import names, option
 from umbel.cli.failure import NO_REPLY, USAGE, Failure
 from umbel.cli.scope import Scope
 from umbel.client.broadcast import Broadcast, Reply
 from umbel.errors import BrokerDown
 from umbel.worker.control import answers
 from umbel.worker.control.panel import Command, commands
+
+
+def asking_options(to_list: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """What both take: command and arguments, how long, whom, how it is shown; `to_list` says what --list does."""
+    seconds = click.FloatRange(0, min_open=True)
+    given = (
+        click.argument("what", metavar="COMMAND", required=False),
+        click.argument("rest", metavar="[ARGS]...", nargs=-1),
+        option("-t", "--timeout", type=seconds, default=1.0, metavar="SECONDS", help="How long to wait (1)."),
+        option("-d", "--destination", type=names, metavar="WORKERS", help="Only these, with commas between."),
+        option("-p", "--pattern", metavar="GLOB", help="Only those whose names fit: 'mail*'."),
+        option("-j", "--json", "as_json", is_flag=True, help="As JSON, for programs."),
+        option("--list", "listed", is_flag=True, help=to_list),
+    )
+    return lambda function: reduce(lambda made, add: add(made), reversed(given), function)
 
 
 def known(kind: str) -> dict[str, Command]:

@@ -7,21 +7,15 @@ from collections.abc import Sequence
 import click
 
 from umbel.cli.answers import show
-from umbel.cli.asking import ask, find, merged, read_arguments, show_list
-from umbel.cli.command import command, names, option
+from umbel.cli.asking import ask, asking_options, find, merged, read_arguments, show_list
+from umbel.cli.command import command
 from umbel.cli.failure import FAILED, USAGE, Failure
 from umbel.cli.scope import Scope
 from umbel.cli.screen import print_json
 
 
 @command("inspect")
-@click.argument("what", metavar="COMMAND", required=False)
-@click.argument("rest", metavar="[ARGS]...", nargs=-1)
-@option("-t", "--timeout", type=click.FloatRange(0, min_open=True), default=1.0, metavar="SECONDS", help="How long to wait (1).")
-@option("-d", "--destination", type=names, metavar="WORKERS", help="Only these, with commas between.")
-@option("-p", "--pattern", metavar="GLOB", help="Only those whose names fit: 'mail*'.")
-@option("-j", "--json", "as_json", is_flag=True, help="As JSON, for programs.")
-@option("--list", "listed", is_flag=True, help="Show what there is to ask.")
+@asking_options("Show what there is to ask.")
 @click.pass_obj
 def inspect(
     scope: Scope,

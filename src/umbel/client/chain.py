@@ -114,9 +114,8 @@ class _chain(Signature[Any]):  # noqa: N801 - Celery's name
         tree = settle(self, new_id, id_=_id)
         self.tasks = [maybe_signature(each, app=self._app) for each in self.tasks]
         if self.tasks and (group_id or chord is not None):
-            given = {"group_id": group_id, "chord": chord, "group_index": group_index}
             end = self.tasks[-1].body if kind(self.tasks[-1]) == CHORD else self.tasks[-1]
-            end["options"].update({key: value for key, value in given.items() if value is not None})
+            end._take_place(group_id, chord, group_index)
         return result_from_tuple(tree, self.app)
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:  # type: ignore[override]  # as Celery's

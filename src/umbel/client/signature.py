@@ -316,6 +316,11 @@ class Signature(dict[str, Any], Generic[R]):
             self.stamp_links(visitor, append_stamps, **headers)
         return self
 
+    def _take_place(self, group_id: str | None, chord: Any, group_index: int | None) -> None:
+        """Be one of a group's calls, as far as these are given."""
+        given = {"group_id": group_id, "chord": chord, "group_index": group_index}
+        self["options"].update({key: value for key, value in given.items() if value is not None})
+
     def _put_stamps(self, headers: dict[str, Any], *, append_stamps: bool) -> None:
         given = dict(headers)
         names = given.pop("stamped_headers", None)
