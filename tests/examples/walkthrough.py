@@ -268,14 +268,14 @@ def _egoejo(
         _lines(worker.log, "Connected to", "ready."),
         "the tasks of `core.tasks` are listed",
     )
-    look = _flower(walk, stack, site)
+    look = _flower(walk, stack, site, worker)
     walk.step("Service 1 : Django + Daphne\nService 2 : Celery Worker", "", "these two are services of their own already")
 
     walk.part("EGOEJO: its tasks")
     _tasks(walk, site, worker, post, f"http://127.0.0.1:{port}")
     if look is not None:
-        names = until(lambda: {task["name"] for task in json.loads(look("/api/tasks?limit=100")).values()})
-        assert any(str(name).startswith("core.tasks.") for name in names)
+        tasks = until(lambda: json.loads(look("/api/tasks?limit=100")), saying=lambda: worker.log)
+        assert any(str(task["name"]).startswith("core.tasks.") for task in tasks.values())
         walk.step(
             "celery -A config flower", "", "tasks that run, have ended and have failed are listed there, with what workers count"
         )
@@ -319,7 +319,7 @@ def _egoejo(
     walk.step(start, _lines(railway.log, "runs in the background", "Listening on TCP"), "who registers gets a mail")
 
 
-def _flower(walk: Walk, stack: contextlib.ExitStack, site: Site) -> Callable[[str], str] | None:
+def _flower(walk: Walk, stack: contextlib.ExitStack, site: Site, worker: Running) -> Callable[[str], str] | None:
     """Flower, which asks the worker and listens to what it tells; gives what reads its pages, if workers answer it."""
     port = redis.free_port()
     flower = site.start(f"celery -A config flower --port={port}", below="backend")
@@ -337,6 +337,9 @@ def _flower(walk: Walk, stack: contextlib.ExitStack, site: Site) -> Callable[[st
     step = walk.step("celery -A config flower", "", "http://localhost:5555 answers")
     if asks:
         until(lambda: len(json.loads(get("/api/workers?refresh=1"))) == 1, saying=lambda: flower.log)
+        # What runs before it hears workers, and they have heard that somebody listens, it never learns of.
+        until(lambda: list(json.loads(get("/api/workers?status=1")).values()) == [True], saying=lambda: flower.log)
+        worker.says("Events of tasks are sent")
         step.checked.append("it shows the worker, and asks it what it does")
     else:
         step.checked.append("what it asks of workers comes with a later version")

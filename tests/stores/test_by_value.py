@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -160,18 +162,35 @@ class TestJoinsOfAnother(Joining):
             store.close()
 
 
+class Shelved(Umbel):
+    """An app whose results are on a shelf."""
+
+    shelf: Shelf
+
+    def open_result_store(self):
+        return ByValue(self.shelf, "shelf://")
+
+    @property
+    def backend(self):
+        return self.shelf
+
+
+@contextmanager
+def working(app: Umbel, pool: str) -> Iterator[None]:
+    worker = Worker(app, hostname="w@h", pool=pool, concurrency=4)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+        thread.join(patience())
+    assert not thread.is_alive()
+
+
 def test_an_app_may_have_one_for_its_store(tmp_path) -> None:
-    shelf = Tidy()
-
-    class Shelved(Umbel):
-        def open_result_store(self):
-            return ByValue(shelf, "shelf://")
-
-        @property
-        def backend(self):
-            return shelf
-
     app = Shelved("shelved", broker="memory://by_value")
+    app.shelf = shelf = Tidy()
 
     @app.task(name="add")
     def add(x, y):
@@ -179,12 +198,57 @@ def test_an_app_may_have_one_for_its_store(tmp_path) -> None:
 
     sent = add.delay(2, 3)
     assert app.backend is shelf
-    worker = Worker(app, hostname="w@h", pool="solo")
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    assert sent.get(timeout=patience()) == 5
-    worker.stop()
-    thread.join(patience())
-    assert not thread.is_alive()
+    with working(app, "solo"):
+        assert sent.get(timeout=patience()) == 5
     ((_, _, _, _, call),) = shelf.calls
     assert (call.task, call.args, call.hostname) == ("add", [2, 3], "w@h")
+
+
+@pytest.mark.parametrize("pool", ["solo", "threads", "asyncio"])
+def test_that_a_task_has_started_is_told_before_what_it_tells_itself(pool: str) -> None:
+    app = Shelved("shelved", broker=f"memory://by_value_{pool}")
+    app.shelf = shelf = Tidy()
+
+    @app.task(bind=True, track_started=True)
+    def plain(self):
+        self.update_state(state="PROGRESS", meta={"at": 1})
+
+    @app.task(bind=True, track_started=True)
+    async def waiting(self):
+        self.update_state(state="PROGRESS", meta={"at": 1})
+
+    @app.task(track_started=True, ignore_result=True)
+    def quiet():
+        pass
+
+    quiet.delay()
+    sent = [task.delay() for _ in range(10) for task in (plain, waiting)]
+    with working(app, pool):
+        for result_ in sent:
+            result_.get(timeout=patience())
+    told: dict[str, list[str]] = {}
+    for id, _, state, *_ in (call for call in shelf.calls if isinstance(call, tuple)):
+        told.setdefault(id, []).append(state)
+    assert told == {result_.id: ["STARTED", "PROGRESS", "SUCCESS"] for result_ in sent}
+
+
+def test_a_task_runs_though_nobody_can_be_told_that_it_starts(caplog) -> None:
+    app = Shelved("shelved", broker="memory://by_value_fails")
+
+    class Picky(Tidy):
+        def store_result(self, task_id, result, state, traceback=None, request=None, **kwargs):
+            if state == states.STARTED:
+                raise ValueError("not that one")
+            super().store_result(task_id, result, state, traceback, request, **kwargs)
+
+    app.shelf = Picky()
+
+    @app.task(track_started=True)
+    def one():
+        return 1
+
+    sent = one.delay()
+    with working(app, "solo"):
+        assert sent.get(timeout=patience()) == 1
+    assert "has started could not be told" in caplog.text
+    assert "shelf://: ValueError: not that one" in caplog.text

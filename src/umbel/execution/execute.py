@@ -37,8 +37,9 @@ from umbel.execution.runnable import Runnable, find_task
 from umbel.execution.tell import tell
 from umbel.messages.write import Writer
 from umbel.wire import protocol, result
-from umbel.wire.brief import brief, encodable
+from umbel.wire.brief import brief, encodable, told
 from umbel.wire.message import Headers
+from umbel.wire.result import Result
 
 __all__ = ["Ending", "Executor", "Runnable"]
 
@@ -69,6 +70,9 @@ class Executor:
         """
         self.entered: Callable[[], object] | None = None
         """Called in each child process before anybody is told that it begins."""
+        self.begun: Callable[[Result], object] | None = None
+        """Called before each run of which that is to be told, where it runs, with the document of its STARTED. None: who hears of
+        its beginning (`Begun`) writes one."""
         self.tasks = tasks
         self.hostname = hostname
         self.accept = accept
@@ -105,6 +109,8 @@ class Executor:
                 outcome = request
             else:
                 task = request.owner
+                if job.tell and self.begun is not None:
+                    self._begin(request)
                 ending = self.perform(task, request, is_async=job.is_async, soft=job.soft, hard=job.hard)
                 if ending.kind is _SUCCESS:  # `_outcome`, written out
                     text = brief(ending.value, task.resultrepr_maxsize)
@@ -127,6 +133,10 @@ class Executor:
         try:
             request = self._open(job)
             if isinstance(request, Sealed):
+                if job.tell and self.begun is not None:
+                    import asyncio  # as `drive`
+
+                    await asyncio.to_thread(self._begin, request)  # it may wait for its store
                 ending = await self.perform_async(request.owner, request.open(), soft=job.soft, hard=job.hard)
                 outcome = _outcome(job, request.owner, ending)
             else:
@@ -279,6 +289,17 @@ class Executor:
             return self._unopened(job, error, Kind.UNREADABLE)
         return Sealed(message, envelope, task, self.hostname, job.attempt)
 
+    def _begin(self, sealed: Sealed) -> None:
+        """Tell that it begins. Nobody needs that to go on: what fails is logged."""
+        task, request = sealed.owner, sealed.open()
+        if self.begun is None or is_ignored(task, request.ignore_result):
+            return
+        try:
+            meta = {"pid": os.getpid(), "hostname": self.hostname}
+            self.begun(self._documents.of_run(task, request, states.STARTED, meta))
+        except Exception as error:
+            log.warning("That %s has started could not be told: %s", shown.line(f"{task.name}[{request.id}]"), told(error))
+
     def _plain(self, task: Runnable, request: Request | Sealed, value: Any) -> Ending | None:
         """The ending of a success that nothing follows from but its result, as of nearly all; None for any other."""
         if not isinstance(request, Sealed) or request.opened or self._documents.extended:
@@ -317,8 +338,8 @@ class Executor:
         outcome = Outcome(job.number, Kind.FAILURE, text=type(error).__name__)
         with suppress(BaseException):  # what the error says of itself may be the cause of it all
             outcome = self._unopened(job, WorkerLostError(type(error).__name__), Kind.FAILURE)
-            told = error if isinstance(error, Exception) else WorkerLostError(brief(error, 200))
-            outcome = self._unopened(job, told, Kind.FAILURE)
+            cause = error if isinstance(error, Exception) else WorkerLostError(brief(error, 200))
+            outcome = self._unopened(job, cause, Kind.FAILURE)
         with suppress(BaseException):  # as logging makes a text of it, too
             log.error("Task %s could not be concluded", shown.line(f"{job.task}[{job.envelope.id}]"), exc_info=error)
             if signals.task_internal_error.receivers:

@@ -39,6 +39,9 @@ class ResultBackend(ABC):
     """Where it is, without credentials."""
     wants_facts = False
     """True if each document is to tell all of its call (name, arguments, worker …), whatever `result_extended` says."""
+    is_atomic = True
+    """False if `store` looks and writes in two steps, between which another process may write: what is told of one task must then
+    come from one place after the other."""
 
     @abstractmethod
     def store(self, results: Sequence[Result]) -> None:

@@ -81,6 +81,7 @@ class ByValue(ResultBackend):
     """
 
     wants_facts = True
+    is_atomic = False
 
     def __init__(
         self,

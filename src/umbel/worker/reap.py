@@ -186,7 +186,7 @@ class Reap:
         ticket.began, ticket.pid = begun.when, begun.pid
         if ticket.job.task in self._watch.makers:
             self._watch.begun(ticket, begun)
-        if ticket.task.track_started and not ignored(ticket.label, ticket.task):
+        if ticket.task.track_started and self._executor.begun is None and not ignored(ticket.label, ticket.task):
             meta = {"pid": begun.pid, "hostname": self._hostname}
             with suppress(DecodeError):  # then it does not run, and its outcome says why
                 self._settle.note(self._extended(ticket.delivery, ticket.headers, ticket.task, states.STARTED, meta))

@@ -26,6 +26,7 @@ from umbel.pools.pool import Pool
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker
 from umbel.wire.encoding import accept_types
+from umbel.wire.result import Result
 from umbel.worker.autoscale import Autoscale
 from umbel.worker.book import Book
 from umbel.worker.control.remote import Remote
@@ -273,7 +274,9 @@ class Worker:
             result_extended=conf.result_extended,
             result_facts=self.backend is not None and self.backend.wants_facts,
         )
-        executor.entered = self.app.after_fork
+        executor.entered = app.after_fork
+        if self.backend is not None and not self.backend.is_atomic:
+            executor.begun = self._tell_started
         self.pool = self._make_pool(executor)
         self.book = Book()
         self.events = Herald(
@@ -353,6 +356,11 @@ class Worker:
         """The user's steps, made before there are child processes: what they set up is there in these, too."""
         classes = self.app.steps.get(kind) or ()
         return Steps(classes, self.app.step_parent(self, kind) if classes else self, self.options)
+
+    def _tell_started(self, document: Result) -> None:
+        """Called where a task runs, which may be a child: with the store that its own `update_state` writes to."""
+        if (store := self.app.result_store) is not None:
+            store.store([document])
 
     def _make_pool(self, executor: Executor) -> Pool:
         kind = POOLS.get(self.pool_name)

@@ -101,8 +101,10 @@ def main():
     revoked = add.apply_async((1, 2), expires=-1)
     told.append(type(revoked.get(timeout=patience, propagate=False)).__name__)
     going = slow.delay("flag")
+    end = time.monotonic() + patience
     while going.state != "PROGRESS":
-        pass
+        assert time.monotonic() < end, f"it tells {going.state}"
+        time.sleep(0.01)
     told.append(going.info)
     open("flag", "w").close()
     told.append(going.get(timeout=patience))

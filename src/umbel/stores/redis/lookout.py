@@ -274,7 +274,9 @@ class Lookout(threading.Thread):
         self._stopped = True
         os.write(self._bell[1], b"!")
 
-    def __del__(self) -> None:
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # modules are empty when the interpreter ends
         for number in self._bell:
-            with contextlib.suppress(OSError):
-                os.close(number)
+            try:
+                close(number)
+            except OSError:
+                continue

@@ -7,7 +7,6 @@ else to what it leaves there. A call that nobody takes stays, so none is missed 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import select
@@ -109,7 +108,9 @@ class Summons:
         if wire:
             wire.close()
 
-    def __del__(self) -> None:
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # modules are empty when the interpreter ends
         for number in self._bell:
-            with contextlib.suppress(OSError):
-                os.close(number)
+            try:
+                close(number)
+            except OSError:
+                continue

@@ -10,7 +10,6 @@ later, the more of them the longer, and only at whether there is anything: those
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import select
@@ -253,7 +252,9 @@ class Watch:
             self._tracker.close()
             self._tracker = None
 
-    def __del__(self) -> None:
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # modules are empty when the interpreter ends
         for number in self._bell:
-            with contextlib.suppress(OSError):
-                os.close(number)
+            try:
+                close(number)
+            except OSError:
+                continue
