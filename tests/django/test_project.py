@@ -198,3 +198,21 @@ def test_children_leave_the_connections_of_their_parent_alone(tmp_path: Path, po
             assert "unexpected EOF" not in log
         finally:
             site.close()
+
+
+def test_what_is_to_be_written_waits_until_somebody_has_migrated(tmp_path: Path) -> None:
+    site = Site(PROJECT, KINDS["5"], tmp_path)
+    try:
+        id = site.must("python manage.py run_task add --args '[40, 2]'")
+        worker = site.start("python manage.py umbel worker --beat -l INFO")
+        worker.says("django://default lacks umbel's tables: run `python manage.py migrate`", "Cannot write outcomes")
+        asked = site.run(f"python manage.py umbel result {id}")
+        assert asked.returncode == 1
+        assert "run `python manage.py migrate`" in asked.stderr
+        assert len(asked.stderr.splitlines()) == 1
+        site.must("python manage.py migrate -v0")
+        worker.says("Outcomes are written again")
+        assert "42" in site.must(f"python manage.py umbel result {id}")
+        assert worker.stop() == 0
+    finally:
+        site.close()

@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 
 from umbel import clock
-from umbel.errors import BrokerDown, BrokerRefused
+from umbel.errors import BrokerDown, BrokerRefused, UmbelError
 
 T = TypeVar("T")
 
 MOST = 500
 """Keys in one statement: SQLite of old takes no thousand."""
-_MISSING = ("no such table", "does not exist", "doesn't exist")
+_MISSING = ("no such table", "no such column", "does not exist", "doesn't exist", "Unknown column")
+"""What SQLite, PostgreSQL and MySQL say of tables that are not there, or not yet as they are to be."""
 
 
 class Reach:
@@ -27,34 +28,40 @@ class Reach:
         self.url = f"django://{alias}"
 
     @contextmanager
-    def open(self) -> Iterator[Any]:
-        """The connection of this thread. If it was opened for this, it is left as Django leaves one at the end of a request."""
+    def open(self, *, lacking: type[UmbelError] = BrokerRefused) -> Iterator[Any]:
+        """The connection of this thread. If it was opened for this, it is left as Django leaves one at the end of a request.
+
+        Raises `lacking` as long as tables are missing.
+        """
         connection = connections[self.alias]
         is_ours = connection.connection is None
         try:
             yield connection
         except (OperationalError, InterfaceError, DatabaseError, UnicodeError) as error:
-            raise self._told(error) from error
+            raise self._told(error, lacking) from error
         except ValueError as error:
             if "NUL" not in str(error):
                 raise
-            raise self._told(error) from error
+            raise self._told(error, lacking) from error
         finally:
             if is_ours:
                 connection.close_if_unusable_or_obsolete()
 
     @contextmanager
     def write(self) -> Iterator[Any]:
-        """The same, and all that is done with it counts at the end, or not at all."""
-        with self.open() as connection, transaction.atomic(using=self.alias):
+        """The same, and all that is done with it counts at the end, or not at all.
+
+        Tables that are missing will be there once somebody has migrated: what is to be written waits for that (`BrokerDown`).
+        """
+        with self.open(lacking=BrokerDown) as connection, transaction.atomic(using=self.alias):
             if connection.vendor == "sqlite":
                 with connection.cursor() as cursor:
                     cursor.execute(_TURN)
             yield connection
 
-    def _told(self, error: Exception) -> Exception:
+    def _told(self, error: Exception, lacking: type[UmbelError]) -> UmbelError:
         if any(words in str(error) for words in _MISSING):
-            return BrokerRefused(f"{self.url} lacks umbel's tables: run `python manage.py migrate` ({str(error).strip()})")
+            return lacking(f"{self.url} lacks umbel's tables: run `python manage.py migrate` ({str(error).strip()})")
         kind = BrokerDown if isinstance(error, (OperationalError, InterfaceError)) else BrokerRefused
         return kind(f"{self.url}: {type(error).__name__}: {str(error).strip()}")
 
