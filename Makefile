@@ -20,3 +20,4 @@ bench:  ## umbel beside other task queues on this machine; needs redis-server
 
 clean:  ## remove what the others made
 	rm -rf .venv .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist out
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -86,7 +86,7 @@ class Site:
         self.top = Path(tempfile.mkdtemp(prefix=f"umbel-{source.name}-"))
         self.folder = self.top / source.name
         self._user = user
-        self._env = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(self.top), "PYTHONDONTWRITEBYTECODE": "1", **env}
+        self._env = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(self.top), **env}
         self._logs = logs
         self._running: list[Running] = []
         untidy = shutil.ignore_patterns(".env", "*.sqlite3*", "__pycache__", "celerybeat-schedule*", "media")
