@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from importlib import resources
 
 
@@ -16,6 +17,7 @@ class Script:
         self.digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
+@cache
 def _read(file: str) -> str:
     return resources.files(__package__ or "").joinpath(f"{file}.lua").read_text("utf-8")
 
