@@ -45,11 +45,10 @@ class Worker:
     def family(self) -> list[int]:
         """Its own process and all below it, parents before their children."""
         try:
-            children = psutil.Process(self.process.pid).children()
-            grandchildren = [grandchild for child in children for grandchild in child.children(recursive=True)]
+            below = psutil.Process(self.process.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return []
-        pids = [self.process.pid, *(process.pid for process in [*children, *grandchildren])]
+        pids = [self.process.pid, *(process.pid for process in below)]
         self.seen.update(pids)
         return pids
 

@@ -18,6 +18,8 @@ ENOUGH = 60.0
 """Seconds after which whatever a test waits for has come true, on a machine that is not busy."""
 NEVER = 3600.0
 """Seconds that no test waits: as long sleeps what a test wants to see ended, or overtaken."""
+SHORTEST, LONGEST = 0.005, 0.05
+"""Seconds between one look at a fact and the next."""
 WISHED = float(os.environ.get("UMBEL_PATIENCE") or 1)
 """How many times longer tests are to wait on this machine, by the wish of who runs them."""
 
@@ -81,5 +83,5 @@ def until(fact: Callable[[], T], times: float = 1, *, saying: Callable[[], objec
     while not (found := fact()):
         waited = time.monotonic() - begun
         assert waited < patience(times), f"it did not come true within {waited:.0f} s: {fact} {saying()}"
-        time.sleep(0.005)
+        time.sleep(min(max(SHORTEST, waited / 20), LONGEST))  # to look costs time that those are in need of who make it true
     return found
