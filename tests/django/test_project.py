@@ -30,6 +30,7 @@ class Rig:
     def tell(self, code: str) -> Any:
         """What a program of the project prints last, as JSON."""
         intro = "import json, os, sys\nimport django\ndjango.setup()\nfrom shop.tasks import *\n"
+        intro += "from umbel.testing.waiting import until\n"
         done = self.site.must("python -", code=f"{intro}PATIENCE = {patience()}\n{code}", DJANGO_SETTINGS_MODULE="settings")
         return json.loads(done.splitlines()[-1])
 
@@ -75,11 +76,13 @@ with transaction.atomic():
     add.apply_async_on_commit((300, 3), countdown=0)
 failed = fail.delay()
 told["error"] = repr(failed.get(timeout=PATIENCE, propagate=False))
-found = {}
-while len(found) < 4:
+
+def kept():
     mine = ("5", "202", "303", "ValueError: as asked")
     found = {row.value: row.status for row in Result.objects.filter(value__in=mine)}
-told["kept"] = found
+    return found if len(found) == 4 else None
+
+told["kept"] = until(kept)
 row = Result.objects.get(pk=failed.id)
 told["columns"] = [row.task, row.args, row.queue, bool(row.worker), "as asked" in row.traceback]
 print(json.dumps(told))
@@ -115,8 +118,7 @@ from shop import djangos
 from umbel.django.backend import exceptions
 
 def wait(result):
-    while not result.is_finished:
-        result.refresh()
+    until(lambda: result.is_finished or result.refresh())
     return result
 
 sent = [djangos.double.enqueue(21), djangos.attempt.using(priority=50).enqueue(more={"a": 1}), djangos.later.enqueue("soon")]

@@ -17,10 +17,17 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 
 @pytest.fixture(scope="package")
-def make_fleet(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Fleet]]:
-    """Makes a fleet in two databases of its own; all of them end with the room."""
+def dbs() -> Iterator[int]:
+    """The first of each two databases that nobody has used."""
+    return itertools.count(0, 2)
+
+
+@pytest.fixture(scope="module")
+def make_fleet(
+    redis_server: RedisServer, dbs: Iterator[int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Fleet]]:
+    """Makes a fleet in two databases of its own; all of them end with the file, or they would ask for work till the last one."""
     made: list[Fleet] = []
-    dbs = itertools.count(0, 2)
 
     def make(**env: str) -> Fleet:
         made.append(Fleet(tmp_path_factory.mktemp("fleet"), redis_server.port, next(dbs), **env))

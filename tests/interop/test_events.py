@@ -106,10 +106,16 @@ def told(fleet: Fleet, heard: list[dict[str, Any]], dumps: object) -> dict[str, 
 
         until(lambda of=of: all(len(of(name)) >= len(ends) for name, ends in ENDS.items()))
         found[system] = {name: of(name) for name in ENDS}
+    for system in workers:  # the first one comes after 2 s
+        until(lambda system=system: any(is_of(system, "worker-heartbeat", each) for each in list(heard)))
     for worker in workers.values():
         worker.signal(signal.SIGTERM)
     until(lambda: sum(each["type"] == "worker-offline" for each in heard) == 2)
     return found
+
+
+def is_of(system: str, type_: str, event: dict[str, Any]) -> bool:
+    return event["type"] == type_ and event["hostname"].startswith(system)
 
 
 @pytest.mark.parametrize("name", ENDS)
@@ -124,10 +130,7 @@ def test_both_tell_the_same_of_a_call(told: dict[str, dict[str, list[dict[str, A
 
 def test_both_tell_the_same_of_themselves(told: object, heard: list[dict[str, Any]]) -> None:
     for type_ in ("worker-online", "worker-heartbeat", "worker-offline"):
-        ours, theirs = (
-            next(each for each in heard if each["type"] == type_ and each["hostname"].startswith(system))
-            for system in ("umbel", "celery")
-        )
+        ours, theirs = (next(each for each in heard if is_of(system, type_, each)) for system in ("umbel", "celery"))
         assert ours.keys() == theirs.keys()
         assert (ours["freq"], ours["sw_sys"], ours["sw_ident"]) == (theirs["freq"], theirs["sw_sys"], "py-umbel")
 

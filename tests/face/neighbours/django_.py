@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 
 import django
 from django.conf import settings
@@ -50,11 +51,16 @@ PeriodicTask.objects.create(name="adding", task="proj.add", interval=every, args
 scheduler = DatabaseScheduler(app=app)
 with start_worker(app, perform_ping_check=False, loglevel="critical"):
     told = [add.delay(1, 2).get(timeout=PATIENCE), repr(fail.delay().get(timeout=PATIENCE, propagate=False))]
+    end = time.monotonic() + PATIENCE
     while not PeriodicTask.objects.get(name="adding").total_run_count:
+        assert time.monotonic() < end
+        time.sleep(0.01)
         scheduler.tick()
         scheduler.sync()
     sent = add.app.AsyncResult("none").state
     while not TaskResult.objects.filter(result="7").exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)
         scheduler.tick()
 rows = TaskResult.objects.exclude(result="7").order_by("id")
 kept = [[row.task_name, row.status, row.result, row.task_args, row.periodic_task_name, bool(row.worker)] for row in rows]
