@@ -3,48 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from celery._names import lacks
-from celery.canvas import Signature
 from celery.exceptions import MaxRetriesExceededError
 from umbel.client.plain import plain
+from umbel.client.signature import Signature
 from umbel.client.task import P, R, configured
 from umbel.client.task import Task as TaskOf
 from umbel.errors import BrokerDown, EncodeError
-from umbel.execution import request as requests
+
+if TYPE_CHECKING:
+    from celery.app._context import Context as Context
 
 extract_exec_options = (
     *("queue", "routing_key", "exchange", "priority", "expires", "serializer", "delivery_mode", "compression"),
     *("time_limit", "soft_time_limit", "immediate", "mandatory"),
 )
-
-
-class Context(requests.Request):
-    """What a task knows of its call; made of dicts and keywords."""
-
-    argsrepr: str | None = None
-    kwargsrepr: str | None = None
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__()
-        self.update(*args, **kwargs)
-
-    def update(self, *args: Any, **kwargs: Any) -> None:
-        """Set attributes, given as `dict.update` takes them."""
-        super().update(*args, **kwargs)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """The attribute called `key`, or `default`."""
-        return getattr(self, key, default)
-
-    def clear(self) -> None:
-        """Forget all attributes."""
-        self.__dict__.clear()
-        super().__init__()
-
-    def __repr__(self) -> str:
-        return f"<Context: {vars(self)!r}>"
 
 
 class _Later:
@@ -93,6 +68,8 @@ class Task(TaskOf[P, R], Generic[P, R]):
     # Celery's attributes are the class's too: `Base.app = app`, `Base.bind(app)`.
 
     def _get_request(self) -> Any:
+        from celery.app._context import Context
+
         return self.request_stack.top or Context()
 
     @classmethod
@@ -178,6 +155,8 @@ class Task(TaskOf[P, R], Generic[P, R]):
 
     def push_request(self, *args: Any, **kwargs: Any) -> None:
         """Let a request count as the one that is served."""
+        from celery.app._context import Context
+
         self.request_stack.push(Context(*args, **{"called_directly": False, "task": self.name, **kwargs}))
 
     # Signatures
@@ -266,3 +245,14 @@ class Task(TaskOf[P, R], Generic[P, R]):
 
 BaseTask = Task
 """Celery's other name for it."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Context":
+        from celery.app._context import Context
+
+        globals()[name] = Context
+        return Context
+    from celery._names import absent
+
+    raise absent(__name__, name)
