@@ -7,8 +7,9 @@ with `group_id` and `group_index`. So a run's end knows what to do without anybo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import msgspec
 
 from umbel.canvas.settle import gathered
 from umbel.canvas.shape import (
@@ -32,8 +33,7 @@ from umbel.canvas.shape import (
 )
 
 
-@dataclass(slots=True, frozen=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Of which group or chord a call is a part."""
 
     group_id: str | None = None
@@ -45,8 +45,7 @@ class Place:
 NOWHERE = Place()
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """One message to be sent."""
 
     task: str

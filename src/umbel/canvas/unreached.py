@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from umbel.canvas.pieces import KEPT
 from umbel.canvas.shape import CHAIN, CHORD, GROUP, Sig, as_list, body, flat, header, kind, linear, members, options_of
 
 
-@dataclass(slots=True, frozen=True)
-class Lost:
+class Lost(msgspec.Struct, frozen=True):
     """One call that is never made."""
 
     id: str

@@ -6,9 +6,9 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 
 import click
+import msgspec
 
 from umbel.cli import complete
 from umbel.cli.command import command, option, some_names
@@ -49,7 +49,7 @@ def queues(scope: Scope, /, chosen: Sequence[str] | None, as_json: bool, watch: 
         chosen = chosen or ([*dict.fromkeys((*scope.app.queues(), *broker.queues()))] if scope.app_name else None)
         depths = _look(broker, chosen)
         if as_json:
-            print_json({name: asdict(depth) for name, depth in depths.items()})
+            print_json({name: msgspec.structs.asdict(depth) for name, depth in depths.items()})
             return
         if depths:
             table(COLUMNS, _rows(depths), right=5, color=scope.color)

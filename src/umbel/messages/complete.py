@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import msgspec
 
 from umbel.messages.options import Options, checked
 from umbel.messages.routing import Router
@@ -32,11 +33,10 @@ class Parent(Protocol):
         """How it came."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True):
     """What the settings of an app say of all its calls."""
 
-    router: Router = field(default_factory=lambda: Router(None, None, default="celery", create_missing=True))
+    router: Router = msgspec.field(default_factory=lambda: Router(None, None, default="celery", create_missing=True))
     serializer: str = "json"
     compression: str | None = None
     priority: int | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
 
 from umbel.errors import EncodeError
 from umbel.messages import when
@@ -32,8 +33,7 @@ _WITHOUT_EFFECT = frozenset(
 _NO_PROPERTY = _READ | _WITHOUT_EFFECT
 
 
-@dataclass(slots=True)
-class Step:
+class Step(msgspec.Struct):
     """One call that follows from a run, with its arguments complete."""
 
     id: str
@@ -77,7 +77,7 @@ class Writer:
     def __init__(self, rules: Rules | None = None):
         self.rules = rules or Rules()
         # No route is for orders, and their queue need not be declared.
-        self._open = replace(self.rules, router=Rules().router)
+        self._open = msgspec.structs.replace(self.rules, router=Rules().router)
 
     def call(
         self,

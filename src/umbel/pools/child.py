@@ -8,9 +8,10 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+import msgspec
 
 from umbel import clock, guise
 from umbel.errors import SoftTimeLimitExceeded
@@ -34,8 +35,7 @@ _PROMPT = 0.001
 """Seconds that news may wait for company before the bell rings; also what makes a task short."""
 
 
-@dataclass(slots=True, frozen=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """How children live."""
 
     runner: Runner

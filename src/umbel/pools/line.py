@@ -24,7 +24,6 @@ import struct
 import sys
 import termios
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
 
 import msgspec
 
@@ -104,8 +103,7 @@ def token(generation: int) -> bytes:
     return generation.to_bytes(_TOKEN, "little")
 
 
-@dataclass(slots=True, frozen=True)
-class PoolEnds:
+class PoolEnds(msgspec.Struct, frozen=True):
     """The pool's descriptors of a line, in the order in which they are handed over."""
 
     socket: int
@@ -115,12 +113,11 @@ class PoolEnds:
     alarms: int
 
     def close(self) -> None:
-        for fd in astuple(self):
+        for fd in msgspec.structs.astuple(self):
             os.close(fd)
 
 
-@dataclass(slots=True, frozen=True)
-class ChildEnds:
+class ChildEnds(msgspec.Struct, frozen=True):
     """The child's descriptors of a line; `tokens` is the pool's `tokens_in` too."""
 
     socket: int
@@ -263,7 +260,7 @@ class Line:
     def close(self) -> None:
         """Close all; the child, if it lives, ends after its job."""
         self.socket.close()
-        for fd in astuple(self._ends)[1:]:
+        for fd in msgspec.structs.astuple(self._ends)[1:]:
             os.close(fd)
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+import msgspec
 
 from umbel.execution.outcome import Begun, Job, Outcome
 
@@ -54,8 +55,7 @@ class Stop(StrEnum):
     """End it from outside; its outcome is `TERMINATED`."""
 
 
-@dataclass(slots=True, frozen=True)
-class Abilities:
+class Abilities(msgspec.Struct, frozen=True):
     """What a pool can do for sync and for async tasks; what it cannot keep it leaves to run."""
 
     soft_sync: bool

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -69,8 +68,7 @@ class Conclusion(msgspec.Struct, gc=False):
         return size
 
 
-@dataclass(slots=True, frozen=True)
-class Revocation:
+class Revocation(msgspec.Struct, frozen=True):
     """A task that is not to run."""
 
     id: str
@@ -78,8 +76,7 @@ class Revocation:
     """The name of the signal that is to end a run (`SIGTERM`); None: a run that has begun goes on."""
 
 
-@dataclass(slots=True, frozen=True)
-class Renewal:
+class Renewal(msgspec.Struct, frozen=True):
     """What `renew` did; true if the lease had not been lost."""
 
     kept: bool
@@ -90,19 +87,17 @@ class Renewal:
         return self.kept
 
 
-@dataclass(slots=True)
-class Recovered:
+class Recovered(msgspec.Struct):
     """What `recover` did."""
 
     returned: int = 0
     """How many deliveries of dead owners are ready again, their attempt counted."""
-    stranded: list[Delivery] = field(default_factory=list)
+    stranded: list[Delivery] = msgspec.field(default_factory=list)
     """Those that must not simply run again: begun with early ack, or handed out `max_deliveries` times.
     They are now held by the caller, who tells and buries or concludes them."""
 
 
-@dataclass(slots=True, frozen=True)
-class Once:
+class Once(msgspec.Struct, frozen=True):
     """One envelope that may be sent by several, and is to be accepted from one: the tick of a schedule."""
 
     envelope: Envelope
@@ -118,8 +113,7 @@ ASTRAY = 3600.0
 """Seconds: a number further in the future than this came from a clock that was wrong."""
 
 
-@dataclass(slots=True)
-class Depth:
+class Depth(msgspec.Struct):
     """How full one queue is."""
 
     ready: int = 0
@@ -131,8 +125,7 @@ class Depth:
     there is none such."""
 
 
-@dataclass(slots=True)
-class Buried:
+class Buried(msgspec.Struct):
     """One dead letter."""
 
     key: str

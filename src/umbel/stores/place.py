@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from umbel import guise
 from umbel.errors import ImproperlyConfigured
@@ -36,8 +37,7 @@ OF_TRANSPORTS = frozenset(
 _said: set[tuple[str, str]] = set()
 
 
-@dataclass(slots=True, frozen=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A URL, taken apart."""
 
     url: str
@@ -46,8 +46,11 @@ class Place:
     host: str
     path: str
     options: dict[str, Any]
-    user: str | None = field(default=None, repr=False)
-    password: str | None = field(default=None, repr=False)
+    user: str | None = None
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Place({self.url!r}, options={self.options!r})"
 
     def take(self, name: str, default: object) -> Any:
         """The value of an option, which is then no longer left over."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 from umbel import clock
 from umbel.client.task import Task
@@ -56,8 +57,7 @@ class Verdict(StrEnum):
     """No message at all: bury."""
 
 
-@dataclass(slots=True)
-class Judgement:
+class Judgement(msgspec.Struct):
     """A verdict and what it needs; which fields are set follows from the verdict."""
 
     verdict: Verdict
@@ -69,8 +69,7 @@ class Judgement:
     reason: str = ""
 
 
-@dataclass(slots=True, frozen=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True):
     """What a worker's settings say about every message."""
 
     accept: frozenset[str]
@@ -81,8 +80,7 @@ class Rules:
     """Seconds for which a message of an unknown task is parked before it is buried."""
 
 
-@dataclass(slots=True, frozen=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """What a task says of all its calls."""
 
     task: Task[..., Any]

@@ -9,7 +9,6 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -41,8 +40,7 @@ TRIES = 4
 """Attempts at a batch to which the store says neither yes nor no, but raises what it never should."""
 
 
-@dataclass(slots=True, frozen=True)
-class Way:
+class Way(msgspec.Struct, frozen=True):
     """How a delivery goes back; deliveries that go the same way travel together."""
 
     at: float | None = None
@@ -57,15 +55,17 @@ class Way:
         return cls(math.ceil((clock.monotonic() + seconds) / step) * step, counted, parked)
 
 
-@dataclass(slots=True)
-class Batch:
+AT_ONCE = Way()
+
+
+class Batch(msgspec.Struct):
     """What is to be written in one go."""
 
-    notes: list[Result] = field(default_factory=list)
-    conclusions: list[Conclusion] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
+    notes: list[Result] = msgspec.field(default_factory=list)
+    conclusions: list[Conclusion] = msgspec.field(default_factory=list)
+    sizes: list[int] = msgspec.field(default_factory=list)
     """Bytes of each conclusion."""
-    releases: dict[Way, list[Delivery]] = field(default_factory=dict)
+    releases: dict[Way, list[Delivery]] = msgspec.field(default_factory=dict)
 
 
 class Settle:
@@ -104,7 +104,7 @@ class Settle:
             self._bytes += size
             self._wake.set()
 
-    def release(self, delivery: Delivery, way: Way = Way()) -> None:
+    def release(self, delivery: Delivery, way: Way = AT_ONCE) -> None:
         """Leave a delivery that goes back to its queue."""
         self._inbox.releases.setdefault(way, []).append(delivery)
         self.waiting += 1

@@ -12,10 +12,11 @@ import os
 import select
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any
+
+import msgspec
 
 try:
     from redis import connection as connections
@@ -333,7 +334,7 @@ class Link:
         server = self.server
         end = clock.monotonic() + server.timeout if until is None else until
         if server.master:
-            server = replace(server, hosts=(self._master(end),))
+            server = msgspec.structs.replace(server, hosts=(self._master(end),))
         wire = _open(server, end)
         if until is None:
             wire.within(end - clock.monotonic())
@@ -348,7 +349,7 @@ class Link:
             now = clock.monotonic()
             share = (end - now) / (len(server.hosts) - number + 1)
             try:
-                wire = _open(replace(asked, hosts=(host,)), now + share)
+                wire = _open(msgspec.structs.replace(asked, hosts=(host,)), now + share)
                 try:
                     wire.say(("SENTINEL", "GET-MASTER-ADDR-BY-NAME", server.master))
                     found = wire.hear()

@@ -12,8 +12,9 @@ import os
 import select
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from umbel import clock, guise
 from umbel.errors import BrokerError, BrokerRefused
@@ -51,8 +52,7 @@ class Keys(NamedTuple):
     call: str
 
 
-@dataclass(slots=True)
-class Open:
+class Open(msgspec.Struct):
     """A queue that had something at the last look."""
 
     again: float

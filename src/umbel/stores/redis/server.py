@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from umbel.errors import ImproperlyConfigured
 from umbel.stores.place import Place
@@ -26,8 +27,7 @@ _NOT_NEEDED = (
 """Options of Celery's that mean nothing here: taken, so that its configurations work as they are."""
 
 
-@dataclass(slots=True, frozen=True)
-class Server:
+class Server(msgspec.Struct, frozen=True):
     """One Redis server, or the master that sentinels know."""
 
     url: str
@@ -38,13 +38,16 @@ class Server:
     """Of a Unix socket, instead of hosts."""
     master: str = ""
     db: int = 0
-    user: str | None = field(default=None, repr=False)
-    password: str | None = field(default=None, repr=False)
-    sentinel: Server | None = field(default=None, repr=False)
+    user: str | None = None
+    password: str | None = None
+    sentinel: Server | None = None
     """How to connect to a sentinel; which one is filled in."""
-    tls: dict[str, Any] | None = field(default=None, repr=False)
+    tls: dict[str, Any] | None = None
     timeout: float = TIMEOUT
     connect_timeout: float = CONNECT_TIMEOUT
+
+    def __repr__(self) -> str:
+        return f"Server({self.url!r})"
 
     def is_same(self, other: Server) -> bool:
         """True if both are one server and its same user, whatever the database: what one may write the other may, too."""

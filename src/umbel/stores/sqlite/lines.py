@@ -10,7 +10,6 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
@@ -107,8 +106,7 @@ Key = tuple[str, int]
 """Queue and priority."""
 
 
-@dataclass(slots=True)
-class Mail:
+class Mail(msgspec.Struct):
     """Envelopes sorted and encoded, before any lock is taken."""
 
     ready: dict[Key, list[bytes]]
