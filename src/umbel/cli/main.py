@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Sequence
@@ -41,6 +40,8 @@ class Commands(click.Group):
             instead = elsewhere(name)
             if instead:
                 raise click.UsageError(f"umbel has no command {name!r}: {instead}", ctx)
+            import difflib  # only mistakes need it
+
             near = difflib.get_close_matches(name, COMMANDS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMANDS)}"
             raise click.UsageError(f"no command {name!r}; {hint}", ctx)

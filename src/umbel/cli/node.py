@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import socket
 
 from umbel import guise
 
@@ -13,7 +13,7 @@ def node_name(wish: str | None) -> str:
 
     Without an `@` it is only the name; without a wish the name is that of `umbel.guise`.
     """
-    host = socket.gethostname()
+    host = os.uname().nodename
     short, _, domain = host.partition(".")
     name = _fill(wish or guise.worn().node, {"h": host, "n": short, "d": domain, "i": "0", "I": ""})
     return name if "@" in name else f"{name}@{host}"

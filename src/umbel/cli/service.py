@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -50,12 +49,18 @@ def seconds(text: str) -> float:
     return found
 
 
+def _columns() -> int:
+    import shutil  # brings all kinds of compression
+
+    return shutil.get_terminal_size().columns
+
+
 def show(scope: Scope, banner: Callable[..., str], hint: str) -> None:
     """Print a banner as this terminal can show it; who sits there also gets the hint."""
     is_tty = sys.stdout.isatty()
     text = banner(
         app_name=scope.app_name or "",
-        width=shutil.get_terminal_size().columns if is_tty else 100,
+        width=_columns() if is_tty else 100,
         color=log.has_color(sys.stdout, scope.color),
         picture=sys.stdout.encoding if is_tty else "",
     )

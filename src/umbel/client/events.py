@@ -10,11 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from umbel.events.dispatcher import Dispatcher as DispatcherOf
-from umbel.events.reading import Reader
-from umbel.events.receiver import Handler
-from umbel.events.receiver import Receiver as ReceiverOf
 from umbel.events.sender import Sender
-from umbel.events.state import State
 from umbel.events.tasks import sent
 from umbel.signals import worker_process_shutdown
 from umbel.stores.channel import Note
@@ -23,6 +19,8 @@ from umbel.wire.protocol import headers, origin
 
 if TYPE_CHECKING:
     from umbel.client.current import App
+    from umbel.events.receiver import Handler
+    from umbel.events.receiver import Receiver as ReceiverOf
     from umbel.stores.channel import Channel
     from umbel.wire.envelope import Envelope
 
@@ -32,8 +30,6 @@ LAST_WORDS = 0.5
 
 class Events:
     """Makes what tells of events, what listens to them, and what keeps a picture of all that they tell."""
-
-    State: Any = State
 
     def __init__(self, app: App):
         self._app = app
@@ -81,8 +77,11 @@ class Events:
         self, channel: Channel | None, handlers: Mapping[str, Handler] | None = None, routing_key: str = "#"
     ) -> ReceiverOf:
         """The same, whatever a subclass makes of the name that people know."""
+        from umbel.events.reading import Reader  # as few tell and listen, too
+        from umbel.events.receiver import Receiver
+
         conf = self._app.conf
-        return ReceiverOf(
+        return Receiver(
             self._app.channel if channel is None else channel,
             handlers,
             routing_key,
@@ -90,6 +89,13 @@ class Events:
             exchange=conf.event_exchange,
             wakeup=self.wake_workers,
         )
+
+    @property
+    def State(self) -> Any:  # noqa: N802 - Celery's name
+        """Keeps a picture of all that events tell."""
+        from umbel.events.state import State  # only those who watch need it
+
+        return State
 
     def sent(self, envelope: Envelope, then: Callable[[], None] | None) -> Callable[[], None]:
         """What tells that this message was sent, once it is, after what `then` does."""

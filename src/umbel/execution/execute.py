@@ -6,7 +6,6 @@ open → call (`call.py`) → ending (`ending.py`) → what follows (`follow.py`
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -32,6 +31,7 @@ from umbel.execution.follow import Follow, Relay
 from umbel.execution.join import Joiner
 from umbel.execution.outcome import Job, Kind, Outcome
 from umbel.execution.request import Request, Sealed, current, opened, push
+from umbel.execution.retry import chance
 from umbel.execution.rounds import Rounds, makers
 from umbel.execution.runnable import Runnable, find_task
 from umbel.execution.tell import tell
@@ -62,7 +62,7 @@ class Executor:
         result_extended: bool = False,
         result_facts: bool = False,
         relay: Relay | None = None,
-        rand: Callable[[], float] = random.random,
+        rand: Callable[[], float] = chance,
     ):
         """`relay` makes the messages that follow from runs: the app's, else one that knows no settings.
 

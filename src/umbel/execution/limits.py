@@ -6,7 +6,6 @@ threads `interrupt` asks the interpreter to do so, which cannot end a blocking c
 
 from __future__ import annotations
 
-import ctypes
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +41,8 @@ def call(entry: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, An
 
 def interrupt(thread_id: int, error: type[BaseException] = SoftTimeLimitExceeded) -> bool:
     """Raise `error` in that thread at its next bytecode; False if there is no such thread."""
+    import ctypes  # most programs never get so far
+
     return bool(ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(error)))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -126,7 +125,14 @@ def exhausted(task: Runnable, request: Request, max_retries: int | None = None) 
     return most is not None and request.retries >= most
 
 
-def delay_for(task: Runnable, retries: int, rand: Callable[[], float] = random.random) -> float:
+def chance() -> float:
+    """A random number below 1."""
+    from random import random  # only what runs again needs it
+
+    return random()
+
+
+def delay_for(task: Runnable, retries: int, rand: Callable[[], float] = chance) -> float:
     """Seconds to wait before the next automatic try: doubled each time, bounded, and drawn from all of that with jitter."""
     factor = 1.0 if task.retry_backoff is True else float(task.retry_backoff)
     pause = min(float(task.retry_backoff_max), factor * 2.0 ** min(retries, MOST_DOUBLINGS))

@@ -7,7 +7,6 @@ more of the functions `open_broker(place, lease, max_deliveries)`, `open_backend
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -91,6 +90,8 @@ def _find(known: Mapping[str, Opener], place: Place, what: str, opener: str) -> 
         if found is None:
             raise ImproperlyConfigured(f"{brought.__name__}, which brings {place.scheme}://, has no {what}")
         return found
+    import difflib  # only mistakes need it
+
     instead = _INSTEAD.get(place.scheme) or next(iter(difflib.get_close_matches(place.scheme, known, 1, 0.5)), "")
     hint = f" (did you mean {instead if ':' in instead else f'{instead}://'}?)" if instead else ""
     raise ImproperlyConfigured(f"umbel has no {what} for {place.scheme}://{hint}; it has {_schemes(known)}")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import bz2
-import difflib
-import lzma
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from umbel.errors import DecodeError, EncodeError
 from umbel.wire.brief import brief, told
+
+if TYPE_CHECKING:
+    from bz2 import BZ2Decompressor
+    from lzma import LZMADecompressor
 
 LIMIT_BYTES = 256 * 1024 * 1024
 """What one body may grow to."""
@@ -33,6 +34,8 @@ def compress(data: bytes, name: str) -> tuple[bytes, str]:
     header = _ALIASES.get(name, name)
     pack = _PACK.get(header)
     if pack is None:
+        import difflib  # only mistakes need it
+
         near = difflib.get_close_matches(name, _ALIASES, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_ALIASES)}"
         raise EncodeError(f"there is no compression {name!r}; {hint}")
@@ -86,15 +89,31 @@ def _unzlib(data: bytes) -> Iterator[bytes]:
     _whole(worker.eof, worker.unused_data)
 
 
+def _bz2(data: bytes) -> bytes:
+    import bz2  # hardly anybody uses this and the next, and they take a while to load
+
+    return bz2.compress(data)
+
+
 def _unbz2(data: bytes) -> Iterator[bytes]:
+    import bz2
+
     yield from _drain(bz2.BZ2Decompressor(), data)
 
 
+def _lzma(data: bytes) -> bytes:
+    import lzma
+
+    return lzma.compress(data)
+
+
 def _unlzma(data: bytes) -> Iterator[bytes]:
+    import lzma
+
     yield from _drain(lzma.LZMADecompressor(memlimit=_WINDOW_BYTES), data)
 
 
-def _drain(worker: bz2.BZ2Decompressor | lzma.LZMADecompressor, data: bytes) -> Iterator[bytes]:
+def _drain(worker: BZ2Decompressor | LZMADecompressor, data: bytes) -> Iterator[bytes]:
     yield worker.decompress(data, _STEP)
     while not worker.eof and not worker.needs_input:
         yield worker.decompress(b"", _STEP)
@@ -137,8 +156,8 @@ def _unbrotli(data: bytes) -> Iterator[bytes]:
 
 _PACK: dict[str, Callable[[bytes], bytes]] = {
     "application/x-gzip": zlib.compress,
-    "application/x-bz2": bz2.compress,
-    "application/x-lzma": lzma.compress,
+    "application/x-bz2": _bz2,
+    "application/x-lzma": _lzma,
     "application/zstd": _zstd,
     "application/x-brotli": _brotli,
 }

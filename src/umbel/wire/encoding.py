@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import io
-import pickle
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from functools import cache
 from types import NoneType
 from typing import Any
 
@@ -33,8 +31,7 @@ _TEXT_CODECS = {
 }
 
 
-@dataclass(slots=True, frozen=True)
-class Serializer:
+class Serializer(msgspec.Struct, frozen=True):
     """One way to write values as bytes."""
 
     name: str
@@ -132,19 +129,32 @@ def _from_yaml(data: bytes) -> Any:
     return yaml.load(data, Loader)  # noqa: S506 - a SafeLoader
 
 
+@cache
+def _pickler() -> Callable[[Any, int], bytes]:
+    from pickle import dumps  # few programs use it
+
+    return dumps
+
+
 def _to_pickle(value: Any) -> bytes:
-    return pickle.dumps(value, _PICKLE_PROTOCOL)
+    return _pickler()(value, _PICKLE_PROTOCOL)
 
 
-class _Unpickler(pickle.Unpickler):
-    """Finds umbel's exceptions under the names that Celery pickles."""
+@cache
+def _unpickler() -> Callable[[io.BytesIO], Any]:
+    from pickle import Unpickler
 
-    def find_class(self, module: str, name: str) -> Any:
-        return OURS.get((module, name)) or super().find_class(module, name)
+    class Known(Unpickler):
+        """Finds umbel's exceptions under the names that Celery pickles."""
+
+        def find_class(self, module: str, name: str) -> Any:
+            return OURS.get((module, name)) or super().find_class(module, name)
+
+    return Known
 
 
 def _from_pickle(data: bytes) -> Any:
-    return _Unpickler(io.BytesIO(data)).load()
+    return _unpickler()(io.BytesIO(data)).load()
 
 
 JSON = Serializer("json", _JSON, "utf-8", to_json, from_json)
@@ -168,6 +178,8 @@ _add(Serializer("pickle", _PICKLE, "binary", _to_pickle, _from_pickle))
 def _named(name: str, error: type[Exception]) -> Serializer:
     found = _by_name.get(name) or by_type.get(name) or _of_others(name)
     if found is None:
+        import difflib  # only mistakes need it
+
         near = difflib.get_close_matches(str(name), _by_name, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(_by_name))}"
         raise error(f"there is no serializer {name!r}; {hint}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import pickle
 import sys
 from collections.abc import Callable, Mapping
 from types import ModuleType
@@ -87,6 +86,8 @@ def _safe(part: Any, serializer: str) -> Any:
 
 
 def _survives_pickle(failure: BaseException) -> bool:
+    import pickle  # few programs use it
+
     try:
         return type(pickle.loads(pickle.dumps(failure))) is type(failure)
     except Exception:  # a class that cannot be pickled may raise anything

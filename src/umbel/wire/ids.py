@@ -12,7 +12,7 @@ import os
 from umbel import clock
 
 _STEPS = 4096  # what the 12 bits hold
-_MIDDLES = [f"-7{step:03x}-" for step in range(_STEPS)]
+_middles: list[str] = []  # of all steps, made with the first batch
 _NOISE, _VARIANT_BIT = 2**62 - 1, 2**63
 _VARIANT = bytes(0x80 | (byte & 0x3F) for byte in range(256))
 
@@ -25,6 +25,8 @@ _newest = 0  # In steps since the epoch. An update lost between threads costs or
 def new_ids(count: int) -> list[str]:
     """`count` fresh ids, ascending."""
     global _newest
+    if not _middles:
+        _middles[:] = [f"-7{step:03x}-" for step in range(_STEPS)]
     first = int(clock.now() * 1000 * _STEPS)
     if first <= _newest < first + _ASTRAY:
         first = _newest + 1
@@ -35,7 +37,7 @@ def new_ids(count: int) -> list[str]:
         millisecond, step = divmod(first + made, _STEPS)
         stamp = f"{millisecond:012x}"
         front = f"{stamp[:8]}-{stamp[8:]}"
-        middles = _MIDDLES[step : step + count - made]
+        middles = _middles[step : step + count - made]
         ids += [f"{front}{middle}{tail[:4]}-{tail[4:]}" for middle, tail in zip(middles, tails[made:], strict=False)]
     return ids
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import datetime
 import os
-import socket
 from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
 from typing import Any, TypeVar
@@ -57,7 +56,7 @@ def origin() -> str:
     return f"gen{os.getpid()}@{_HOST}"
 
 
-_HOST = socket.gethostname()
+_HOST = os.uname().nodename  # what `socket` would say, which takes longer to load than all of this
 
 
 def when(text: str | None) -> float | None:
