@@ -18,8 +18,7 @@ SETTINGS = {
 }
 app.conf.update(SETTINGS)
 TASKS = {
-    "noop": app.task(name="noop")(work.noop),
-    "mark": app.task(name="mark")(work.mark),
+    **{name: app.task(name=name)(getattr(work, name)) for name in work.PLAIN},
     "kept": app.task(name="kept", ignore_result=False)(work.kept),
 }
 

@@ -13,8 +13,7 @@ broker = RedisBroker(url=MESSAGES)
 broker.add_middleware(Results(backend=RedisBackend(url=RESULTS)))
 dramatiq.set_broker(broker)
 TASKS = {
-    "noop": dramatiq.actor(work.noop, actor_name="noop"),
-    "mark": dramatiq.actor(work.mark, actor_name="mark"),
+    **{name: dramatiq.actor(getattr(work, name), actor_name=name) for name in work.PLAIN},
     "kept": dramatiq.actor(work.kept, actor_name="kept", store_results=True),
 }
 SETTINGS = {"results": "Redis, store_results=True only where they are wanted"}

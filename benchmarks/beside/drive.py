@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import work
-from place import FOLDER
-from processes import running, until, weight
+from place import FOLDER, STORE, ask
+from processes import burnt, running, until, weight
 
 Numbers = dict[str, float]
 WARM = 20
@@ -34,10 +34,10 @@ class Drive:
         self.worker = worker
         self.log = FOLDER / "worker.log"
 
-    def send(self, name: str, count: int) -> None:
+    def send(self, name: str, count: int, *more: object) -> None:
         """Fill the queue in the fastest way there is, each call with its number."""
         send = self.system.send_batch or self.system.send_each
-        send(name, ((number,) for number in range(count)))
+        send(name, ((number, *more) for number in range(count)))
 
     def ran(self, numbers: Iterable[int]) -> Callable[[], bool]:
         """A fact to wait for: all these have run. Looks at each only until it has."""
@@ -68,9 +68,9 @@ class Drive:
         """Many calls of one task, as fast as the system can."""
         return self.rate(self.system.send_batch)
 
-    def drain(self, name: str = "mark") -> Numbers:
+    def drain(self, name: str = "mark", *more: object) -> Numbers:
         """From the start of the first task to the store empty; the start of the worker is not in it."""
-        self.send(name, self.count)
+        self.send(name, self.count, *more)
         with running(self.worker, self.log) as worker:
             until(self.ran(range(self.count)), "the last task", worker)
             end = until(lambda: self.system.waiting() == 0, "an empty queue", worker)
@@ -82,6 +82,18 @@ class Drive:
         if self.system.results() != self.count:
             raise SystemExit(f"{self.system.results()} results of {self.count} tasks")
         return numbers
+
+    def drain_large(self) -> Numbers:
+        """The same with long arguments."""
+        return self.drain("large", "x" * 100_000)
+
+    def spin(self) -> Numbers:
+        """Real work, compared to what two processes could do if all else took no time."""
+        return {"share": self.drain("spin")["rate"] * 0.001 / 2}
+
+    def spin_long(self) -> Numbers:
+        """More of it."""
+        return {"share": self.drain("spin_long")["rate"] * 0.010 / 2}
 
     def latency(self) -> Numbers:
         """From the call to the first line of the task, with an idle worker; milliseconds."""
@@ -122,9 +134,32 @@ class Drive:
             time.sleep(2)
             return {"megabytes": weight(worker.pid)}
 
+    def idle(self) -> Numbers:
+        """A worker that has run a task and has nothing more to do: what it takes in ten seconds, and what it asks Redis for."""
+        self.system.send_each("mark", [(0,)])
+        with running(self.worker, self.log) as worker:
+            until(self.ran([0]), "the first task", worker)
+            time.sleep(2)
+            spent, asked, begin = burnt(worker.pid), commands(), time.monotonic()
+            time.sleep(10)
+            took = time.monotonic() - begin
+            found = {"core": (burnt(worker.pid) - spent) / took * 100}
+            if asked:  # it has none if it needs none
+                found["commands"] = (commands() - asked) / took
+        return found
+
+    idle_many = idle
+
     def crowd(self) -> Numbers:
         """Reserving from a store with a thousand messages and from one with `count`, in turn; microseconds for each."""
         return self.system.crowd(self.count)
+
+
+def commands() -> int:
+    """How many the server has run for others; 0 where no server is used."""
+    if STORE != "redis":
+        return 0
+    return int(ask("INFO", "stats")["total_commands_processed"])
 
 
 def main(app: str, row: str, count: str, *worker: str) -> None:

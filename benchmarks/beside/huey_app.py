@@ -7,7 +7,7 @@ from huey import RedisHuey
 from place import MESSAGES
 
 huey = RedisHuey("bench", url=MESSAGES)
-TASKS = {name: huey.task(name=name)(getattr(work, name)) for name in ("noop", "mark", "kept")}
+TASKS = {name: huey.task(name=name)(getattr(work, name)) for name in (*work.PLAIN, "kept")}
 SETTINGS = {"class": "RedisHuey", "blocking": True}
 
 

@@ -58,6 +58,14 @@ def family(pid: int) -> list[int]:
     return found
 
 
+def burnt(pid: int) -> float:
+    """Seconds of processor time that a process tree has used, with those of its children that have ended."""
+    ticks = 0
+    for member in family(pid):
+        ticks += sum(map(int, Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def weight(pid: int) -> float:
     """Megabytes that a process tree really takes: what is shared counts once (proportional set size)."""
     kilobytes = 0

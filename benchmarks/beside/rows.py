@@ -50,6 +50,10 @@ def _rate(title: str) -> dict[str, Figure]:
     return {"rate": Figure(title, more_is_better=True)}
 
 
+def _share(title: str) -> dict[str, Figure]:
+    return {"share": Figure(title, more_is_better=True)}
+
+
 QUICK = {**dict.fromkeys(UMBEL, 200_000), FACE: 50_000}
 ROWS = {
     "send_one": Row(_rate("send one by one, calls/s"), 4_000, dict.fromkeys((*UMBEL, FACE), 20_000)),
@@ -62,6 +66,11 @@ ROWS = {
         6_000,
         dict.fromkeys((*UMBEL, FACE), 100_000) | {"taskiq": 12_000, "rq": 2_000},
     ),
+    "drain_large": Row(
+        _rate("run no-ops with 100 KB of arguments, tasks/s"), 1_000, dict.fromkeys((*UMBEL, FACE), 5_000) | {"rq": 500}
+    ),
+    "spin": Row(_share("1 ms of work a task, × ideal"), 4_000, {"rq": 1_000}),
+    "spin_long": Row(_share("10 ms of work a task, × ideal"), 400),
     "latency": Row(
         {"p50": Figure("call to start, idle, p50, ms"), "p99": Figure("call to start, idle, p99, ms")},
         300,
@@ -70,6 +79,12 @@ ROWS = {
     "start": Row({"seconds": Figure("worker start to first task, s")}, 1),
     "start_plain": Row({"seconds": Figure("the same, without options, s")}, 1),
     "memory": Row({"megabytes": Figure("idle worker, 2 processes, PSS, MB")}, 200),
+    "idle": Row({"core": Figure("idle worker, % of a core"), "commands": Figure("idle worker, commands/s to Redis")}, 1),
+    "idle_many": Row(
+        {"core": Figure("idle on 50 queues, % of a core"), "commands": Figure("idle on 50 queues, commands/s to Redis")},
+        1,
+        systems=(*UMBEL, FACE, "celery"),
+    ),
     "imports": Row({"package": Figure("import the package, ms"), "app": Figure("import and make an app, ms")}, 1),
     "crowd": Row(
         {
@@ -91,6 +106,8 @@ TARGETS = [
     Target("send_one", "rate", 7, ("celery",)),
     Target("send_one", "rate", 1, PEERS),
     Target("send_batch", "rate", 60, ("celery",)),
+    Target("drain_large", "rate", 2000),
+    Target("idle", "core", 0.3),
     Target("latency", "p50", 0.6, ("celery",)),
     Target("latency", "p99", 1, ("celery",)),
     Target("naps", "stretch", 1.05),

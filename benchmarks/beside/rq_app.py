@@ -11,8 +11,8 @@ from rq.registry import FinishedJobRegistry, StartedJobRegistry
 REDIS_URL = MESSAGES  # the workers read it here
 redis = Redis(port=PORT)
 queue = Queue(connection=redis, serializer="rq.serializers.JSONSerializer")
-TASKS = {name: getattr(work, name) for name in ("noop", "mark", "kept")}
-LIFE = {"noop": 0, "mark": 0, "kept": 86400}
+TASKS = {name: getattr(work, name) for name in (*work.PLAIN, "kept")}
+LIFE = dict.fromkeys(work.PLAIN, 0) | {"kept": 86400}
 SETTINGS = {"serializer": "JSONSerializer", "result_ttl": "0 where no result is wanted"}
 
 

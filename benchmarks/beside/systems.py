@@ -82,6 +82,8 @@ class System:
             asked = {"package": f"import {package}", "app": self.make}
             return {key: self._time(IMPORT.format(asked[key])) for key in row.figures}
         command = {"naps": self.naps, "start_plain": self.plain}.get(name, self.worker).split()
+        if name == "idle_many":
+            command += ["-Q", ",".join(["celery", *(f"queue-{number}" for number in range(49))])]
         with tempfile.TemporaryDirectory(dir=BENCH, prefix="run-") as folder, private_redis(Path(folder)) as port:
             places = {"BENCH_FOLDER": folder, "BENCH_REDIS_PORT": str(port), "BENCH_ROW": name}
             return self._drive([name, str(calls), str(self.bin / command[0]), *command[1:]], places)

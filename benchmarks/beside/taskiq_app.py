@@ -27,13 +27,31 @@ async def mark(number: int) -> None:
     work.mark(number)
 
 
+@broker.task(task_name="spin")
+async def spin(number: int) -> None:
+    """As `work.spin`."""
+    work.spin(number)
+
+
+@broker.task(task_name="spin_long")
+async def spin_long(number: int) -> None:
+    """As `work.spin_long`."""
+    work.spin_long(number)
+
+
+@broker.task(task_name="large")
+async def large(number: int, text: str) -> None:
+    """As `work.large`."""
+    work.large(number, text)
+
+
 @broker.task(task_name="kept")
 async def kept(number: int) -> int:
     """As `work.kept`."""
     return work.kept(number)
 
 
-TASKS = {"noop": noop, "mark": mark, "kept": kept, "nap": broker.task(task_name="nap")(work.nap)}
+TASKS = {each.task_name: each for each in (noop, mark, spin, spin_long, large, kept, broker.task(task_name="nap")(work.nap))}
 LOOP = asyncio.Runner(loop_factory=uvloop.new_event_loop)
 
 

@@ -19,8 +19,7 @@ app = Umbel("bench", broker=BROKER, backend=BACKEND)
 SETTINGS = {"task_ignore_result": True}
 app.conf.update(SETTINGS)
 TASKS = {
-    "noop": app.task(name="noop")(work.noop),
-    "mark": app.task(name="mark")(work.mark),
+    **{name: app.task(name=name)(getattr(work, name)) for name in work.PLAIN},
     "kept": app.task(name="kept", ignore_result=False)(work.kept),
     "nap": app.task(name="nap")(work.nap),
 }

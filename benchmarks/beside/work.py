@@ -15,6 +15,8 @@ from place import FOLDER
 ROOM = 1 << 20
 """Times in the file; a file with holes takes no more than what is written."""
 NAP = 1.0
+PLAIN = ("noop", "mark", "spin", "spin_long", "large")
+"""Those of which nobody wants a result."""
 
 
 def _times() -> memoryview:
@@ -39,6 +41,29 @@ def kept(number: int) -> int:
     """The same, and a result."""
     TIMES[number] = time.monotonic()
     return number
+
+
+def spin(number: int) -> None:
+    """A millisecond of work."""
+    _work(0.001)
+    TIMES[number] = time.monotonic()
+
+
+def spin_long(number: int) -> None:
+    """Ten of them."""
+    _work(0.010)
+    TIMES[number] = time.monotonic()
+
+
+def _work(seconds: float) -> None:
+    end = time.thread_time() + seconds  # what others take of the core meanwhile is no work
+    while time.thread_time() < end:
+        pass
+
+
+def large(number: int, text: str) -> None:
+    """The time, left behind, and a long text that is not looked at."""
+    TIMES[number] = time.monotonic()
 
 
 async def nap(number: int) -> None:
