@@ -480,10 +480,12 @@ class ProcessPool(Pool):
         if self._stopping:
             self._give_back(lane)
         elif ward.verdicts or lost or ward.leaving:
-            if ward.leaving:
-                log.info("child process %s has done its share, and another takes its place", pid)
-            elif not ward.verdicts:
+            if ward.verdicts:
+                log.info("child process %s was ended for its task's sake", pid)
+            elif lost:
                 log.error("child process %s died in its task: %s", pid, how)
+            else:
+                log.info("child process %s has done its share and ended", pid)
             self._restaff()
             self._deal()
         else:
