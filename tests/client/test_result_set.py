@@ -320,9 +320,12 @@ def test_a_group_is_awaited_and_iterated_while_the_loop_goes_on(app, group):
 
     async def main():
         loop = asyncio.get_running_loop()
-        loop.call_later(0.02, finish, app, "c")
-        loop.call_later(0.04, finish, app, "a")
-        ended = [result.id async for result in group]
+        next_ = {"b": "c", "c": "a"}
+        ended = []
+        async for result in group:
+            ended.append(result.id)
+            if result.id in next_:
+                loop.call_later(0.02, finish, app, next_[result.id])
         return ended, await group, [value async for value in group.aiterate()]
 
     assert asyncio.run(main()) == (["b", "c", "a"], ["A", ["B", "C"]], ["A", "B", "C"])
