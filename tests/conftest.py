@@ -1,5 +1,6 @@
 """For all tests: each begins without an app or ids of another, ends in time, leaves nothing open, and tells more if it fails."""
 
+import gc
 import signal
 import sqlite3
 
@@ -25,6 +26,10 @@ def pytest_configure(config):
     config.pluginmanager.register(Story(), "story")
     if config.pluginmanager.has_plugin("xdist"):
         config.pluginmanager.register(Sharing(), "sharing")
+
+
+def pytest_collection_finish():
+    gc.freeze()  # thousands of tests, through which the collector would go again and again, also in what they fork
 
 
 @pytest.fixture(autouse=True)
