@@ -131,8 +131,7 @@ def late(module: dict[str, Any]) -> tuple[Callable[[str], Any], Callable[[], lis
     def find(name: str) -> Any:
         if name not in plain:
             raise AttributeError(f"module {module['__name__']!r} has no attribute {name!r}")
-        made = module[name] = also(plain[name])
-        return made
+        return module.setdefault(name, also(plain[name]))  # of two threads that come at once, both get the first one's
 
     return find, lambda: sorted(module.keys() | plain.keys())
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
 from umbel import log
 from umbel.cli.scope import Scope
 
-Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def _item(text: str, kind: str = "plain") -> CompletionItem:
+    from click.shell_completion import CompletionItem  # only for who types
+
+    return CompletionItem(text, type=kind)
 
 
 def _of_app(names: Callable[[Scope], Iterable[str]]) -> Complete:
@@ -23,7 +32,7 @@ def _of_app(names: Callable[[Scope], Iterable[str]]) -> Complete:
             return []
         finally:
             scope.close()
-        return [CompletionItem(f"{head}{comma}{name}") for name in found if name.startswith(last)]
+        return [_item(f"{head}{comma}{name}") for name in found if name.startswith(last)]
 
     return complete
 
@@ -36,14 +45,14 @@ queues = _of_app(lambda scope: {*scope.app.queues(), *scope.app.broker.queues()}
 
 def levels(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     """Names of levels of the log."""
-    return [CompletionItem(name) for name in log.LEVELS if name.startswith(begun.upper())]
+    return [_item(name) for name in log.LEVELS if name.startswith(begun.upper())]
 
 
 def files(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     """Files: the shell knows them."""
-    return [CompletionItem(begun, type="file")]
+    return [_item(begun, "file")]
 
 
 def folders(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     """Folders: the shell knows them."""
-    return [CompletionItem(begun, type="dir")]
+    return [_item(begun, "dir")]

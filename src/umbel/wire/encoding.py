@@ -14,7 +14,7 @@ import msgspec
 from umbel import guise
 from umbel.errors import ContentDisallowed, DecodeError, EncodeError, ImproperlyConfigured
 from umbel.wire.brief import brief, told
-from umbel.wire.exception_names import OURS
+from umbel.wire.exception_names import ours
 from umbel.wire.typed_json import from_json, to_json
 
 _JSON = "application/json"
@@ -148,7 +148,7 @@ def _unpickler() -> Callable[[io.BytesIO], Any]:
         """Finds umbel's exceptions under the names that Celery pickles."""
 
         def find_class(self, module: str, name: str) -> Any:
-            return OURS.get((module, name)) or super().find_class(module, name)
+            return ours().get((module, name)) or super().find_class(module, name)
 
     return Known
 

@@ -16,13 +16,13 @@ from typing import Any, TypeGuard
 from umbel.errors import EncodeError
 from umbel.wire import encoding
 from umbel.wire.brief import brief, encodable
-from umbel.wire.exception_names import CELERY, OURS, WIRE_NAMES
+from umbel.wire.exception_names import CELERY, ours, wire_names
 
 
 def exception_out(failure: BaseException, serializer: str) -> Any:
     """What stands for an exception: the wire's three keys, or with pickle itself, if it survives that."""
     kind = type(failure)
-    if serializer == "pickle" and kind not in WIRE_NAMES and _survives_pickle(failure):
+    if serializer == "pickle" and kind not in wire_names() and _survives_pickle(failure):
         return failure
     return _Teller(serializer).tell(failure, 0)
 
@@ -46,7 +46,7 @@ class _Teller:
         """The keys of an exception."""
         self._told.add(id(failure))
         kind = type(failure)
-        module, name = WIRE_NAMES.get(kind) or (kind.__module__, kind.__qualname__)
+        module, name = wire_names().get(kind) or (kind.__module__, kind.__qualname__)
         message = [_safe(part, self._serializer) for part in _args(failure)]
         told: dict[str, Any] = {"exc_type": name, "exc_message": message, "exc_module": module}
         if isinstance(failure, BaseExceptionGroup):
@@ -138,9 +138,9 @@ def _built_from(told: Mapping[str, Any], depth: int) -> BaseException:
 
 def _find(module: str, name: str) -> type[BaseException] | None:
     """The class, without running anything: neither imports nor `__getattr__` of modules and classes."""
-    ours = OURS.get((module, name))
-    if ours:
-        return ours
+    known = ours().get((module, name))
+    if known:
+        return known
     place: Any = sys.modules.get(module)
     if not isinstance(place, ModuleType):
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
-import gc
 import os
 import signal
 import sys
@@ -243,7 +242,6 @@ class Worker:
         self._build()
         if self._is_alone:
             self._obey_signals()
-        gc.collect()
         before = sys.getswitchinterval()
         try:
             if await self._staff() and await self._open():

@@ -20,7 +20,7 @@ from umbel.wire import encoding
 from umbel.wire.brief import brief, told
 from umbel.worker.control import answers
 from umbel.worker.control.neighbours import greeting
-from umbel.worker.control.panel import Command, commands, refused
+from umbel.worker.control.panel import Command, refused
 from umbel.worker.control.request import Request, read
 from umbel.worker.control.state import State
 
@@ -39,7 +39,6 @@ class Remote:
 
     def __init__(self, state: State, *, refuses: Iterable[str] = ()):
         """`refuses`: names of commands that this worker does not obey."""
-        answers.load()
         self._state = state
         self._app = state.app
         self._topic = f"{self._app.conf.control_exchange}.pidbox"
@@ -146,7 +145,7 @@ class Remote:
             where = brief(request.exchange)
             self._tell_once("box", "An answer is refused: it is to go to %s, and answers go to %r", where, self._boxes)
             request.exchange = None
-        command = commands.get(request.method)
+        command = answers.find(request.method)
         if command is None:
             name = brief(request.method, 100)
             self._tell_once(f"unknown {name}", "There is no remote command %s: nothing is done", name)
