@@ -5,8 +5,9 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+
+import msgspec
 
 from umbel import clock, guise
 from umbel.client.entry import Entry, allowed, opened, with_schedule
@@ -44,8 +45,7 @@ class Planned:
         self.due: float | None = None
 
 
-@dataclass(slots=True)
-class Tick:
+class Tick(msgspec.Struct):
     """One entry that is due."""
 
     planned: Planned

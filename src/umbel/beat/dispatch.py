@@ -6,8 +6,9 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from urllib.parse import quote
+
+import msgspec
 
 from umbel import clock, guise
 from umbel.beat.agenda import Agenda, Tick
@@ -52,8 +53,7 @@ def fire_through(function: Through | None) -> None:
     _through = function
 
 
-@dataclass(slots=True)
-class Letter:
+class Letter(msgspec.Struct):
     """The message of one tick, ready to be sent."""
 
     name: str

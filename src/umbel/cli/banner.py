@@ -5,10 +5,13 @@ from __future__ import annotations
 import platform
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from umbel import guise
 from umbel.client.app import Umbel
-from umbel.worker.worker import Worker
+
+if TYPE_CHECKING:  # a beat has a banner, too, and needs nothing of a worker
+    from umbel.worker.worker import Worker
 
 _FLOWER = (" ∘ ● ∘ ● ∘ ", "  ╲ ╲│╱ ╱  ", "   ╲ │ ╱   ", "    ╲│╱    ", "     │     ", "     │     ")
 _ASCII = (" o O o O o ", "  \\ \\|/ /  ", "   \\ | /   ", "    \\|/    ", "     |     ", "     |     ")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any, Protocol
+
+import msgspec
 
 from umbel import clock
 from umbel.client.current import App
@@ -38,18 +39,17 @@ class Home(App, Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Declared:
+class Declared(msgspec.Struct):
     """What the code of an app names. Beats keep it as long as they run, so it is small: there may be a hundred thousand."""
 
-    definitions: dict[str, bytes] = field(default_factory=dict)
-    enabled: dict[str, bool] = field(default_factory=dict)
+    definitions: dict[str, bytes] = msgspec.field(default_factory=dict)
+    enabled: dict[str, bool] = msgspec.field(default_factory=dict)
     """What the code says of this, where it does."""
-    unkept: dict[str, Entry] = field(default_factory=dict)
+    unkept: dict[str, Entry] = msgspec.field(default_factory=dict)
     """Those that no store can keep whole."""
-    wrong: dict[str, str] = field(default_factory=dict)
+    wrong: dict[str, str] = msgspec.field(default_factory=dict)
     """The names of those that cannot be used, and why."""
-    strange: dict[str, str] = field(default_factory=dict)
+    strange: dict[str, str] = msgspec.field(default_factory=dict)
     """The names of those whose task this app does not know, and that task. They are sent all the same."""
 
 
@@ -119,7 +119,7 @@ def check(app: Home, entry: Entry) -> bytes:
 
 def try_out(app: Home, entry: Entry) -> None:
     """Make a message of the entry, and raise what is wrong with it."""
-    sample = replace(
+    sample = msgspec.structs.replace(
         entry,
         args=tuple(None if isinstance(each, BeatLazyFunc) else each for each in entry.args),
         kwargs={key: None if isinstance(each, BeatLazyFunc) else each for key, each in entry.kwargs.items()},

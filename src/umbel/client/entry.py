@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
+
+import msgspec
 
 from umbel.errors import DecodeError, EncodeError, ImproperlyConfigured, ScheduleError
 from umbel.schedules import Schedule, from_data, maybe_schedule, read_zone
@@ -33,16 +33,15 @@ class BeatLazyFunc:
     delay = __call__
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(msgspec.Struct):
     """What is sent, and when. `check` says whether it can be."""
 
     name: str
     task: str
     schedule: Schedule
     args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    options: dict[str, Any] = field(default_factory=dict)
+    kwargs: dict[str, Any] = msgspec.field(default_factory=dict)
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
     """Those of `apply_async`."""
     timezone: str | None = None
     """The zone whose wall clock counts; unset: the schedule's own, else the app's."""
@@ -69,6 +68,8 @@ class Entry:
         unknown = words.keys() - _WORDS - _PASSED_OVER
         if unknown:
             word = min(unknown, key=str)
+            import difflib  # only mistakes need it
+
             near = difflib.get_close_matches(str(word), _WORDS, 1)
             raise ImproperlyConfigured(f"nobody knows its {word!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
         for word in ("task", "schedule"):
@@ -139,7 +140,7 @@ class Entry:
         except DecodeError:
             return self
         same = (found["schedule"], found.get("timezone")) == (self._schedule_data(), self.timezone)
-        return replace(self, start=float(found.get("start", 0.0)) if same else now)
+        return msgspec.structs.replace(self, start=float(found.get("start", 0.0)) if same else now)
 
     def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of one message; lazy ones are evaluated."""
@@ -148,12 +149,12 @@ class Entry:
 
     def changed(self, **changes: Any) -> Entry:
         """A copy with these in the place of its own."""
-        unknown = changes.keys() - {each.name for each in fields(self)}
+        unknown = changes.keys() - set(self.__struct_fields__)
         if unknown:
             raise TypeError(f"an entry has no {', '.join(sorted(unknown))}")
         if "schedule" in changes:
             changes["schedule"] = _schedule(changes["schedule"])
-        entry = replace(self, **changes)
+        entry = msgspec.structs.replace(self, **changes)
         entry.check()
         return entry
 

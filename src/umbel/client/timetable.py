@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
+
+import msgspec
 
 from umbel import clock
 from umbel.client.declared import Declared, Home, check, origin_of, read_declared, try_out, unsaved
@@ -22,8 +23,7 @@ PAGE = 10_000
 """Entries saved at once: so many keep the store for themselves for a moment only."""
 
 
-@dataclass(slots=True)
-class Line:
+class Line(msgspec.Struct):
     """One entry as the store has it."""
 
     name: str
@@ -221,7 +221,7 @@ class Timetable:
         """What is kept; with what only the code knows, if this is its app."""
         given = (self._app.conf.beat_schedule or {}).get(row.name)
         if given is not None and (found := opened(row.definition)).get("in_code"):
-            return replace(Entry.read(row.name, given, app=self._app), start=float(found.get("start", 0.0)))
+            return msgspec.structs.replace(Entry.read(row.name, given, app=self._app), start=float(found.get("start", 0.0)))
         return decode(row.name, row.definition)
 
     def _decode(self, row: Row) -> Entry:

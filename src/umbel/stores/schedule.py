@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from umbel import clock
 
 
-@dataclass(slots=True)
-class Row:
+class Row(msgspec.Struct):
     """One entry of the schedule, as it is kept."""
 
     name: str
@@ -33,8 +33,7 @@ class Row:
         return self.since if self.fired is None else max(self.since, self.fired)
 
 
-@dataclass(slots=True, frozen=True)
-class Ticks:
+class Ticks(msgspec.Struct, frozen=True):
     """What became of the ticks of one entry: the last due time that is settled, and how many more were sent."""
 
     name: str
@@ -42,22 +41,20 @@ class Ticks:
     count: int
 
 
-@dataclass(slots=True)
-class Changes:
+class Changes(msgspec.Struct):
     """What has changed in the schedule."""
 
     version: int
     """Ask for what comes behind this next time."""
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Row] = msgspec.field(default_factory=list)
     """Entries that are new or were changed, whole."""
-    gone: list[str] = field(default_factory=list)
+    gone: list[str] = msgspec.field(default_factory=list)
     """Names of entries that were removed."""
     whole: bool = False
     """True if `rows` is the whole schedule: what is not in it is gone."""
 
 
-@dataclass(slots=True, frozen=True)
-class Leader:
+class Leader(msgspec.Struct, frozen=True):
     """Who leads, and until when (the store's clock)."""
 
     owner: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+import msgspec
 
 from umbel import clock
 from umbel.stores.memory.room import Timetable, room
@@ -26,14 +27,14 @@ class MemoryScheduleStore(ScheduleStore):
     def find(self, names: Sequence[str]) -> list[Row]:
         with self._room.changed:
             known = self._timetable.entries
-            return [replace(known[name][1]) for name in dict.fromkeys(names) if name in known]
+            return [msgspec.structs.replace(known[name][1]) for name in dict.fromkeys(names) if name in known]
 
     def changes(self, after: int = 0) -> Changes:
         with self._room.changed:
             table = self._timetable
             whole = after == 0 or not table.forgotten <= after <= table.version
             since = 0 if whole else after
-            rows = [replace(row) for version, row in table.entries.values() if version > since]
+            rows = [msgspec.structs.replace(row) for version, row in table.entries.values() if version > since]
             gone = [] if whole else [name for name, (version, _) in table.gone.items() if version > since]
             return Changes(table.version, rows, gone, whole)
 
@@ -50,7 +51,11 @@ class MemoryScheduleStore(ScheduleStore):
             for name, definition in entries:
                 _, row = table.entries.get(name, (0, None))
                 if row is None or row.definition != definition:
-                    new = Row(name, definition, since=clock.now()) if row is None else replace(row, definition=definition)
+                    new = (
+                        Row(name, definition, since=clock.now())
+                        if row is None
+                        else msgspec.structs.replace(row, definition=definition)
+                    )
                     table.entries[name] = self._next_version(), new
                     table.gone.pop(name, None)
             self._forget()
@@ -62,7 +67,7 @@ class MemoryScheduleStore(ScheduleStore):
                 _, row = table.entries.get(name, (0, None))
                 if row is not None and row.enabled != enabled:
                     since = clock.now() if enabled else row.since
-                    table.entries[name] = self._next_version(), replace(row, enabled=enabled, since=since)
+                    table.entries[name] = self._next_version(), msgspec.structs.replace(row, enabled=enabled, since=since)
                     count += 1
             self._forget()
             return count
