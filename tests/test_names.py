@@ -43,6 +43,15 @@ def test_importing_umbel_loads_nothing_but_umbel():
     assert {name.partition(".")[0] for name in loaded("import umbel")} == {"umbel", "__future__"}
 
 
+def test_a_program_that_sends_loads_nothing_of_workers_nor_of_what_few_use(tmp_path):
+    modules = loaded(
+        f"from umbel import Umbel\napp = Umbel(broker='sqlite:///{tmp_path}/q.db')\n@app.task\ndef add(x): ...\nadd.delay(1)"
+    )
+    few = "asyncio bz2 concurrent dataclasses difflib lzma pickle random rich click shutil socket subprocess tempfile zoneinfo"
+    assert not modules & set(few.split())
+    assert not {name for name in modules if name.startswith(("umbel.worker", "umbel.pools", "umbel.events", "umbel.schedules"))}
+
+
 def test_an_app_with_tasks_loads_nothing_heavy():
     modules = loaded("from umbel import Umbel\napp = Umbel()\n@app.task\ndef add(x, y): return x + y\n")
     heavy = "asyncio sqlite3 msgspec inspect dataclasses difflib json logging.config rich click zoneinfo random pickle socket"

@@ -33,6 +33,21 @@ def test_kombu_and_billiard_are_loaded_only_when_they_are_asked_for(face: Path, 
     assert run(face, tmp_path, code) == "[]"
 
 
+def test_an_app_with_a_task_loads_nothing_heavy(face: Path, tmp_path: Path) -> None:
+    (tmp_path / "settings.py").write_text("task_acks_late = True\n")
+    code = """
+        import sys
+        from celery import Celery
+        app = Celery("proj", broker="memory://")
+        app.config_from_object("settings")
+        @app.task(bind=True)
+        def add(self, x, y): return x + y
+        heavy = "asyncio celery.canvas celery.utils.functional celery.utils.log inspect json msgspec pickle socket uuid"
+        print({*heavy.split()} & set(sys.modules), [name for name in sys.modules if name.startswith("umbel.messages")])
+    """
+    assert run(face, tmp_path, code) == "set() []"
+
+
 def test_exceptions_are_those_of_billiard_and_kombu(face: Path, tmp_path: Path) -> None:
     code = """
         import billiard.exceptions, billiard.einfo, kombu.exceptions

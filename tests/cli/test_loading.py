@@ -1,0 +1,71 @@
+"""What the program loads: each module costs every start of every worker a part of a millisecond or more."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+
+import pytest
+from tests.cli.project import Project
+
+from umbel.testing.waiting import patience
+
+TELLS = """
+import os, signal, sys
+from umbel import Umbel, signals
+
+app = Umbel("proj", broker="sqlite:///q.db")
+
+@app.task
+def add(x, y): return x + y
+
+def tell(sender, **_):
+    with open("loaded", "w") as file:
+        file.write(" ".join(sys.modules))
+    os.kill(os.getpid(), signal.SIGTERM)
+
+signals.worker_ready.connect(tell)
+signals.beat_init.connect(tell)
+"""
+
+OTHERS = {
+    *("bz2", "ctypes", "dataclasses", "email", "hashlib", "importlib.metadata", "lzma", "multiprocessing", "pickle", "pprint"),
+    *("random", "rich", "shutil", "tempfile", "zoneinfo"),
+}
+"""Of Python and of other packages: what only few of those who start a worker need."""
+OURS = (
+    *("umbel.beat", "umbel.django", "umbel.schedules", "umbel.testing", "umbel.stores.memory", "umbel.stores.redis"),
+    *("umbel.client.chain", "umbel.client.chord", "umbel.client.group", "umbel.client.mapped", "umbel.client.eager"),
+    *("umbel.client.shortcut", "umbel.client.timetable", "umbel.client.inspect", "umbel.client.waiter"),
+    *("umbel.events.receiver", "umbel.events.reading", "umbel.events.recent", "umbel.events.seen", "umbel.events.state"),
+    *("umbel.worker.control.figures", "umbel.worker.control.seeing", "umbel.worker.control.telling"),
+)
+
+
+def loaded(project: Project, *command: str) -> set[str]:
+    """The modules that the main process of a command has loaded when it is ready."""
+    project.write(TELLS)
+    process = project.start(*command, stdout=subprocess.DEVNULL)
+    _, err = process.communicate(timeout=patience())
+    assert process.returncode in (0, 128 + signal.SIGTERM), err
+    return set((project.folder / "loaded").read_text().split())
+
+
+def of_us(modules: set[str], rooms: tuple[str, ...]) -> set[str]:
+    """Those of some rooms and modules of umbel's."""
+    return {name for name in modules if name.startswith(tuple(f"{room}." for room in rooms)) or name in rooms}
+
+
+@pytest.mark.parametrize("pool", [("-P", "solo"), ("-P", "threads"), ("-c", "2")])
+def test_a_worker_loads_only_what_it_needs_until_it_is_asked_for_more(project: Project, pool: tuple[str, ...]) -> None:
+    modules = loaded(project, "worker", *pool)
+    assert "umbel.worker.worker" in modules
+    assert not modules & OTHERS
+    assert not of_us(modules, OURS)
+
+
+def test_a_beat_loads_nothing_of_workers_and_no_event_loop(project: Project) -> None:
+    modules = loaded(project, "beat")
+    assert "umbel.beat.beat" in modules
+    assert not modules & (OTHERS - {"zoneinfo"} | {"asyncio", "umbel.execution.execute"})
+    assert not of_us(modules, ("umbel.worker", "umbel.pools", "umbel.events"))
