@@ -20,6 +20,7 @@ from umbel.stores.channel import Note
 from umbel.testing.waiting import patience, until
 from umbel.worker.control import answers, control_command, inspect_command, panel
 from umbel.worker.control.request import may_take_for_ever, read
+from umbel.worker.later import MOST
 from umbel.worker.worker import Worker
 
 Start = Callable[..., Worker]
@@ -196,6 +197,17 @@ def test_what_waits_for_its_rate_limit_is_scheduled_and_freed_when_the_limit_is_
         "Invalid rate limit string: ValueError("
     )
     assert tell(app, "rate_limit", task_name="nothing", rate_limit="1/s") == {"error": "unknown task"}
+
+
+def test_what_had_no_place_in_a_line_and_waits_in_the_store_is_freed_as_well(app: Umbel, start: Start) -> None:
+    """More than the worker keeps at hand went back to the store for a minute, and for hours."""
+    start()
+    for limit in ("20/m", "1/h"):
+        assert "ok" in tell(app, "rate_limit", task_name="add", rate_limit=limit)
+        results = [app.tasks["add"].delay(1, number) for number in range(3 * MOST)]
+        until(lambda: app.broker.depth(["celery"])["celery"].later > MOST)
+        assert "ok" in tell(app, "rate_limit", task_name="add", rate_limit=0)
+        assert [each.get(timeout=patience()) for each in results] == [1 + number for number in range(3 * MOST)]
 
 
 def test_what_has_an_eta_is_scheduled(app: Umbel, start: Start) -> None:

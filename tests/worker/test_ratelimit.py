@@ -8,6 +8,8 @@ import pytest
 
 from umbel import Umbel
 from umbel.errors import ImproperlyConfigured
+from umbel.stores.broker import Delivery
+from umbel.wire.envelope import Envelope
 from umbel.worker.ratelimit import LINE, Bucket, RateLimits, per_second
 from umbel.worker.worker import rate_limits
 
@@ -51,6 +53,17 @@ def test_the_line_has_an_end() -> None:
     bucket = Bucket(0.1)
     bucket.take(1000.0)
     assert max(bucket.turn(1000.0) for _ in range(50)) <= LINE
+
+
+def test_a_bucket_tells_how_long_those_stay_that_it_has_sent_away() -> None:
+    bucket = Bucket(0.1)
+    assert bucket.away_for(1000.0) == 0.0
+    bucket.take(1000.0)
+    waits = [
+        bucket.send_away((0, number, 1000.0, Delivery(Envelope(str(number), "q", b"", b""), "q", None, 1)), 1000.0)
+        for number in range(3)
+    ]
+    assert bucket.away_for(1000.0) == max(waits) == pytest.approx(40.0)
 
 
 def test_each_task_has_its_own_bucket() -> None:

@@ -85,6 +85,10 @@ class Apart(Broker):
         """Those of the source."""
         return self._source.upcoming(queues, limit)
 
+    def hasten(self, queues: Sequence[str], within: float) -> int:
+        """In the source, where they wait."""
+        return self._source.hasten(queues, within)
+
     def purge(self, queue: str) -> int:
         """In the source."""
         return self._source.purge(queue)

@@ -287,6 +287,14 @@ class Broker(ABC):
         """
         return []
 
+    def hasten(self, queues: Sequence[str], within: float) -> int:
+        """Let what would be due in these queues within so many seconds be due now, in that order; tells how much it was.
+
+        For who has given back what may run sooner now. Whoever gets something that has a time of its own sends it back to wait.
+        A store that cannot do it does nothing.
+        """
+        return 0
+
     def doubts(self) -> list[str]:
         """What endangers what is kept here, in words for people: each worker asks at its start, and tells."""
         return []

@@ -305,6 +305,10 @@ class Spare(Broker):
         found = [each for several in self._each(lambda store: store.broker.upcoming(queues, limit)) for each in several]
         return sorted(found, key=lambda each: each.due or 0.0)[:limit]
 
+    def hasten(self, queues: Sequence[str], within: float) -> int:
+        """In all that answer."""
+        return sum(self._each(lambda store: store.broker.hasten(queues, within)))
+
     def purge(self, queue: str) -> int:
         """In all that answer."""
         return sum(self._each(lambda store: store.broker.purge(queue)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from umbel import clock
 from umbel.stores.broker import Broker, Conclusion, Delivery, Depth
@@ -196,6 +197,30 @@ class Carrying(Given):
         broker.release([held], delay=3600)
         assert [each.id for each in broker.upcoming(["q"], 1)] == ["ready"]
         assert broker.upcoming([], 10) == broker.upcoming(["q"], 0) == []
+
+    def test_what_waits_can_be_let_come_before_its_time(self, broker: Broker) -> None:
+        now = clock.now()
+        many = [envelope(f"{number:05}", due=now + 1000 + number / 100) for number in range(2500)]
+        broker.send([*many, envelope("urgent", due=now + 3000, priority=5), envelope("far", due=now + 9000)])
+        broker.send([envelope("elsewhere", queue="other", due=now + 1000), envelope("not asked", queue="x", due=now + 1000)])
+        assert broker.hasten([], 8000) == broker.hasten(["empty"], 8000) == broker.hasten(["q"], 10) == 0
+        assert broker.hasten(["q", "other", "q"], 8000) == 2502
+        assert ids(drain(broker, "q")) == ["urgent", *(each.id for each in many)]
+        assert ids(drain(broker, "other")) == ["elsewhere"]
+        depths = broker.depth(["q", "x"])
+        assert (depths["q"].later, depths["x"].later) == (1, 1)
+
+    def test_who_waits_gets_what_is_let_come_before_its_time(self, broker: Broker, another: Another) -> None:
+        broker.send(envelopes("a"))
+        (held,) = broker.reserve(["q"], 1, 1)
+        broker.release([held], delay=3600)
+        with ThreadPoolExecutor(1) as threads:
+            waiting = threads.submit(broker.reserve, ["q"], 1, patience())
+            until(waiting.running)
+            assert another().hasten(["q"], 7200) == 1
+            (again,) = waiting.result(patience())
+        assert (again.envelope.id, again.attempt) == ("a", 1)
+        assert broker.conclude([Conclusion(again)]) == []
 
     def test_a_message_released_until_later_waits_for_its_time(self, broker: Broker) -> None:
         broker.send(envelopes("a"))

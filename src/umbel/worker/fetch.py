@@ -27,6 +27,8 @@ WAIT = 0.5
 """Seconds for which one `reserve` waits for work; also how long a stop may wait for it."""
 WAY = 0.05
 """Seconds for which a worker that left a message to others stands back when it is due again: it would know of it first."""
+SLACK = 1.0
+"""Seconds by which the store may be late in taking back what is to wait there."""
 MOST = 512
 """Deliveries asked for at once: beyond that, batches no longer get cheaper, but hold up the others. (No-ops on Redis: two fetches
 of 512, the second on its way while the first is judged, are a tenth faster than one of 1024, and a fifth with results.)"""
@@ -122,7 +124,9 @@ class Fetch:
         self._served.set()
 
     async def judge_again(self, bucket: Bucket) -> None:
-        """Judge those that wait in this line, as their rate limit is another one now."""
+        """Judge those that wait in this line, here or in the store, as their rate limit is another one now."""
+        if (seconds := bucket.away_for(clock.monotonic())) > 0:
+            self._settle.hasten(self.queues, seconds + SLACK)
         if deliveries := self.later.dissolve(bucket):
             await self._hand_on(deliveries)
 

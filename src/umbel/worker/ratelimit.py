@@ -99,6 +99,10 @@ class Bucket:
         """True if some are away that come before a new one of this priority."""
         return any(count and other >= priority for other, count in self._away_by_priority.items())
 
+    def away_for(self, now: float) -> float:
+        """Seconds until all are back that wait in the store; 0.0 if none do."""
+        return max((back - now for _, _, back in self._away.values()), default=0.0)
+
     def _forget(self, id: str) -> int | None:
         priority, order, _ = self._away.pop(id, (0, None, 0.0))
         if order is not None:

@@ -66,6 +66,8 @@ class Batch(msgspec.Struct):
     sizes: list[int] = msgspec.field(default_factory=list)
     """Bytes of each conclusion."""
     releases: dict[Way, list[Delivery]] = msgspec.field(default_factory=dict)
+    hastened: list[tuple[Sequence[str], float]] = msgspec.field(default_factory=list)
+    """Queues, and seconds: what is due there within them is due once all this is written."""
 
 
 class Settle:
@@ -107,6 +109,12 @@ class Settle:
     def release(self, delivery: Delivery, way: Way = AT_ONCE) -> None:
         """Leave a delivery that goes back to its queue."""
         self._inbox.releases.setdefault(way, []).append(delivery)
+        self.waiting += 1
+        self._wake.set()
+
+    def hasten(self, queues: Sequence[str], within: float) -> None:
+        """Let what waits in these queues for so many seconds at most be due at once, once all that was left here is written."""
+        self._inbox.hastened.append((queues, within))
         self.waiting += 1
         self._wake.set()
 
@@ -152,6 +160,7 @@ class Settle:
                 *([(self._note, batch.notes, 0)] if batch.notes else []),
                 *((self._conclude, batch.conclusions[part], sum(batch.sizes[part])) for part in parts),
                 *((partial(self._release, way), deliveries, 0) for way, deliveries in batch.releases.items()),
+                *([(self._hasten, batch.hastened, 0)] if batch.hastened else []),
             ]
             try:
                 for write, what, size in steps:
@@ -304,6 +313,18 @@ class Settle:
         else:
             if lost and not is_repeat:
                 log.warning("%s could not be given back, this worker's lease had ended", shown.count(len(lost), "message"))
+
+    async def _hasten(self, asked: Sequence[tuple[Sequence[str], float]]) -> None:
+        def hasten(asked: Sequence[tuple[Sequence[str], float]]) -> None:
+            for queues, within in asked:
+                self._broker.hasten(queues, within)
+
+        try:
+            await self._patiently(hasten, asked, TRIES)
+        except BrokerDown:
+            raise
+        except Exception as error:
+            log.warning("What waits in the store for a rate limit that is gone waits on: %s", told(error))
 
     async def _patiently(
         self, write: Callable[[Sequence[S]], Sequence[Delivery] | None], what: Sequence[S], tries: int

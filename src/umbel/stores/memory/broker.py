@@ -229,6 +229,15 @@ class MemoryBroker(Broker):
         found.sort(key=lambda each: each[:2])
         return [replace(envelope, due=due) for due, _, envelope in found[:limit]]
 
+    def hasten(self, queues: Sequence[str], within: float) -> int:
+        with self._room.changed:
+            now = clock.now()
+            count = sum(
+                self._room.shelves[name].wake(now, within) for name in dict.fromkeys(queues) if name in self._room.shelves
+            )
+            self._room.changed.notify_all()
+            return count
+
     def _depth(self, name: str, now: float) -> Depth:
         shelf = self._room.shelves.get(name, EMPTY)
         shelf.wake(now)

@@ -70,12 +70,15 @@ class Shelf:
     """Each in the order of the numbers."""
     later: list[tuple[float, int, Item]] = field(default_factory=list)
 
-    def wake(self, now: float) -> None:
-        """Make ready what is due."""
-        while self.later and self.later[0][0] <= now:
+    def wake(self, now: float, within: float = 0.0) -> int:
+        """Make ready what is due, or will be within so many seconds; tells how much it was."""
+        count = 0
+        while self.later and self.later[0][0] <= now + within:
             due, _, item = heapq.heappop(self.later)
-            item.ready = due
+            item.ready = min(due, now)
             self.append(item)
+            count += 1
+        return count
 
     def append(self, item: Item) -> None:
         """Put it at the end of its line."""

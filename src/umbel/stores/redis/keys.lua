@@ -140,6 +140,26 @@ local function put(queue, step, element, due, order, time)
   end
 end
 
+-- Puts in line what is due by `until_`, some at a time, and not too much of it, as they may be long; gives how much it was.
+local function wake(queue, until_, time)
+  local chunk, at_once, most_bytes = 100, 1000, 4194304
+  local count, bytes, due = 0, 0
+  repeat
+    due = redis.call('ZRANGEBYSCORE', later(queue), '-inf', until_, 'LIMIT', 0, chunk)
+    if #due == 0 then break end
+    redis.call('LLEN', list(queue, '0')) -- an error before anything has moved, if another program uses the key
+    for _, member in ipairs(due) do
+      local step, start = string.match(member, '^(%S+) %S+ ()')
+      redis.call('LPUSH', list(queue, step), string.sub(member, start))
+      bytes = bytes + #member
+    end
+    redis.call('ZREMRANGEBYRANK', later(queue), 0, #due - 1)
+    count = count + #due
+  until #due < chunk or count >= at_once or bytes >= most_bytes
+  if count > 0 then tell_soonest(queue, next_due(queue), time) end
+  return count
+end
+
 -- Adds to `counts` how much of each queue these owners hold.
 local function count_held(owners, counts)
   for _, owner in ipairs(owners) do

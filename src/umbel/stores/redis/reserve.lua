@@ -5,28 +5,10 @@
 -- of the number of waits.
 -- Gives {1 if the lease was lost, seconds until the next is due or false, how many waits are on, revoked.mark or false, the time,
 -- {queue, step, {element...}...}...}
-local AT_ONCE, MOST_BYTES, CHUNK, FIRST = 1000, 4194304, 100, 8
+local MOST_BYTES, CHUNK, FIRST = 4194304, 100, 8
 local owner, lease, known, handout = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local limit, turn, watch = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local is_new, calls, queues = ARGV[9] == '1', ARGV[10] == '1', {unpack(ARGV, 11)}
-
--- Some at a time, and not too much of it, as they may be long.
-local function wake(queue, time)
-  local count, bytes, due = 0, 0
-  repeat
-    due = redis.call('ZRANGEBYSCORE', later(queue), '-inf', time, 'LIMIT', 0, CHUNK)
-    if #due == 0 then break end
-    redis.call('LLEN', list(queue, '0')) -- an error before anything has moved, if another program uses the key
-    for _, member in ipairs(due) do
-      local step, start = string.match(member, '^(%S+) %S+ ()')
-      redis.call('LPUSH', list(queue, step), string.sub(member, start))
-      bytes = bytes + #member
-    end
-    redis.call('ZREMRANGEBYRANK', later(queue), 0, #due - 1)
-    count = count + #due
-  until #due < CHUNK or count >= AT_ONCE or bytes >= MOST_BYTES
-  if count > 0 then tell_soonest(queue, next_due(queue), time) end
-end
 
 -- Most queues know only the plain list: one command tells.
 local function lengths(queue)
@@ -77,7 +59,7 @@ local lens, totals, number, bytes = {}, {}, 0, 0
 for i, queue in ipairs(queues) do
   if is_new then declare(queue, time) end
   empty_intake(owner, queue)
-  wake(queue, time)
+  wake(queue, time, time)
   lens[i], totals[i] = lengths(queue)
 end
 local reply = {lost and 1 or 0, false, 1, redis.call('GET', REVOKED_MARK), string.format('%.6f', time)}

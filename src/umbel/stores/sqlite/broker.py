@@ -256,6 +256,16 @@ class SqliteBroker(Broker):
         now = clock.now()
         return self._file.read(lambda connection: survey.upcoming(connection, queues, limit, now))
 
+    def hasten(self, queues: Sequence[str], within: float) -> int:
+        now, total, count = clock.now(), 0, 1
+        while count:
+            with self._file as connection:
+                count = lines.hasten(connection, queues, now, now + within)
+            total += count
+        if total:
+            self._bells.ring(set(queues))
+        return total
+
     def purge(self, queue: str) -> int:
         total = 0
         for segment, end in self._file.read(lambda connection: survey.ends(connection, queue)):

@@ -184,15 +184,26 @@ def wake_all(connection: sqlite3.Connection, lines: Sequence[Segment], now: floa
     return segments(connection, {line.queue for line in lines})
 
 
-def wake(connection: sqlite3.Connection, segment: int, end: int, now: float) -> int:
-    """Put in line, from the place `end` on, the next that are due; gives where the line ends then."""
+def hasten(connection: sqlite3.Connection, queues: Sequence[str], now: float, until: float) -> int:
+    """Put in line the next that will be due `until` then; tells how many, `DUE_AT_ONCE` of a segment at most."""
+    count = 0
+    for line in segments(connection, queues):
+        if line.due is not None and line.due <= until:
+            end = line.head + line.ready - line.returned
+            count += wake(connection, line.number, end, now, until) - end
+    return count
+
+
+def wake(connection: sqlite3.Connection, segment: int, end: int, now: float, until: float | None = None) -> int:
+    """Put in line, from the place `end` on, the next that are due now, or `until` then; gives where the line ends then."""
     rows = connection.execute(
         "SELECT number, due, attempts, begun, parked FROM later WHERE segment = ? AND due <= ? ORDER BY due, number LIMIT ?",
-        (segment, now, DUE_AT_ONCE),
+        (segment, now if until is None else until, DUE_AT_ONCE),
     ).fetchall()
     numbers = pack.text([row[0] for row in rows])
     connection.execute(
-        "INSERT INTO message SELECT ? + key, due, envelope FROM json_each(?) CROSS JOIN later ON number = value", (end, numbers)
+        "INSERT INTO message SELECT ? + key, min(due, ?), envelope FROM json_each(?) CROSS JOIN later ON number = value",
+        (end, now, numbers),
     )
     history = [(place, *row[2:]) for place, row in enumerate(rows, end) if any(row[2:])]
     connection.executemany("INSERT INTO past VALUES (?, ?, ?, ?)", history)
