@@ -52,3 +52,21 @@ def test_watching_needs_a_terminal(project: Project) -> None:
 def test_an_age_is_told_in_two_units_at_most() -> None:
     seconds = (None, 0.4, 59, 60, 250, 7200, 7500, 90000, 86400)
     assert [age(each) for each in seconds] == ["-", "0s", "59s", "1m", "4m 10s", "2h", "2h 5m", "1d 1h", "1d"]
+
+
+def test_the_queue_of_chords_is_shown_to_who_asks_for_it(project: Project) -> None:
+    project.send("celery.accumulate", queue="celery.joins")
+    project.send("proj.add", queue="mail.joins")
+    for shown in (project.umbel("queues").out, project.bare("-b", f"sqlite:///{project.folder}/q.db", "queues").out):
+        assert "celery.joins" not in shown
+        assert "mail.joins" in shown
+    assert "celery.joins" in project.umbel("queues", "--all").out
+    assert "celery.joins" in project.umbel("queues", "-Q", "celery.joins").out
+    assert "not touched, since the settings do not name them: mail.joins (" in project.umbel("purge", "-f").out
+    project.bury("celery.accumulate", queue="celery.joins")
+    assert "celery.joins" in project.umbel("queues").out
+
+
+def test_a_queue_of_that_name_that_the_settings_name_is_shown(project: Project) -> None:
+    project.write('from umbel import Umbel\napp = Umbel("p", broker="sqlite:///q.db")\napp.conf.task_queues = ["celery.joins"]\n')
+    assert "celery.joins" in project.umbel("queues").out

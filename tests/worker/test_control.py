@@ -18,6 +18,7 @@ from umbel import Umbel
 from umbel.errors import DecodeError, TaskRevokedError, TimeLimitExceeded
 from umbel.stores.channel import Note
 from umbel.testing.waiting import patience, until
+from umbel.wire.envelope import Envelope
 from umbel.worker.control import answers, control_command, inspect_command, panel
 from umbel.worker.control.request import may_take_for_ever, read
 from umbel.worker.later import MOST
@@ -197,6 +198,16 @@ def test_what_waits_for_its_rate_limit_is_scheduled_and_freed_when_the_limit_is_
         "Invalid rate limit string: ValueError("
     )
     assert tell(app, "rate_limit", task_name="nothing", rate_limit="1/s") == {"error": "unknown task"}
+
+
+def test_what_workers_tell_each_other_is_shown_to_nobody(app: Umbel, start: Start) -> None:
+    app.conf.task_shared_with_celery = True
+    worker = start()
+    assert worker.fetch.queues == ("celery", "celery.joins")
+    assert [queue["name"] for queue in ask(app).active_queues()["w1@h"]] == ["celery"]
+    order = Envelope("id", "celery.joins", b"{}", b"[]", due=time.time() + 1000)
+    app.broker.send([order])
+    assert ask(app).scheduled() == {"w1@h": []}
 
 
 def test_what_had_no_place_in_a_line_and_waits_in_the_store_is_freed_as_well(app: Umbel, start: Start) -> None:

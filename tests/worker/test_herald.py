@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from umbel import Ignore, Reject, Umbel
+from umbel import Ignore, Reject, Umbel, chain
 from umbel.testing.waiting import NEVER, patience, until
 from umbel.worker.worker import Worker
 
@@ -192,6 +192,21 @@ def test_what_follows_from_a_run_is_told_as_sent(app: Umbel, heard: list[dict[st
         first.id,
         first.id,
     )
+
+
+def test_what_workers_tell_each_other_is_not_told_as_sent(
+    app: Umbel, heard: list[dict[str, Any]], begin: Callable[..., Worker]
+) -> None:
+    app.conf.task_send_sent_event = True
+
+    @app.task(name="step")
+    def step(text: str) -> None:
+        pass
+
+    begin(task_events=True)
+    chain(*[step.si("x" * 1000) for _ in range(100)]).delay()
+    until(lambda: sum(event["type"] == "task-succeeded" for event in heard) == 100, times=3)
+    assert {event["name"] for event in heard if event["type"] == "task-sent"} == {"step"}
 
 
 def test_who_asks_is_told_at_once_that_it_is_there(app: Umbel, heard: list[dict[str, Any]], begin) -> None:

@@ -39,7 +39,7 @@ def _of_app(names: Callable[[Scope], Iterable[str]]) -> Complete:
 
 tasks = _of_app(lambda scope: scope.app.tasks)
 """Names of the app's tasks."""
-queues = _of_app(lambda scope: {*scope.app.queues(), *scope.app.broker.queues()})
+queues = _of_app(lambda scope: {*scope.app.queues(), *(name for name in scope.app.broker.queues() if not scope.app.hides(name))})
 """Names of queues, those that the settings name and those that hold anything; several with commas between."""
 
 

@@ -40,7 +40,7 @@ def purge(scope: Scope, /, force: bool, chosen: Sequence[str] | None, exclude: S
         if full and not force:
             confirm(f"Delete {count(waiting, 'task')} from {', '.join(full)} at {broker.url}?")
         gone = sum(broker.purge(name) for name in full)
-        others = [name for name in there if name not in known and name not in exclude]
+        others = [name for name in there if name not in known and name not in exclude and not app.hides(name)]
     if not scope.quiet:
         click.echo(f"deleted {count(gone, 'task')} from {', '.join(full)}" if full else f"nothing was waiting at {broker.url}")
         if others and not chosen:

@@ -29,10 +29,11 @@ COLUMNS = ("queue", "ready", "held", "later", "dead", "oldest")
     metavar="NAMES",
     help="Only these, with commas between.",
 )
+@option("-a", "--all", "every", is_flag=True, help="Also the queue by which workers tell each other of chords.")
 @option("-j", "--json", "as_json", is_flag=True, help="As JSON, for programs.")
 @option("--watch", is_flag=True, help="Look again each second, until Ctrl-C.")
 @click.pass_obj
-def queues(scope: Scope, /, chosen: Sequence[str] | None, as_json: bool, watch: bool) -> None:
+def queues(scope: Scope, /, chosen: Sequence[str] | None, every: bool, as_json: bool, watch: bool) -> None:
     """Show how full each queue is.
 
     \b
@@ -44,10 +45,10 @@ def queues(scope: Scope, /, chosen: Sequence[str] | None, as_json: bool, watch: 
     """
     with broker_of(scope) as broker:
         if watch:
-            _watch(scope, broker, chosen)
+            _watch(scope, broker, chosen, every=every)
             return
-        chosen = chosen or ([*dict.fromkeys((*scope.app.queues(), *broker.queues()))] if scope.app_name else None)
-        depths = _look(broker, chosen)
+        known = scope.app.queues() if scope.app_name else ()
+        depths = _look(scope, broker, chosen, known, every=every)
         if as_json:
             print_json({name: msgspec.structs.asdict(depth) for name, depth in depths.items()})
             return
@@ -57,8 +58,14 @@ def queues(scope: Scope, /, chosen: Sequence[str] | None, as_json: bool, watch: 
             click.echo(f"nothing waits at {broker.url}")
 
 
-def _look(broker: Broker, names: Sequence[str] | None) -> dict[str, Depth]:
-    return broker.depth(names or broker.queues())
+def _look(
+    scope: Scope, broker: Broker, names: Sequence[str] | None, known: Sequence[str] = (), *, every: bool
+) -> dict[str, Depth]:
+    """How full these are; none named: those that are known, and all that hold anything, of the hidden one only what is dead."""
+    depths = broker.depth(names or [*dict.fromkeys((*known, *broker.queues()))])
+    if names or every:
+        return depths
+    return {name: depth for name, depth in depths.items() if depth.dead or not scope.app.hides(name)}
 
 
 def _rows(depths: Mapping[str, Depth]) -> list[tuple[str, ...]]:
@@ -79,7 +86,7 @@ def _sum(depths: Mapping[str, Depth]) -> Depth:
     return Depth(ready, held, sum(depth.later for depth in every), sum(depth.dead for depth in every), oldest)
 
 
-def _watch(scope: Scope, broker: Broker, names: Sequence[str] | None) -> None:
+def _watch(scope: Scope, broker: Broker, names: Sequence[str] | None, *, every: bool) -> None:
     if not sys.stdout.isatty():
         raise click.UsageError("--watch needs a terminal; use --json where a program reads")
     from rich.console import Console
@@ -88,5 +95,5 @@ def _watch(scope: Scope, broker: Broker, names: Sequence[str] | None) -> None:
     console = Console(no_color=scope.color is False)
     with suppress(KeyboardInterrupt), Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
-            live.update(drawn(COLUMNS, _rows(_look(broker, names)), right=5), refresh=True)
+            live.update(drawn(COLUMNS, _rows(_look(scope, broker, names, every=every)), right=5), refresh=True)
             time.sleep(1.0)

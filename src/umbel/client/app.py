@@ -544,6 +544,12 @@ class Umbel:
         """The queues that the settings name: those a worker serves if it is told nothing else."""
         return list(self.router.queues)
 
+    def hides(self, queue: str) -> bool:
+        """True of the queue by which workers tell each other of chords: shown to who asks for it by its name."""
+        from umbel.client.sending import ORDERS  # as above
+
+        return queue == f"{self._conf.task_default_queue}{ORDERS}" and queue not in self.queues()
+
     def to_serve(self, queues: list[str]) -> list[str]:
         """Those that a worker serves once it is set up, of what it was told; for classes that know of more."""
         return queues

@@ -28,6 +28,7 @@ from umbel.events.tasks import (
     facts,
     sent,
 )
+from umbel.execution.links import ORDERS
 from umbel.execution.outcome import Outcome
 from umbel.pools.pool import Pool
 from umbel.wire import protocol
@@ -263,6 +264,8 @@ class Herald:
             try:
                 known = protocol.headers(envelope, self._accept)
             except DecodeError:  # whoever made it has overridden more than we can know
+                continue
+            if known.task in ORDERS:  # what workers tell each other is no task of anybody's
                 continue
             self._dispatcher.send("task-sent", **sent(known, envelope))
 

@@ -55,7 +55,7 @@ async def _upcoming(state: State) -> list[Envelope]:
     import asyncio  # here, as the command line does without
 
     worker = state.worker
-    asked = asyncio.get_running_loop().run_in_executor(None, worker.broker.upcoming, worker.fetch.queues, MOST_UPCOMING)
+    asked = asyncio.get_running_loop().run_in_executor(None, worker.broker.upcoming, _shown(state), MOST_UPCOMING)
     return await asked
 
 
@@ -102,8 +102,13 @@ def _told(state: State, name: str, wanted: Sequence[str]) -> str:
 @inspect_command()
 async def active_queues(state: State, **_: Any) -> list[dict[str, Any]]:
     """List the task queues a worker is currently consuming from."""
-    known, own = state.app.router.queues, state.app.writer.rules.orders  # the latter is nobody's business
-    return [_queue(name, known.get(name)) for name in state.worker.fetch.queues if name != own]
+    known = state.app.router.queues
+    return [_queue(name, known.get(name)) for name in _shown(state)]
+
+
+def _shown(state: State) -> list[str]:
+    """The queues that it serves and that somebody has named."""
+    return [name for name in state.worker.fetch.queues if not state.app.hides(name)]
 
 
 _QUEUE_NULLS = ("queue_arguments", "binding_arguments", "consumer_arguments", "alias", "no_declare", "expires", "message_ttl")

@@ -92,7 +92,7 @@ class Steered:
     @property
     def queues(self) -> list[str]:
         """Those that it serves."""
-        return list(self._worker.fetch.queues)
+        return [name for name in self._worker.fetch.queues if not self.app.hides(name)]
 
     def add_task_queue(
         self, queue: str, exchange: Any = None, exchange_type: Any = None, routing_key: Any = None, **options: Any
