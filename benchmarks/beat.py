@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 
 from umbel import Umbel
-from umbel.client.entry import Entry
+from umbel.client.periodic.entry import Entry
 from umbel.schedules import crontab, schedule
 
 TARGETS = {"start, s": 5.0, "memory, MB": 200.0, "at 100 ticks/s, % of a core": 5.0}

@@ -10,24 +10,24 @@ _HOMES = {
     "Umbel": "client.app",
     "shared_task": "client.shared",
     "Task": "client.task",
-    "Signature": "client.signature",
-    "signature": "client.signature",
-    "subtask": "client.signature",
-    "maybe_signature": "client.signature",
-    "chain": "client.chain",
-    "group": "client.group",
-    "chord": "client.chord",
-    "xmap": "client.mapped",
-    "xstarmap": "client.mapped",
-    "chunks": "client.mapped",
-    "StampingVisitor": "client.stamping",
-    "AsyncResult": "client.result",
-    "EagerResult": "client.eager_result",
-    "GroupResult": "client.group_result",
-    "ResultSet": "client.result_set",
-    "Results": "client.result_set",
-    "allow_join_result": "client.result",
-    "progress": "client.progress",
+    "Signature": "client.canvas.signature",
+    "signature": "client.canvas.signature",
+    "subtask": "client.canvas.signature",
+    "maybe_signature": "client.canvas.signature",
+    "chain": "client.canvas.chain",
+    "group": "client.canvas.group",
+    "chord": "client.canvas.chord",
+    "xmap": "client.canvas.mapped",
+    "xstarmap": "client.canvas.mapped",
+    "chunks": "client.canvas.mapped",
+    "StampingVisitor": "client.canvas.stamping",
+    "AsyncResult": "client.results.result",
+    "EagerResult": "client.results.eager_result",
+    "GroupResult": "client.results.group_result",
+    "ResultSet": "client.results.result_set",
+    "Results": "client.results.result_set",
+    "allow_join_result": "client.results.result",
+    "progress": "client.results.progress",
     "current_app": "client.current",
     "current_task": "client.current",
     "get_task_logger": "log",
@@ -99,25 +99,25 @@ if TYPE_CHECKING:
     from umbel import signals as signals
     from umbel import states as states
     from umbel.client.app import Umbel as Umbel
-    from umbel.client.chain import chain as chain
-    from umbel.client.chord import chord as chord
-    from umbel.client.eager_result import EagerResult as EagerResult
-    from umbel.client.group import group as group
-    from umbel.client.group_result import GroupResult as GroupResult
-    from umbel.client.mapped import chunks as chunks
-    from umbel.client.mapped import xmap as xmap
-    from umbel.client.mapped import xstarmap as xstarmap
-    from umbel.client.progress import progress as progress
-    from umbel.client.result import AsyncResult as AsyncResult
-    from umbel.client.result import allow_join_result as allow_join_result
-    from umbel.client.result_set import Results as Results
-    from umbel.client.result_set import ResultSet as ResultSet
+    from umbel.client.canvas.chain import chain as chain
+    from umbel.client.canvas.chord import chord as chord
+    from umbel.client.canvas.group import group as group
+    from umbel.client.canvas.mapped import chunks as chunks
+    from umbel.client.canvas.mapped import xmap as xmap
+    from umbel.client.canvas.mapped import xstarmap as xstarmap
+    from umbel.client.canvas.signature import Signature as Signature
+    from umbel.client.canvas.signature import maybe_signature as maybe_signature
+    from umbel.client.canvas.signature import signature as signature
+    from umbel.client.canvas.signature import subtask as subtask
+    from umbel.client.canvas.stamping import StampingVisitor as StampingVisitor
+    from umbel.client.results.eager_result import EagerResult as EagerResult
+    from umbel.client.results.group_result import GroupResult as GroupResult
+    from umbel.client.results.progress import progress as progress
+    from umbel.client.results.result import AsyncResult as AsyncResult
+    from umbel.client.results.result import allow_join_result as allow_join_result
+    from umbel.client.results.result_set import Results as Results
+    from umbel.client.results.result_set import ResultSet as ResultSet
     from umbel.client.shared import shared_task as shared_task
-    from umbel.client.signature import Signature as Signature
-    from umbel.client.signature import maybe_signature as maybe_signature
-    from umbel.client.signature import signature as signature
-    from umbel.client.signature import subtask as subtask
-    from umbel.client.stamping import StampingVisitor as StampingVisitor
     from umbel.client.task import Task as Task
     from umbel.errors import BrokerDown as BrokerDown
     from umbel.errors import BrokerError as BrokerError

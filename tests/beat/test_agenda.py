@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from umbel.beat.agenda import GRACE, Agenda
-from umbel.client.entry import Entry
+from umbel.client.periodic.entry import Entry
 from umbel.schedules import BaseSchedule, clocked, crontab, maybe_schedule, schedstate
 from umbel.stores.schedule import Changes, Row
 

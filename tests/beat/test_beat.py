@@ -162,7 +162,7 @@ def test_of_two_beats_one_leads_and_the_other_takes_over(app, start):
 def test_a_schedule_that_takes_longer_to_read_than_a_lease_lasts_is_led_all_the_same(app, start, monkeypatch):
     monkeypatch.setattr("umbel.beat.beat.LEASE", 1.5)
     monkeypatch.setattr("umbel.beat.beat.RENEWAL", 0.2)
-    for place in ("umbel.beat.agenda", "umbel.client.timetable"):
+    for place in ("umbel.beat.agenda", "umbel.client.periodic.timetable"):
         monkeypatch.setattr(f"{place}.PAGE", 1)
     real = Agenda._plan
 

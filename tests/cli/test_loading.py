@@ -35,8 +35,9 @@ OTHERS = {
 """Of Python and of other packages: what only few of those who start a worker need."""
 OURS = (
     *("umbel.beat", "umbel.django", "umbel.schedules", "umbel.testing", "umbel.stores.memory", "umbel.stores.redis"),
-    *("umbel.client.chain", "umbel.client.chord", "umbel.client.group", "umbel.client.mapped", "umbel.client.eager"),
-    *("umbel.client.shortcut", "umbel.client.timetable", "umbel.client.inspect", "umbel.client.waiter"),
+    *("umbel.client.canvas.chain", "umbel.client.canvas.chord", "umbel.client.canvas.group", "umbel.client.canvas.mapped"),
+    *("umbel.client.eager", "umbel.client.shortcut", "umbel.client.periodic.timetable", "umbel.client.remote.inspect"),
+    *("umbel.client.results.waiter",),
     *("umbel.events.receiver", "umbel.events.reading", "umbel.events.recent", "umbel.events.seen", "umbel.events.state"),
     *("umbel.worker.control.figures", "umbel.worker.control.seeing", "umbel.worker.control.telling"),
 )

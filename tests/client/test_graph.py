@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from umbel.client.graph import CycleError, DependencyGraph, GraphFormatter
+from umbel.client.results.graph import CycleError, DependencyGraph, GraphFormatter
 
 
 def test_each_comes_after_those_that_hang_on_it():

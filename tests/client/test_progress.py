@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from umbel import progress, states
-from umbel.client import progress as telling
-from umbel.client.progress import Progress
+from umbel.client.results import progress as telling
+from umbel.client.results.progress import Progress
 from umbel.errors import BrokerDown
 from umbel.wire import result as wire
 

@@ -9,7 +9,7 @@ import pytest
 from tests.servers.redis import running
 
 from umbel import AsyncResult, BrokerDown, GroupResult, Umbel
-from umbel.client import hope, result, waiter
+from umbel.client.results import hope, result, waiter
 from umbel.testing.waiting import patience, until
 from umbel.wire.result import encode
 

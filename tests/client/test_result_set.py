@@ -11,8 +11,8 @@ from functools import partial
 import pytest
 
 from umbel import AsyncResult, GroupResult, ImproperlyConfigured, ResultSet, TimeoutError, allow_join_result, states
-from umbel.client.eager_result import EagerResult
-from umbel.client.result import result_from_tuple
+from umbel.client.results.eager_result import EagerResult
+from umbel.client.results.result import result_from_tuple
 from umbel.testing.waiting import patience, until
 from umbel.wire import result as wire
 

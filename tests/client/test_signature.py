@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from umbel import Signature, signature
-from umbel.client.signature import maybe_signature
+from umbel.client.canvas.signature import maybe_signature
 
 
 @pytest.fixture

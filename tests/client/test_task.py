@@ -11,8 +11,8 @@ import time
 import pytest
 
 from umbel import EncodeError, Ignore, MaxRetriesExceededError, QueueNotFound, Retry, Task, states
-from umbel.client.eager_result import EagerResult
-from umbel.client.result import AsyncResult
+from umbel.client.results.eager_result import EagerResult
+from umbel.client.results.result import AsyncResult
 from umbel.signals import after_task_publish, before_task_publish
 from umbel.testing.waiting import pace, patience
 
@@ -558,7 +558,7 @@ def test_parent_root_and_priority_are_inherited(app, sent):
 
 def test_waiting_inside_a_task_is_refused_unless_allowed(app, add, work):
     from umbel import allow_join_result
-    from umbel.client.result import denied_join_result
+    from umbel.client.results.result import denied_join_result
 
     @app.task
     def waits():

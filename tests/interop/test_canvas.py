@@ -131,7 +131,7 @@ import os
 if os.environ["SYSTEM"] == "celery":
     from celery.result import result_from_tuple
 else:
-    from umbel.client.result import result_from_tuple
+    from umbel.client.results.result import result_from_tuple
 try:
     value = result_from_tuple({tree!r}, app).get(timeout=patience{options})
 except Exception as error:

@@ -13,7 +13,7 @@ import pytest
 from tests.servers.redis import RedisServer, running
 from tests.trips.project import Project
 
-from umbel.client.result import AsyncResult
+from umbel.client.results.result import AsyncResult
 from umbel.stores.broker import Buried
 from umbel.testing.waiting import NEVER, patience, until
 from umbel.wire.envelope import Envelope

@@ -3,7 +3,7 @@
 from umbel.beat.beat import Beat
 from umbel.beat.finding import find_scheduler
 from umbel.beat.scheduler import PersistentScheduler, ScheduleEntry, Scheduler
-from umbel.client.entry import BeatLazyFunc
+from umbel.client.periodic.entry import BeatLazyFunc
 from umbel.errors import SchedulingError
 
 __all__ = ["Beat", "BeatLazyFunc", "PersistentScheduler", "ScheduleEntry", "Scheduler", "SchedulingError", "find_scheduler"]

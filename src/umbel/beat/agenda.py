@@ -10,7 +10,7 @@ from datetime import UTC, datetime, tzinfo
 import msgspec
 
 from umbel import clock, guise
-from umbel.client.entry import Entry, allowed, opened, with_schedule
+from umbel.client.periodic.entry import Entry, allowed, opened, with_schedule
 from umbel.errors import DecodeError, ImproperlyConfigured
 from umbel.schedules import Schedule, crontab, from_data, read_zone
 from umbel.schedules import schedule as interval

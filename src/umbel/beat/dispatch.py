@@ -14,10 +14,10 @@ from umbel import clock, guise
 from umbel.beat.agenda import Agenda, Tick
 from umbel.beat.trouble import Trouble
 from umbel.client.app import Umbel
-from umbel.client.declared import Declared
-from umbel.client.entry import Entry
 from umbel.client.outbox import call_all
-from umbel.client.tick import call_of, fire, goes_plainly
+from umbel.client.periodic.declared import Declared
+from umbel.client.periodic.entry import Entry
+from umbel.client.periodic.tick import call_of, fire, goes_plainly
 from umbel.errors import BrokerDown, BrokerError, BrokerRefused
 from umbel.stores.broker import Once
 from umbel.stores.schedule import Ticks

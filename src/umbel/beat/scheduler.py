@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, Self
 
 from umbel import clock, guise
 from umbel.client.app import Umbel
-from umbel.client.entry import BeatLazyFunc
-from umbel.client.result import AsyncResult
+from umbel.client.periodic.entry import BeatLazyFunc
+from umbel.client.results.result import AsyncResult
 from umbel.errors import SchedulingError
 from umbel.schedules import Schedule, maybe_schedule
 from umbel.stores.schedule import Ticks

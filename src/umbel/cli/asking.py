@@ -13,7 +13,7 @@ from umbel import guise
 from umbel.cli.command import names, option
 from umbel.cli.failure import NO_REPLY, USAGE, Failure
 from umbel.cli.scope import Scope
-from umbel.client.broadcast import Broadcast, Reply
+from umbel.client.remote.broadcast import Broadcast, Reply
 from umbel.errors import BrokerDown
 from umbel.worker.control import answers
 from umbel.worker.control.panel import Command, commands

@@ -12,8 +12,8 @@ from umbel.cli.command import command
 from umbel.cli.failure import FAILED, NO_REPLY, USAGE, Failure
 from umbel.cli.scope import Scope
 from umbel.cli.screen import count, print_json
-from umbel.client.broadcast import Broadcast
-from umbel.client.control import revocations, signal_name, stamp_revocations, stamps_in
+from umbel.client.remote.broadcast import Broadcast
+from umbel.client.remote.control import revocations, signal_name, stamp_revocations, stamps_in
 
 _SILENT = frozenset({"shutdown"})
 """Commands that nobody answers."""

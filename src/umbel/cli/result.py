@@ -12,7 +12,7 @@ from umbel.cli.failure import FAILED, NO_REPLY, Failure
 from umbel.cli.scope import Scope, backend_of
 from umbel.cli.screen import follow as draw
 from umbel.cli.screen import plain
-from umbel.client.line import parts_of
+from umbel.client.results.line import parts_of
 from umbel.errors import BrokerRefused, TimeoutError
 from umbel.states import PROPAGATE_STATES, STARTED, SUCCESS
 from umbel.stores.backend import ResultBackend

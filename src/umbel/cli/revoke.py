@@ -7,7 +7,7 @@ import click
 from umbel.cli.command import command, option
 from umbel.cli.scope import Scope, broker_of
 from umbel.cli.screen import count
-from umbel.client.control import signal_name
+from umbel.client.remote.control import signal_name
 
 
 def _signal(context: click.Context, parameter: click.Parameter, value: str) -> str:

@@ -18,8 +18,8 @@ from umbel.cli.failure import Failure
 from umbel.cli.scope import Scope, shared_options
 from umbel.cli.screen import plain, print_json, table
 from umbel.client.app import Umbel
-from umbel.client.entry import Entry
-from umbel.client.timetable import Line, iso
+from umbel.client.periodic.entry import Entry
+from umbel.client.periodic.timetable import Line, iso
 from umbel.schedules import Schedule, clocked, crontab
 from umbel.schedules import schedule as interval
 

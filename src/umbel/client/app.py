@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec, Self, Typ
 
 from umbel import signals
 from umbel.client import builtin, current, define, shared, storage
+from umbel.client.canvas.signature import signature
 from umbel.client.modules import Packages, installed_apps, related
 from umbel.client.outbox import Batch, Outbox
 from umbel.client.plain import plain
 from umbel.client.registry import Registry
-from umbel.client.result import AsyncResult as ResultOf  # the class has a method of that name
-from umbel.client.signature import signature
+from umbel.client.results.result import AsyncResult as ResultOf  # the class has a method of that name
 from umbel.client.task import Task as TaskOf  # and a property of this one
 from umbel.client.typing import Bound, Periodic, Plain
 from umbel.errors import AlwaysEagerIgnored, DuplicateTaskNameWarning, ImproperlyConfigured
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from datetime import datetime, tzinfo
 
-    from umbel.client.control import Control
-    from umbel.client.events import Events
+    from umbel.client.periodic.timetable import Timetable
     from umbel.client.relay import Relay
-    from umbel.client.timetable import Timetable
+    from umbel.client.remote.control import Control
+    from umbel.client.remote.events import Events
     from umbel.messages.routing import Router
     from umbel.messages.write import Writer
     from umbel.stores.backend import ResultBackend
@@ -373,7 +373,7 @@ class Umbel:
         `schedule` is a crontab or other schedule, seconds, a timedelta or a crontab's line. `options` are those of `apply_async`,
         and `relative`, `timezone`, `catch_up` and `enabled` of the entry.
         """
-        from umbel.client.timetable import periodic  # all that schedules need is loaded where there is one
+        from umbel.client.periodic.timetable import periodic  # all that schedules need is loaded where there is one
 
         name, words = periodic(schedule, sig, args, kwargs, name, options)
         known = self._conf.beat_schedule if self._is_configured else self._periodic
@@ -414,7 +414,7 @@ class Umbel:
     @cached_property
     def schedule(self) -> Timetable:
         """The schedule: to be looked at, and changed while beats are running."""
-        from umbel.client.timetable import Timetable as TimetableOf  # as above
+        from umbel.client.periodic.timetable import Timetable as TimetableOf  # as above
 
         return TimetableOf(self)
 
@@ -464,14 +464,14 @@ class Umbel:
     @cached_property
     def GroupResult(self) -> Any:  # noqa: N802 - Celery's name
         """The class of results of groups, with this app: `app.GroupResult.restore(id)`."""
-        from umbel.client.group_result import GroupResult
+        from umbel.client.results.group_result import GroupResult
 
         return type("GroupResult", (GroupResult,), {"bound_app": self, "__module__": GroupResult.__module__})
 
     @cached_property
     def ResultSet(self) -> Any:  # noqa: N802 - Celery's name
         """The class of sets of results, with this app."""
-        from umbel.client.result_set import ResultSet
+        from umbel.client.results.result_set import ResultSet
 
         return type("ResultSet", (ResultSet,), {"bound_app": self, "__module__": ResultSet.__module__})
 
@@ -483,7 +483,7 @@ class Umbel:
     @cached_property
     def control(self) -> Control:
         """Revokes tasks."""
-        from umbel.client.control import Control  # most programs only send
+        from umbel.client.remote.control import Control  # most programs only send
 
         return Control(self)
 
@@ -504,7 +504,7 @@ class Umbel:
     @cached_property
     def events(self) -> Events:
         """What happens to tasks and workers, told while it happens."""
-        from umbel.client.events import Events as EventsOf  # as above
+        from umbel.client.remote.events import Events as EventsOf  # as above
 
         return EventsOf(self)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from umbel.canvas.shape import as_list
 from umbel.client import define
-from umbel.client.result import allow_join_result, result_from_tuple
-from umbel.client.signature import signature
+from umbel.client.canvas.signature import signature
+from umbel.client.results.result import allow_join_result, result_from_tuple
 from umbel.errors import ChordError
 from umbel.states import FAILURE
 

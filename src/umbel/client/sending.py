@@ -7,7 +7,7 @@ from typing import Any
 
 from umbel.client.current import App
 from umbel.client.define import stranger
-from umbel.client.result import AsyncResult
+from umbel.client.results.result import AsyncResult
 from umbel.errors import EncodeError
 from umbel.execution import request as requests
 from umbel.messages.complete import Rules

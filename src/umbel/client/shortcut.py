@@ -12,8 +12,8 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from umbel.client.arguments import Arguments
+from umbel.client.canvas.signature import as_pair
 from umbel.client.plain import is_plain
-from umbel.client.signature import as_pair
 from umbel.errors import EncodeError, QueueNotFound
 from umbel.execution import request as requests
 from umbel.messages.announce import is_watched, publisher

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 from umbel import errors
 from umbel.client import current
 from umbel.client.attributes import KINDS, misfit
+from umbel.client.canvas.signature import Signature, as_pair
 from umbel.client.plain import is_plain, plain
-from umbel.client.result import AsyncResult as ResultOf  # the class has a method of that name
-from umbel.client.result_set import Results
-from umbel.client.signature import Signature, as_pair
+from umbel.client.results.result import AsyncResult as ResultOf  # the class has a method of that name
+from umbel.client.results.result_set import Results
 from umbel.errors import EncodeError, Retry
 from umbel.execution.hooks import Hooks
 from umbel.signals import after_task_publish, before_task_publish
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import ParamSpec as ParamSpecWithDefault
     from typing_extensions import TypeVar as TypeVarWithDefault
 
-    from umbel.client.eager_result import EagerResult
+    from umbel.client.results.eager_result import EagerResult
     from umbel.client.shortcut import Shortcut
     from umbel.client.stack import Stack
     from umbel.execution.request import Request
@@ -405,7 +405,7 @@ class Task(Hooks, Generic[P, R]):
         **options: Any,
     ) -> EagerResult[R]:
         """Run it here and now as a worker would, retries included."""
-        from umbel.client.stage import apply  # all that runs tasks is loaded late
+        from umbel.client.canvas.stage import apply  # all that runs tasks is loaded late
 
         options.update(link=link, link_error=link_error, task_id=task_id, retries=retries, headers=headers)
         throw = bool(self.app.conf.task_eager_propagates) if throw is None else throw
@@ -499,7 +499,7 @@ class Task(Hooks, Generic[P, R]):
 
     def replace(self, sig: Any) -> Any:
         """End this run; `sig` runs in its place, under its id: whoever waits, and whatever follows, gets the value of that."""
-        from umbel.client.replace import replace
+        from umbel.client.canvas.replace import replace
 
         return replace(self, self.on_replace(sig) or sig)
 
@@ -512,7 +512,7 @@ class Task(Hooks, Generic[P, R]):
 
         With `lazy` it is not sent, but given back to be sent by the caller.
         """
-        from umbel.client.replace import add_to_chord
+        from umbel.client.canvas.replace import add_to_chord
 
         return add_to_chord(self, sig, lazy=lazy)
 

@@ -10,8 +10,8 @@ from django.contrib import admin, messages
 from django.utils import timezone
 from django.utils.html import format_html_join
 
-from umbel.client.declared import check, origin_of, try_out
-from umbel.client.entry import Entry as Read
+from umbel.client.periodic.declared import check, origin_of, try_out
+from umbel.client.periodic.entry import Entry as Read
 from umbel.django import project, when
 from umbel.django.models import Entry
 from umbel.django.schedule import DjangoScheduleStore

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Case, F, Q, Value, When
 
 from umbel import clock
-from umbel.client.entry import decode, opened
+from umbel.client.periodic.entry import decode, opened
 from umbel.django.models import Entry, Gone, Leader, Version
 from umbel.django.reach import Reach, key_of, pages, upsert
 from umbel.errors import DecodeError, UmbelError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from umbel.client.control import STAMP
+from umbel.client.remote.control import STAMP
 from umbel.errors import DecodeError
 from umbel.stores.broker import Delivery, Revocation
 from umbel.wire import protocol

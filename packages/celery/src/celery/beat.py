@@ -12,7 +12,7 @@ from celery.utils.log import get_logger
 from umbel.beat import scheduler as schedulers
 from umbel.beat.scheduler import DEFAULT_MAX_INTERVAL
 from umbel.beat.scheduler import event_t as event_t
-from umbel.client.entry import BeatLazyFunc as BeatLazyFunc
+from umbel.client.periodic.entry import BeatLazyFunc as BeatLazyFunc
 from umbel.errors import SchedulingError as SchedulingError
 
 DEFAULT_MAX_INTERVAL = int(DEFAULT_MAX_INTERVAL)

@@ -7,11 +7,11 @@ from typing import Any
 
 from celery.exceptions import TimeoutError
 from celery.states import EXCEPTION_STATES, PROPAGATE_STATES
-from umbel.client import eager_result, group_result, result_set
-from umbel.client import result as results
-from umbel.client.result import allow_join_result as allow_join_result
-from umbel.client.result import assert_will_not_block as assert_will_not_block
-from umbel.client.result import denied_join_result as denied_join_result
+from umbel.client.results import eager_result, group_result, result_set
+from umbel.client.results import result as results
+from umbel.client.results.result import allow_join_result as allow_join_result
+from umbel.client.results.result import assert_will_not_block as assert_will_not_block
+from umbel.client.results.result import denied_join_result as denied_join_result
 from umbel.wire.result import Document
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from umbel.client.control import STAMP, revocations, signal_name, stamp_revocations, stamps_in
+from umbel.client.remote.control import STAMP, revocations, signal_name, stamp_revocations, stamps_in
 from umbel.worker.control.panel import control_command, inspect_command, ok
 
 if TYPE_CHECKING:  # the command line lists commands, and loads nothing of a worker for it

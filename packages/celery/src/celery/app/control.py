@@ -6,8 +6,8 @@ import warnings
 from typing import Any
 
 from celery.exceptions import DuplicateNodenameWarning
-from umbel.client.control import Control as ControlOf
-from umbel.client.inspect import Inspect as InspectOf
+from umbel.client.remote.control import Control as ControlOf
+from umbel.client.remote.inspect import Inspect as InspectOf
 
 
 def flatten_reply(reply: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from umbel.client.events import Events as EventsOf
+from umbel.client.remote.events import Events as EventsOf
 
 
 class Events(EventsOf):

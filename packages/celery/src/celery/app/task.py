@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from celery._names import lacks
 from celery.exceptions import MaxRetriesExceededError
+from umbel.client.canvas.signature import Signature
 from umbel.client.plain import plain
-from umbel.client.signature import Signature
 from umbel.client.task import P, R, configured
 from umbel.client.task import Task as TaskOf
 from umbel.errors import BrokerDown, EncodeError
@@ -146,7 +146,7 @@ class Task(TaskOf[P, R], Generic[P, R]):
     ) -> Any:
         """Run it here and now as a worker would."""
         from celery.result import EagerResult
-        from umbel.client.stage import apply
+        from umbel.client.canvas.stage import apply
 
         options.update(link=link, link_error=link_error, task_id=task_id, retries=retries, headers=headers)
         throw = bool(self.app.conf.task_eager_propagates) if throw is None else throw

@@ -11,8 +11,8 @@ import click
 from celery.bin.base import COMMA_SEPARATED_LIST, CeleryCommand, CeleryOption
 from umbel.cli.asking import read_arguments
 from umbel.cli.failure import NO_REPLY, USAGE, Failure
-from umbel.client.broadcast import Broadcast
-from umbel.client.control import revocations, signal_name, stamp_revocations, stamps_in
+from umbel.client.remote.broadcast import Broadcast
+from umbel.client.remote.control import revocations, signal_name, stamp_revocations, stamps_in
 from umbel.errors import BrokerDown
 
 EX_UNAVAILABLE = NO_REPLY

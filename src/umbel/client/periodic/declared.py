@@ -10,8 +10,8 @@ import msgspec
 
 from umbel import clock
 from umbel.client.current import App
-from umbel.client.entry import BeatLazyFunc, Entry, opened
-from umbel.client.tick import call_of
+from umbel.client.periodic.entry import BeatLazyFunc, Entry, opened
+from umbel.client.periodic.tick import call_of
 from umbel.errors import DecodeError, UmbelError
 from umbel.stores.schedule import Row, ScheduleStore
 

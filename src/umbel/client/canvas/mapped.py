@@ -7,7 +7,7 @@ from typing import Any
 
 from umbel.canvas.shape import CHUNKS, STARMAP, chunked
 from umbel.client import current
-from umbel.client.signature import Signature, maybe_signature
+from umbel.client.canvas.signature import Signature, maybe_signature
 
 
 class _Mapped(Signature[Any]):

@@ -9,9 +9,9 @@ from umbel.canvas.pieces import rename
 from umbel.canvas.settle import copied, gathered, settle
 from umbel.canvas.shape import CHAIN, GROUP, kind, members
 from umbel.canvas.unfold import Event, Place, Size, placed, unfold
-from umbel.client.launch import keeping, send_call
+from umbel.client.canvas.launch import keeping, send_call
+from umbel.client.canvas.signature import Signature, maybe_signature
 from umbel.client.outbox import call_all
-from umbel.client.signature import Signature, maybe_signature
 from umbel.errors import Ignore, ImproperlyConfigured
 from umbel.execution.links import ids
 from umbel.execution.request import Request

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from umbel.client.broadcast import Broadcast, Reply
+from umbel.client.remote.broadcast import Broadcast, Reply
 
 if TYPE_CHECKING:
     from umbel.client.current import App

@@ -15,11 +15,11 @@ from umbel import states
 from umbel.canvas.settle import copied, settle
 from umbel.canvas.unfold import Call, Event, Size, unfold
 from umbel.canvas.unreached import Lost, lost
+from umbel.client.canvas.launch import named
 from umbel.client.current import App
 from umbel.client.eager import as_received, run, store
-from umbel.client.eager_result import EagerResult
-from umbel.client.launch import named
 from umbel.client.plain import is_plain
+from umbel.client.results.eager_result import EagerResult
 from umbel.errors import NotRegistered, Retry
 from umbel.execution import links, parts
 from umbel.execution.ending import Ending

@@ -8,9 +8,9 @@ from typing import Any
 from umbel.canvas.settle import settle
 from umbel.canvas.shape import CHAIN, CHORD, GROUP, as_list, kind, made, members
 from umbel.client import current
-from umbel.client.begin import begin, play
-from umbel.client.result import result_from_tuple
-from umbel.client.signature import Signature, as_call, maybe_signature, stamps_of, unrolled
+from umbel.client.canvas.begin import begin, play
+from umbel.client.canvas.signature import Signature, as_call, maybe_signature, stamps_of, unrolled
+from umbel.client.results.result import result_from_tuple
 
 
 class _chain(Signature[Any]):  # noqa: N801 - Celery's name

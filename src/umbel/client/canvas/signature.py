@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from umbel.canvas.settle import settle
 from umbel.canvas.shape import CHAIN, GROUP, HELD, as_list, kind, members
 from umbel.client import current
-from umbel.client.result import AsyncResult as ResultOf  # the class has a property of that name
-from umbel.client.result import result_from_tuple
+from umbel.client.results.result import AsyncResult as ResultOf  # the class has a property of that name
+from umbel.client.results.result import result_from_tuple
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
 
-    from umbel.client.eager_result import EagerResult
+    from umbel.client.results.eager_result import EagerResult
 
     R = TypeVarWithDefault("R", default=Any)
 else:

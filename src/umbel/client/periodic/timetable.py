@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 
 from umbel import clock
-from umbel.client.declared import Declared, Home, check, origin_of, read_declared, try_out, unsaved
-from umbel.client.entry import Entry, decode, opened
-from umbel.client.result import AsyncResult
-from umbel.client.signature import maybe_signature
-from umbel.client.tick import fire
+from umbel.client.canvas.signature import maybe_signature
+from umbel.client.periodic.declared import Declared, Home, check, origin_of, read_declared, try_out, unsaved
+from umbel.client.periodic.entry import Entry, decode, opened
+from umbel.client.periodic.tick import fire
+from umbel.client.results.result import AsyncResult
 from umbel.errors import DecodeError, ImproperlyConfigured, ScheduleError
 from umbel.schedules import read_zone
 from umbel.stores.schedule import Leader, Row, ScheduleStore

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from umbel import clock, states
-from umbel.client.hope import Hope, Outage
-from umbel.client.line import ids_before
+from umbel.client.results.hope import Hope, Outage
+from umbel.client.results.line import ids_before
 from umbel.errors import BrokerDown, RemoteTraceback
 from umbel.errors import TimeoutError as TookTooLong
 
@@ -211,7 +211,7 @@ async def aarrivals(results: Sequence[S], *, timeout: float | None) -> AsyncIter
     """The same for asyncio."""
     import asyncio
 
-    from umbel.client.waiter import listen
+    from umbel.client.results.waiter import listen
 
     queue: asyncio.Queue[tuple[str, Result | Exception]] = asyncio.Queue()
     stores, total = by_store(results, {}), len(results)

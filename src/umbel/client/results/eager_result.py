@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from umbel import states
 from umbel.client import current
-from umbel.client.result import AsyncResult
+from umbel.client.results.result import AsyncResult
 from umbel.errors import TaskRevokedError
 from umbel.wire.result import Document
 

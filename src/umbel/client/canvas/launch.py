@@ -10,9 +10,9 @@ from umbel.canvas.pieces import Pieces
 from umbel.canvas.settle import copied, settle
 from umbel.canvas.shape import CHORD, GROUP, Sig, flat, kind, leaves, options_of
 from umbel.canvas.unfold import Call, Event, Keep, Place, Size, ended, unfold
+from umbel.client.canvas.mould import Moulds
 from umbel.client.current import App
-from umbel.client.mould import Moulds
-from umbel.client.result import result_from_tuple
+from umbel.client.results.result import result_from_tuple
 from umbel.errors import BrokerRefused, ImproperlyConfigured
 from umbel.execution import request as requests
 from umbel.execution.runnable import find_task

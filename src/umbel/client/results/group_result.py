@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from umbel.client import current
-from umbel.client.result import result_from_tuple
-from umbel.client.result_set import ResultSet
+from umbel.client.results.result import result_from_tuple
+from umbel.client.results.result_set import ResultSet
 from umbel.errors import ImproperlyConfigured
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from umbel import clock, states
 from umbel.client import current
-from umbel.client.descent import descend
-from umbel.client.hope import FIRST_DOUBT, Hope, Outage
-from umbel.client.line import ids_before
-from umbel.client.many import ASK_PARENTS, LONGEST_WAIT, arrivals, came_from, raisable, raise_for_parents
+from umbel.client.results.descent import descend
+from umbel.client.results.hope import FIRST_DOUBT, Hope, Outage
+from umbel.client.results.line import ids_before
+from umbel.client.results.many import ASK_PARENTS, LONGEST_WAIT, arrivals, came_from, raisable, raise_for_parents
 from umbel.errors import BrokerDown, ImproperlyConfigured, TimeoutError
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeVar as TypeVarWithDefault
 
-    from umbel.client.graph import DependencyGraph
-    from umbel.client.progress import Progress
+    from umbel.client.results.graph import DependencyGraph
+    from umbel.client.results.progress import Progress
     from umbel.stores.backend import ResultBackend
     from umbel.wire.result import Document, Result
 
@@ -234,7 +234,7 @@ class AsyncResult(Generic[T]):
     async def _await(self, timeout: float | None) -> None:
         import asyncio
 
-        from umbel.client.waiter import wait_for
+        from umbel.client.results.waiter import wait_for
 
         end, hope = None if timeout is None else clock.monotonic() + timeout, Hope()
         outage = Outage(end)
@@ -269,7 +269,7 @@ class AsyncResult(Generic[T]):
         `on_error` gets what the callback raises, or what went wrong with the waiting. With `weak` the callback is called only
         as long as somebody else holds it.
         """
-        from umbel.client.later import call_later
+        from umbel.client.results.later import call_later
 
         call_later([self], self, callback, on_error, weak=weak)
         return self
@@ -325,7 +325,7 @@ class AsyncResult(Generic[T]):
     @property
     def progress(self) -> Progress | None:
         """How far the task is, if it tells (see `umbel.progress`)."""
-        from umbel.client.progress import of_task
+        from umbel.client.results.progress import of_task
 
         return of_task(self._look())
 
@@ -468,7 +468,7 @@ class AsyncResult(Generic[T]):
 
     def build_graph(self, intermediate: bool = False, formatter: Any = None) -> DependencyGraph:
         """All of them as a graph, which can be drawn: `result.graph.to_dot(file)`."""
-        from umbel.client.graph import DependencyGraph, GraphFormatter
+        from umbel.client.results.graph import DependencyGraph, GraphFormatter
 
         graph = DependencyGraph(formatter=formatter or GraphFormatter(root=self.id, shape="oval"))
         for parent, result in self.iterdeps(intermediate):

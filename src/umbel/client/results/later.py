@@ -9,7 +9,7 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from umbel import guise
-from umbel.client.waiter import waiter_of
+from umbel.client.results.waiter import waiter_of
 
 if TYPE_CHECKING:
     from umbel.wire.result import Result
@@ -43,7 +43,7 @@ def call_later(
         else:
             on_error(error)
 
-    from umbel.client.many import by_store
+    from umbel.client.results.many import by_store
 
     stores = by_store(singles, {})
     _Countdown(stores, done, failed).start()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from umbel.client.line import parts_of
-from umbel.client.many import look
+from umbel.client.results.line import parts_of
+from umbel.client.results.many import look
 from umbel.errors import IncompleteStream
 
 

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from umbel.client import current
-from umbel.client.signature import as_call
+from umbel.client.canvas.signature import as_call
 
 
 class Lazy(list[Any]):

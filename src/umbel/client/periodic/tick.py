@@ -6,9 +6,9 @@ from typing import Any
 
 from umbel.client.current import App
 from umbel.client.define import stranger
-from umbel.client.entry import Entry
+from umbel.client.periodic.entry import Entry
 from umbel.client.plain import is_plain
-from umbel.client.result import AsyncResult
+from umbel.client.results.result import AsyncResult
 from umbel.messages.write import Call
 from umbel.wire.ids import new_id
 

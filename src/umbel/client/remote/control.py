@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from umbel.client.declared import Home
+    from umbel.client.periodic.declared import Home
     from umbel.stores.broker import Revocation
 
 
@@ -25,7 +25,7 @@ class Control:
 
     def inspect(self, destination: Any = None, timeout: float = 1.0, callback: Any = None, **options: Any) -> Any:
         """Asks workers what they do: `inspect().active()`."""
-        from umbel.client.inspect import Inspect  # here, as most programs never ask
+        from umbel.client.remote.inspect import Inspect  # here, as most programs never ask
 
         return Inspect(destination, timeout, callback, app=self._app, **options)
 
@@ -48,7 +48,7 @@ class Control:
 
         `connection` and `channel` are taken for Celery's sake: it goes where the app's messages are.
         """
-        from umbel.client.broadcast import Broadcast
+        from umbel.client.remote.broadcast import Broadcast
 
         kept = bool(extra_kwargs.pop("kept", False))
         told = {**(arguments or {}), **extra_kwargs}
@@ -108,7 +108,7 @@ class Control:
         """Tell workers of what the store remembers already."""
         if how.get("reply"):
             return self.broadcast(command, told, destination, **{**how, "kept": True})
-        from umbel.client.broadcast import Broadcast, told_if_possible
+        from umbel.client.remote.broadcast import Broadcast, told_if_possible
 
         where = {name: how.get(name) for name in ("pattern", "matcher")}
         told_if_possible(Broadcast(self._app, command, told, destination=destination, kept=True, **where))
@@ -196,7 +196,7 @@ class Control:
         `enabled` and more; times in ISO 8601), and `wrong`: what the code names and cannot be sent, with the reason.
         Raises BrokerDown if the store of the schedule is away.
         """
-        from umbel.client.timetable import Timetable  # here, as above
+        from umbel.client.periodic.timetable import Timetable  # here, as above
 
         return Timetable(self._app).as_dict()
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from umbel import states
 from umbel.client import current
-from umbel.client.line import parts_of
-from umbel.client.many import aarrivals, arrivals, look, meta, raisable
-from umbel.client.result import AsyncResult, answers_of, assert_will_not_block
+from umbel.client.results.line import parts_of
+from umbel.client.results.many import aarrivals, arrivals, look, meta, raisable
+from umbel.client.results.result import AsyncResult, answers_of, assert_will_not_block
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
 
-    from umbel.client.progress import Progress
+    from umbel.client.results.progress import Progress
     from umbel.stores.backend import ResultBackend
     from umbel.wire.result import Document
 
@@ -149,7 +149,7 @@ class ResultSet(Generic[T]):
     @property
     def progress(self) -> Progress:
         """How many of the tasks have ended, of how many; those of sets in it counted one by one."""
-        from umbel.client.progress import Progress
+        from umbel.client.results.progress import Progress
 
         known, parts = self._known(), self._parts()
         return Progress(sum(_state(part, known) in states.READY_STATES for part in parts), len(parts))
@@ -301,7 +301,7 @@ class ResultSet(Generic[T]):
         self, callback: Callable[[Self], object], on_error: Callable[[Exception], object] | None = None, weak: bool = False
     ) -> Self:
         """Call `callback` with this set once all have ended, well or not; as `AsyncResult.then` does."""
-        from umbel.client.later import call_later
+        from umbel.client.results.later import call_later
 
         call_later(self._parts(), self, callback, on_error, weak=weak)
         return self

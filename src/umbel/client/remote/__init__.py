@@ -1,0 +1,1 @@
+"""What an app asks of workers, tells them, and hears from them."""
