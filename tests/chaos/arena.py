@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -56,6 +57,14 @@ def probe(self):
 """
 )
 
+MOVING = """
+import os, struct
+from umbel import clock
+_now, _moved = clock.now, os.open("clock", os.O_RDONLY)
+clock.now = lambda: _now() + struct.unpack("d", os.pread(_moved, 8, 0))[0]
+"""
+"""Before all else in a program: its clock is one that `Arena.move_clocks` moves, as the machine's would move for all."""
+
 SENDER = """
 import itertools, os, sys, time, uuid
 from umbel import Umbel
@@ -98,6 +107,8 @@ class Arena:
     def __init__(self, project: Project, seed: int, *, workers: int, pause: float = 0.003):
         """`pause`: of the sender, between one message and the next."""
         self.project = project
+        self._clock = os.open(project.folder / "clock", os.O_RDWR | os.O_CREAT)
+        self.move_clocks(0.0)
         self.seed = seed
         self.random = random.Random(seed)
         self.killed: set[int] = set()
@@ -118,7 +129,7 @@ class Arena:
         return self.project.start("-c", "2", "-Q", ",".join(QUEUES))
 
     def _sender(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-c", SENDER, self.project.store, str(self._notes), str(self._pause)]
+        command = [sys.executable, "-c", MOVING + SENDER, self.project.store, str(self._notes), str(self._pause)]
         return subprocess.Popen(command, cwd=self.project.folder)
 
     @contextmanager
@@ -197,6 +208,12 @@ class Arena:
         for sender in self.senders:
             sender.kill()
             sender.wait()
+
+    # -- clocks ---------------------------------------------------------------------------------------------------
+
+    def move_clocks(self, seconds: float) -> None:
+        """Let the clocks of those who have `MOVING` be so many seconds ahead of this machine's or, negative, behind it."""
+        os.pwrite(self._clock, struct.pack("d", seconds), 0)
 
     # -- the end --------------------------------------------------------------------------------------------------
 
@@ -280,6 +297,7 @@ class Arena:
         for worker in self.workers:
             worker.signal(signal.SIGCONT)
             worker.kill_all()
+        os.close(self._clock)
 
 
 @contextmanager

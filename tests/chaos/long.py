@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from tests.chaos.arena import TASKS, Arena, arena, new_seed
+from tests.chaos.arena import MOVING, TASKS, Arena, arena, new_seed
 from tests.chaos.outages import DURABLE, OUTAGES, stage
-from tests.chaos.runs import kills, outages, stalls
+from tests.chaos.runs import jumps, kills, outages, stalls
 from tests.chaos.table import Table
 from tests.chaos.test_beats import play as strike_beats
 from tests.servers.redis import running
@@ -36,6 +36,7 @@ def main() -> int:
     parser.add_argument("--sqlite-kills", type=int, default=300)
     parser.add_argument("--outages", type=int, default=100, help="of Redis, and of the network before it")
     parser.add_argument("--beats", type=int, default=200, help="leading beats that are killed or paused, on SQLite and on Redis")
+    parser.add_argument("--jumps", type=int, default=40, help="of the clock, on SQLite")
     parser.add_argument("--stalls", type=int, default=20, help="workers that stand still, on Redis")
     asked = parser.parse_args()
     table = Table()
@@ -60,6 +61,8 @@ def rounds(asked: argparse.Namespace, table: Table) -> Iterator[Round]:
         yield partial(on_sqlite, partial(kills, count=count, table=table))
     for count in parts(asked.kills):
         yield partial(on_redis, 4, partial(kills, count=count, table=table))
+    for count in parts(asked.jumps, 20):
+        yield partial(on_sqlite, partial(jumps, count=count, table=table), tasks=MOVING + TASKS)
     for count in parts(asked.stalls):
         yield partial(on_redis, 2, partial(stalls, count=count, table=table))
     for count in parts(asked.beats):
@@ -73,9 +76,9 @@ def parts(count: int, most: int = AT_ONCE) -> list[int]:
     return [min(most, count - start) for start in range(0, count, most)]
 
 
-def on_sqlite(play: Callable[[Arena], None], folder: Path) -> None:
+def on_sqlite(play: Callable[[Arena], None], folder: Path, tasks: str = TASKS) -> None:
     """A round with a file as the store."""
-    with entered(Project(folder, TASKS, lease=LEASE), 4) as here:
+    with entered(Project(folder, tasks, lease=LEASE), 4) as here:
         play(here)
 
 

@@ -138,6 +138,13 @@ def fail_over(stage: Stage, chance: random.Random) -> None:
     stage.server, stage.other = new, old
 
 
+def crawl(stage: Stage, chance: random.Random) -> None:
+    """The network carries little."""
+    stage.proxy.carry_at(chance.uniform(20_000, 200_000))
+    stage.last(chance, 1, 8)
+    stage.proxy.carry_at(float("inf"))
+
+
 OUTAGES: dict[str, Callable[[Stage, random.Random], None]] = {
     "restart": restart,
     "kill -9": kill,
@@ -153,6 +160,7 @@ OUTAGES: dict[str, Callable[[Stage, random.Random], None]] = {
     "replies lost": lose_replies,
     "read-only": read_only,
     "failover": fail_over,
+    "slow link": crawl,
 }
 
 

@@ -35,6 +35,22 @@ def kills(arena: Arena, count: int, table: Table) -> None:
     assert set(arena.exits) <= {-signal.SIGKILL}, arena.last_words()
 
 
+def jumps(arena: Arena, count: int, table: Table) -> None:
+    """Let the clock jump, forward or back by up to ten leases; then judge: it must take nothing from a worker that lives."""
+    lease = arena.project.lease
+    for _ in range(count):
+        arena.faults.append(Fault("clock jumps"))
+        arena.move_clocks(arena.random.uniform(-10, 10) * lease)
+        time.sleep(arena.random.uniform(0, 1.5) * lease)  # so that some come before the next renewals, and some behind them
+        arena.goes_on()
+    arena.move_clocks(0.0)
+    assert arena.works()
+    assert not arena.exits, arena.last_words()
+    arena.settle()
+    judge(arena, table)
+    assert arena.count("Traceback") == 0
+
+
 def outages(arena: Arena, stage: Stage, kinds: Sequence[str], table: Table) -> None:
     """Let these outages happen one after the other, then judge: no worker may be taken for dead, or log a traceback."""
     for kind in kinds:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.chaos.arena import TASKS, arena, new_seed
+from tests.chaos.arena import MOVING, TASKS, arena, new_seed
 from tests.chaos.outages import DURABLE
-from tests.chaos.runs import kills, stalls
+from tests.chaos.runs import jumps, kills, stalls
 from tests.chaos.table import Table
 from tests.servers.redis import running
 from tests.trips.conftest import project as project
@@ -61,6 +61,13 @@ def test_nothing_is_lost_when_workers_stand_still(project: Callable[..., Project
     table = Table()
     with arena(project(TASKS, lease=LEASE, store=store), new_seed(), workers=2) as here:
         stalls(here, 4, table)
+    print(table)
+
+
+def test_nothing_is_lost_when_the_clock_jumps(project: Callable[..., Project]) -> None:
+    table = Table()
+    with arena(project(MOVING + TASKS, lease=LEASE), new_seed(), workers=2) as here:
+        jumps(here, 6, table)
     print(table)
 
 

@@ -34,7 +34,7 @@ class Road:
 
     def __init__(self, mode: Mode, client: asyncio.StreamWriter, server: asyncio.StreamWriter, rate: float):
         self.mode = mode
-        self._rate = rate
+        self.rate = rate
         self.changed = asyncio.Event()
         self._writers = (client, server)
 
@@ -46,7 +46,7 @@ class Road:
                     self.changed.clear()
                     await self.changed.wait()
                 if not (are_replies and self.mode is Mode.MUTE):
-                    await asyncio.sleep(len(data) / self._rate)
+                    await asyncio.sleep(len(data) / self.rate)
                     writer.write(data)
                     await writer.drain()
         writer.close()
@@ -106,6 +106,10 @@ class Proxy:
         """Connect new clients to the server on this port."""
         self._target = target
 
+    def carry_at(self, rate: float) -> None:
+        """Bring at most so many bytes a second over each connection from now on, each way."""
+        self._do(self._carry_at(rate))
+
     def stop(self) -> None:
         """Cut all and end."""
         self._do(self._stop())
@@ -142,6 +146,11 @@ class Proxy:
         self._mode = mode
         for road in self._roads if also_present else ():
             road.let(mode)
+
+    async def _carry_at(self, rate: float) -> None:
+        self._rate = rate
+        for road in self._roads:
+            road.rate = rate
 
     async def _cut(self) -> None:
         for road in self._roads:
