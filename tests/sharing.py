@@ -14,6 +14,7 @@ LONG = (
     "tests/examples/",
     "tests/interop/",
     "tests/face/",
+    "tests/stores/test_redis.py",
     "tests/stores/test_redis_sentinel",
     "tests/stores/test_redis_sending",
     "tests/stores/test_redis_workers",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from tests.servers.redis import RedisServer, running
 
@@ -17,3 +19,9 @@ def redis_url(redis_server: RedisServer):
     """A URL of the server, emptied."""
     assert redis_server.ask("FLUSHALL") == b"+OK\r\n"
     return f"redis://127.0.0.1:{redis_server.port}/0"
+
+
+@pytest.fixture
+def few_certificates(monkeypatch: pytest.MonkeyPatch):
+    """None of the system's, which take longer to read than the rest of a connection in TLS, and are read for each."""
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from tests.servers.redis import free_port, make_certificate, running
 
@@ -55,9 +53,8 @@ def tls_server(tmp_path_factory):
 
 
 @pytest.fixture
-def tls_url(tls_server, monkeypatch):
+def tls_url(tls_server, few_certificates):
     """The URL, of an empty server."""
-    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)  # each connection reads those of the system, longer than a test takes
     broker = open_broker(tls_server)
     broker._link.ask("FLUSHALL")
     broker.close()

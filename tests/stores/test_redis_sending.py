@@ -204,11 +204,11 @@ def test_with_a_password_that_is_wrong_or_missing(tmp_path):
         until(lambda: is_accepted(sender(f"redis://:secret@127.0.0.1:{server.port}/1")))
 
 
-def test_in_tls_to_a_server_that_speaks_none(server):
+def test_in_tls_to_a_server_that_speaks_none(server, few_certificates):
     all_end_in_time(f"rediss://127.0.0.1:{server.port}/1?ssl_cert_reqs=none", BrokerDown, "cannot be reached")
 
 
-def test_without_tls_to_a_server_that_speaks_nothing_else(tmp_path):
+def test_without_tls_to_a_server_that_speaks_nothing_else(tmp_path, few_certificates):
     port = free_port()
     with running(tmp_path, *make_certificate(tmp_path, port)):
         all_end_in_time(f"redis://127.0.0.1:{port}/1", BrokerDown, "cannot be reached")
@@ -216,7 +216,7 @@ def test_without_tls_to_a_server_that_speaks_nothing_else(tmp_path):
 
 
 @pytest.mark.parametrize("is_first", [True, False])
-def test_in_tls_to_a_server_that_is_frozen(tmp_path, is_first):
+def test_in_tls_to_a_server_that_is_frozen(tmp_path, is_first, few_certificates):
     port = free_port()
     url = f"rediss://localhost:{port}/1?ssl_ca_certs={tmp_path}/cert.pem"
     with running(tmp_path, *make_certificate(tmp_path, port)) as server:
