@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -251,6 +252,26 @@ def test_a_chord_without_results_says_what_is_missing() -> None:
     stand = Stand("bare", broker="memory://bare", backend="disabled://")
     with pytest.raises(ImproperlyConfigured, match="result_backend"):
         chord([stand.add.s(1, 1)], stand.total.s()).apply_async()
+
+
+def test_a_chord_waits_for_parts_longer_than_results_are_kept() -> None:
+    may_end = threading.Event()
+    with Stand("brief", broker="memory://brief", backend="memory://brief", result_expires=0.05) as stand:
+
+        @stand.app.task
+        def wait(value: int) -> int:
+            assert may_end.wait(patience())
+            return value
+
+        chord([stand.add.s(1, 1), wait.s(3)], stand.hear.s()).apply_async()
+        many = chord((stand.add.s(1, n) if n else wait.s(1) for n in range(700)), stand.hear.s()).apply_async()
+        store, early = stand.app.result_store, many.parent.results[1].id
+        assert store is not None
+        until(lambda: store.parts(many.parent.id).arrived)
+        until(lambda: not store.fetch([early]))
+        may_end.set()
+        until(lambda: len(stand.heard) == 2)
+        assert sorted(heard[0] for heard in stand.heard) == [[1, *range(2, 701)], [2, 3]]
 
 
 def test_a_chord_needs_a_body(eager: Stand) -> None:

@@ -16,6 +16,7 @@ from umbel.client.results.line import parts_of
 from umbel.errors import BrokerRefused, TimeoutError
 from umbel.states import PROPAGATE_STATES, STARTED, SUCCESS
 from umbel.stores.backend import ResultBackend
+from umbel.stores.join import OPEN
 
 NAMED = 10
 """So many of the parts that are missing are named."""
@@ -101,7 +102,7 @@ def _chord(backend: ResultBackend, id_: str) -> str | None:
         return None
     if parts is None:
         return None
-    size = "an unknown number" if parts.size is None else f"{parts.size}"
+    size = "an unknown number" if parts.size is None or parts.size >= OPEN else f"{parts.size}"
     return f"a chord that waits: {len(parts.arrived)} of {size} parts have arrived"
 
 

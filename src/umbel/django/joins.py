@@ -10,7 +10,7 @@ from django.db.models import F
 from umbel import clock
 from umbel.django.models import Chord, Part
 from umbel.django.reach import key_of, pages, shown, upsert
-from umbel.stores.join import Arrival, Parts
+from umbel.stores.join import Arrival, Parts, life
 from umbel.stores.slices import slices
 from umbel.wire.envelope import Envelope
 
@@ -19,7 +19,7 @@ LONG = 10_000
 
 
 class Chords:
-    """All of one database; their records live as long as results do, from when they were touched last."""
+    """All of one database; their records live as `life` says, from when they were touched last."""
 
     def __init__(self, alias: str, expires: float | None):
         self._chords = Chord.objects.using(alias)
@@ -29,7 +29,7 @@ class Chords:
     def touch(self, ids: Collection[str]) -> dict[str, Any]:
         """The records of these, held by this transaction and alive from now on; new ones where there are none."""
         now = clock.now()
-        until = None if self._expires is None else now + self._expires
+        until = None if self._expires is None else now + self._expires  # of new ones; `save` says it of all
         names = {key_of(id): id for id in ids}
         keys = sorted(names)  # in one order: nobody waits in a circle
         self._chords.bulk_create(
@@ -44,11 +44,14 @@ class Chords:
             if chord.expires is not None and chord.expires <= now:
                 self._parts.filter(chord=chord.key).delete()
                 held[id] = Chord(key=chord.key, chord=chord.chord)
-            held[id].expires = until
         return held
 
     def save(self, connection: Any, chords: Collection[Any]) -> None:
         """Write the records of some that were touched."""
+        now = clock.now()
+        for each in chords:
+            seconds = life(each.size, self._expires, is_done=each.is_done)
+            each.expires = None if seconds is None else now + seconds
         self._chords.bulk_create(chords, **upsert(connection, "key", _CHANGING))
 
     def expect(self, connection: Any, id: str, size: int) -> None:

@@ -20,8 +20,8 @@ class ResultBackend(ABC):
 
     Threads, forks and errors as in the broker's contract.
 
-    It also counts the parts of chords. Of each chord there is one record, until `done` or until nobody has touched it for as long
-    as results are kept:
+    It also counts the parts of chords. Of each chord there is one record, until `done`; or until nobody has touched it for as
+    long as `join.life` says: that of one whose size is known outlives results by far, since parts may wait for longer.
 
     1. A part is known by its index and id. It counts once, however often it arrives, and the last word of it is what is kept:
        a FAILURE that a later run turned into a SUCCESS is one.

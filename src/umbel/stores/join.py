@@ -6,6 +6,17 @@ import msgspec
 
 from umbel.wire.envelope import Envelope
 
+WAITS = 365 * 86400.0
+"""Seconds for which a chord that is under way is kept, from when it was touched last: a part may wait far longer than results are
+kept. An end it has all the same, since nobody tells of parts that were purged."""
+OPEN = 1 << 40
+"""The size of a chord whose sender still makes parts: more than it will ever have."""
+
+
+def life(size: int | None, expires: float | None, *, is_done: bool = False) -> float | None:
+    """For how many seconds from now the record of a chord is kept, where results are for `expires`."""
+    return expires if expires is None or size is None or is_done else max(expires, WAITS)
+
 
 class Arrival(msgspec.Struct, gc=False):
     """What the end of one run does to the chord that it is a part of."""
@@ -31,7 +42,7 @@ class Parts(msgspec.Struct, gc=False):
     """How far a chord is."""
 
     size: int | None
-    """How many parts it has, those that it grew by included; None: nobody has told yet."""
+    """How many parts it has, those that it grew by included; None: nobody has told yet. From OPEN on it is not known."""
     arrived: list[bytes]
     """In the order of their index, those of the same (or none) in the order of their ids."""
 

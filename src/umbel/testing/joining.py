@@ -258,7 +258,6 @@ class Joining:
 
     def test_a_chord_that_never_completes_is_forgotten_with_age(self, another: Another) -> None:
         brief = another(expires=0.1)
-        brief.expect("chord", 2)
         brief.arrive([part(0, more=1)])
         until(lambda: brief.parts("chord") is None)
         brief.sweep()
@@ -270,16 +269,33 @@ class Joining:
 
         def is_in_time(chord: str) -> bool:
             begun = time.monotonic()
-            brief.expect(chord, 2)
-            assert lasting.arrive([part(0, chord=chord)]) == []
+            brief.arrive([part(0, chord=chord)])
+            assert lasting.arrive([part(1, chord=chord)]) == []
             return time.monotonic() - begun < 0.1
 
         chord = next(chord for chord in map(str, range(1000)) if is_in_time(chord))
-        brief.expect("other", 2)
+        brief.arrive([part(0, chord="other")])
         until(lambda: lasting.parts("other") is None)
         lasting.sweep()
-        assert lasting.arrive([part(1, chord=chord)]) == [FIRE]
-        assert lasting.parts(chord) == Parts(2, documents(0, 1))
+        lasting.expect(chord, 3)
+        assert lasting.arrive([part(2, chord=chord)]) == [FIRE]
+        assert lasting.parts(chord) == Parts(3, documents(0, 1, 2))
+
+    def test_a_chord_waits_for_its_parts_however_early_results_are_forgotten(self, another: Another) -> None:
+        brief = another(expires=0.05)
+        for chord in ("told", "begun", "grown", "whole"):
+            brief.expect(chord, 3)
+        brief.arrive([part(0, chord="begun"), Arrival("grown", "part0", 0, None, FIRE, more=1)])
+        brief.arrive([part(index, chord="whole") for index in range(3)])
+        brief.arrive([part(0, chord="sizeless")])
+        until(lambda: brief.parts("sizeless") is None)
+        brief.sweep()
+        assert brief.arrive([part(index, chord="told") for index in range(3)]) == [FIRE]
+        assert brief.arrive([part(index, chord="begun") for index in (1, 2)]) == [FIRE]
+        assert brief.arrive([part(index, chord="grown") for index in range(3)]) == []
+        assert brief.arrive([part(3, chord="grown")]) == [FIRE]
+        assert brief.parts("whole") == Parts(3, documents(0, 1, 2))
+        assert brief.arrive([part(2, chord="whole")]) == [FIRE]
 
     def test_forked_children_count_too(self, backend: ResultBackend) -> None:
         backend.expect("chord", 2)

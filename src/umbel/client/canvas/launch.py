@@ -16,13 +16,14 @@ from umbel.client.results.result import result_from_tuple
 from umbel.errors import BrokerRefused, ImproperlyConfigured
 from umbel.execution import request as requests
 from umbel.execution.runnable import find_task
+from umbel.stores.join import OPEN, WAITS
 from umbel.wire import encoding
 from umbel.wire.ids import new_id
 
 CHUNK = 1000
 """Messages given to the store at once: beyond, it gains nothing more for each."""
-KEPT_FOR = 30 * 86400.0
-"""Seconds for which the rest of a long chain is kept, however early results are forgotten."""
+FEW = CHUNK // 2
+"""Messages of a chord of which none is sent before all are known."""
 
 
 def launch(canvas: Any, args: Any, kwargs: Any, options: Mapping[str, Any]) -> Any:
@@ -64,7 +65,7 @@ def keeping(app: App) -> Keep | None:
 
     def keep(id_: str, signatures: list[Any]) -> bool:
         try:
-            store.save_group(id_, encoding.dumps(signatures, serializer, name="the canvas")[2], KEPT_FOR)
+            store.save_group(id_, encoding.dumps(signatures, serializer, name="the canvas")[2], WAITS)
         except BrokerRefused:
             return False
         return True
@@ -157,15 +158,21 @@ def _each(
     last: Sig | None,
     keep: Keep | None,
 ) -> Iterator[Event]:
-    """Unfold one call after the other. The size of a chord is told when it is known, before the last part is given."""
+    """Unfold one call after the other. The size of a chord is told when it is known, before the last part is given.
+
+    Before the first are sent of many it is told that they are many, so that the record waits for the others as long as it takes.
+    """
     held: list[Event] = []
-    size = 0
+    size = given = 0
     for index, sig in enumerate(flat(calls)):
         yield from held
         found = copied(sig)
         parts.append(settle(found, new_id, index=index))
         size += leaves(found)
         held = list(unfold(found, args, kwargs, options, Place(gid, index, last), keep))
+        if last is not None and given <= FEW < given + len(held):
+            yield Size(gid, OPEN)
+        given += len(held)
     if last is not None:
         if not size:
             yield from unfold(last, ([],), {}, {}, keep=keep)

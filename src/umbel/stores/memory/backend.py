@@ -75,7 +75,7 @@ class MemoryBackend(ResultBackend):
 
     def expect(self, chord: str, size: int) -> None:
         with self.room.changed:
-            self.room.chords.touch(chord, clock.now(), self.expires).size = size
+            self.room.chords.expect(chord, size, clock.now(), self.expires)
 
     def arrive(self, arrivals: Sequence[Arrival]) -> list[Envelope]:
         with self.room.changed:
@@ -88,7 +88,7 @@ class MemoryBackend(ResultBackend):
 
     def done(self, chord: str) -> None:
         with self.room.changed:
-            self.room.chords.touch(chord, clock.now(), self.expires).end()
+            self.room.chords.done(chord, clock.now(), self.expires)
 
     def save_group(self, id: str, document: bytes, expires: float | None) -> None:
         with self.room.changed:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from umbel.stores.join import Arrival, Parts
+from umbel.stores.join import Arrival, Parts, life
 from umbel.wire.envelope import Envelope
 
 Key = tuple[float, str]
@@ -60,34 +60,54 @@ class Chord:
 
 
 class Chords:
-    """All of them; the one that was touched last stands last."""
+    """All of them; of those that live equally long, the one that was touched last stands last."""
 
     def __init__(self) -> None:
         self._chords: dict[str, Chord] = {}
+        self._done: dict[str, Chord] = {}
 
     def find(self, id: str, now: float) -> Chord | None:
         """One that is not past its age."""
-        chord = self._chords.get(id)
+        chord = self._done.get(id) or self._chords.get(id)
         return None if chord is None or _is_old(chord, now) else chord
 
-    def touch(self, id: str, now: float, expires: float | None) -> Chord:
-        """One that lives from now on as long as results do; a new one if there is none."""
+    def expect(self, id: str, size: int, now: float, expires: float | None) -> None:
+        """Note how many parts it has."""
         chord = self.find(id, now) or Chord()
+        chord.size = size
+        self._touch(id, chord, now, expires)
+
+    def done(self, id: str, now: float, expires: float | None) -> None:
+        """Keep nothing but that it was."""
+        chord = self.find(id, now) or Chord()
+        chord.end()
         self._chords.pop(id, None)
-        self._chords[id] = chord
-        chord.until = None if expires is None else now + expires
-        while _is_old(first := next(iter(self._chords.values())), now) and first is not chord:
-            del self._chords[next(iter(self._chords))]
-        return chord
+        self._touch(id, chord, now, expires)
+
+    def _touch(self, id: str, chord: Chord, now: float, expires: float | None) -> None:
+        """Let it live from now on."""
+        seconds = life(chord.size, expires, is_done=chord.is_done)
+        chord.until = None if seconds is None else now + seconds
+        there = self._done if chord.is_done else self._chords
+        there.pop(id, None)
+        there[id] = chord
+        while _is_old(first := next(iter(there.values())), now) and first is not chord:
+            del there[next(iter(there))]
 
     def note(self, arrivals: Sequence[Arrival], now: float, expires: float | None, *, again: bool = False) -> list[Envelope]:
         """Count these; gives what is to be sent then."""
-        then = [self.touch(each.chord, now, expires).note(each, again=again) for each in arrivals]
+        then = []
+        for each in arrivals:
+            chord = self.find(each.chord, now) or Chord()
+            then.append(chord.note(each, again=again))
+            self._touch(each.chord, chord, now, expires)
         return [each for each in then if each is not None]
 
     def sweep(self, now: float) -> None:
         """Drop those that are past their age."""
-        self._chords = {id: chord for id, chord in self._chords.items() if not _is_old(chord, now)}
+        for there in (self._chords, self._done):
+            for id in [id for id, chord in there.items() if _is_old(chord, now)]:
+                del there[id]
 
 
 def _is_old(chord: Chord, now: float) -> bool:

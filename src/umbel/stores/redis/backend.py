@@ -11,7 +11,7 @@ from umbel.errors import BrokerDown
 from umbel.states import READY_STATES
 from umbel.stores import fork
 from umbel.stores.backend import ResultBackend
-from umbel.stores.join import Arrival, Parts
+from umbel.stores.join import WAITS, Arrival, Parts
 from umbel.stores.redis import joins
 from umbel.stores.redis.budget import Budget
 from umbel.stores.redis.joins import REMEMBERED, Follows
@@ -39,7 +39,7 @@ class RedisBackend(ResultBackend):
         self._budget = Budget()
         self._listener = Listener(self._link)
         self._closed = False
-        self.names = {"R": self.prefix, "ORDERED": str(int(chords_in_order))}
+        self.names = {"R": self.prefix, "ORDERED": str(int(chords_in_order)), "WAITS": life(WAITS)}
         """What its scripts are to know, also those of a broker that writes here."""
         names: dict[str, str | Sequence[str]] = {"P": "", **self.names}
         self._store = Script(names, "insist", "keep", "store")

@@ -31,8 +31,9 @@ local function open_chord(id)
   return it
 end
 
--- Lets it live from now on as long as results do.
+-- Lets it live from now on as long as results do; if its size is known, as long as its parts may wait.
 local function touch(it, life)
+  if life ~= '' and it.size and tonumber(life) < tonumber(WAITS) then life = WAITS end
   local keys = {growth(it.id)}
   for i, name in ipairs(JOIN_KEYS) do keys[i + 1] = it.base .. name end
   if it.is_ours then keys[#keys + 1] = it.base .. '.c' end

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from umbel.errors import BrokerRefused
-from umbel.stores.join import Arrival, Parts
+from umbel.stores.join import Arrival, Parts, life
 from umbel.stores.slices import slices
 from umbel.stores.sqlite import pack
 from umbel.wire.envelope import Envelope
@@ -40,7 +40,7 @@ _CHORDS = """SELECT json_group_array(json_array(chord.id, size, grown, arrived, 
     FROM json_each(?) CROSS JOIN chord ON chord.id = value WHERE expires IS NULL OR expires > ?"""
 _PARTS = _known("part", "chord", "place", "id").format("0")
 _GROWN = _known("growth", "chord", "id", "run").format("more")
-_WRITE = f"""INSERT INTO chord SELECT {_columns(7)}, ? FROM json_each(?) WHERE true
+_WRITE = f"""INSERT INTO chord SELECT {_columns(8)} FROM json_each(?) WHERE true
     ON CONFLICT (id) DO UPDATE SET size = excluded.size, grown = excluded.grown, arrived = excluded.arrived,
     fired_at = excluded.fired_at, fired_by = excluded.fired_by, done = excluded.done, expires = excluded.expires"""
 _PUT = f"""INSERT INTO part SELECT {_columns(3)}, {pack.BLOB.format("json_extract(value, '$[3]')")} FROM json_each(?) WHERE true
@@ -64,6 +64,8 @@ class Chord(msgspec.Struct, array_like=True, gc=False):
     fired_at: int | None = None
     fired_by: str | None = None
     done: int = 0
+    expires: float | None = None
+    """When it is written; nobody reads it."""
 
     def is_fired_by(self, arrival: Arrival, place: int, *, again: bool) -> bool:
         """True if the part completes the chord; or has done so, and is to be told `again`."""
@@ -173,7 +175,11 @@ def _put(connection: sqlite3.Connection, parts: dict[tuple[str, int, str], bytes
 
 
 def _write(connection: sqlite3.Connection, chords: Iterable[Chord], now: float, expires: float | None) -> None:
-    connection.execute(_WRITE, (None if expires is None else now + expires, _text(list(chords))))
+    chords = list(chords)
+    for each in chords:
+        seconds = life(each.size, expires, is_done=bool(each.done))
+        each.expires = None if seconds is None else now + seconds
+    connection.execute(_WRITE, (_text(chords),))
 
 
 def _drop_parts(connection: sqlite3.Connection, chords: Sequence[str]) -> None:
