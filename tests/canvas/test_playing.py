@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from tests.canvas.conftest import Stand
 
 from umbel import EagerResult, Signature, chain, chord, group, signature
 from umbel.errors import ChordError, ImproperlyConfigured, TaskRevokedError
+from umbel.stores.memory.room import room
 from umbel.testing.waiting import patience, until
 
 CANVASES: dict[str, tuple[Callable[[Any], Any], Any]] = {
@@ -219,6 +221,56 @@ def test_a_long_chain_that_fails_tells_its_end(stand: Stand) -> None:
         result = result.parent
     with pytest.raises(ValueError, match="no"):
         result.get(timeout=patience(), follow_parents=False)
+
+
+LONG = "x" * 3_000
+"""So much that the body of a chord with some parts is kept."""
+LOSSES: dict[str, Callable[[Stand], Any]] = {
+    "the rest of a chain": lambda t: steps_of(t),
+    "the rest of a chain with a group at its end": lambda t: steps_of(t) | group(t.add.s(1), t.add.s(2)),
+    "the rest of a part": lambda t: chord([t.add.s(1, 1), steps_of(t)], t.same.s().on_error(t.hear.s())),
+    "the rest of a part that ends in a group": lambda t: chord(
+        [t.add.s(1, 1), steps_of(t) | group(t.add.s(1), t.add.s(2))], t.same.s().on_error(t.hear.s())
+    ),
+    "the rest of a part that fails": lambda t: chord(
+        [t.add.s(1, 1), chain(t.fail.si(), steps_of(t))], t.same.s().on_error(t.hear.s())
+    ),
+    "a body": lambda t: chord([t.add.s(1, 1)] * 50, t.add.s(LONG)),
+    "the body of a part": lambda t: chord(
+        [t.add.s(1, 1), chord([t.add.s(1, 1)] * 50, t.add.s(LONG))], t.same.s().on_error(t.hear.s())
+    ),
+    "the body of a part that fails": lambda t: chord(
+        [t.add.s(1, 1), chord([t.fail.s()] * 50, t.add.s(LONG))], t.same.s().on_error(t.hear.s())
+    ),
+    "the rest of a part whose chord has a long body": lambda t: chord([t.add.s(1, 1), steps_of(t)], t.add.s(LONG)),
+    "the body of a part of a part": lambda t: chord(
+        [t.add.s(1, 1), chord([t.add.s(1), chord([t.add.s(1, 1)] * 50, t.add.s(LONG))], t.add.s(LONG))],
+        t.same.s().on_error(t.hear.s()),
+    ),
+}
+
+
+def steps_of(stand: Stand) -> Any:
+    """A chain so long that most of it is kept."""
+    return chain([stand.add.s(0, 0), *(stand.add.s(1) for _ in range(150))])
+
+
+@pytest.mark.parametrize("lost", LOSSES)
+def test_what_the_store_has_lost_of_a_canvas_ends_it(lost: str) -> None:
+    name = f"lost {lost}"
+    stand = Stand(name, broker=f"memory://{name}", backend=f"memory://{name}")
+    result = LOSSES[lost](stand).apply_async()
+    kept = room(name).groups
+    assert kept
+    kept.clear()
+    with stand:
+        for each in getattr(result, "results", [result]):
+            with pytest.raises((ChordError, ValueError), match=r"gone from the store|no$"):
+                each.get(timeout=patience(), follow_parents=False)
+        if "link_error" in json.dumps(dict(LOSSES[lost](stand))):
+            until(lambda: stand.heard)
+            assert [each[0] for each in stand.heard] == [result.id]
+        until(lambda: not room(name).chords._chords)
 
 
 def test_a_group_of_a_generator_is_sent_once(stand: Stand) -> None:

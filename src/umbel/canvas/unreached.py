@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from umbel.canvas.pieces import KEPT
+from umbel.canvas.pieces import KEPT, told
 from umbel.canvas.shape import CHAIN, CHORD, GROUP, Sig, as_list, body, flat, header, kind, linear, members, options_of
 
 
@@ -39,9 +39,15 @@ def lost(sig: Any, *, begun: bool = True) -> Iterator[Lost]:
         if body(sig) is not None:
             yield from lost(body(sig), begun=begun)
     if sig["task"] == KEPT:
-        yield Lost(sig["kwargs"]["end"])
+        yield from lost_ends(sig["kwargs"], begun=False)  # it is what is kept that arrives
     elif what is None:
         yield from _one(options, begun=begun)
+
+
+def lost_ends(words: Any, *, begun: bool = True) -> Iterator[Lost]:
+    """The last calls of what was kept for a mark with these words."""
+    for each in told(words):
+        yield from _one(each, begun=begun)
 
 
 def marks(sig: Any) -> Iterator[Sig]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from umbel import guise, states
 from umbel.canvas.shape import CHAIN, as_list, body, flat, header, kind, linear, members, options_of
-from umbel.canvas.unreached import lost
+from umbel.canvas.unreached import lost, lost_ends
 from umbel.errors import ChordError, DecodeError
 from umbel.execution import links, parts
 from umbel.execution.documents import Documents
@@ -127,9 +127,15 @@ class Joiner:
         links.check(Embed(chain=found))
         return found
 
-    def failed_document(self, id_: str, error: BaseException) -> Any:
-        """The document of a call that is never made."""
-        return self._documents.document(id_, states.FAILURE, error)
+    def gone(self, order: Request, words: Mapping[str, Any], error: BaseException) -> Outcome | None:
+        """Tell all who wait for the end of what was kept for a mark with these words; None if nobody can say what that is."""
+        ends = [*lost_ends(words)]
+        if not ends:
+            return None
+        results = [self._documents.document(each.id, states.FAILURE, error, parent_id=order.parent_id) for each in ends]
+        arrived = [each for each in ends if each.chord is not None]
+        arrivals = self._follow.notes(_served(order), arrived, states.FAILURE, error)
+        return Outcome(0, Kind.FAILURE, results, arrivals=arrivals)
 
 
 JSON = "application/json"

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from umbel import guise, states
+from umbel import guise, shown, states
 from umbel.canvas.pieces import KEPT
 from umbel.errors import BrokerDown, ChordError, DecodeError, UmbelError
 from umbel.execution.execute import Executor
-from umbel.execution.outcome import Kind, Outcome
+from umbel.execution.outcome import Outcome
 from umbel.execution.request import Request
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Conclusion, Delivery
@@ -31,6 +31,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
 class Done(UmbelError):
     """Somebody else has done it, or it is not to be done yet."""
+
+
+class Gone(UmbelError):
+    """Nothing is kept of what was to be sent."""
 
 
 class Ends(NamedTuple):
@@ -130,48 +134,54 @@ class Join:
         if last["task"] == KEPT:  # a body, or the rest of a chain that a group stands before
             try:
                 ended, chain = Ends(chord, last["kwargs"]["id"]), self._kept(last["kwargs"])
-            except Done as reason:
-                return self._gone(last["kwargs"].get("end"), reason)
+            except Gone as reason:
+                return self._gone(order, last["kwargs"], reason), Ends(chord)
         log.info("Chord %s is whole: %s", chord, brief(last.get("task")))
         return self._joiner.fire(order, found.arrived, chain, group), ended
 
     def _go_on(self, order: Request) -> tuple[Outcome, Ends]:
-        id_, end = order.kwargs["id"], order.kwargs.get("end")
+        id_ = order.kwargs["id"]
         try:
             chain = self._kept(order.kwargs)
-        except Done as reason:
-            return self._gone(end, reason)
+        except Gone as reason:
+            return self._gone(order, order.kwargs, reason), Ends()
         if (lost := order.kwargs.get("lost")) is not None:
             part = self._joiner.part(lost)
             return self._joiner.fail(order, chain, part.state, part.value), Ends(kept=id_)
         return self._joiner.go_on(order, chain, order.kwargs["value"]), Ends(kept=id_)
 
-    def _gone(self, end: str | None, reason: Done) -> tuple[Outcome, Ends]:
+    def _gone(self, order: Request, words: Mapping[str, Any], reason: Exception) -> Outcome:
         """What comes of signatures that are not there: either somebody else has sent them, or the store has lost them.
 
-        Then whoever waits for their end is told; if they were sent, this order is void, and nothing of this is written.
+        Then who waits for their end is told, a chord too; if they were sent, this order is void, and nothing of this is written.
         """
-        if end is None:
-            raise reason
-        error = ChordError(f"the rest of its canvas is gone from the store: {reason}")
-        return Outcome(0, Kind.FAILURE, [self._joiner.failed_document(end, error)]), Ends()
+        error = ChordError(f"the rest of its canvas is gone from the store: {told(reason)}")
+        outcome = self._joiner.gone(order, words, error)
+        if outcome is None:
+            raise Done(told(reason))
+        log.error("What follows %s cannot be sent: %s", shown.line(order.parent_id or order.id or ""), error)
+        return outcome
 
     def _lost(self, order: Request, why: str) -> tuple[Outcome, Ends]:
         error = ChordError(f"its body could not be sent: {why}")
         if order.task == KEPT:
-            id_ = order.kwargs["id"]
-            return self._joiner.fail(order, self._kept(order.kwargs), states.FAILURE, error), Ends(kept=id_)
-        last, ended = order.kwargs["body"], Ends(order.kwargs["chord"])
-        chain = [last]
-        if last["task"] == KEPT:
-            ended, chain = Ends(ended.chord, last["kwargs"]["id"]), self._kept(last["kwargs"])
-        return self._joiner.fail(order, chain, states.FAILURE, error), ended
+            chord, last = None, None
+        else:
+            chord, last = order.kwargs["chord"], order.kwargs["body"]
+        if last is not None and last["task"] != KEPT:
+            return self._joiner.fail(order, [last], states.FAILURE, error), Ends(chord)
+        words = order.kwargs if last is None else last["kwargs"]
+        try:
+            chain = self._kept(words)
+        except (Gone, DecodeError) as reason:
+            return self._gone(order, words, reason), Ends(chord)
+        return self._joiner.fail(order, chain, states.FAILURE, error), Ends(chord, words["id"])
 
     def _kept(self, words: Mapping[str, Any]) -> list[Any]:
         """The signatures that are kept for a mark with these words."""
         found = None if self._backend is None else self._backend.group(words["id"])
         if found is None:
-            raise Done("nothing is kept of it")
+            raise Gone("nothing is kept of it")
         return self._joiner.signatures(found, words.get("serializer") or "json")
 
     def _parts(self, chord: str) -> Parts | None:
