@@ -93,8 +93,8 @@ class Scope:
             app = self._find()
             self._configure(app)
             app.import_task_modules()
-            app.finalize()
-        problems = app.conf.problems()
+            app.finalize(auto=True)
+        problems = app.problems()
         if problems:
             raise Failure(_list("this setting cannot work", "these settings cannot work", problems))
         return app

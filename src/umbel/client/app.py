@@ -293,22 +293,36 @@ class Umbel:
         if not self.finalized:
             if not self._autofinalize:
                 raise RuntimeError("the app is not finalized, and autofinalize is off: call app.finalize() first")
-            self.finalize()
+            self.finalize(auto=True)
         return self._tasks
 
     def finalize(self, auto: bool = False) -> None:
-        """Complete the tasks: shared ones join, annotations apply, and who waits for it is told. Twice is the same as once."""
+        """Complete the tasks: shared ones join, annotations apply, and who waits for it is told. Twice is the same as once.
+
+        Raises ImproperlyConfigured for serializers that nobody knows; if it comes about by itself (`auto`), they may still be
+        registered until they are used.
+        """
         self._conf.load()  # before the lock is taken: who is told of that may want the app, too
         with self._lock:
-            if self._is_finalizing:
-                return
-            self._is_finalizing = True
-            try:
-                self._complete()
-            except BaseException:
-                self._is_finalizing = False
-                raise
-            self.finalized = True
+            if not self._is_finalizing:
+                self._is_finalizing = True
+                try:
+                    self._complete()
+                except BaseException:
+                    self._is_finalizing = False
+                    raise
+                self.finalized = True
+        if not auto and (lines := self._strangers()):
+            raise ImproperlyConfigured("\n".join(lines))
+
+    def problems(self) -> list[str]:
+        """Everything that is wrong with the settings, and what they and the tasks name and nobody knows, a line for each."""
+        return [*self._conf.problems(), *self._strangers()]
+
+    def _strangers(self) -> list[str]:
+        from umbel.client import formats  # here, as what reads messages is loaded late
+
+        return [*formats.strange_in(self._conf), *formats.strange_tasks(self._tasks.values())]
 
     def _complete(self) -> None:
         shared.join(self)
@@ -341,7 +355,7 @@ class Umbel:
         if wanted != self._imported:
             self._imported = wanted
             signals.import_modules.send(self)
-        self.finalize()
+        self.finalize(auto=True)
 
     def _import_discovered(self, django_apps: list[str] | None = None) -> None:
         for packages, name in self._discover:

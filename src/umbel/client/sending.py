@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from umbel.client import formats
 from umbel.client.current import App
 from umbel.client.define import stranger
 from umbel.client.results.result import AsyncResult
@@ -23,6 +24,7 @@ ORDERS = ".joins"
 def writer(conf: Settings) -> Writer:
     """What makes messages by these settings."""
     conf.refuse()
+    formats.refuse(conf)
     return Writer(
         Rules(
             Router(

@@ -26,7 +26,7 @@ def settings_work(**_: Any) -> Iterable[CheckMessage]:
     try:
         conf = project.app.conf
         conf.load()
-        problems = conf.problems()
+        problems = project.app.problems()
     except UmbelError as error:
         problems = str(error).splitlines()
     found: list[CheckMessage] = [Error(problem, id="umbel.E001") for problem in problems]

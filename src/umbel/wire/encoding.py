@@ -77,6 +77,15 @@ def content_type(serializer: str) -> tuple[str, str]:
     return found.content_type, found.content_encoding
 
 
+def unknown(name: str) -> str | None:
+    """Why this is the name of no serializer that can be used; None if it is one."""
+    try:
+        _named(name, EncodeError)
+    except EncodeError as problem:
+        return str(problem)
+    return None
+
+
 def register_serializer(
     name: str,
     dumps: Callable[[Any], bytes | str],

@@ -112,7 +112,7 @@ class Worker:
         app.set_default()  # shared tasks in the pool's threads and processes mean this app
         self.app = app
         self.hostname = hostname
-        app.finalize()
+        app.finalize(auto=True)
         app.import_task_modules()
         within = copy_context()
         within.run(current.enter, app)
@@ -154,7 +154,7 @@ class Worker:
         self._heartbeat = heartbeat
         self.tells_of_tasks: bool = bool(conf.worker_send_task_events if task_events is None else task_events)
         """True if it tells of tasks from its start."""
-        problems = conf.problems()
+        problems = app.problems()
         if problems:
             raise ImproperlyConfigured("\n".join(problems))
         self.tasks: Mapping[str, Task[..., Any]] = app.tasks
