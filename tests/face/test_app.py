@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from umbel.testing.waiting import patience
+
 
 def run(face: Path, folder: Path, code: str) -> str:
     """What a program prints; warnings that it does not expect end it."""
@@ -320,3 +322,25 @@ def test_fixtures_of_celery_run_a_worker_in_a_thread(face: Path, tmp_path: Path)
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 passed" in done.stdout
+
+
+def test_the_worker_loads_little_more_than_umbels(face: Path, tmp_path: Path) -> None:
+    code = """
+        import os, signal, sys
+        from celery import Celery, signals
+        app = Celery("proj", broker="sqlite:///q.db")
+        @app.task
+        def add(x, y): return x + y
+        @signals.worker_ready.connect
+        def tell(**_):
+            with open("loaded", "w") as file:
+                file.write(" ".join(sys.modules))
+            os.kill(os.getpid(), signal.SIGTERM)
+    """
+    (tmp_path / "proj.py").write_text(textwrap.dedent(code))
+    command = [face, "-m", "celery", "-A", "proj", "worker", "-c", "1"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, timeout=patience())
+    modules = {*(tmp_path / "loaded").read_text().split()}
+    assert "umbel.worker.worker" in modules
+    few = "celery.canvas celery.events celery.utils.functional celery.worker.worker umbel.events.state"
+    assert not modules & {*few.split(), "dataclasses", "kombu", "pprint", "redis", "shutil"}

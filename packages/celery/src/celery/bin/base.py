@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import update_wrapper
-from pprint import pformat
 from typing import Any, NoReturn
 
 import click
@@ -159,6 +158,8 @@ class CLIContext(Scope):
             return (
                 self.pretty_dict_ok_error(n) if "ok" in n or "error" in n else (self.OK, json.dumps(n, sort_keys=True, indent=4))
             )
+        from pprint import pformat  # a worker needs none
+
         return self.OK, n if isinstance(n, str) else pformat(n)
 
     def pretty_list(self, n: Sequence[Any]) -> str:
