@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import work
-from celery import Celery
+from celery import Celery, chain, chord, group
 from place import MESSAGES, RESULTS, ask
+from processes import PATIENCE
 
 app = Celery("bench", broker=MESSAGES, backend=RESULTS)
 SETTINGS = {
@@ -20,6 +21,8 @@ app.conf.update(SETTINGS)
 TASKS = {
     **{name: app.task(name=name)(getattr(work, name)) for name in work.PLAIN},
     "kept": app.task(name="kept", ignore_result=False)(work.kept),
+    "none": app.task(name="none", ignore_result=False)(work.noop),
+    "size": app.task(name="size", ignore_result=False)(work.size),
 }
 
 
@@ -36,6 +39,22 @@ def send_batch(name, calls):
     with app.producer_pool.acquire(block=True) as producer:
         for call in calls:
             send(call, producer=producer, retry=False)
+
+
+def run_group(count) -> int:
+    """How many results came."""
+    return len(group(TASKS["none"].s() for _ in range(count)).apply_async().get(timeout=PATIENCE))
+
+
+def run_chord(count) -> int:
+    """What its body has counted."""
+    return chord([TASKS["none"].s() for _ in range(count)], TASKS["size"].s()).apply_async().get(timeout=PATIENCE)
+
+
+def run_chain(count) -> int:
+    """How many steps it had, each for itself."""
+    chain(TASKS["none"].si() for _ in range(count)).apply_async().get(timeout=PATIENCE)
+    return count
 
 
 def waiting() -> int:

@@ -9,6 +9,7 @@ import importlib
 import json
 import math
 import random
+import resource
 import signal
 import statistics
 import sys
@@ -107,6 +108,34 @@ class Drive:
                 took.append((work.TIMES[number] - called) * 1000)
         took = sorted(took[WARM:])
         return {"p50": statistics.median(took), "p99": took[int(len(took) * 0.99)]}
+
+    def canvas(self, run: Callable[[int], int]) -> Numbers:
+        """From the call to all results, with an idle worker that has run a small one before."""
+        with running(self.worker, self.log):
+            run(WARM)
+            begin = time.perf_counter()
+            found = run(self.count)
+            took = time.perf_counter() - begin
+        if found != self.count:
+            raise SystemExit(f"{found} results of {self.count} tasks")
+        return {"rate": self.count / took}
+
+    def group(self) -> Numbers:
+        """Calls side by side."""
+        return self.canvas(self.system.run_group)
+
+    def chord(self) -> Numbers:
+        """Calls side by side, and one with the values of all."""
+        return self.canvas(self.system.run_chord)
+
+    def chain(self) -> Numbers:
+        """Calls one after the other."""
+        return self.canvas(self.system.run_chain)
+
+    def group_memory(self) -> Numbers:
+        """What this process, which sends a group and reads all its results, takes at most; megabytes."""
+        self.canvas(self.system.run_group)
+        return {"megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
     def naps(self) -> Numbers:
         """From the start of the first task that sleeps a second to the end of the last, in a hundred slots."""

@@ -54,6 +54,8 @@ def _share(title: str) -> dict[str, Figure]:
     return {"share": Figure(title, more_is_better=True)}
 
 
+CANVAS = (*UMBEL, FACE, "celery")
+"""Those that have groups, chords and chains. Celery makes fewer calls, so that its rows do not take minutes."""
 QUICK = {**dict.fromkeys(UMBEL, 200_000), FACE: 50_000}
 ROWS = {
     "send_one": Row(_rate("send one by one, calls/s"), 4_000, dict.fromkeys((*UMBEL, FACE), 20_000)),
@@ -74,6 +76,15 @@ ROWS = {
     "latency": Row(
         {"p50": Figure("call to start, idle, p50, ms"), "p99": Figure("call to start, idle, p99, ms")},
         300,
+    ),
+    "group": Row(_rate("group, call to all results, tasks/s"), 10_000, {"celery": 1_000}, systems=CANVAS),
+    "chord": Row(_rate("chord, call to its body's result, tasks/s"), 10_000, {"celery": 1_000}, systems=CANVAS),
+    "chain": Row(_rate("chain, call to the last result, steps/s"), 1_000, {"celery": 500}, systems=CANVAS),
+    "group_memory": Row(
+        {"megabytes": Figure("client's peak in a group of 100,000 (Celery: 2,000), MB")},
+        100_000,
+        {"celery": 2_000},
+        systems=CANVAS,
     ),
     "naps": Row({"stretch": Figure("1,000 sleeps of 1 s, × ideal")}, 1_000, systems=(*UMBEL, "taskiq")),
     "start": Row({"seconds": Figure("worker start to first task, s")}, 1),
@@ -110,6 +121,10 @@ TARGETS = [
     Target("idle", "core", 0.3),
     Target("latency", "p50", 0.6, ("celery",)),
     Target("latency", "p99", 1, ("celery",)),
+    Target("group", "rate", 20, ("celery",)),
+    Target("chord", "rate", 20, ("celery",)),
+    Target("chain", "rate", 10, ("celery",)),
+    Target("group_memory", "megabytes", 300),
     Target("naps", "stretch", 1.05),
     Target("crowd", "growth", 1.10),
 ]

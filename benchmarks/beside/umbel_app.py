@@ -8,8 +8,9 @@ import time
 
 import work
 from place import FOLDER, MESSAGES, PORT, RESULTS, STORE, ask
+from processes import PATIENCE
 
-from umbel import Umbel
+from umbel import Umbel, chain, chord, group
 from umbel.stores.broker import Conclusion
 
 FILE = FOLDER / "umbel.db"
@@ -21,6 +22,8 @@ app.conf.update(SETTINGS)
 TASKS = {
     **{name: app.task(name=name)(getattr(work, name)) for name in work.PLAIN},
     "kept": app.task(name="kept", ignore_result=False)(work.kept),
+    "none": app.task(name="none", ignore_result=False)(work.noop),
+    "size": app.task(name="size", ignore_result=False)(work.size),
     "nap": app.task(name="nap")(work.nap),
 }
 
@@ -35,6 +38,22 @@ def send_each(name, calls):
 def send_batch(name, calls):
     """`delay_many`."""
     TASKS[name].delay_many(calls)
+
+
+def run_group(count) -> int:
+    """How many results came."""
+    return len(group(TASKS["none"].s() for _ in range(count)).apply_async().get(timeout=PATIENCE))
+
+
+def run_chord(count) -> int:
+    """What its body has counted."""
+    return chord([TASKS["none"].s() for _ in range(count)], TASKS["size"].s()).apply_async().get(timeout=PATIENCE)
+
+
+def run_chain(count) -> int:
+    """How many steps it had, each for itself."""
+    chain(TASKS["none"].si() for _ in range(count)).apply_async().get(timeout=PATIENCE)
+    return count
 
 
 def waiting() -> int:

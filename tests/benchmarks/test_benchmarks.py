@@ -65,13 +65,14 @@ def test_umbel_is_measured_beside_all_peers_that_are_installed(tmp_path):
     ready = {peer: f".ready-bench-{peer}" for peer in PEERS} | {"celery": ".ready-celery", "face": ".ready-face"}
     peers = [peer for peer, stamp in ready.items() if (ROOT / ".bench" / peer / stamp).exists()]
     file = tmp_path / "json"
-    command = [sys.executable, BESIDE, "--rounds", "1", "--scale", "0.0005", "--only", "drain_kept", "crowd"]
+    command = [sys.executable, BESIDE, "--rounds", "1", "--scale", "0.0005", "--only", "drain_kept", "chain", "crowd"]
     done = subprocess.run(
         [*command, "--json", file, "--peers", *peers], capture_output=True, text=True, timeout=patience(), check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    drain, *crowd = json.loads(file.read_text())["rounds"].values()
+    drain, chain, *crowd = json.loads(file.read_text())["rounds"].values()
     assert set(drain) == {"umbel", "umbel-sqlite", *peers}
+    assert set(chain) == {"umbel", "umbel-sqlite", *peers} - {"dramatiq", "huey", "taskiq", "rq"}
     assert all(set(figure) == {"umbel", "umbel-sqlite"} for figure in crowd)
 
 
