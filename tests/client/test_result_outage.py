@@ -6,9 +6,10 @@ import asyncio
 import threading
 
 import pytest
+from redis import Redis
 from tests.servers.redis import running
 
-from umbel import AsyncResult, BrokerDown, GroupResult, Umbel
+from umbel import AsyncResult, BrokerDown, GroupResult, TimeoutError, Umbel
 from umbel.client.results import hope, result, waiter
 from umbel.testing.waiting import patience, until
 from umbel.wire.result import encode
@@ -24,6 +25,20 @@ def server(tmp_path_factory):
 def app(server):
     with Umbel("proj", broker=f"redis://127.0.0.1:{server.port}", backend=f"redis://127.0.0.1:{server.port}") as app:
         yield app
+
+
+def test_an_unknown_task_is_given_up_soon_unless_workers_of_celerys_are_there(app, server, monkeypatch):
+    monkeypatch.setattr(hope, "FIRST_DOUBT", 0.01)
+    monkeypatch.setattr(result, "FIRST_DOUBT", 0.01)
+    with pytest.raises(TimeoutError, match="task unknown, no queue has it, and no worker holds it"):
+        app.AsyncResult("unknown").get()
+    monkeypatch.setattr(hope, "NEXT_DOUBT", 0.01)
+    app.conf.result_expires = 0.05
+    with Redis(port=server.port) as other:
+        other.hset("unacked", "tag", "a message that one of them holds")
+        with pytest.raises(TimeoutError, match="as long as results are kept"):
+            app.AsyncResult("unknown").get()
+        other.delete("unacked")
 
 
 def in_threads(*asks):

@@ -295,6 +295,10 @@ class Broker(ABC):
         """
         return 0
 
+    def may_be_elsewhere(self) -> bool:
+        """True if a task that no queue of it has, and that nobody holds, may run all the same, as far as can be seen now."""
+        return not self.sees_all
+
     def doubts(self) -> list[str]:
         """What endangers what is kept here, in words for people: each worker asks at its start, and tells."""
         return []

@@ -106,9 +106,9 @@ def _is_idle(app: Any) -> bool:
     if app.conf.result_backend and not app.conf.broker_url:
         return False  # it only reads results: where the messages are, it does not know
     broker = app.broker
-    if not broker.sees_all:
-        return False
     try:
+        if broker.may_be_elsewhere():
+            return False
         depths = broker.depth(broker.queues())
     except BrokerDown:
         return False

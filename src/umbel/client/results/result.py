@@ -130,8 +130,9 @@ class AsyncResult(Generic[T]):
         """Wait for the task's end and give its value, or raise what it raised.
 
         Raises umbel's TimeoutError after `timeout` seconds; without one, when the task is lost: nothing is known of it, and no
-        queue or worker has it any more. BrokerDown if the store is away for half a minute. RuntimeError inside a task (see
-        `allow_join_result`) and inside `app.batch()`, where it is not sent yet. None at once if the result is ignored.
+        queue or worker has it any more; while workers of Celery's are connected on Redis, nothing was for `result_expires`.
+        BrokerDown if the store is away for half a minute. RuntimeError inside a task (see `allow_join_result`) and inside
+        `app.batch()`, where it is not sent yet. None at once if the result is ignored.
         With `propagate=False` the exception is given as a value.
         Every `interval` seconds `on_interval` is called, and `on_message` with each new state of the task that is seen then.
         With `follow_parents` it raises what a step before this one raised. `no_ack` is accepted and means nothing.

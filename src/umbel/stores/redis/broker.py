@@ -48,6 +48,7 @@ from umbel.stores.redis.lookout import CALL, POST, Keys, Lookout
 from umbel.stores.redis.revoked import Revoked
 from umbel.stores.redis.script import Script
 from umbel.stores.redis.server import Server
+from umbel.stores.redis.strangers import may_hold
 from umbel.stores.redis.summons import Summons
 from umbel.stores.redis.survey import Survey
 from umbel.stores.redis.watch import Watch
@@ -143,6 +144,7 @@ class RedisBroker(Broker):
         self._steps = tuple(steps)
         self._visibility_timeout = visibility_timeout
         self._celery_workers = celery_workers
+        self._unacked = f"{prefix}{unacked[0]}"
         self._bindings = Bindings(self._link, prefix, sep)
         self._order = (*URGENT, PLAIN, *(str(step) for step in sorted(steps) if step))
         constants: dict[str, str | Sequence[str]] = {"P": prefix, "SEP": sep, "ORDER": self._order}
@@ -687,6 +689,9 @@ class RedisBroker(Broker):
 
     def discard(self, keys: Sequence[str]) -> int:
         return self._cemetery.dig("discard", keys)
+
+    def may_be_elsewhere(self) -> bool:
+        return may_hold(self._link, self._unacked)
 
     def doubts(self) -> list[str]:
         try:
