@@ -9,7 +9,7 @@ from umbel.canvas.settle import settle
 from umbel.canvas.shape import CHAIN, CHORD, GROUP, as_list, kind, made, members
 from umbel.client import current
 from umbel.client.canvas.begin import begin, play
-from umbel.client.canvas.signature import Signature, as_call, maybe_signature, stamps_of, unrolled
+from umbel.client.canvas.signature import Signature, as_call, maybe_signature, unrolled
 from umbel.client.results.result import result_from_tuple
 
 
@@ -145,14 +145,8 @@ class _chain(Signature[Any]):  # noqa: N801 - Celery's name
 
     def stamp(self, visitor: Any = None, append_stamps: bool = False, **headers: Any) -> Any:
         """Put stamps on each step."""
-        if visitor is not None:
-            headers.update(stamps_of(visitor.on_chain_start(self, **headers)))
-            self._put_stamps(headers, append_stamps=append_stamps)
-        for each in self.tasks:
-            each.stamp(visitor, append_stamps, **headers)
-        if visitor is not None:
-            visitor.on_chain_end(self, **headers)
-        return self
+        around = None if visitor is None else (visitor.on_chain_start, visitor.on_chain_end)
+        return self._stamp_each(self.tasks, around, visitor, append_stamps, headers)
 
     def __repr__(self) -> str:
         return " | ".join(map(repr, self.tasks)) if self.tasks else "<empty chain>"

@@ -217,14 +217,8 @@ class chord(Signature[Any]):  # noqa: N801 - Celery's name
             more = stamps_of(visitor.on_chord_body(self, **headers))
             more = {**headers, **more} if more else dict(headers)
             self.body.stamp(visitor, append_stamps, **more)
-        if visitor is not None:
-            headers.update(stamps_of(visitor.on_chord_header_start(self, **headers)))
-            self._put_stamps(headers, append_stamps=append_stamps)
-        for each in self.tasks:
-            each.stamp(visitor, append_stamps, **headers)
-        if visitor is not None:
-            visitor.on_chord_header_end(self, **headers)
-        return self
+        around = None if visitor is None else (visitor.on_chord_header_start, visitor.on_chord_header_end)
+        return self._stamp_each(self.tasks, around, visitor, append_stamps, headers)
 
     def __repr__(self) -> str:
         before = "<generator>" if _is_open(self) else repr(list(self.tasks))

@@ -10,7 +10,7 @@ from umbel.canvas.shape import GROUP, kind, made
 from umbel.client import current
 from umbel.client.canvas.begin import begin, play
 from umbel.client.canvas.lazy import Lazy
-from umbel.client.canvas.signature import Signature, as_call, maybe_signature, stamps_of
+from umbel.client.canvas.signature import Signature, as_call, maybe_signature
 from umbel.client.results.result import result_from_tuple
 
 
@@ -170,14 +170,8 @@ class group(Signature[Any]):  # noqa: N801 - Celery's name
 
     def stamp(self, visitor: Any = None, append_stamps: bool = False, **headers: Any) -> Any:
         """Put stamps on each call."""
-        if visitor is not None:
-            headers.update(stamps_of(visitor.on_group_start(self, **headers)))
-            self._put_stamps(headers, append_stamps=append_stamps)
-        for each in self.tasks:
-            each.stamp(visitor, append_stamps, **headers)
-        if visitor is not None:
-            visitor.on_group_end(self, **headers)
-        return self
+        around = None if visitor is None else (visitor.on_group_start, visitor.on_group_end)
+        return self._stamp_each(self.tasks, around, visitor, append_stamps, headers)
 
     def __repr__(self) -> str:
         inside = self["kwargs"]["tasks"]

@@ -316,6 +316,24 @@ class Signature(dict[str, Any], Generic[R]):
             self.stamp_links(visitor, append_stamps, **headers)
         return self
 
+    def _stamp_each(
+        self,
+        calls: Iterable[Any],
+        around: tuple[Callable[..., Any], Callable[..., Any]] | None,
+        visitor: Any,
+        append_stamps: bool,
+        headers: dict[str, Any],
+    ) -> Any:
+        """Put stamps on each of its calls. `around`: what a visitor is asked before them, and told after them."""
+        if around is not None:
+            headers.update(stamps_of(around[0](self, **headers)))
+            self._put_stamps(headers, append_stamps=append_stamps)
+        for each in calls:
+            each.stamp(visitor, append_stamps, **headers)
+        if around is not None:
+            around[1](self, **headers)
+        return self
+
     def _take_place(self, group_id: str | None, chord: Any, group_index: int | None) -> None:
         """Be one of a group's calls, as far as these are given."""
         given = {"group_id": group_id, "chord": chord, "group_index": group_index}
