@@ -1,7 +1,8 @@
 """What events cost: `python benchmarks/events.py [URL of a Redis]`.
 
 Microseconds for each task of making, writing and taking in its three events; with a Redis also how many tasks a worker with two
-processes runs in a second, and for how many microseconds each, of all its processes and of its own, without and with events.
+processes runs in a second, and for how many microseconds each, of all its processes and of its own: without events, with events that
+nobody listens to, and with a watcher that takes all of them in and does nothing with them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -30,6 +33,7 @@ from umbel.worker.herald import Herald
 from umbel.worker.ticket import Ticket
 
 ROUNDS, MANY, TASKS = 20, 200, 40_000
+ROUNDS_OF_WORKERS = 3
 PROJECT = """
 import sys
 from umbel import Umbel
@@ -74,13 +78,20 @@ def pieces() -> None:
         dispatcher = app.events.of_node("w@h")
         sender = dispatcher.sender = Kept()
         herald = Herald(dispatcher, None, Book.__new__(Book), every=None, on=True, accept=accept)  # type: ignore[arg-type]
-        print(f"making `received`             {spent(lambda: herald.received(tickets)):6.2f} µs")
-        print(f"making `started`, `succeeded` {spent(lambda: herald.succeeded(ended)):6.2f} µs")
+        print(f"telling the sender of them    {spent(lambda: (herald.received(tickets), herald.succeeded(ended))):6.2f} µs")
+        sender.kept.clear()
+        herald.received(tickets)
+        (received,) = sender.kept
+        print(f"making `received`             {spent(lambda: received.events()):6.2f} µs")
+        sender.kept.clear()
+        herald.succeeded(ended)
+        (succeeded,) = sender.kept
+        print(f"making `started`, `succeeded` {spent(lambda: succeeded.events()):6.2f} µs")
         sender.kept.clear()
         herald.received(tickets)
         herald.succeeded(ended)
         notes = list(sender._notes(sender.kept))
-        print(f"writing them                  {spent(lambda: list(sender._notes(sender.kept))):6.2f} µs")
+        print(f"making and writing them       {spent(lambda: list(sender._notes(sender.kept))):6.2f} µs")
         print(
             f"kombu's envelope              {spent(lambda: [kombu.write(each, each.topic, each.key) for each in notes]):6.2f} µs"
         )
@@ -94,7 +105,30 @@ def pieces() -> None:
         print(f"taking them into a State      {spent(lambda: [state.event(event) for event in read]):6.2f} µs")
 
 
-def worker(place: str, *options: str) -> None:
+WATCHER = """
+import sys
+from umbel.stores.channel import EVENTS
+from umbel.stores.url import open_channel
+with open_channel(sys.argv[1]).subscribe([EVENTS + "/*"]) as heard:
+    print("listening", flush=True)
+    while True:
+        heard.receive(10)
+"""
+
+
+@contextmanager
+def watcher(place: str) -> Iterator[None]:
+    """Somebody who listens to all events."""
+    with subprocess.Popen([sys.executable, "-c", WATCHER, place], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def worker(place: str, name: str, *options: str) -> None:
     """Drain a full queue, and say how fast and for how much."""
     with tempfile.TemporaryDirectory() as folder, Umbel("bench", broker=place, set_as_current=False) as app:
         Path(folder, "bench_app.py").write_text(PROJECT.format(place=place))
@@ -119,8 +153,7 @@ def worker(place: str, *options: str) -> None:
         took, after = time.monotonic() - began, seconds()
         done = first - last
         own, whole = ((b - a) / done * 1e6 for a, b in zip(before, after, strict=True))
-        name = "with" if options else "without"
-        print(f"{name:7} events: {done / took:8,.0f} tasks/s, {whole:5.1f} µs each, {own:5.1f} of the worker's own")
+        print(f"{name:14} {done / took:8,.0f} tasks/s, {whole:5.1f} µs each, {own:5.1f} of the worker's own")
         process.send_signal(signal.SIGTERM)
         process.wait()
 
@@ -128,5 +161,8 @@ def worker(place: str, *options: str) -> None:
 if __name__ == "__main__":
     pieces()
     for place in sys.argv[1:]:
-        for options in ((), ("-E",)) * 2:
-            worker(place, *options)
+        for _ in range(ROUNDS_OF_WORKERS):
+            worker(place, "without events")
+            worker(place, "unheard events", "-E")
+            with watcher(place):
+                worker(place, "watched events", "-E")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Iterator
@@ -243,6 +244,50 @@ def test_what_json_has_not_travels_as_celery_writes_it_or_by_another_serializer(
         assert sender.flush(patience())
         assert channel.notes[-1].content_type == content
         sender.close(patience())
+
+
+def test_what_nobody_listens_to_is_not_made_and_who_begins_to_listen_misses_nothing(app: Umbel):
+    sender = Sender(lambda: app.channel)
+    asked: list[int | None] = []
+
+    def batch(*numbers: int) -> Waiting:
+        def made(most: int | None) -> list[dict[str, int]]:
+            asked.append(most)
+            return [{"number": number} for number in numbers][:most]
+
+        return Waiting("h", made, "task", several=True, count=len(numbers))
+
+    for _ in range(3):
+        sender.send([batch(1, 2), batch(3)])
+        assert sender.flush(patience())
+    assert asked == [None, None, 1, 1]
+    numbers: list[int] = []
+    with app.channel.subscribe(["celeryev/task.*"]) as heard:
+        for start in (10, 20):
+            sender.send([batch(start, start + 1), batch(start + 2)])
+            assert sender.flush(patience())
+        while len(numbers) < 6:
+            for note in heard.receive(patience()):
+                numbers += [event["number"] for event in json.loads(note.body)]
+    assert numbers == [10, 11, 12, 20, 21, 22]
+    assert sender.lost == 0
+    sender.close(patience())
+
+
+def test_one_event_is_told_once_to_who_has_just_begun_to_listen(app: Umbel):
+    sender = Sender(lambda: app.channel)
+    sender.send([waiting(1)])
+    assert sender.flush(patience())
+    with app.channel.subscribe(["celeryev/task.*"]) as heard:
+        sender.send([waiting(2)])
+        assert sender.flush(patience())
+        sender.send([waiting(3)])
+        assert sender.flush(patience())
+        notes = []
+        while len(notes) < 2:
+            notes += heard.receive(patience())
+    assert [json.loads(note.body) for note in notes] == [[{"number": 2}], [{"number": 3}]]
+    sender.close(patience())
 
 
 def test_types_become_routing_keys():

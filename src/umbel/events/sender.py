@@ -42,10 +42,22 @@ class Waiting(msgspec.Struct, gc=False):
     hostname: str
     """Who tells it."""
     event: Any
-    """Its fields, with `type` among them, as anything that JSON has; of several a list."""
+    """Its fields, with `type` among them, as anything that JSON has; of several a list, or what makes it when it is sent, and only
+    if somebody listens: called with None, or with a number to see some of the first."""
     key: str
     """Its routing key; of several their group."""
     several: bool = False
+    count: int = 1
+    """How many events it is; of a list its length."""
+
+    def __post_init__(self) -> None:
+        if self.several and type(self.event) is list:
+            self.count = len(self.event)
+
+    def events(self, most: int | None = None) -> list[Any]:
+        """Of several, all of them, or some of the first, in the same order."""
+        found: list[Any] = self.event(most) if callable(self.event) else self.event[:most]
+        return found
 
 
 class Sender:
@@ -72,12 +84,14 @@ class Sender:
         self._given = self._gone = 0
         self._thread: threading.Thread | None = None
         self._closing = self._sleeping = False
+        self._unheard: set[str] = set()
+        """Groups of which the last events have reached nobody."""
 
     def send(self, events: Sequence[Waiting]) -> None:
         """Send these some time soon; returns at once, whatever the store does."""
         with self._changed:
             for waiting in events:
-                count = len(waiting.event) if waiting.several else 1
+                count = waiting.count
                 if self._given - self._gone + count > self._most:
                     self.lost += count
                     continue
@@ -113,11 +127,9 @@ class Sender:
     def _run(self) -> None:
         is_away = False
         while some := self._next():
-            count = sum(len(waiting.event) if waiting.several else 1 for waiting in some)
+            count = sum(waiting.count for waiting in some)
             try:
-                reached = self._open().publish(list(self._notes(some)))
-                if any(waiting.key.startswith(OF_WORKERS) for waiting in some):
-                    self.reached = reached
+                self._publish(self._open(), some)
             except Exception as problem:  # whatever a store raises, nobody who works is to notice
                 self.lost += count
                 if not is_away:
@@ -132,6 +144,36 @@ class Sender:
             with self._changed:
                 self._gone += count
                 self._changed.notify_all()
+
+    def _publish(self, channel: Channel, some: Sequence[Waiting]) -> None:
+        """Tell of all of them; where nobody has listened to a group, of its first event before all others, which then need not be."""
+        if self._unheard:
+            some = self._heard(channel, some)
+            if not some:
+                return
+        reached = channel.publish(list(self._notes(some)))
+        if any(waiting.key.startswith(OF_WORKERS) for waiting in some):
+            self.reached = reached
+        if not reached:
+            self._unheard = {waiting.key for waiting in some if waiting.several}
+
+    def _heard(self, channel: Channel, some: Sequence[Waiting]) -> list[Waiting]:
+        """Those that anybody listens to, as far as is known, less the events that were told to find out."""
+        left: list[Waiting] = []
+        asked: set[str] = set()
+        for waiting in some:
+            if waiting.several and waiting.key in self._unheard:
+                if waiting.key in asked:
+                    continue
+                asked.add(waiting.key)
+                if not channel.publish(list(self._together(waiting, waiting.events(1)[:1]))):
+                    continue
+                self._unheard.discard(waiting.key)
+                if rest := waiting.events()[1:]:
+                    left.append(Waiting(waiting.hostname, rest, waiting.key, several=True))
+            else:
+                left.append(waiting)
+        return left
 
     def _next(self) -> list[Waiting]:
         """What is to be sent next, as soon as there is any; nothing at the end."""
@@ -160,7 +202,7 @@ class Sender:
                 yield from self._together(last, gathered)
                 gathered = []
             if each.several:
-                gathered += each.event
+                gathered += each.events()
                 last = each
             else:
                 yield self._note(each.hostname, each.key, each.event)

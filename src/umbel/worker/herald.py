@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -172,53 +172,68 @@ class Herald:
 
     def received(self, tickets: Sequence[Ticket]) -> None:
         """These are here, and will run."""
-        now, behind, moment = clock.now(), utc_offset(), self._clock.take(len(tickets))
+        told = [ticket for ticket in tickets if ticket.task.send_events]
+        now, behind, moment = clock.now(), utc_offset(), self._clock.take(len(told))
         hostname, pid = self._source
-        waiting: list[Told] = []
-        for place, ticket in enumerate(tickets):
-            if not ticket.task.send_events:
-                continue
-            known = self._facts(ticket.delivery.envelope)
-            told = Received(
-                hostname=hostname, utcoffset=behind, pid=pid, clock=moment + place, uuid=ticket.label.id, timestamp=now,
-                name=ticket.name, args=known.argsrepr, kwargs=known.kwargsrepr, root_id=known.root_id,
-                parent_id=known.parent_id, retries=known.retries, eta=known.eta, expires=known.expires,
-            )  # fmt: skip
-            waiting.append(told)
-        self._sender.send((Waiting(hostname, waiting, "task", several=True),))
+        # Bodies stay out of it: they would wait with the events, and may be long.
+        labels, headers = [ticket.label for ticket in told], [ticket.delivery.envelope.headers for ticket in told]
 
-    def _facts(self, envelope: Envelope) -> Facts:
+        def made(most: int | None) -> list[Told]:
+            events: list[Told] = []
+            for place, (label, packed) in enumerate(zip(labels[:most], headers[:most], strict=True), moment):
+                try:
+                    known = facts(packed)
+                except (msgspec.DecodeError, ValueError, RecursionError):
+                    known = self._facts(packed)
+                event = Received(
+                    hostname=hostname, utcoffset=behind, pid=pid, clock=place, uuid=label.id, timestamp=now,
+                    name=label.shadow or label.task, args=known.argsrepr, kwargs=known.kwargsrepr, root_id=known.root_id,
+                    parent_id=known.parent_id, retries=known.retries, eta=known.eta, expires=known.expires,
+                )  # fmt: skip
+                events.append(event)
+            return events
+
+        self._several(made, len(told))
+
+    def _several(self, made: Callable[[int | None], list[Told]], count: int) -> None:
+        if count:
+            self._sender.send((Waiting(self._source[0], made, "task", several=True, count=count),))
+
+    def _facts(self, packed: bytes) -> Facts:
         try:
-            return facts(envelope.headers)
-        except (msgspec.DecodeError, ValueError, RecursionError):
-            pass
-        try:
-            known = protocol.headers(envelope, self._accept)
+            known = protocol.headers(Envelope("", "", packed, b""), self._accept)
         except DecodeError:  # it cannot be read here; what runs it tells the same
             return Facts()
         return Facts(known.argsrepr, known.kwargsrepr, known.root_id, known.parent_id, known.retries, known.eta, known.expires)
 
     def succeeded(self, ended: Sequence[tuple[Ticket, Outcome]]) -> None:
         """These have run to a good end."""
-        now, behind, moment = clock.now(), utc_offset(), self._clock.take(2 * len(ended))
+        told = [each for each in ended if each[0].task.send_events]
+        now, behind, moment = clock.now(), utc_offset(), self._clock.take(2 * len(told))
         hostname, pid = self._source
-        waiting: list[Told] = []
-        for ticket, outcome in ended:
-            if not ticket.task.send_events:
-                continue
-            uuid = ticket.label.id
-            if ticket.began is None:  # it was not known before; else it is told
-                told: Told = Started(
-                    hostname=hostname, utcoffset=behind, pid=pid, clock=moment, uuid=uuid, timestamp=now - outcome.runtime
-                )
-                waiting.append(told)
-            told = Succeeded(
-                hostname=hostname, utcoffset=behind, pid=pid, clock=moment + 1, uuid=uuid, timestamp=now,
-                result=outcome.text, runtime=outcome.runtime,
-            )  # fmt: skip
-            waiting.append(told)
-            moment += 2
-        self._sender.send((Waiting(hostname, waiting, "task", several=True),))
+        # As in `received`: no body waits, and no result.
+        labels, began = [ticket.label for ticket, _ in told], [ticket.began for ticket, _ in told]
+        texts, times = [outcome.text for _, outcome in told], [outcome.runtime for _, outcome in told]
+
+        def made(most: int | None) -> list[Told]:
+            events: list[Told] = []
+            place = moment
+            for label, start, text, runtime in zip(labels[:most], began[:most], texts[:most], times[:most], strict=True):
+                uuid = label.id
+                if start is None:  # it was not known before; else it is told
+                    event: Told = Started(
+                        hostname=hostname, utcoffset=behind, pid=pid, clock=place, uuid=uuid, timestamp=now - runtime
+                    )
+                    events.append(event)
+                event = Succeeded(
+                    hostname=hostname, utcoffset=behind, pid=pid, clock=place + 1, uuid=uuid, timestamp=now,
+                    result=text, runtime=runtime,
+                )  # fmt: skip
+                events.append(event)
+                place += 2
+            return events
+
+        self._several(made, len(told) + began.count(None))
 
     def started(self, ticket: Ticket) -> None:
         """It runs, since the moment that its ticket says."""
