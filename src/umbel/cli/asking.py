@@ -18,14 +18,22 @@ from umbel.errors import BrokerDown
 from umbel.worker.control import answers
 from umbel.worker.control.panel import Command, commands
 
+with_timeout = option(
+    *("-t", "--timeout"),
+    type=click.FloatRange(0, min_open=True),
+    default=1.0,
+    metavar="SECONDS",
+    help="How long to wait (1).",
+)
+"""Decorates a command that asks workers, and waits for their answers."""
+
 
 def asking_options(to_list: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """What both take: command and arguments, how long, whom, how it is shown; `to_list` says what --list does."""
-    seconds = click.FloatRange(0, min_open=True)
     given = (
         click.argument("what", metavar="COMMAND", required=False),
         click.argument("rest", metavar="[ARGS]...", nargs=-1),
-        option("-t", "--timeout", type=seconds, default=1.0, metavar="SECONDS", help="How long to wait (1)."),
+        with_timeout,
         option("-d", "--destination", type=names, metavar="WORKERS", help="Only these, with commas between."),
         option("-p", "--pattern", metavar="GLOB", help="Only those whose names fit: 'mail*'."),
         option("-j", "--json", "as_json", is_flag=True, help="As JSON, for programs."),

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from umbel import shown
-from umbel.cli.asking import ask, merged
-from umbel.cli.command import Command, option
+from umbel.cli.asking import ask, merged, with_timeout
+from umbel.cli.command import Command
 from umbel.cli.scope import Scope, shared_options
 
 PARTS = (
@@ -43,7 +43,7 @@ def bootsteps() -> None:
 
 
 @graph.command("workers", cls=Command, context_settings={"allow_extra_args": True})
-@option("-t", "--timeout", type=click.FloatRange(0, min_open=True), default=1.0, metavar="SECONDS", help="How long to wait (1).")
+@with_timeout
 @click.pass_context
 def workers(context: click.Context, /, timeout: float) -> None:
     """Draw the workers that answer, with their processes, their broker and where results are.

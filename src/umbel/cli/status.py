@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from umbel.cli.asking import ask, merged
+from umbel.cli.asking import ask, merged, with_timeout
 from umbel.cli.command import command, names, option
 from umbel.cli.scope import Scope
 from umbel.cli.screen import age, count, print_json, table
 
 
 @command("status")
-@option("-t", "--timeout", type=click.FloatRange(0, min_open=True), default=1.0, metavar="SECONDS", help="How long to wait (1).")
+@with_timeout
 @option("-d", "--destination", type=names, metavar="WORKERS", help="Only these, with commas between.")
 @option("-j", "--json", "as_json", is_flag=True, help="As JSON, for programs.")
 @click.pass_obj
