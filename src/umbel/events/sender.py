@@ -42,8 +42,8 @@ class Waiting(msgspec.Struct, gc=False):
     hostname: str
     """Who tells it."""
     event: Any
-    """Its fields, with `type` among them, as anything that JSON has; of several a list, or what makes it when it is sent, and only
-    if somebody listens: called with None, or with a number to see some of the first."""
+    """Its fields, with `type` among them, as anything that JSON has; of several a list, or what makes it when it is sent, and
+    only if somebody listens: called with None, or with a number to see some of the first."""
     key: str
     """Its routing key; of several their group."""
     several: bool = False
@@ -146,7 +146,7 @@ class Sender:
                 self._changed.notify_all()
 
     def _publish(self, channel: Channel, some: Sequence[Waiting]) -> None:
-        """Tell of all of them; where nobody has listened to a group, of its first event before all others, which then need not be."""
+        """Tell of all of them; of a group to which nobody has listened, first of one event: does it reach nobody, of no other."""
         if self._unheard:
             some = self._heard(channel, some)
             if not some:
