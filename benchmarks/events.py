@@ -1,8 +1,8 @@
 """What events cost: `python benchmarks/events.py [URL of a Redis]`.
 
 Microseconds for each task of making, writing and taking in its three events; with a Redis also how many tasks a worker with two
-processes runs in a second, and for how many microseconds each, of all its processes and of its own: without events, with events that
-nobody listens to, and with a watcher that takes all of them in and does nothing with them.
+processes runs in a second, and for how many microseconds each, of all its processes and of its own: without events, with events
+that nobody listens to, and with a watcher that takes all of them in and does nothing with them.
 """
 
 from __future__ import annotations
@@ -82,11 +82,11 @@ def pieces() -> None:
         sender.kept.clear()
         herald.received(tickets)
         (received,) = sender.kept
-        print(f"making `received`             {spent(lambda: received.events()):6.2f} µs")
+        print(f"making `received`             {spent(received.events):6.2f} µs")
         sender.kept.clear()
         herald.succeeded(ended)
         (succeeded,) = sender.kept
-        print(f"making `started`, `succeeded` {spent(lambda: succeeded.events()):6.2f} µs")
+        print(f"making `started`, `succeeded` {spent(succeeded.events):6.2f} µs")
         sender.kept.clear()
         herald.received(tickets)
         herald.succeeded(ended)

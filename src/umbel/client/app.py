@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
 from operator import attrgetter
@@ -106,6 +107,8 @@ class Umbel:
         self._task_type: Any = None
         self._autofinalize = autofinalize
         self._discover: list[tuple[Packages, str | None]] = []
+        self._replaced: list[str] = []
+        """Modules that are being imported anew."""
         self._imported: tuple[object, ...] | None = None
         """What `import_task_modules` was to import when it was last called."""
         self._lock = RLock()
@@ -234,7 +237,7 @@ class Umbel:
         around = options.pop("filter", None)
         name = name or self.gen_task_name(function.__name__, function.__module__)
         known = self._tasks.get(name)
-        if known is not None:
+        if known is not None and function.__module__ not in self._replaced:
             if not define.is_same(known, function):
                 text = f"there is a task {name!r} already; this one is ignored: give it another name"
                 warnings.warn(text, DuplicateTaskNameWarning, stacklevel=3)
@@ -244,6 +247,20 @@ class Umbel:
         task: TaskOf[..., Any] = define.make(run, name=name, base=base or self.Task, app=self, options=options)
         self._add(task)
         return task
+
+    @contextmanager
+    def replacing(self, module: str) -> Iterator[None]:
+        """While it lasts, functions of this module replace tasks of their name, as it is imported anew."""
+        self._replaced.append(module)
+        try:
+            yield
+        finally:
+            self._replaced.remove(module)
+
+    def task_modules(self) -> list[str]:
+        """The modules that `import_task_modules` imports."""
+        found = [module for names, related_name in self._discovered() for module in related(names, related_name)]
+        return list(dict.fromkeys([*self._conf.imports, *self._conf.include, *found]))
 
     def register_task(self, task: Any, **options: Any) -> Any:
         """Add a task that is defined as a class (the class or an instance); gives the instance. It replaces one of its name."""
@@ -358,13 +375,18 @@ class Umbel:
         self.finalize(auto=True)
 
     def _import_discovered(self, django_apps: list[str] | None = None) -> None:
+        for names, related_name in self._discovered(django_apps):
+            for module in related(names, related_name):
+                import_module(module)
+
+    def _discovered(self, django_apps: list[str] | None = None) -> Iterator[tuple[list[str], str | None]]:
+        """Packages, and what their modules with tasks are called."""
         for packages, name in self._discover:
             if packages is None:
                 names: Iterable[str] = installed_apps() if django_apps is None else django_apps
             else:
                 names = packages() if callable(packages) else packages
-            for module in related([names] if isinstance(names, str) else list(names or ()), name):
-                import_module(module)
+            yield [names] if isinstance(names, str) else list(names or ()), name
 
     @property
     def current_task(self) -> Any:

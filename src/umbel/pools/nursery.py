@@ -22,18 +22,27 @@ import stat
 import struct
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn, Protocol
 
+from umbel import guise
 from umbel.pools.copies import STOPS
 from umbel.pools.line import ChildEnds, PoolEnds, open_line
 
-_FORK, _KILL, _BORN, _FAILED, _DIED = range(5)
+log = guise.logger("umbel.pools")
+
+_FORK, _KILL, _BORN, _FAILED, _DIED, _LOAD = range(6)
 _MESSAGE = struct.Struct("<Biii")
 _ENDS = 5
 
 ChildMain = Callable[[ChildEnds, int, bool], None]
 """What a new child runs: its ends, its index, True if it is for async jobs."""
+
+
+Load = Callable[[Sequence[str], bool], None]
+"""Imports modules of these names; if true those again that are imported already."""
+MOST_LOADED = 30_000
+"""Bytes of names in one request: they must fit into the socket."""
 
 
 class Parent(Protocol):
@@ -51,8 +60,9 @@ class Parent(Protocol):
 class Nursery:
     """The pool's handle on its nursery. Belongs to the event loop's thread."""
 
-    def __init__(self, parent: Parent, main: ChildMain):
+    def __init__(self, parent: Parent, main: ChildMain, load: Load | None = None):
         self.pid = 0
+        self._load = load
         self._parent = parent
         self._main = main
         self._ended = asyncio.Event()
@@ -78,7 +88,7 @@ class Nursery:
             theirs.close()
             raise
         if self.pid == 0:
-            _become_nursery(theirs, ours, worker, self._main)
+            _become_nursery(theirs, ours, worker, self._main, self._load)
         theirs.close()
         ours.setblocking(False)
         self._control = ours
@@ -97,6 +107,14 @@ class Nursery:
     def kill(self, pid: int, number: signal.Signals) -> None:
         """Send a signal to a child, if it still is one."""
         self._send(_KILL, pid, number)
+
+    def load(self, modules: Sequence[str], *, again: bool) -> None:
+        """Let children that are forked from now on have imported these modules, with `again` anew. ValueError for too many."""
+        names = " ".join(modules).encode()
+        if len(names) > MOST_LOADED:
+            raise ValueError(f"{len(modules)} modules are too many at once: restart the worker")
+        with contextlib.suppress(OSError):
+            self._control.send(_MESSAGE.pack(_LOAD, len(names), int(again), 0) + names)
 
     def _send(self, what: int, *numbers: int) -> None:
         # A few bytes to a process that only waits for them: a full buffer would take thousands of unread requests.
@@ -171,7 +189,7 @@ def die_with(parent: int) -> None:
             os._exit(1)
 
 
-def _become_nursery(control: socket.socket, other: socket.socket, worker: int, main: ChildMain) -> NoReturn:
+def _become_nursery(control: socket.socket, other: socket.socket, worker: int, main: ChildMain, load: Load | None) -> NoReturn:
     try:
         other.close()
         signal.set_wakeup_fd(-1)  # the worker's loop must not get our signals
@@ -180,7 +198,7 @@ def _become_nursery(control: socket.socket, other: socket.socket, worker: int, m
         die_with(worker)
         gc.disable()
         _stop_listening()
-        _Nurse(control, main).run()
+        _Nurse(control, main, load).run()
     finally:
         os._exit(0)
 
@@ -225,8 +243,9 @@ def _open_descriptors() -> list[int]:
 class _Nurse:
     """What the nursery process does: fork, kill, wait, tell."""
 
-    def __init__(self, control: socket.socket, main: ChildMain):
+    def __init__(self, control: socket.socket, main: ChildMain, load: Load | None):
         self._control = control
+        self._load = load
         self._main = main
         self._children: set[int] = set()
         self._wake_in, self._wake_out = os.pipe()
@@ -254,9 +273,19 @@ class _Nurse:
         what, first, second, third = _MESSAGE.unpack(data)
         if what == _FORK:
             self._fork(first, second, bool(third))
+        elif what == _LOAD:
+            self._import(self._control.recv(first, socket.MSG_WAITALL).decode().split(), again=bool(second))
         elif first in self._children:
             os.kill(first, second)
         return True
+
+    def _import(self, modules: list[str], *, again: bool) -> None:
+        """What fails here has not failed in the worker before: children begin with what there is."""
+        try:
+            if self._load is not None:
+                self._load(modules, again)
+        except BaseException:
+            log.exception("New child processes go on without what %s should have become", ", ".join(modules))
 
     def _fork(self, ticket: int, index: int, is_async: bool) -> None:
         try:

@@ -116,8 +116,14 @@ class Pool(ABC):
     async def resize(self, slots: int) -> None:
         """Grow or shrink; a busy process ends after its job. Raises ValueError where there is one size only."""
 
-    async def renew(self) -> None:
-        """Put new processes in the place of all; a busy one ends after its job. ValueError where there are none."""
+    can_renew = False
+    """True if it has processes of its own, in whose place new ones can be put."""
+
+    async def renew(self, modules: Sequence[str] = (), *, again: bool = False) -> None:
+        """Put new processes in the place of all; a busy one ends after its job. ValueError where there are none.
+
+        The new ones have imported these modules; with `again` those that are imported already once more.
+        """
         raise ValueError("this pool has no processes of its own that could begin anew")
 
     @abstractmethod

@@ -18,7 +18,7 @@ from umbel.pools.child import Plan
 from umbel.pools.lane import DEAF, QUIET, Lane
 from umbel.pools.line import FAULTS, LEAVING, READY, PoolEnds, fault_of, untold
 from umbel.pools.mix import FORGET, SPARE, Mix
-from umbel.pools.nursery import Nursery, describe
+from umbel.pools.nursery import Load, Nursery, describe
 from umbel.pools.pace import MOST, WHOLE, Pace
 from umbel.pools.pool import Abilities, Pool, Runner, Stop
 from umbel.pools.room import make_room
@@ -60,10 +60,12 @@ class ProcessPool(Pool):
         max_tasks_per_child: int | None = None,
         max_memory_per_child: int | None = None,
         names: Callable[[int], str] | None = None,
+        load: Load | None = None,
     ):
+        """`load` imports modules, for `renew`."""
         self.slots = slots
         self._async_slots = async_slots
-        self._nursery = Nursery(self, Plan(runner, max_tasks_per_child, max_memory_per_child, names).live)
+        self._nursery = Nursery(self, Plan(runner, max_tasks_per_child, max_memory_per_child, names).live, load)
         self._sync = Lane(is_async=False)
         self._async = Lane(is_async=True)
         self._suspects = Lane(is_async=True)
@@ -166,7 +168,11 @@ class ProcessPool(Pool):
                 found += [Begun(number, ward.pid, since + ahead) for number, since in ward.running()]
         return found
 
-    async def renew(self) -> None:
+    can_renew = True
+
+    async def renew(self, modules: Sequence[str] = (), *, again: bool = False) -> None:
+        if modules:
+            self._nursery.load(modules, again=again)
         for lane in self._lanes:
             for ward in lane.wards:
                 if not ward.leaving:

@@ -18,6 +18,7 @@ from typing import Any
 from umbel import clock, guise, shown, signals
 from umbel.client import current
 from umbel.client.app import Umbel
+from umbel.client.reloading import load
 from umbel.client.task import Task
 from umbel.errors import BrokerDown, BrokerError, ImproperlyConfigured, WorkerError
 from umbel.execution.execute import Executor
@@ -372,6 +373,7 @@ class Worker:
                 max_tasks_per_child=self._max_tasks,
                 max_memory_per_child=self._max_memory,
                 names=guise.worn().child.format,
+                load=partial(load, self.app),
             )
         if kind == "threads":
             from umbel.pools.thread import ThreadPool

@@ -167,7 +167,10 @@ class Control:
     def pool_restart(
         self, modules: Any = None, reload: bool = False, reloader: Any = None, destination: Any = None, **kwargs: Any
     ) -> Any:
-        """Let workers renew their child processes, each when it is free; `worker_pool_restarts` must allow it."""
+        """Let workers renew their child processes, each when it is free; `worker_pool_restarts` must allow it.
+
+        The new ones have imported `modules`; with `reload` anew (none named: all with tasks). What cannot be loaded is refused.
+        """
         return self._tell("pool_restart", destination, kwargs, modules=modules, reload=reload, reloader=reloader)
 
     def autoscale(self, max: int, min: int, destination: Any = None, **kwargs: Any) -> Any:
