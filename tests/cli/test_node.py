@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import socket
+import os
 
 import pytest
 
@@ -9,7 +9,8 @@ from umbel.cli.node import fill_path, node_name
 
 @pytest.fixture(autouse=True)
 def _host(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "gethostname", lambda: "box.example.org")
+    here = os.uname()
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result((here.sysname, "box.example.org", *here[2:])))
 
 
 @pytest.mark.parametrize(
