@@ -43,6 +43,7 @@ class Guise:
         loggers: Mapping[str, str] | None = None,
         classes: Mapping[str, Sequence[str]] | None = None,
         formats: str = "",
+        commands: str = "umbel.cli.main",
     ):
         self.program = program
         """What people type; what a command tells begins with it, and in capitals variables that stand for options do."""
@@ -58,6 +59,8 @@ class Guise:
         `{"umbel.errors.BrokerDown": ["kombu.exceptions.OperationalError"]}`."""
         self.formats = formats
         """The path of a module with serializers and JSON types of others, which are asked last: see `Formats`."""
+        self.commands = commands
+        """The path of the module whose `start(app, arguments)` runs a command line for an app."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Guise) and vars(self) == vars(other)

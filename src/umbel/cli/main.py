@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from importlib import import_module
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -17,6 +17,9 @@ from umbel.cli.early import Leave
 from umbel.cli.failure import USAGE, explain
 from umbel.cli.scope import Scope, shared_options
 from umbel.cli.words import elsewhere
+
+if TYPE_CHECKING:
+    from umbel.client.app import Umbel
 
 
 class Commands(click.Group):
@@ -111,6 +114,11 @@ def run(arguments: Sequence[str] | None = None, *, program: click.Command = prog
     except (Exception, KeyboardInterrupt) as problem:
         return explain(problem)
     return code if isinstance(code, int) else 0
+
+
+def start(app: Umbel, arguments: Sequence[str] | None = None) -> int:
+    """Run one command line for this app (None: what stands behind the program's name); gives the exit code."""
+    return run(arguments, scope=Scope(app))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

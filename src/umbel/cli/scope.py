@@ -25,8 +25,10 @@ if TYPE_CHECKING:  # a worker costs more to load than all else here
 class Scope:
     """The options that all commands share, and the app they lead to. One for each run of the program."""
 
-    def __init__(self) -> None:
-        self.app_name: str | None = None
+    def __init__(self, app: Umbel | None = None) -> None:
+        """`app` is meant unless another one is named by `-A`; it is not closed at the end."""
+        self._given = app
+        self.app_name: str | None = None if app is None else app.main or "app"
         self.broker_url: str | None = None
         self.result_backend: str | None = None
         self.config: str | None = None
@@ -82,7 +84,7 @@ class Scope:
     def close(self) -> None:
         """Leave the stores that the command has opened."""
         for app in (self._app, self._app_to_ask):
-            if app is not None:
+            if app is not None and app is not self._given:
                 app.close()
 
     def _load(self) -> Umbel:
@@ -102,6 +104,8 @@ class Scope:
     def _find(self) -> Umbel:
         if self.app_name is None:
             return Umbel("umbel", set_as_current=False)
+        if self._given is not None and ("app_name" in self.from_environment or self.app_name == (self._given.main or "app")):
+            return self._given
         from umbel.client.discover import find_app
 
         try:

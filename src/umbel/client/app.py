@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from threading import RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec, Self, TypeVar, cast, overload
 
-from umbel import signals
+from umbel import guise, signals
 from umbel.client import builtin, current, define, shared, storage
 from umbel.client.canvas.signature import signature
 from umbel.client.modules import Packages, installed_apps, related
@@ -515,6 +516,23 @@ class Umbel:
     def result_type(self) -> type[ResultOf[Any]]:
         """The class of what sending gives; a subclass may have another, which is made by id and `app`."""
         return ResultOf
+
+    def start(self, argv: Sequence[str] | None = None) -> int:
+        """Run a command line for this app, as `umbel -A proj …` does: `app.start(["worker", "-c", "2"])`; gives its exit code.
+
+        None: what stands behind the program's name.
+        """
+        code: int = import_module(guise.worn().commands).start(self, argv)
+        return code
+
+    def worker_main(self, argv: Sequence[str] | None = None) -> int:
+        """The same for `worker`, the word for which has to be in `argv`."""
+        argv = sys.argv[1:] if argv is None else argv
+        if "worker" not in argv:
+            raise ValueError(
+                "worker_main() runs `umbel worker`: put the word worker into argv, or use start() for other commands"
+            )
+        return self.start(argv)
 
     @cached_property
     def control(self) -> Control:
