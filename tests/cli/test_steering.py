@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 import pytest
 from tests.cli.project import PROJECT, Project
 
+from umbel import clock
+from umbel.stores.schedule import Ticks
 from umbel.testing.waiting import patience, until
 from umbel.worker.worker import Worker
 
@@ -121,6 +124,13 @@ def test_workers_are_asked(project: Project, worker: Worker) -> None:
     assert head.split() == ["worker", "runs", "at", "once", "has", "run", "up", "pid"]
     assert row.split()[:4] == ["w1@here", "1", "2", "0"]
     assert last == "1 worker online"
+    store = module.app.schedule_store
+    assert store.lead("host.1.beat", patience())
+    assert asked(project, "status").splitlines()[-1] == "beat host.1.beat leads, and has fired nothing yet"
+    store.save([("each", b"{}")])
+    store.tick([Ticks("each", clock.now() - 90, 1)])
+    assert re.fullmatch(r"beat host\.1\.beat leads, and has fired last 1 ?m.* ago", asked(project, "status").splitlines()[-1])
+    store.resign("host.1.beat")
     assert json.loads(asked(project, "status", "--json"))["w1@here"]["running"] == 1
     assert '"w1@here" -> "sqlite:///' in asked(project, "graph", "workers")
     module.GATE.set()

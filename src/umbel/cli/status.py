@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from umbel import clock
 from umbel.cli.asking import ask, merged, with_timeout
 from umbel.cli.command import command, names, option
 from umbel.cli.scope import Scope
 from umbel.cli.screen import age, count, print_json, table
+from umbel.errors import UmbelError
+
+if TYPE_CHECKING:
+    from umbel.client.app import Umbel
 
 
 @command("status")
@@ -19,7 +24,7 @@ from umbel.cli.screen import age, count, print_json, table
 @option("-j", "--json", "as_json", is_flag=True, help="As JSON, for programs.")
 @click.pass_obj
 def status(scope: Scope, /, timeout: float, destination: Sequence[str] | None, as_json: bool) -> None:
-    """Show which workers are alive, and how much they do.
+    """Show which workers are alive and how much they do, and which beat sends.
 
     Exit code 69: none has answered.
     """
@@ -37,6 +42,21 @@ def status(scope: Scope, /, timeout: float, destination: Sequence[str] | None, a
     table(("worker", "runs", "at once", "has run", "up", "pid"), shown, right=5, color=scope.color)
     if not scope.quiet:
         click.echo(f"{count(len(rows), 'worker')} online")
+        if beat := _beat(scope.app_to_ask):
+            click.echo(beat)
+
+
+def _beat(app: Umbel) -> str | None:
+    """Which beat leads, and when its schedule last fired; None if none does, or if the store of the schedule does not tell."""
+    try:
+        leader = app.schedule_store.leader()
+        if leader is None:
+            return None
+        fired = max((row.fired for row in app.schedule_store.changes().rows if row.fired is not None), default=None)
+    except UmbelError:
+        return None
+    told = "and has fired nothing yet" if fired is None else f"and has fired last {age(max(clock.now() - fired, 0.0))} ago"
+    return f"beat {leader.owner} leads, {told}"
 
 
 def _row(name: str, stats: Any, running: Any) -> dict[str, Any]:
