@@ -1,4 +1,4 @@
-"""How soon workers answer: from a cold shell beside Celery, and while their processes are busy.
+"""How soon workers answer: from a cold shell beside Celery, while their processes are busy, and while a full queue is drained.
 
 python benchmarks/control.py --url redis://an-empty-server/0 [--celery .bench/celery/bin/python]
 """
@@ -12,8 +12,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from umbel import Umbel
+
+MANY = 200_000
 APP = """
 import os, time
 if os.environ["SYSTEM"] == "celery":
@@ -21,6 +27,10 @@ if os.environ["SYSTEM"] == "celery":
 else:
     from umbel import Umbel as App
 app = App("asked", broker=os.environ["URL"])
+
+@app.task(name="noop", ignore_result=True)
+def noop():
+    pass
 
 @app.task(name="spin")
 def spin(seconds):
@@ -51,6 +61,28 @@ def wait_for_it(url: str) -> None:
             time.sleep(0.05)
 
 
+def full(url: str, seconds: float) -> list[float]:
+    """Milliseconds of each answer while the worker drains a full queue as fast as it can."""
+    from umbel import Umbel
+
+    with Umbel("fills", broker=url) as app:
+        app.task(lambda: None, name="noop", ignore_result=True).delay_many([()] * MANY)
+        took = answers(app, seconds, lambda: app.broker.depth(["celery"])["celery"].ready > 0)
+        app.broker.purge("celery")
+    return took
+
+
+def answers(app: Umbel, seconds: float, goes_on: Callable[[], bool] = lambda: True) -> list[float]:
+    """Milliseconds of each answer, in order."""
+    took, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end and goes_on():
+        begun = time.perf_counter()
+        assert app.control.ping(timeout=10)
+        took.append((time.perf_counter() - begun) * 1000)
+        time.sleep(0.02)
+    return sorted(took)
+
+
 def busy(url: str, seconds: float) -> list[float]:
     """Milliseconds of each answer while both processes of the worker compute."""
     from umbel import Umbel
@@ -60,13 +92,13 @@ def busy(url: str, seconds: float) -> list[float]:
             app.send_task("spin", (seconds,))
         while sum(map(len, (app.control.inspect().active() or {}).values())) < 2:
             pass
-        took, end = [], time.perf_counter() + seconds * 0.8
-        while time.perf_counter() < end:
-            begun = time.perf_counter()
-            assert app.control.ping(timeout=10)
-            took.append((time.perf_counter() - begun) * 1000)
-            time.sleep(0.02)
-    return sorted(took)
+        return answers(app, seconds * 0.8)
+
+
+def told(what: str, took: list[float]) -> None:
+    """Print how long answers took."""
+    worst = took[int(len(took) * 0.99)]
+    print(f"while {what}: median {statistics.median(took):.1f} ms, 99 of 100 within {worst:.1f} ms, {len(took)} asked")
 
 
 def main() -> None:
@@ -89,9 +121,8 @@ def main() -> None:
             if given.celery:
                 theirs = cold(os.path.abspath(given.celery), "celery", folder, given.url, given.rounds)
                 print(f"celery inspect ping: {theirs:.2f} s, {theirs / ours:.1f} times as long")
-            took = busy(given.url, given.seconds)
-            worst = took[int(len(took) * 0.99)]
-            print(f"while 2 processes compute: median {statistics.median(took):.1f} ms, 99 of 100 within {worst:.1f} ms")
+            told("a full queue is drained", full(given.url, given.seconds))
+            told("2 processes compute", busy(given.url, given.seconds))
         finally:
             worker.terminate()
             worker.wait()
