@@ -77,6 +77,25 @@ def test_an_idle_worker_sends_hardly_anything_but_its_waits(redis_server, open_o
     assert sum(told.values()) <= 2, told
 
 
+def test_messages_that_come_one_by_one_are_not_looked_for_in_between(redis_server, open_one, monkeypatch):
+    monkeypatch.setattr("umbel.stores.redis.broker.INTAKE", 600.0)  # until then nobody has to look
+    broker, sender = open_one(), open_one()
+
+    def one(*names: str) -> list[str]:
+        waiting = Waiting(broker)
+        until(lambda: blocked(redis_server) == 1)
+        sender.send(envelopes(*names))
+        return waiting.end()
+
+    assert one("a") == ["a"]
+    redis_server.ask("CONFIG", "RESETSTAT")
+    assert [one(name) for name in "bcd"] == [["b"], ["c"], ["d"]]
+    told = calls(redis_server)
+    assert told["evalsha"] <= told["blmove"] + 3, "the bookings, and what was sent"
+    assert one("e", "f", "g") == ["e"]
+    assert ids(broker.reserve(["q"], 10, 30.0)) == ["f", "g"], "that there are more is told"
+
+
 def test_what_waits_book_beyond_the_limit_goes_back(redis_server, open_one):
     sender, broker = open_one(), open_one()
     sender.send([envelope("a"), envelope("b", queue="other")])

@@ -412,7 +412,7 @@ class RedisBroker(Broker):
     def _caught(self, watch: Watch, limit: int) -> list[Delivery]:
         """What a wait has booked: one message, and seldom one of another queue."""
         found: list[Delivery] = []
-        for queue, (field, packed, mark, when) in watch.booked:
+        for queue, (field, packed, mark, when, _) in watch.booked:
             found += self._revoked.mark(self._deliveries([(packed, queue, PLAIN, field.decode(), float(when))]), mark)
         self.release(found[limit:])
         watch.taken()

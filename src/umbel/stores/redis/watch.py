@@ -2,10 +2,11 @@
 
 For each queue a connection waits in BLMOVE on the plain list, where nearly all messages go: the server moves one message into
 the owner's intake, which every `recover` knows, and wakes this one waiter and no other. The script that books it to the owner
-is sent along and waits behind the move, so that a message is in hand after one way, not three. What may come into the lists of
-other priorities, or falls due sooner than what is known, is rarer: of that the server tells on one more connection for all
-queues (CLIENT TRACKING), and it tells all who wait. So that they do not all run for one message, each looks a chance moment
-later, the more of them the longer, and only at whether there is anything: those who are late see that it is gone.
+is sent along and waits behind the move, so that a message is in hand after one way, not three. It tells also whether that was
+the last: then the next wait begins without a look. What may come into the lists of other priorities, or falls due sooner than
+what is known, is rarer: of that the server tells on one more connection for all queues (CLIENT TRACKING), and it tells all who
+wait. So that they do not all run for one message, each looks a chance moment later, the more of them the longer, and only at
+whether there is anything: those who are late see that it is gone.
 """
 
 from __future__ import annotations
@@ -110,8 +111,10 @@ class Watch:
         self._stopped = False
         self._looked = self._due = self._waited = 0.0
         self._waits = 1
+        self._is_left = False
+        """True if there is, or may be, more than what the last wait has booked."""
         self.is_quiet = False
-        """True if the last look was vain, and nothing has been heard of since."""
+        """True if the last look was vain, and nothing has been heard of since but what is booked, and was the last."""
         self.booked: list[tuple[str, Any]] = []
         """Queues and what the last wait has booked of them, until it is `taken`."""
         self._handouts: list[int] = []
@@ -161,8 +164,10 @@ class Watch:
         self._handouts = []
         for (wire, _), (source, intake), queue in zip(self._wires, self._moves, self.queues, strict=True):
             wire.say(("BLMOVE", source, intake, "RIGHT", "LEFT", f"{max(seconds, 0.001):.3f}"), spelled(self._booking(queue)))
-        self.is_quiet = not self._listen(seconds) and self._can_track
-        return not self.is_quiet
+        self._is_left = False
+        found = self._listen(seconds)
+        self.is_quiet = not self._is_left and self._can_track
+        return found or not self._can_track
 
     def _has_more(self) -> bool:
         """True if there is something to take that no wait would bring; asks only if that may be."""
@@ -213,6 +218,7 @@ class Watch:
                 else:
                     told = True
             told |= clock.monotonic() >= self._due and self._has_more()
+        self._is_left |= told
         return self._end(list(waiting.values())) or moved or told
 
     def _end(self, waiting: list[tuple[Wire, int, str]]) -> bool:
@@ -235,6 +241,7 @@ class Watch:
             booked = self._link.run(script, *arguments) if moved else None
         if booked:
             self.booked.append((queue, booked))
+        self._is_left |= bool(booked[-1]) if booked else moved
         return moved
 
     def stop(self) -> None:
