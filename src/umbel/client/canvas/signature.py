@@ -80,7 +80,7 @@ class Signature(dict[str, Any], Generic[R]):
     def composed(cls, name: str) -> Any:
         """The class of that kind; the house's own are loaded when the first is needed."""
         if name not in cls.TYPES and name in _HOMES:
-            import_module(f"umbel.client.{_HOMES[name]}")
+            import_module(f"umbel.client.canvas.{_HOMES[name]}")
         return cls.TYPES[name]
 
     @property
