@@ -159,7 +159,8 @@ def test_a_process_that_is_killed_at_its_start_is_not_taken_for_running(tmp_path
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_who_waits_in_the_terminal_is_told_for_what_and_can_end_it(tmp_path: Path, number: signal.Signals) -> None:
     body = "birth.waits('the store\\n  is away'); open(sys.argv[1] + '/pid', 'w').write(str(os.getpid())); time.sleep(1000)"
-    command = [sys.executable, "-c", BEGIN + body, str(tmp_path)]
+    patient = f"from umbel.cli import daemon\ndaemon.PATIENCE = {patience()}\n"  # or it may leave before the signal comes
+    command = [sys.executable, "-c", patient + BEGIN + body, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as terminal:
         assert terminal.stderr is not None
         told = terminal.stderr.readline()
