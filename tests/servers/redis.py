@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,14 +18,18 @@ from tests.servers.missing import lacks
 
 from umbel.testing.waiting import patience, until
 
+_FIRST, _EACH = 10_240, 1_000
+"""Ports that systems give to nobody by themselves: so many for each of the processes that run tests beside each other."""
+_ports = itertools.count(os.getpid() % _EACH)
 
-def free_port(*, below: int = 1 << 16) -> int:
-    """A port that nobody listens on."""
+
+def free_port() -> int:
+    """A port that nobody listens on, that no process beside this one gets, and that no connection of this machine is given."""
+    beside = re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or "20"
     while True:
-        with socket.socket() as finder:
-            finder.bind(("127.0.0.1", 0))
-            port: int = finder.getsockname()[1]
-        if port < below:
+        port = _FIRST + int(beside) % 21 * _EACH + next(_ports) % _EACH
+        with socket.socket() as finder, contextlib.suppress(OSError):
+            finder.bind(("127.0.0.1", port))
             return port
 
 
@@ -40,7 +46,13 @@ class RedisServer:
     def start(self) -> None:
         """Start, and wait until it answers."""
         self.launch()
-        until(self.answers)
+        until(lambda: self._lives() and self.answers())
+
+    def _lives(self) -> bool:
+        """True if it does; fails if it has ended: what answers on its port then is another's."""
+        assert self.process is not None
+        assert self.process.poll() is None, f"it has ended: {(self.directory / 'log').read_text()[-500:]}"
+        return True
 
     def launch(self) -> None:
         """Start; it does not answer yet."""
