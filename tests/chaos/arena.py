@@ -231,15 +231,16 @@ class Arena:
 
             until(is_quiet, times=4, saying=depths)
         quiet = time.monotonic()
-        until(lambda: self.works() and all(self._has_renewed(worker, quiet) for worker in self.workers))
+        until(lambda: self.works() and self.have_renewed(quiet))
 
     def ledger(self) -> Ledger:
         """What workers were told so far of their holds and leases."""
         return Ledger.read((self.project.folder / "ledger.txt").read_text())
 
-    def _has_renewed(self, worker: Worker, since: float) -> bool:
-        """True if it has asked since then if it has lost anything."""
-        return any(renewal.asked > since for renewal in self.ledger().renewals[worker.process.pid])
+    def have_renewed(self, since: float) -> bool:
+        """True if each worker has asked since then if it has lost anything."""
+        renewals = self.ledger().renewals
+        return all(any(each.asked > since for each in renewals[worker.process.pid]) for worker in self.workers)
 
     def judge(self) -> Verdicts:
         """What became of all that was sent."""

@@ -40,9 +40,11 @@ def jumps(arena: Arena, count: int, table: Table) -> None:
     lease = arena.project.lease
     for _ in range(count):
         arena.faults.append(Fault("clock jumps"))
+        time.sleep(arena.random.uniform(0, 0.5) * lease)  # at any moment between two renewals
+        moved = time.monotonic()
         arena.move_clocks(arena.random.uniform(-10, 10) * lease)
-        time.sleep(arena.random.uniform(0, 1.5) * lease)  # so that some come before the next renewals, and some behind them
         arena.goes_on()
+        until(lambda moved=moved: arena.have_renewed(moved))  # forward and back between two of them nobody can see
     arena.move_clocks(0.0)
     assert arena.works()
     assert not arena.exits, arena.last_words()

@@ -74,7 +74,9 @@ class Lease:
     async def _beat(self) -> None:
         time = await self._renew()
         now = clock.monotonic()
-        if now - self._renewed > self._seconds * 2 / 3 or self._has_jumped(time - now):
+        if self._has_jumped(time - now):
+            self._grace = now + self._seconds  # so long the others have asked for, at the latest just before the jump
+        elif now - self._renewed > self._seconds * 2 / 3:
             self._grace = now + self._seconds / 2  # others renew every third
         self._renewed = now
         if now >= self._grace:
