@@ -10,6 +10,7 @@ from tests.worker.serving import serving
 
 from umbel import Umbel, register_serializer
 from umbel.testing.waiting import patience
+from umbel.wire import encoding
 
 pydantic = pytest.importorskip("pydantic")
 
@@ -57,7 +58,9 @@ def test_models_are_arguments_of_all_ways_to_call(app: Umbel) -> None:
     assert task.delay(given).get() == {"total": 3}
 
 
-def test_a_serializer_of_ones_own_is_found_by_its_name(app: Umbel) -> None:
+def test_a_serializer_of_ones_own_is_found_by_its_name(app: Umbel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "_by_name", dict(encoding._by_name))
+    monkeypatch.setattr(encoding, "by_type", dict(encoding.by_type))
     register_serializer(
         "shout", lambda value: json.dumps(value).upper(), lambda data: json.loads(data.lower()), "application/x-shout"
     )
