@@ -11,7 +11,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from umbel import guise
 from umbel.cli.command import COMMANDS
 from umbel.cli.failure import FAILED
 from umbel.cli.scope import Scope
+from umbel.wire.host import host_name
 
 USAGE = """\
 usage: {0} multi start    NODES [options of the worker]
@@ -155,7 +155,7 @@ class Line:
         return [Node(name, options, self.behind, command, self.own.get("--append", "")) for name, options in wanted.items()]
 
     def _full_names(self) -> Iterator[str]:
-        host = (self.own.get("--suffix") or socket.gethostname()).strip("\"'")
+        host = (self.own.get("--suffix") or host_name()).strip("\"'")
         names, prefix = self.names, self.own.get("--prefix", "")
         if len(names) == 1 and names[0].isdigit():
             first = self.own.get("--range-prefix") or _program()

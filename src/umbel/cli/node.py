@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 from umbel import guise
+from umbel.wire.host import host_name
 
 
 def node_name(wish: str | None) -> str:
@@ -13,7 +13,7 @@ def node_name(wish: str | None) -> str:
 
     Without an `@` it is only the name; without a wish the name is that of `umbel.guise`.
     """
-    host = os.uname().nodename
+    host = host_name()
     short, _, domain = host.partition(".")
     name = _fill(wish or guise.worn().node, {"h": host, "n": short, "d": domain, "i": "0", "I": ""})
     return name if "@" in name else f"{name}@{host}"

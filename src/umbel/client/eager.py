@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -16,6 +15,7 @@ from umbel.execution.request import OWN, Request, flat
 from umbel.messages.options import checked
 from umbel.wire import encoding, result
 from umbel.wire.brief import brief
+from umbel.wire.host import host_name
 from umbel.wire.ids import new_id
 
 Task: TypeAlias = Any
@@ -64,7 +64,7 @@ def _request(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any], options:
         retries=found.get("retries", 0),
         is_eager=True,
         called_directly=False,
-        hostname=socket.gethostname(),
+        hostname=host_name(),
         ignore_result=found.get("ignore_result"),
         callbacks=found.get("link"),
         errbacks=found.get("link_error"),

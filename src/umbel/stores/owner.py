@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
+from umbel.wire.host import host_name
+
 
 def new_owner() -> str:
     """A name that no other owner has: host, process, and something random."""
-    return f"{os.uname().nodename}-{os.getpid()}-{os.urandom(4).hex()}"
+    return f"{host_name()}-{os.getpid()}-{os.urandom(4).hex()}"

@@ -22,6 +22,7 @@ from umbel.wire import compression as packing
 from umbel.wire import encoding
 from umbel.wire.brief import brief
 from umbel.wire.envelope import Envelope
+from umbel.wire.host import host_name
 from umbel.wire.ids import new_ids
 from umbel.wire.message import Embed, Headers, Label, Message
 from umbel.wire.typed_json import ESCAPED_MARK, MARK, is_plain, to_json
@@ -56,7 +57,7 @@ def origin() -> str:
     return f"gen{os.getpid()}@{_HOST}"
 
 
-_HOST = os.uname().nodename  # what `socket` would say, which takes longer to load than all of this
+_HOST = host_name()
 
 
 def when(text: str | None) -> float | None:

@@ -37,6 +37,7 @@ from umbel.stores.redis.reach import connected
 from umbel.stores.redis.script import Script
 from umbel.stores.redis.server import Server
 from umbel.stores.redis.trouble import refusal
+from umbel.wire.host import host_name
 
 Command = Sequence[Any]
 """Words and arguments; or a `Script` and its arguments."""
@@ -441,7 +442,7 @@ def _greeting(server: Server) -> Iterator[Command]:
         yield "AUTH", server.password
     if server.db:
         yield "SELECT", server.db
-    yield "CLIENT", "SETNAME", f"umbel:{socket.gethostname()}:{os.getpid()}"
+    yield "CLIENT", "SETNAME", f"umbel:{host_name()}:{os.getpid()}"
 
 
 def run_on(wire: Wire, script: Script, arguments: Sequence[Any]) -> Any:
