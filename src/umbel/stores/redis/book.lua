@@ -1,5 +1,7 @@
 -- Books the message that a wait has moved into the intake. Keys: owners, held, unheard, intake, the plain list, revoked.mark.
--- owner field queue.  Gives {field, element, revoked.mark or false, the time, how many more there are in the plain list}, or false if there is none or the owner has lost its lease.
+-- owner field queue
+-- Gives {field, element, revoked.mark or false, the time, how many more there are in the plain list}, or false if there is none or
+-- the owner has lost its lease.
 local owner, field, source = ARGV[1], ARGV[2], intake(ARGV[1], ARGV[3])
 if redis.call('LLEN', source) == 0 then return false end
 insist()

@@ -8,7 +8,6 @@ later, and finds nothing to do as long as the first lives. Each keeps its post b
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +17,7 @@ import msgspec
 
 from umbel import clock, guise
 from umbel.errors import BrokerError, BrokerRefused
+from umbel.stores.redis.bell import Bell
 from umbel.stores.redis.link import Link, Wire, run_on
 from umbel.stores.redis.script import Script
 
@@ -75,7 +75,7 @@ class Lookout(threading.Thread):
         self._awaited = awaited
         self._keys_of = keys
         self._delay = 0.0 if number == 1 else SECOND
-        self._bell = os.pipe()
+        self._bell = Bell()
         self._stopped = False
         self._forget()
 
@@ -109,7 +109,7 @@ class Lookout(threading.Thread):
 
     def _pause(self, seconds: float) -> None:
         poll = select.poll()
-        poll.register(self._bell[0], select.POLLIN)
+        poll.register(self._bell.fileno(), select.POLLIN)
         poll.poll(seconds * 1000)
 
     def _wire(self, connections: contextlib.ExitStack) -> Wire:
@@ -128,7 +128,7 @@ class Lookout(threading.Thread):
             except BrokerRefused:  # a server, or a proxy, that cannot
                 ear = None
         poll = select.poll()
-        poll.register(self._bell[0], select.POLLIN)
+        poll.register(self._bell.fileno(), select.POLLIN)
         if ear is not None:
             poll.register(ear[0].fileno(), select.POLLIN)
         renewal = clock.monotonic()
@@ -272,11 +272,4 @@ class Lookout(threading.Thread):
     def stop(self) -> None:
         """End it, soon."""
         self._stopped = True
-        os.write(self._bell[1], b"!")
-
-    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # modules are empty when the interpreter ends
-        for number in self._bell:
-            try:
-                close(number)
-            except OSError:
-                continue
+        self._bell.ring()

@@ -7,13 +7,13 @@ else to what it leaves there. A call that nobody takes stays, so none is missed 
 
 from __future__ import annotations
 
-import os
 import random
 import select
 from collections.abc import Callable, Collection, Sequence
 
 from umbel import clock
 from umbel.errors import BrokerDown
+from umbel.stores.redis.bell import Bell
 from umbel.stores.redis.link import Command, Link, Wire
 
 SHORTEST, LONGEST = 2.0, 4.0
@@ -43,7 +43,7 @@ class Summons:
         self._wire: Wire | None = None
         self._number = 0
         self._waited = self._asked = float("-inf")
-        self._bell = os.pipe()
+        self._bell = Bell()
         self._stopped = False
 
     def keep_hot(self, queues: Collection[str]) -> None:
@@ -80,7 +80,7 @@ class Summons:
         wire.say(("BZPOPMIN", *self._turned(), f"{max(seconds, 0.001):.3f}"))
         poll = select.poll()
         poll.register(wire.fileno(), select.POLLIN)
-        poll.register(self._bell[0], select.POLLIN)
+        poll.register(self._bell.fileno(), select.POLLIN)
         heard = [number for number, _ in poll.poll((seconds + SLACK) * 1000)]
         if not heard:
             raise BrokerDown(f"{self._link.server.url} does not answer")
@@ -100,17 +100,10 @@ class Summons:
     def stop(self) -> None:
         """End a wait that is on, and all that come."""
         self._stopped = True
-        os.write(self._bell[1], b"!")
+        self._bell.ring()
 
     def close(self) -> None:
         """Close the connection; the next wait opens a new one."""
         wire, self._wire = self._wire, None
         if wire:
             wire.close()
-
-    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # modules are empty when the interpreter ends
-        for number in self._bell:
-            try:
-                close(number)
-            except OSError:
-                continue

@@ -11,7 +11,6 @@ whether there is anything: those who are late see that it is gone.
 
 from __future__ import annotations
 
-import os
 import random
 import select
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 
 from umbel import clock
 from umbel.errors import BrokerDown, BrokerRefused
+from umbel.stores.redis.bell import Bell
 from umbel.stores.redis.link import Command, Link, Wire, is_no_script, spelled
 
 LONGEST = 1.0
@@ -107,7 +107,7 @@ class Watch:
         self._wires: list[tuple[Wire, int]] = []
         self._tracker: Tracker | None = None
         self._can_track = True
-        self._bell = os.pipe()
+        self._bell = Bell()
         self._stopped = False
         self._looked = self._due = self._waited = 0.0
         self._waits = 1
@@ -200,7 +200,7 @@ class Watch:
         poll = select.poll()
         waiting = {wire.fileno(): (wire, number, queue) for (wire, number), queue in zip(self._wires, self.queues, strict=True)}
         ear = self._tracker.ear.fileno() if self._tracker else -1
-        for number in (*waiting, self._bell[0], *([ear] if ear >= 0 else [])):
+        for number in (*waiting, self._bell.fileno(), *([ear] if ear >= 0 else [])):
             poll.register(number, select.POLLIN)
         moved = told = False
         while waiting and not moved and not told:
@@ -247,7 +247,7 @@ class Watch:
     def stop(self) -> None:
         """End a wait that is on, and all that come."""
         self._stopped = True
-        os.write(self._bell[1], b"!")
+        self._bell.ring()
 
     def close(self) -> None:
         """Close the connections; the next wait opens new ones."""
@@ -258,10 +258,3 @@ class Watch:
         if self._tracker:
             self._tracker.close()
             self._tracker = None
-
-    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # modules are empty when the interpreter ends
-        for number in self._bell:
-            try:
-                close(number)
-            except OSError:
-                continue
