@@ -97,19 +97,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """The name, from where it is defined; kept, so that this is asked once."""
-    from importlib import import_module
+    from celery._names import found
 
-    if name in _HOMES:
-        found: object = getattr(import_module(_HOMES[name]), name)
-    elif name in _MODULES:
-        found = import_module(f"celery.{name}")
-    else:
-        from celery._names import absent
-
-        raise absent(__name__, name)
-    globals()[name] = found
-    return found
+    return found(globals(), name, _HOMES, _MODULES)
 
 
 def __dir__() -> list[str]:

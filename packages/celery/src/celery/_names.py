@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
 
 TABLE = "names.tsv"
 """Every public name of Celery 5.7: module, name, kind, signature, who reaches for it, what it is here, and what else to use."""
@@ -27,6 +30,24 @@ def absent(module: str, name: str) -> Exception:
             if (row["module"], row["name"]) == (module, name) and row["status"] != "ours":  # those are modules, to be imported
                 return ImportError(f"{module}.{name} {_fate(row['status'], row['instead'])}", name=module)
     return AttributeError(f"module {module!r} has no attribute {name!r}")
+
+
+def found(module: dict[str, Any], name: str, homes: Mapping[str, str], modules: Collection[str] = ()) -> Any:
+    """What the `__getattr__` of a module gives that loads late: a name from its home, or a module beside it; kept in `module`.
+
+    A home is `module` or, where the name is another one there, `module:name`.
+    """
+    from importlib import import_module
+
+    if name in homes:
+        home, _, there = homes[name].partition(":")
+        value: Any = getattr(import_module(home), there or name)
+    elif name in modules:
+        value = import_module(f"{module['__name__']}.{name}")
+    else:
+        raise absent(module["__name__"], name)
+    module[name] = value
+    return value
 
 
 def refuse(module: str, instead: str) -> NoReturn:

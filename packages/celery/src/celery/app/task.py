@@ -248,11 +248,6 @@ BaseTask = Task
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Context":
-        from celery.app._context import Context
+    from celery._names import found
 
-        globals()[name] = Context
-        return Context
-    from celery._names import absent
-
-    raise absent(__name__, name)
+    return found(globals(), name, {"Context": "celery.app._context"})

@@ -32,8 +32,9 @@ _HOMES = {
     "LOG_LEVELS": "celery.utils.log",
     **dict.fromkeys(("nodename", "nodesplit", "worker_direct"), "celery.utils.nodenames"),
     "cached_property": "kombu.utils.objects",
+    "get_full_cls_name": "celery.utils.imports:qualname",
+    "get_cls_by_name": "celery.utils.imports:symbol_by_name",
 }
-_OLD = {"get_full_cls_name": "qualname", "get_cls_by_name": "symbol_by_name"}
 _MODULES = frozenset({"functional", "imports", "log", "nodenames"})
 """Modules that are there as attributes without having been imported, as in Celery."""
 
@@ -66,21 +67,10 @@ gen_unique_id = uuid
 
 
 def __getattr__(name: str) -> Any:
-    """The name, from where it is defined; kept, so that this is asked once."""
-    from importlib import import_module
+    from celery._names import found
 
-    defined = _OLD.get(name, name)
-    if defined in _HOMES:
-        found: Any = getattr(import_module(_HOMES[defined]), defined)
-    elif name in _MODULES:
-        found = import_module(f"celery.utils.{name}")
-    else:
-        from celery._names import absent
-
-        raise absent(__name__, name)
-    globals()[name] = found
-    return found
+    return found(globals(), name, _HOMES, _MODULES)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES, *_MODULES, *_OLD})
+    return sorted({*globals(), *_HOMES, *_MODULES})

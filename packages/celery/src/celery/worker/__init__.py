@@ -9,20 +9,13 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkController"]
 
+_HOMES = {"WorkController": "celery.worker.worker"}
+"""The command needs what is beside it, and not this."""
 _MODULES = ("state", "worker")
 """Modules that are there as attributes without having been imported, as in Celery."""
 
 
 def __getattr__(name: str) -> Any:
-    if name == "WorkController":  # the command needs what is beside it, and not this
-        from celery.worker.worker import WorkController
+    from celery._names import found
 
-        globals()[name] = WorkController
-        return WorkController
-    if name in _MODULES:
-        from importlib import import_module
-
-        return import_module(f"celery.worker.{name}")
-    from celery._names import absent
-
-    raise absent(__name__, name)
+    return found(globals(), name, _HOMES, _MODULES)
