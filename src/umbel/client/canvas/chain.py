@@ -115,7 +115,7 @@ class _chain(Signature[Any]):  # noqa: N801 - Celery's name
         self.tasks = [maybe_signature(each, app=self._app) for each in self.tasks]
         if self.tasks and (group_id or chord is not None):
             end = self.tasks[-1].body if kind(self.tasks[-1]) == CHORD else self.tasks[-1]
-            end._take_place(group_id, chord, group_index)
+            end._take_place(group_id=group_id, chord=chord, group_index=group_index)
         return result_from_tuple(tree, self.app)
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:  # type: ignore[override]  # as Celery's

@@ -151,7 +151,7 @@ class chord(Signature[Any]):  # noqa: N801 - Celery's name
         tree = settle(self, new_id, id_=_id)
         self["kwargs"]["header"] = maybe_signature(self["kwargs"]["header"], app=self._app)
         if self.body is not None and (group_id or chord is not None):
-            self.body._take_place(group_id, chord, group_index)
+            self.body._take_place(group_id=group_id, chord=chord, group_index=group_index)
         return result_from_tuple(tree, self.app)
 
     def apply_async(  # type: ignore[override]  # as Celery's

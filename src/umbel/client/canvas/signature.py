@@ -252,9 +252,8 @@ class Signature(dict[str, Any], Generic[R]):
         """Settle the id that it will be sent with, and give the result to come."""
         from umbel.wire.ids import new_id
 
-        given = {"group_id": group_id, "chord": chord, "root_id": root_id, "parent_id": parent_id, "group_index": group_index}
         tree = settle(self, new_id, id_=_id)
-        self["options"].update({key: value for key, value in given.items() if value is not None})
+        self._take_place(group_id=group_id, chord=chord, root_id=root_id, parent_id=parent_id, group_index=group_index)
         found: ResultOf[R] = result_from_tuple(tree, self.app)
         return found
 
@@ -334,9 +333,8 @@ class Signature(dict[str, Any], Generic[R]):
             around[1](self, **headers)
         return self
 
-    def _take_place(self, group_id: str | None, chord: Any, group_index: int | None) -> None:
-        """Be one of a group's calls, as far as these are given."""
-        given = {"group_id": group_id, "chord": chord, "group_index": group_index}
+    def _take_place(self, **given: Any) -> None:
+        """Belong to a group, a chord, a parent: as far as these are given."""
         self["options"].update({key: value for key, value in given.items() if value is not None})
 
     def _put_stamps(self, headers: dict[str, Any], *, append_stamps: bool) -> None:

@@ -86,6 +86,11 @@ class Segment(NamedTuple):
     waiting: int = 0
     """How many are in `later`."""
 
+    @property
+    def end(self) -> int:
+        """The place behind the last one."""
+        return self.head + self.ready - self.returned
+
 
 def segments(connection: sqlite3.Connection, queues: Iterable[str]) -> list[Segment]:
     """The segments of these queues, the most urgent first."""
@@ -180,7 +185,7 @@ def wake_all(connection: sqlite3.Connection, lines: Sequence[Segment], now: floa
     """Put in line what is due; gives the lines as they are then."""
     for line in lines:
         if line.due is not None and line.due <= now:
-            wake(connection, line.number, line.head + line.ready - line.returned, now)
+            wake(connection, line.number, line.end, now)
     return segments(connection, {line.queue for line in lines})
 
 
@@ -189,8 +194,7 @@ def hasten(connection: sqlite3.Connection, queues: Sequence[str], now: float, un
     count = 0
     for line in segments(connection, queues):
         if line.due is not None and line.due <= until:
-            end = line.head + line.ready - line.returned
-            count += wake(connection, line.number, end, now, until) - end
+            count += wake(connection, line.number, line.end, now, until) - line.end
     return count
 
 

@@ -70,7 +70,7 @@ def _count(connection: sqlite3.Connection, what: str, *values: object) -> int:
 
 def ends(connection: sqlite3.Connection, queue: str) -> list[tuple[int, int]]:
     """The segments of a queue, and where each ends now."""
-    return [(line.number, line.head + line.ready - line.returned) for line in segments(connection, [queue])]
+    return [(line.number, line.end) for line in segments(connection, [queue])]
 
 
 def purge(connection: sqlite3.Connection, segment: int, end: int) -> int:
