@@ -3,8 +3,6 @@
 import gc
 import signal
 import sqlite3
-from compileall import compile_dir
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,15 +18,7 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 
-ROOT = Path(__file__).parents[1]
-
-
 def pytest_configure(config):
-    if not hasattr(config, "workerinput"):
-        # Once for all processes that tests start, as pip does with what it installs: where Python may not keep what it compiles
-        # (PYTHONDONTWRITEBYTECODE), half of the time in which a worker starts would go into that.
-        for sources in ("src", "packages"):
-            compile_dir(ROOT / sources, quiet=2)
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_IGN:  # by a script's shell, or nohup: pytest only, not what tests start
             signal.signal(number, lambda *_: None)
