@@ -365,7 +365,7 @@ def test_those_who_listen_to_what_is_sent_hear_of_it_and_may_change_it(app, star
     app.add_periodic_task(0.1, app.tasks["add"].s(1), name="a")
     try:
         start(app)
-        until(lambda: waiting(app))
+        until(lambda: len(heard) >= 2)
     finally:
         signals.before_task_publish.disconnect(before)
         signals.after_task_publish.disconnect(after)
