@@ -62,6 +62,8 @@ class _Walker(threading.Thread):
     """Walks as fast as it is let. A forked process has one of its own."""
 
     STEP = 0.01
+    LOOK = 10
+    """After so many steps it asks again how busy the machine is."""
 
     def __init__(self) -> None:
         super().__init__(name="pace", daemon=True)
@@ -70,8 +72,12 @@ class _Walker(threading.Thread):
         self._never = threading.Event()
 
     def run(self) -> None:
+        shared, looked = factor(), 0
         while not self._never.wait(self.STEP):  # tests may put something else in the place of `time.sleep`
-            self.walked += self.STEP / factor()
+            looked = (looked + 1) % self.LOOK
+            if not looked:
+                shared = factor()
+            self.walked += self.STEP / shared
 
 
 _walker: _Walker | None = None
