@@ -36,7 +36,7 @@ class Lane:
 
     def idlest(self) -> list[Ward]:
         """Those that may be given jobs, the least busy first."""
-        takers = [ward for ward in self.wards if ward.ready and not (ward.leaving or ward.stuck)]
+        takers = [ward for ward in self.wards if ward.takes]
         ranked = sorted([(len(ward.jobs), ward.index, ward) for ward in takers])
         return [ward for _, _, ward in ranked]
 

@@ -179,6 +179,11 @@ class Line:
             os.write(self._ends.tokens_out, token(self.generation) * len(jobs))
         return True if start else self.flush()
 
+    @property
+    def unsent(self) -> int:
+        """How many bytes wait for `flush`."""
+        return len(self._unsent)
+
     def flush(self) -> bool:
         """Send more of what waits; True if some still does."""
         try:

@@ -227,7 +227,7 @@ class ProcessPool(Pool):
         waiting, wards = self._sync.waiting, self._sync.wards
         if waiting:
             # `Lane.idlest`, written out: this is done for every batch.
-            takers = [ward for ward in wards if ward.ready and not (ward.leaving or ward.stuck)]
+            takers = [ward for ward in wards if ward.takes]
             ranked = sorted([(len(ward.jobs), ward.index, ward) for ward in takers])
             for place, (count, _, ward) in enumerate(ranked):
                 fair = -(-len(waiting) // (len(ranked) - place))
@@ -295,8 +295,11 @@ class ProcessPool(Pool):
         self._loop.add_writer(ward.line.socket, self._flush, ward)
 
     def _flush(self, ward: Ward) -> None:
+        had_enough = not ward.takes
         if not ward.line.flush():
             self._loop.remove_writer(ward.line.socket)
+        if had_enough and ward.takes:
+            self._deal()
 
     # --- taking back --------------------------------------------------------------------------------------------------
 

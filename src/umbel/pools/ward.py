@@ -9,6 +9,7 @@ from itertools import islice
 from umbel import clock
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.pools.line import Line, PoolEnds
+from umbel.pools.pace import BATCH_BYTES
 from umbel.pools.pool import Stop
 
 
@@ -42,6 +43,11 @@ class Ward:
         """What to tell of jobs if the process is dead: the pool has killed it for their sake."""
         self.overdue: asyncio.TimerHandle | None = None
         self.overdue_number = -1
+
+    @property
+    def takes(self) -> bool:
+        """True if it may be given jobs now: what waits to be written to it already is never more than two large batches."""
+        return self.ready and not (self.leaving or self.stuck or self.line.unsent > BATCH_BYTES)
 
     @property
     def unsure(self) -> bool:
