@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from umbel import clock
-from umbel.stores.broker import Depth
+from umbel.stores.broker import Conclusion, Depth
 from umbel.stores.sqlite.broker import SqliteBroker
 from umbel.stores.sqlite.lines import MOST_RETURNED
 from umbel.stores.url import open_broker
@@ -71,4 +71,15 @@ def test_what_a_look_costs_does_not_grow_with_what_is_not_due(tmp_path):
     assert broker.depth(["q"])["q"] == Depth(held=1, later=30_000)
     assert broker.purge("q") == 30_000
     assert broker.depth(["q"])["q"] == Depth(held=1)
+    broker.close()
+
+
+def test_to_end_what_is_large_writes_little(tmp_path):
+    broker = open_broker(f"sqlite:///{tmp_path}/queue.db")
+    broker.send([envelope("a", body=bytes(1_000_000))])
+    (held,) = broker.reserve(["q"], 1, 1)
+    log = tmp_path / "queue.db-wal"
+    before = log.stat().st_size
+    broker.conclude([Conclusion(held)])
+    assert before > 1_000_000 > 10 * (log.stat().st_size - before)
     broker.close()

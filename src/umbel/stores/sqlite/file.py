@@ -238,6 +238,7 @@ class File:
         connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_BYTES // schema.PAGE_BYTES}")
         connection.execute(f"PRAGMA journal_size_limit = {4 * LOG_BYTES}")
         connection.execute(f"PRAGMA cache_size = {-CACHE_KIB}")
+        connection.execute("PRAGMA secure_delete = FAST")  # Debian's SQLite writes zeros over each page that comes free
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
