@@ -13,7 +13,7 @@ from umbel import guise
 from umbel.cli.command import names, option
 from umbel.cli.failure import NO_REPLY, USAGE, Failure
 from umbel.cli.scope import Scope
-from umbel.client.remote.broadcast import Broadcast, Reply
+from umbel.client.remote.broadcast import Reply
 from umbel.errors import BrokerDown
 from umbel.worker.control import answers
 from umbel.worker.control.panel import Command, commands
@@ -110,14 +110,14 @@ def ask(
 ) -> list[Reply]:
     """The answers of all workers; a failure if there is none."""
     app = scope.app_to_ask
-    broadcast = Broadcast(app, command, arguments, destination=destination or None, pattern=pattern)
+    whom: dict[str, Any] = {"destination": destination or None, "pattern": pattern}
     try:
-        replies = broadcast.ask(timeout)
+        replies: list[Reply] = app.control.broadcast(command, arguments=arguments, reply=True, timeout=timeout, **whom)
     except BrokerDown as error:
         raise Failure(str(error), NO_REPLY) from error
     if not replies:
-        whom = f" of {', '.join(destination)}" if destination else f" called {pattern}" if pattern else ""
-        raise Failure(f"no worker{whom} has answered at {app.channel.url}", NO_REPLY)
+        named = f" of {', '.join(destination)}" if destination else f" called {pattern}" if pattern else ""
+        raise Failure(f"no worker{named} has answered at {app.channel.url}", NO_REPLY)
     return sorted(replies, key=lambda reply: next(iter(reply), ""))
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import signal as signals
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from umbel.client.periodic.declared import Home
     from umbel.stores.broker import Revocation
+
+
+_kept: ContextVar[bool] = ContextVar("umbel_kept", default=False)
+"""True while workers are told of what the store remembers already."""
 
 
 class Control:
@@ -18,10 +23,11 @@ class Control:
     What is told to workers reaches those that run now. With `reply=True` it waits for their answers, at most `timeout` seconds,
     and gives a list of `{worker: answer}`. `destination` is a list of the names of workers, `pattern` one that their names fit
     (`matcher`: `glob` or `pcre`), `limit` so many answers. `callback` is called with each answer as it comes.
+    All that workers are told or asked goes through `broadcast`, whatever that is in a subclass (`Umbel(control=…)`).
     """
 
     def __init__(self, app: Home):
-        self._app = app
+        self.app = self._app = app
 
     def inspect(self, destination: Any = None, timeout: float = 1.0, callback: Any = None, **options: Any) -> Any:
         """Asks workers what they do: `inspect().active()`."""
@@ -36,7 +42,7 @@ class Control:
         destination: Any = None,
         connection: Any = None,
         reply: bool = False,
-        timeout: float = 1.0,
+        timeout: float | None = 1.0,
         limit: int | None = None,
         callback: Any = None,
         channel: Any = None,
@@ -48,26 +54,29 @@ class Control:
 
         `connection` and `channel` are taken for Celery's sake: it goes where the app's messages are.
         """
-        from umbel.client.remote.broadcast import Broadcast
+        from umbel.client.remote.broadcast import Broadcast, told_if_possible
 
-        kept = bool(extra_kwargs.pop("kept", False))
+        kept = _kept.get()
         told = {**(arguments or {}), **extra_kwargs}
         note = Broadcast(self._app, command, told, destination=destination, pattern=pattern, matcher=matcher, kept=kept)
         if reply:
-            return note.ask(timeout, limit, callback)
-        note.send()
+            return note.ask(1.0 if timeout is None else timeout, limit, callback)
+        if kept:
+            told_if_possible(note)
+        else:
+            note.send()
         return None
 
     def ping(self, destination: Any = None, timeout: float = 1.0, **kwargs: Any) -> Any:
         """`[{worker: {"ok": "pong"}}]` of all that are alive."""
-        return self.broadcast("ping", destination=destination, timeout=timeout, **{"reply": True, **kwargs})
+        return self.broadcast("ping", arguments={}, destination=destination, timeout=timeout, **{"reply": True, **kwargs})
 
     def revoke(
         self,
         task_id: str | Iterable[str],
         destination: Any = None,
         terminate: bool = False,
-        signal: str | int = "SIGTERM",
+        signal: str | int | None = "SIGTERM",
         **kwargs: Any,
     ) -> Any:
         """Let a task, or several, not run: once this has returned no worker begins it, not even one that is started later.
@@ -77,7 +86,7 @@ class Control:
         Workers that run now, Celery's too, hear of it at once; `destination` and the like say which of them, and whose answers
         to wait for. Raises ValueError if there is no such signal.
         """
-        name = signal_name(signal) if terminate else None
+        name = signal_name("SIGTERM" if signal is None else signal) if terminate else None
         ids = [task_id] if isinstance(task_id, str) else [str(each) for each in task_id]
         self._app.broker.revoke(revocations(ids, name), self._app.conf.task_revoke_ttl)
         told = {"task_id": task_id if isinstance(task_id, str) else ids, "terminate": terminate, "signal": signal}
@@ -87,32 +96,30 @@ class Control:
         self, task_id: str | Iterable[str], destination: Any = None, signal: str | int = "SIGTERM", **kwargs: Any
     ) -> Any:
         """The same with `terminate=True`."""
-        return self.revoke(task_id, destination, terminate=True, signal=signal, **kwargs)
+        return self.revoke(task_id, destination=destination, terminate=True, signal=signal, **kwargs)
 
     def revoke_by_stamped_headers(
         self,
         headers: Mapping[str, Any] | Iterable[str],
         destination: Any = None,
         terminate: bool = False,
-        signal: str | int = "SIGTERM",
+        signal: str | int | None = "SIGTERM",
         **kwargs: Any,
     ) -> Any:
         """Let tasks with any of these stamps not run: `{"order": ["17"]}`, or `["order=17"]`. It lasts as `revoke` does."""
         wanted = stamps_in(headers)
-        name = signal_name(signal) if terminate else None
+        name = signal_name("SIGTERM" if signal is None else signal) if terminate else None
         self._app.broker.revoke(stamp_revocations(wanted, name), self._app.conf.task_revoke_ttl)
         told = {"headers": wanted, "terminate": terminate, "signal": signal}
         return self._tell_kept("revoke_by_stamped_headers", told, destination, kwargs)
 
     def _tell_kept(self, command: str, told: dict[str, Any], destination: Any, how: dict[str, Any]) -> Any:
-        """Tell workers of what the store remembers already."""
-        if how.get("reply"):
-            return self.broadcast(command, told, destination, **{**how, "kept": True})
-        from umbel.client.remote.broadcast import Broadcast, told_if_possible
-
-        where = {name: how.get(name) for name in ("pattern", "matcher")}
-        told_if_possible(Broadcast(self._app, command, told, destination=destination, kept=True, **where))
-        return None
+        """Tell workers of what the store remembers already: without answers, nobody minds if that cannot be."""
+        token = _kept.set(True)
+        try:
+            return self.broadcast(command, destination=destination, arguments=told, **how)
+        finally:
+            _kept.reset(token)
 
     def purge(self, connection: Any = None) -> int:
         """Remove all messages that wait in the app's queues; gives how many."""
@@ -187,10 +194,10 @@ class Control:
 
     def election(self, id: str, topic: str, action: Any = None, connection: Any = None) -> Any:
         """Let Celery's workers choose one of them; umbel's stand for none."""
-        return self.broadcast("election", {"id": id, "topic": topic, "action": action})
+        return self.broadcast("election", connection=connection, arguments={"id": id, "topic": topic, "action": action})
 
     def _tell(self, command: str, destination: Any, how: dict[str, Any], **told: Any) -> Any:
-        return self.broadcast(command, told, destination, **how)
+        return self.broadcast(command, arguments=told, destination=destination, **how)
 
     def schedule(self) -> dict[str, Any]:
         """What is sent when, and by which beat; as `umbel schedule --json` prints it.

@@ -32,7 +32,7 @@ class Events:
     """Makes what tells of events, what listens to them, and what keeps a picture of all that they tell."""
 
     def __init__(self, app: App):
-        self._app = app
+        self.app = self._app = app
         self._sender: Sender | None = None
 
     @property

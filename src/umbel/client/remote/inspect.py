@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from umbel.client.remote.broadcast import Broadcast, Reply
+from umbel.client.remote.broadcast import Reply
 
 if TYPE_CHECKING:
     from umbel.client.current import App
@@ -45,9 +45,20 @@ class Inspect:
         self.matcher = matcher
 
     def _request(self, command: str, **kwargs: Any) -> Answers | None:
-        asked = Broadcast(self.app, command, kwargs, destination=self.destination, pattern=self.pattern, matcher=self.matcher)
-        replies = asked.ask(self.timeout, self.limit, self.callback)
-        return self._merged(replies) or None
+        assert self.app is not None, "an app makes it"
+        replies = self.app.control.broadcast(
+            command,
+            arguments=kwargs,
+            destination=self.destination,
+            callback=self.callback,
+            connection=self.connection,
+            limit=self.limit,
+            timeout=self.timeout,
+            reply=True,
+            pattern=self.pattern,
+            matcher=self.matcher,
+        )
+        return self._merged(replies or ()) or None
 
     def _merged(self, replies: Sequence[Reply]) -> Answers:
         return {name: answer for reply in replies for name, answer in reply.items()}

@@ -424,8 +424,8 @@ class AsyncResult(Generic[T]):
         Its state is REVOKED once a worker has met it. The store knows of it on return; with `wait` it gives what workers answer
         within `timeout` seconds.
         """
-        answers = answers_of(timeout) if wait else {}
-        return self.app.control.revoke(self.id, terminate=terminate, signal=signal or "SIGTERM", **answers)
+        control = self.app.control
+        return control.revoke(self.id, connection=connection, terminate=terminate, signal=signal, reply=wait, timeout=timeout)
 
     def revoke_by_stamped_headers(
         self,
@@ -437,8 +437,10 @@ class AsyncResult(Generic[T]):
         timeout: float | None = None,
     ) -> Any:
         """Let tasks with any of these stamps not run, whatever this result is of; otherwise as `revoke`."""
-        answers = answers_of(timeout) if wait else {}
-        return self.app.control.revoke_by_stamped_headers(headers, terminate=terminate, signal=signal or "SIGTERM", **answers)
+        control = self.app.control
+        return control.revoke_by_stamped_headers(
+            headers, connection=connection, terminate=terminate, signal=signal, reply=wait, timeout=timeout
+        )
 
     def forget(self) -> None:
         """Delete what is known of it."""
@@ -520,11 +522,6 @@ class AsyncResult(Generic[T]):
     def __reduce__(self) -> Any:
         # Flat, as a chain may be longer than pickle's recursion goes.
         return _linked, (tuple((step.id, step.ignored) if isinstance(step, AsyncResult) else step for step in _line(self)),)
-
-
-def answers_of(timeout: float | None) -> dict[str, Any]:
-    """The options of control commands that wait for answers."""
-    return {"reply": True} if timeout is None else {"reply": True, "timeout": timeout}
 
 
 def _line(result: AsyncResult[Any]) -> list[Any]:

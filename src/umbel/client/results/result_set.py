@@ -9,7 +9,7 @@ from umbel import states
 from umbel.client import current
 from umbel.client.results.line import parts_of
 from umbel.client.results.many import aarrivals, arrivals, look, meta, raisable
-from umbel.client.results.result import AsyncResult, answers_of, assert_will_not_block
+from umbel.client.results.result import AsyncResult, assert_will_not_block
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
@@ -318,8 +318,10 @@ class ResultSet(Generic[T]):
     ) -> Any:
         """Let none of the tasks run; as `AsyncResult.revoke` does."""
         ids = [part.id for part in self._parts()]
-        answers = answers_of(timeout) if wait else {}
-        return self.app.control.revoke(ids, terminate=terminate, signal=signal or "SIGTERM", **answers) if ids else None
+        if not ids:
+            return None
+        control = self.app.control
+        return control.revoke(ids, connection=connection, terminate=terminate, signal=signal, reply=wait, timeout=timeout)
 
     def forget(self) -> None:
         """Delete what is known of them."""

@@ -11,7 +11,6 @@ import click
 from celery.bin.base import COMMA_SEPARATED_LIST, CeleryCommand, CeleryOption
 from umbel.cli.asking import read_arguments
 from umbel.cli.failure import NO_REPLY, USAGE, Failure
-from umbel.client.remote.broadcast import Broadcast
 from umbel.client.remote.control import revocations, signal_name, stamp_revocations, stamps_in
 from umbel.errors import BrokerDown
 
@@ -71,7 +70,10 @@ def _ask(
 ) -> list[dict[str, Any]]:
     """All answers; a failure if nobody has given one."""
     try:
-        replies = Broadcast(scope.app_to_ask, command, arguments, destination=destination or None).ask(timeout, None, callback)
+        control = scope.app_to_ask.control
+        replies: list[dict[str, Any]] = control.broadcast(
+            command, arguments=arguments, destination=destination or None, callback=callback, timeout=timeout, reply=True
+        )
     except BrokerDown as error:
         raise Failure(f"Could not connect to the message broker: {error}", EX_UNAVAILABLE) from error
     if not replies:
