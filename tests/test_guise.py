@@ -120,7 +120,7 @@ def test_nodes_and_child_processes_bear_the_names_of_the_guise(tmp_path: Path) -
         import asyncio
         import multiprocessing
         from umbel import Umbel, signals
-        from umbel.cli.node import node_name
+        from umbel.wire.node import node_name
         from umbel.worker.worker import Worker
 
         app = Umbel("names", broker="sqlite:///names.db")

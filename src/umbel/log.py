@@ -122,21 +122,51 @@ def setup(
     What a library logs while a task runs tells the task too, as long as `format` is the default one. Without `hijack_root`
     handlers that the root logger has are left alone and get umbel's lines; a root logger without any is not touched either.
     """
-    number, stream = level_of(level), _origin(sys.stderr)
-    use_color = logfile is None and has_color(stream, color)
     _per_process.clear()
+    root = set_up_root(
+        level, logfile, format=format, task_format=task_format, datefmt=datefmt, color=color, hijack_root=hijack_root
+    )
+    if hijack_root or not root.handlers:
+        set_up_tasks(logfile, format=task_format, datefmt=task_datefmt, color=color)
+    return root, _task_logger
+
+
+def set_up_root(
+    level: str | int = logging.WARNING,
+    logfile: str | None = None,
+    *,
+    format: str = FORMAT,
+    task_format: str = TASK_FORMAT,
+    datefmt: str | None = None,
+    color: bool | None = None,
+    hijack_root: bool = True,
+) -> logging.Logger:
+    """The first half of `setup`: all lines but those of task loggers."""
     root, top = logging.getLogger(), guise.logger("umbel")
     target = root if hijack_root else top
-    target.setLevel(number)
+    target.setLevel(level_of(level))
     if hijack_root or not root.handlers:
         also_in_tasks = task_format if format == FORMAT else None
-        _replace(target, _handler(logfile, LineFormatter(format, use_color, datefmt=datefmt, task_fmt=also_in_tasks)))
-        _replace(_task_logger, _handler(logfile, TaskFormatter(task_format, use_color, datefmt=task_datefmt)))
-        _task_logger.propagate = False
+        use_color = is_colored(logfile, color)
+        _replace(target, handler_for(logfile, LineFormatter(format, use_color, datefmt=datefmt, task_fmt=also_in_tasks)))
     if hijack_root:
         _drop_handlers(top)
     _wake_up()
-    return root, _task_logger
+    return root
+
+
+def set_up_tasks(
+    logfile: str | None = None, *, format: str = TASK_FORMAT, datefmt: str | None = None, color: bool | None = None
+) -> logging.Logger:
+    """The second half: the lines of task loggers, which go nowhere else."""
+    _replace(_task_logger, handler_for(logfile, TaskFormatter(format, is_colored(logfile, color), datefmt=datefmt)))
+    _task_logger.propagate = False
+    return _task_logger
+
+
+def is_colored(logfile: str | None, wish: bool | None = None) -> bool:
+    """True if lines that go there should be coloured."""
+    return logfile is None and has_color(_origin(sys.stderr), wish)
 
 
 def _wake_up() -> None:
@@ -267,13 +297,15 @@ def _origin(stream: TextIO) -> TextIO:
     return origin
 
 
-def _handler(logfile: str | None, formatter: logging.Formatter) -> logging.Handler:
-    handler = _file_handler(logfile) if logfile else logging.StreamHandler(_origin(sys.stderr))
-    handler.setFormatter(formatter)
-    return handler
+def handler_for(logfile: str | None, formatter: logging.Formatter) -> logging.Handler:
+    """What writes lines there, or to stderr."""
+    made = file_handler(logfile) if logfile else logging.StreamHandler(_origin(sys.stderr))
+    made.setFormatter(formatter)
+    return made
 
 
-def _file_handler(logfile: str) -> logging.FileHandler:
+def file_handler(logfile: str) -> logging.FileHandler:
+    """What writes lines there, or, if the path holds `%i` or `%I`, to a file of each process."""
     from logging.handlers import WatchedFileHandler  # brings sockets and more, which a worker without a log file does not need
 
     handler = WatchedFileHandler(file_for(logfile, _index), encoding="utf-8")
@@ -282,9 +314,9 @@ def _file_handler(logfile: str) -> logging.FileHandler:
     return handler
 
 
-def _replace(logger: logging.Logger, handler: logging.Handler) -> None:
+def _replace(logger: logging.Logger, made: logging.Handler) -> None:
     _drop_handlers(logger)
-    logger.addHandler(handler)
+    logger.addHandler(made)
 
 
 def _drop_handlers(logger: logging.Logger) -> None:

@@ -24,12 +24,6 @@ def test_settings_are_given_to_the_constructor(make_app):
     assert (conf.task_serializer, conf.task_protocol) == ("yaml", 1)
 
 
-def test_parts_that_umbel_does_not_have_are_refused():
-    with pytest.raises(TypeError, match="umbel has no part that loader"):
-        Umbel("x", loader="some.Loader", set_as_current=False)
-    Umbel("x", loader=None, fixups=None, set_as_current=False)
-
-
 def test_the_constructor_opens_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     app = Umbel("x", config_source="no_such_module", broker="nonsense://", set_as_current=False)

@@ -13,9 +13,9 @@ from umbel.beat import Beat, find_scheduler
 from umbel.cli import complete, daemon
 from umbel.cli.command import command, option
 from umbel.cli.failure import note
-from umbel.cli.node import fill_path, node_name
 from umbel.cli.scope import Scope
-from umbel.cli.service import level, log_prints, octal, seconds, set_up_log, settle_down, show, take_schedule
+from umbel.cli.service import level, octal, seconds, settle_down, show, take_schedule
+from umbel.wire.node import fill_path, node_name
 
 WITHOUT_EFFECT = {
     "enable_remote_control": "a beat answers nobody; `umbel schedule` tells which one leads",
@@ -66,6 +66,8 @@ def beat(scope: Scope, /, **given: Any) -> int:
     node = node_name(given["hostname"] or "beat")
     birth = daemon.detach("beat", quiet=scope.quiet) if given["detach"] else None
     daemon.become(given["uid"], given["gid"])
+    scope.is_for_worker = True
+    scope.take_user_options(given)
     app = scope.required_app("beat")
     settle_down(app, given, node, what="beat", quiet=scope.quiet)
     take_schedule(app, given["schedule"])
@@ -81,8 +83,8 @@ def beat(scope: Scope, /, **given: Any) -> int:
     if not birth and not scope.quiet:
         sends = "umbel" if kind is None else f"{kind.__module__}.{kind.__qualname__}"
         show(scope, partial(scope.show_beat, app, sends), "Ctrl-C stops; another beat, if there is one, leads then.")
-    set_up_log(scope, given["loglevel"], logfile)
-    log_prints(app)
+    prints, printed = app.conf.worker_redirect_stdouts, app.conf.worker_redirect_stdouts_level
+    app.log.setup(given["loglevel"], logfile, prints, printed, colorize=scope.color)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: made.stop())
     if birth:

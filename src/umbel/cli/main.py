@@ -22,6 +22,20 @@ if TYPE_CHECKING:
     from umbel.client.app import Umbel
 
 
+WITH_USER_OPTIONS = ("worker", "beat")
+"""Commands that an app may give options of its own, in `app.user_options`."""
+
+
+def offered(scope: Scope, command: click.Command, rest: Sequence[str]) -> click.Command:
+    """A command with the options that the app has for it.
+
+    Not one that goes into the background: what an app starts when it is imported would be lost there.
+    """
+    if command.name in WITH_USER_OPTIONS and {"-D", "--detach"}.isdisjoint(rest):
+        return scope.with_user_options(command)
+    return command
+
+
 class Commands(click.Group):
     """The commands by name; one is imported when it is called."""
 
@@ -48,7 +62,8 @@ class Commands(click.Group):
             near = difflib.get_close_matches(name, COMMANDS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMANDS)}"
             raise click.UsageError(f"no command {name!r}; {hint}", ctx)
-        return super().resolve_command(ctx, args)
+        found, command, rest = super().resolve_command(ctx, args)
+        return found, command and offered(ctx.obj, command, rest), rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands in `--help`, without importing them."""

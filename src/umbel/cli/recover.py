@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import click
 
 from umbel.cli.command import command
-from umbel.cli.node import node_name
 from umbel.cli.scope import Scope, broker_of
 from umbel.cli.screen import count
 from umbel.client.app import Umbel
@@ -17,6 +16,7 @@ from umbel.execution.outcome import Job, Kind
 from umbel.stores.broker import Broker, Conclusion, Delivery
 from umbel.wire import protocol
 from umbel.wire.encoding import accept_types
+from umbel.wire.node import node_name
 
 
 @command("recover")

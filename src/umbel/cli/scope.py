@@ -6,12 +6,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from umbel import guise
+from umbel import guise, signals
 from umbel.cli.failure import Failure, UserCodeFailed, note
 from umbel.client.app import Umbel
 from umbel.errors import ImproperlyConfigured, UmbelError
@@ -39,6 +40,11 @@ class Scope:
         """Which of these come from there, and from which variable."""
         self.user_options: dict[str, Any] = {}
         """What options say that the app has added to the command."""
+        self._user_options: set[str] = set()
+        self.is_for_worker = False
+        """True of a command that runs as a worker or a beat."""
+        self.logs_elsewhere = False
+        """True if receivers of `setup_logging` have set up the log."""
         self._app: Umbel | None = None
         self._app_to_ask: Umbel | None = None
 
@@ -55,8 +61,7 @@ class Scope:
         if self._app is not None:
             return self._app
         if self._app_to_ask is None:
-            if os.getcwd() not in sys.path:
-                sys.path.insert(0, os.getcwd())
+            self._look_here()
             with _users_code(f"importing {self.app_name or self.config or 'the settings'}"):
                 self._app_to_ask = self._find()
                 self._configure(self._app_to_ask)
@@ -68,6 +73,35 @@ class Scope:
             program = guise.worn().program
             raise Failure(f"which app? Name it with -A ({program} -A proj {command}) or in {program.upper()}_APP", 64)
         return self.app
+
+    @property
+    def colorize(self) -> bool | None:
+        """What the log is told of colours; None: nothing."""
+        return self.color
+
+    def with_user_options(self, command: click.Command) -> click.Command:
+        """A command with the options that the app has for it and for all commands, besides its own."""
+        if self.app_name is None:
+            return command
+        self._look_here()
+        try:
+            wanted = self._find().user_options or {}
+        except Exception:  # whoever runs the command says it, and better
+            return command
+        known = {parameter.name for parameter in command.params}
+        more = [option for option in (*wanted.get(command.name, ()), *wanted.get("preload", ())) if option.name not in known]
+        self._user_options = {str(option.name) for option in more}
+        if not more:
+            return command
+        command = copy(command)
+        command.params = [*command.params, *more]
+        return command
+
+    def take_user_options(self, given: dict[str, Any]) -> None:
+        """Take the values of such options out of what a command was given, and tell the receivers of `user_preload_options`."""
+        if self._user_options:
+            options = self.user_options = {name: given.pop(name) for name in self._user_options}
+            signals.user_preload_options.send(self.app, app=self.app, options=options)
 
     def show_worker(self, worker: Worker, **how: Any) -> str:
         """The banner of a worker; `how` it is drawn is said as to `umbel.cli.banner.banner`."""
@@ -87,14 +121,23 @@ class Scope:
             if app is not None and app is not self._given:
                 app.close()
 
-    def _load(self) -> Umbel:
+    @staticmethod
+    def _look_here() -> None:
+        """Let modules of this folder be found."""
         if os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())
+
+    def _load(self) -> Umbel:
+        self._look_here()
         name = self.app_name
         with _users_code(f"importing {name or self.config or 'the settings'}"):
             app = self._find()
             self._configure(app)
-            app.import_task_modules()
+            if self.is_for_worker:
+                app.conf.load()
+                app.loader.init_worker()
+            else:
+                app.import_task_modules()
             app.finalize(auto=True)
         problems = app.problems()
         if problems:

@@ -10,13 +10,13 @@ from typing import Any
 
 import click
 
-from umbel import log, signals
+from umbel import log
 from umbel.cli import daemon
 from umbel.cli.failure import note
-from umbel.cli.node import fill_path
 from umbel.cli.scope import Scope
 from umbel.client.app import Umbel
 from umbel.client.modules import faults_of_project
+from umbel.wire.node import fill_path
 
 
 def level(text: str) -> int:
@@ -95,30 +95,18 @@ def settle_down(app: Umbel, given: dict[str, Any], node: str, *, what: str, quie
     return None
 
 
-def set_up_log(scope: Scope, level: int, logfile: str | None) -> None:
+def set_up_log(scope: Scope, level: int, logfile: str | None, hostname: str) -> None:
     """As the settings say, unless a receiver of `setup_logging` does it all."""
+    setup = scope.app.log.setup
+    handled = setup(level, logfile, redirect_stdouts=False, colorize=scope.colorize, hostname=hostname)
+    scope.logs_elsewhere = bool(handled)
+
+
+def log_prints(scope: Scope) -> None:
+    """What is printed from now on goes to the log, unless the settings say otherwise, or others have set it up."""
     conf = scope.app.conf
-    color = scope.color if scope.color is not None else conf.worker_log_color
-    facts = {"loglevel": level, "logfile": logfile, "format": conf.worker_log_format, "colorize": color}
-    if not signals.setup_logging.send(None, **facts):
-        root, tasks = log.setup(
-            level,
-            logfile,
-            format=conf.worker_log_format,
-            task_format=conf.worker_task_log_format,
-            datefmt=conf.worker_log_datefmt,
-            task_datefmt=conf.worker_task_log_datefmt,
-            color=color,
-            hijack_root=conf.worker_hijack_root_logger,
-        )
-        signals.after_setup_logger.send(None, logger=root, **facts)
-        signals.after_setup_task_logger.send(None, logger=tasks, **facts | {"format": conf.worker_task_log_format})
-
-
-def log_prints(app: Umbel) -> None:
-    """What is printed from now on goes to the log, unless the settings say otherwise."""
-    if app.conf.worker_redirect_stdouts:
-        log.redirect(app.conf.worker_redirect_stdouts_level)
+    if conf.worker_redirect_stdouts and not scope.logs_elsewhere:
+        scope.app.log.redirect_stdouts(conf.worker_redirect_stdouts_level)
 
 
 def take_schedule(app: Umbel, place: str | None) -> None:

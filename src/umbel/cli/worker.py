@@ -16,12 +16,12 @@ from umbel.cli import complete, daemon, early
 from umbel.cli.anew import Anew
 from umbel.cli.command import command, names, option, some_names
 from umbel.cli.failure import FAILED, INTERRUPTED, Failure, note
-from umbel.cli.node import fill_path, node_name
 from umbel.cli.scope import Scope
 from umbel.cli.service import level, log_prints, octal, set_up_log, settle_down, show, take_schedule
 from umbel.cli.words import POOLS as OTHER_POOLS
 from umbel.client.app import Umbel
 from umbel.pools import child
+from umbel.wire.node import fill_path, node_name
 from umbel.worker.worker import HEARTBEAT, Worker
 
 if TYPE_CHECKING:
@@ -160,6 +160,8 @@ def worker(scope: Scope, /, **given: Any) -> int:
     birth = daemon.detach(f"worker {node}", quiet=scope.quiet) if given["detach"] and not anew.is_second else None
     daemon.become(given["uid"], given["gid"])
     scope.include = tuple(given["include"])
+    scope.is_for_worker = True
+    scope.take_user_options(given)
     app = scope.required_app("worker")
     beat = _beat(app, given) if given["beat"] else None
     pidfile = settle_down(app, given, node, what="worker", quiet=scope.quiet or anew.is_second)
@@ -169,7 +171,7 @@ def worker(scope: Scope, /, **given: Any) -> int:
     if not (given["detach"] or scope.quiet or anew.is_second):
         told = partial(scope.show_worker, made, tasks=given["loglevel"] <= 20)
         show(scope, told, "Ctrl-C finishes what runs, twice stops at once.")
-    log_prints(app)
+    log_prints(scope)
     signals.worker_process_init.connect(_name_child)
     if birth:
         signals.worker_process_init.connect(partial(_print_to, logfile), weak=False)
@@ -230,7 +232,7 @@ def _make(
         pool=given["pool"] or app.conf.worker_pool,
         options={**given, **scope.user_options},
         ready=ready,
-        set_up=partial(set_up_log, scope, given["loglevel"], logfile),
+        set_up=partial(set_up_log, scope, given["loglevel"], logfile, node),
         given=given,
         waiting=birth.waits if birth else None,
         task_events=given["task_events"] or None,

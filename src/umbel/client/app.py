@@ -22,10 +22,12 @@ from umbel.client.outbox import Batch, Outbox
 from umbel.client.plain import plain
 from umbel.client.registry import Registry
 from umbel.client.results.result import AsyncResult as ResultOf  # the class has a method of that name
+from umbel.client.slots import SLOTS, Slots
 from umbel.client.task import Task as TaskOf  # and a property of this one
 from umbel.client.typing import Bound, Periodic, Plain
 from umbel.errors import AlwaysEagerIgnored, DuplicateTaskNameWarning, ImproperlyConfigured
 from umbel.settings import Settings, find
+from umbel.settings.settings import MODULE
 from umbel.signals import Signal
 
 if TYPE_CHECKING:
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
 
     from umbel.client.periodic.timetable import Timetable
     from umbel.client.relay import Relay
-    from umbel.client.remote.control import Control
-    from umbel.client.remote.events import Events
     from umbel.messages.routing import Router
     from umbel.messages.write import Writer
     from umbel.stores.backend import ResultBackend
@@ -58,11 +58,12 @@ class Stores(NamedTuple):
     channel: Channel | None = None
 
 
-class Umbel:
+class Umbel(Slots):
     """One application: its settings, its tasks, and where their messages and results are.
 
     Settings may be given by keyword: `Umbel("proj", broker="sqlite:///proj.db", task_serializer="msgpack")`. Nothing is opened,
-    imported or read before it is needed.
+    imported or read before it is needed. `loader`, `log`, `control`, `events` and `amqp` are classes that take the place of
+    those parts of it, `fixups` what is called with it before anybody else sees it; each may be given by its path.
     """
 
     task_cls: Any = TaskOf
@@ -88,12 +89,16 @@ class Umbel:
         tasks: Mapping[str, TaskOf[..., Any]] | None = None,
         strict_typing: bool = True,
         config_source_silent: bool = False,
+        loader: Any = None,
+        log: Any = None,
+        control: Any = None,
+        events: Any = None,
+        amqp: Any = None,
+        fixups: Iterable[Any] | None = None,
         **settings: Any,
     ):
         given = {"broker_url": broker, "result_backend": backend, "include": include}
-        unset = {key: value for key, value in settings.items() if key in _OTHER_ARGUMENTS}
-        if any(value is not None for value in unset.values()):
-            raise TypeError(f"umbel has no part that {', '.join(unset)} could replace")
+        self._fill_slots(dict(zip(SLOTS, (loader, log, control, events, amqp), strict=True)))
         changes = {**(changes or {}), **{k: v for k, v in given.items() if v is not None}}
         self.main = main
         self.namespace = namespace
@@ -102,8 +107,9 @@ class Umbel:
         self.on_after_configure = Signal("on_after_configure", ("source",))
         self.on_after_finalize = Signal("on_after_finalize")
         self.on_after_fork = Signal("on_after_fork")
-        changes = {**changes, **{k: v for k, v in settings.items() if k not in unset}}
-        self._conf = self.settings_cls(changes, loaded=self._configured)
+        self._conf = self.settings_cls({**changes, **settings}, loaded=self._configured)
+        if self.has_own_loader:
+            self._conf.opened_by(self._opened)
         self._tasks = self.registry_cls(tasks or {})
         self._task_type: Any = None
         self._autofinalize = autofinalize
@@ -132,6 +138,7 @@ class Umbel:
             self.task_cls = task_cls
         if config_source is not None:
             self.config_from_object(config_source, namespace=namespace, silent=config_source_silent)
+        self._fix_up(fixups)
         if set_as_current:
             self.set_current()
         self.on_init()
@@ -175,6 +182,17 @@ class Umbel:
         for name, words in self._periodic.items():
             self._add_entry(name, words)
         self.on_after_configure.send(self, source=self._conf)
+
+    def _opened(self, source: Any, silent: bool) -> Any:
+        """What a loader of somebody else's makes of a source of settings; None stands for that of a program that names none."""
+        from umbel.client.loader import OF_SETTINGS, overrides  # as loaders are for workers, mostly
+
+        loader = self.loader
+        if not overrides(loader, *OF_SETTINGS):
+            return os.environ.get(MODULE) if source is None else source
+        if source is None:
+            return loader.read_configuration() or None
+        return loader.conf if loader.config_from_object(source, silent=silent) else loader.read_configuration()
 
     @property
     def timezone(self) -> tzinfo:
@@ -348,6 +366,8 @@ class Umbel:
         for task in list(self._tasks.values()):
             self._annotate(task)
         self._has_annotated = True
+        if self.has_own_loader:
+            self.tell_loader_of_runs()
         self.on_after_finalize.send(self)
 
     def autodiscover_tasks(self, packages: Packages = None, related_name: str | None = "tasks", force: bool = False) -> None:
@@ -358,27 +378,35 @@ class Umbel:
         """
         self._discover.append((packages, related_name))
         if force:
-            self._import_discovered()
+            found = packages() if callable(packages) else installed_apps() if packages is None else packages
+            self.loader.autodiscover_tasks([found] if isinstance(found, str) else list(found or ()), related_name)
 
     def import_task_modules(self) -> None:
         """Import all modules that hold tasks: `imports`, `include`, and those found by `autodiscover_tasks`.
 
         Twice is the same as once: `import_modules` is sent again only if there is more to import than the last time.
         """
-        django_first = installed_apps()  # whose settings must be loaded before anything of the project's is imported
-        for module in dict.fromkeys((*self._conf.imports, *self._conf.include)):
-            import_module(module)
-        self._import_discovered(django_first)
-        wanted = (*self._conf.imports, *self._conf.include, len(self._discover))
-        if wanted != self._imported:
-            self._imported = wanted
-            signals.import_modules.send(self)
+        self.loader.import_default_modules()
         self.finalize(auto=True)
 
-    def _import_discovered(self, django_apps: list[str] | None = None) -> None:
+    @property
+    def has_more_to_import(self) -> bool:
+        """True if it names modules with tasks that were not imported yet."""
+        return self._imported != self._to_import()
+
+    def _to_import(self) -> tuple[object, ...]:
+        return *self._conf.imports, *self._conf.include, len(self._discover)
+
+    def import_discovered(self, django_apps: list[str] | None = None) -> None:
+        """Import what `autodiscover_tasks` finds; for loaders."""
         for names, related_name in self._discovered(django_apps):
-            for module in related(names, related_name):
-                import_module(module)
+            self.loader.autodiscover_tasks(names, related_name)
+
+    def tell_of_imports(self) -> None:
+        """Send `import_modules`, if there is more to import than the last time; for loaders."""
+        if self.has_more_to_import:
+            self._imported = self._to_import()
+            signals.import_modules.send(self)
 
     def _discovered(self, django_apps: list[str] | None = None) -> Iterator[tuple[list[str], str | None]]:
         """Packages, and what their modules with tasks are called."""
@@ -517,6 +545,12 @@ class Umbel:
         """The class of what sending gives; a subclass may have another, which is made by id and `app`."""
         return ResultOf
 
+    def bugreport(self) -> str:
+        """What to tell in a report of a fault: versions and settings, secrets masked."""
+        from umbel.client.report import text  # as above
+
+        return text(self)
+
     def start(self, argv: Sequence[str] | None = None) -> int:
         """Run a command line for this app, as `umbel -A proj …` does: `app.start(["worker", "-c", "2"])`; gives its exit code.
 
@@ -534,33 +568,9 @@ class Umbel:
             )
         return self.start(argv)
 
-    @cached_property
-    def control(self) -> Control:
-        """Revokes tasks."""
-        from umbel.client.remote.control import Control  # most programs only send
-
-        return Control(self)
-
-    @cached_property
-    def steps(self) -> Any:
-        """Classes of steps that its workers make, start and stop beside their own: `app.steps["worker"].add(Watchdog)`.
-
-        Those of `"consumer"` run as long as messages come. See `umbel.worker.steps`.
-        """
-        from collections import defaultdict
-
-        return defaultdict(set)
-
     def step_parent(self, worker: Any, kind: str) -> Any:
         """What such steps get as the worker; for classes that show another face of it."""
         return worker
-
-    @cached_property
-    def events(self) -> Events:
-        """What happens to tasks and workers, told while it happens."""
-        from umbel.client.remote.events import Events as EventsOf  # as above
-
-        return EventsOf(self)
 
     @cached_property
     def clock(self) -> Any:
@@ -683,8 +693,10 @@ class Umbel:
         return known[1]
 
     def after_fork(self) -> None:
-        """Called in each child process of its worker; tells those who connected to `on_after_fork`."""
+        """Called in each child process of its worker; tells those who connected to `on_after_fork`, and its loader."""
         self.on_after_fork.send(self)
+        self.loader.init_worker()  # nothing, as that was before the fork; but a subclass may want it
+        self.loader.init_worker_process()
 
     # Being the current one
 
@@ -717,6 +729,7 @@ class Umbel:
         for store in stores:
             if store is not None:
                 store.close()
+        self.leave_loader()
         shared.leave(self)
         current.forget(self)
 
@@ -728,10 +741,6 @@ class Umbel:
 
     def __repr__(self) -> str:
         return f"<Umbel {self.main or '(no name)'} at {hex(id(self))}>"
-
-
-_OTHER_ARGUMENTS = frozenset({"loader", "amqp", "events", "log", "control", "fixups"})
-"""Celery's constructor takes classes for these."""
 
 
 current.made_by(lambda: Umbel("default", set_as_current=False))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -16,6 +16,10 @@ from umbel.execution.runnable import Runnable
 hooks_of = attrgetter("before_start.__func__", "on_success.__func__", "after_return.__func__")
 NO_HOOKS = (Hooks.before_start, Hooks.on_success, Hooks.after_return)
 """What `hooks_of` a task gives if none stands round its successes."""
+
+beginnings: list[Callable[[Runnable, Request], object]] = []
+"""A door: called with task and request before the code of each run, behind the receivers of `task_prerun`. What one raises, the
+run has raised."""
 
 
 def call(task: Runnable, request: Request, soft: float | None) -> Any:
@@ -46,6 +50,8 @@ def _prepare(task: Runnable, request: Request) -> tuple[Sequence[Any], Mapping[s
     id_: Any = request.id
     if signals.task_prerun.receivers:
         signals.task_prerun.send(task, task_id=id_, task=task, args=request.args, kwargs=request.kwargs)
+    for begin in beginnings:
+        begin(task, request)
     task.before_start(id_, request.args, request.kwargs)
     return arguments.validated(task, request.args, request.kwargs) if task.pydantic else (request.args, request.kwargs)
 

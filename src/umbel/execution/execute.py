@@ -23,7 +23,7 @@ from umbel.errors import (
     WorkerLostError,
 )
 from umbel.execution import lazy, links
-from umbel.execution.call import NO_HOOKS, call, call_async, hooks_of
+from umbel.execution.call import NO_HOOKS, beginnings, call, call_async, hooks_of
 from umbel.execution.documents import Documents, is_ignored
 from umbel.execution.einfo import OWN_CODE, ExceptionInfo
 from umbel.execution.ending import Ending, failure, raised, retried
@@ -207,7 +207,7 @@ class Executor:
         try:
             is_plain = (
                 soft is None
-                and not (task.pydantic or signals.task_success.receivers)
+                and not (task.pydantic or beginnings or signals.task_success.receivers)
                 and not (signals.task_prerun.receivers or signals.task_postrun.receivers)
                 and hooks_of(task) == NO_HOOKS
             )

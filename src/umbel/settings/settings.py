@@ -37,6 +37,7 @@ class Settings(MutableMapping[str, Any]):
         set_(self, "version", 0)
         set_(self, "namespace", None)
         set_(self, "_loaded", loaded)
+        set_(self, "_opened", None)
         set_(self, "_pending", [])
         set_(self, "_late_defaults", [])
         set_(self, "_lock", RLock())
@@ -61,6 +62,7 @@ class Settings(MutableMapping[str, Any]):
     version: int
     namespace: str | None
     _loaded: Callable[[], None] | None
+    _opened: Callable[[Any, bool], Any] | None
     _pending: list[tuple[Any, str | None, bool]]
     _late_defaults: list[Mapping[str, Any] | Callable[[], Mapping[str, Any]]]
     _lock: RLock
@@ -89,6 +91,13 @@ class Settings(MutableMapping[str, Any]):
         object.__setattr__(self, "namespace", namespace)
         if self._is_loaded or force:
             self._read_pending()
+
+    def opened_by(self, opened: Callable[[Any, bool], Any]) -> None:
+        """Let this have its word about each source when it is read: it gets the source, and whether it may be missing.
+
+        What it gives is read instead. It also gets None if there is no source, and then gives one, or None.
+        """
+        object.__setattr__(self, "_opened", opened)
 
     def add_defaults(self, values: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
         """Take values that anything else overrules; a callable is called when the first value is asked for."""
@@ -127,16 +136,18 @@ class Settings(MutableMapping[str, Any]):
     def _load(self) -> None:
         object.__setattr__(self, "_environment", sources.from_environment())
         object.__setattr__(self, "_overrides", sources.overrides())
-        module = os.environ.get(MODULE)
-        if module and not self._pending and not self._sources:
-            self.read(module)
+        if not self._pending and not self._sources:
+            module = os.environ.get(MODULE) if self._opened is None else self._opened(None, False)
+            if module:
+                object.__setattr__(self, "_sources", [sources.from_object(module, None)])
         self._read_pending()
         if self._loaded is not None:
             self._loaded()
 
     def _read_pending(self) -> None:
         for source, namespace, silent in self._pending:
-            object.__setattr__(self, "_sources", [sources.from_object(source, namespace, silent=silent)])
+            found = source if self._opened is None else self._opened(source, silent)
+            object.__setattr__(self, "_sources", [sources.from_object(found, namespace, silent=silent)])
         self._pending.clear()
         for values in self._late_defaults:
             for key, value in (values() if callable(values) else values).items():

@@ -114,7 +114,10 @@ class Worker:
         self.app = app
         self.hostname = hostname
         app.finalize(auto=True)
-        app.import_task_modules()
+        if not app.loader.worker_initialized:
+            app.loader.init_worker()
+        if app.has_more_to_import:  # it has been a worker before
+            app.import_task_modules()
         within = copy_context()
         within.run(current.enter, app)
         words = {"hostname": hostname, "queues": queues, "pool": pool, "concurrency": concurrency, **(given or {})}
@@ -166,6 +169,7 @@ class Worker:
         self.accept = accept_types(conf.accept_content)
         signals.celeryd_after_setup.send(hostname, instance=self, conf=conf)  # may change `queues`
         self.queues = app.to_serve(self.queues)
+        app.tell_loader_of_runs()
 
     # -- starting -------------------------------------------------------------------------------------------------
 
@@ -249,11 +253,19 @@ class Worker:
                 await self._begin(self._steps)
                 await self._work()
         finally:
+            self._tell_loader()
             await self._steps.stop(how="terminate" if self.exitcode else "stop")
             await self.pool.stop(at_once=self.exitcode != 0)
             sys.setswitchinterval(before)
             if self._is_alone:
                 self._close()
+
+    def _tell_loader(self) -> None:
+        try:
+            self.app.loader.shutdown_worker()
+        except Exception:
+            log.exception("The loader's shutdown_worker failed")
+            self.exitcode = 1
 
     @property
     def _is_alone(self) -> bool:

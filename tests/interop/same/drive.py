@@ -391,6 +391,31 @@ def with_worker(same: Any) -> None:
         value = end(result, propagate=False)
         return [result.state, repr(value), result.traceback is not None, result.successful(), result.failed()]
 
+    fact("slots: parts", lambda: [type(getattr(app, name)).__name__ for name in ("loader", "log", "control")])
+    fact("slots: fixups", lambda: app.fixed)
+    fact("slots: modules", lambda: [end(app.send_task("more")), end(app.send_task("found"))])
+    told = app.control.told
+    for name, tell in {
+        "revoke": lambda: app.control.revoke("nothing"),
+        "revoke several": lambda: app.control.revoke(["a", "b"], terminate=True, signal="SIGKILL"),
+        "terminate": lambda: app.control.terminate("nothing", signal="SIGTERM"),
+        "revoke of a result": lambda: app.AsyncResult("nothing").revoke(),
+        "revoke_by_stamped_headers": lambda: app.control.revoke_by_stamped_headers({"a": ["b"]}),
+        "rate_limit": lambda: app.control.rate_limit("add", "100/s"),
+        "time_limit": lambda: app.control.time_limit("add", 60, 70),
+        "enable_events": lambda: app.control.enable_events(destination=["none@here"]),
+        "add_consumer": lambda: app.control.add_consumer("other", destination=["none@here"]),
+        "cancel_consumer": lambda: app.control.cancel_consumer("other", destination=["none@here"]),
+        "pool_grow": lambda: app.control.pool_grow(2, destination=["none@here"]),
+        "autoscale": lambda: app.control.autoscale(3, 2, destination=["none@here"]),
+        "shutdown": lambda: app.control.shutdown(destination=["none@here"]),
+        "heartbeat": lambda: app.control.heartbeat(destination=["none@here"]),
+        "ping": lambda: app.control.ping(timeout=0.5),
+        "inspect": lambda: app.control.inspect(timeout=0.5).ping(),
+    }.items():
+        told.clear()
+        fact(f"slots: control, {name} gives", tell)
+        fact(f"slots: control, {name} tells", lambda: told)
     fact("run: success", lambda: became(lambda: same.add.delay(1, 2)))
     fact("run: failure", lambda: became(lambda: same.fail.delay()))
     fact("run: failure raises", lambda: raises(lambda: end(same.fail.delay("words"))))
@@ -497,7 +522,11 @@ def effects() -> None:
         "again",
     ):
         facts[f"order of {label}"] = labels.get(label)
-    aside = ("worker_process_init", "worker_process_shutdown")  # told by another process, at any time
+    aside = (
+        "worker_process_init",
+        "worker_process_shutdown",
+        "loader.on_worker_process_init",
+    )  # told by another process, at any time
     life = list(dict.fromkeys(labels.get("life", [])))
     facts["order of life"] = [each for each in life if each not in aside and not each.startswith("on_after")]
     facts["times of life"] = {

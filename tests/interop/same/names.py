@@ -13,6 +13,9 @@ if os.environ["SYSTEM"] == "umbel":
     from umbel import shared_task as shared_task
     from umbel import signals as signals
     from umbel import states as states
+    from umbel.client.loader import Loader as Loader
+    from umbel.client.logbook import Log as Log
+    from umbel.client.remote.control import Control as Control
     from umbel.schedules import crontab as crontab
     from umbel.schedules import maybe_schedule as maybe_schedule
     from umbel.schedules import schedule as schedule
@@ -25,8 +28,13 @@ else:
     from celery import shared_task as shared_task
     from celery import signals as signals
     from celery import states as states
+    from celery.app.control import Control as Control
+    from celery.app.log import Logging
+    from celery.loaders.app import AppLoader
     from celery.schedules import crontab as crontab
     from celery.schedules import maybe_schedule as maybe_schedule
     from celery.schedules import schedule as schedule
+
+    Loader, Log = AppLoader, Logging
 
 __all__ = ["App", "exceptions"]

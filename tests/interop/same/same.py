@@ -6,9 +6,99 @@ import json
 import os
 import time
 
-from names import App, Task, current_app, current_task, exceptions, shared_task, signals
+from names import App, Control, Loader, Log, Task, current_app, current_task, exceptions, shared_task, signals
 
-app = App("same", broker=os.environ["BROKER"], backend=os.environ["BACKEND"])
+PROCESS = os.getpid()
+
+
+class Watching(Loader):
+    """Notes what it is told of workers and runs."""
+
+    label = None
+
+    def on_worker_init(self):
+        note("life: loader.on_worker_init", modules=sorted(self.task_modules), initialized=self.worker_initialized)
+
+    def on_worker_process_init(self):
+        note("life: loader.on_worker_process_init", child=os.getpid() != PROCESS)
+
+    def on_task_init(self, task_id, task):
+        self.label = task.request.args[0] if task.name in ("watched", "hooked.failure") else None
+        if self.label in ("well", "badly", "again", "failure"):
+            note(f"{self.label}: loader.on_task_init", id=task_id == task.request.id, task=task.name)
+
+    def on_process_cleanup(self):
+        if self.label in ("well", "badly", "again", "failure"):
+            note(f"{self.label}: loader.on_process_cleanup")
+
+    def on_worker_shutdown(self):
+        note("life: loader.on_worker_shutdown", child=os.getpid() != PROCESS)
+
+    def import_task_module(self, module):
+        note("life: loader.import_task_module", module=module)
+        return super().import_task_module(module)
+
+    def autodiscover_tasks(self, packages, related_name="tasks"):
+        note("life: loader.autodiscover_tasks", packages=list(packages), related_name=related_name)
+        return super().autodiscover_tasks(packages, related_name)
+
+
+class Logbook(Log):
+    """Notes how it is told to set up the log."""
+
+    def setup(self, loglevel=None, logfile=None, *args, **kwargs):
+        if os.getpid() == PROCESS:
+            note("life: log.setup", level=loglevel, file=logfile, prints=kwargs.get("redirect_stdouts"), name=kwargs["hostname"])
+        return super().setup(loglevel, logfile, *args, **kwargs)
+
+    def setup_logging_subsystem(self, loglevel=None, logfile=None, *args, **kwargs):
+        if os.getpid() == PROCESS:
+            note("life: log.setup_logging_subsystem", level=loglevel, file=logfile, more=[len(args), sorted(kwargs)])
+        return super().setup_logging_subsystem(loglevel, logfile, *args, **kwargs)
+
+    def _configure_logger(self, logger, *args, **kwargs):
+        if logger.name == "root":  # Celery also quiets that of billiard, which umbel does not have
+            note("life: log._configure_logger", more=[len(args), sorted(kwargs)])
+        return super()._configure_logger(logger, *args, **kwargs)
+
+    def setup_task_loggers(self, *args, **kwargs):
+        note("life: log.setup_task_loggers", args=args)
+        return super().setup_task_loggers(*args, **kwargs)
+
+    def redirect_stdouts(self, loglevel=None, *args, **kwargs):
+        if os.getpid() == PROCESS:
+            note("life: log.redirect_stdouts", level=loglevel, more=[len(args), sorted(kwargs)])
+        return super().redirect_stdouts(loglevel, *args, **kwargs)
+
+
+class Controlling(Control):
+    """Remembers what is told to workers."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.told = []
+
+    def broadcast(self, command, *args, **kwargs):
+        self.told.append([command, list(args), kwargs])
+        return super().broadcast(command, *args, **kwargs)
+
+
+def fix_up(app):
+    """Notes in what state it gets the app."""
+    app.fixed = [app.main, app.finalized, current_app.main == app.main]
+
+
+app = App(
+    "same",
+    broker=os.environ["BROKER"],
+    backend=os.environ["BACKEND"],
+    loader=Watching,
+    log=Logbook,
+    control="same:Controlling",
+    fixups=[fix_up],
+    include=["more"],
+)
+app.autodiscover_tasks(["found"], related_name="jobs")
 app.conf.update(
     task_acks_late=True,
     result_extended=os.environ.get("EXTENDED") == "1",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import platform
-import sys
 from typing import TYPE_CHECKING, Any
 
-from umbel import guise, shown
+from umbel import shown
 from umbel.wire.brief import brief
 from umbel.worker.control.panel import inspect_command, ok
 
@@ -42,17 +40,4 @@ def plain(value: Any) -> Any:
 @inspect_command()
 def report(state: State, **_: Any) -> dict[str, Any]:
     """Show what this worker is made of, for a bug report."""
-    bugreport = getattr(state.app, "bugreport", None)
-    if callable(bugreport):
-        return ok(bugreport())
-    worn = guise.worn()
-    app = state.app
-    system = f"system:{platform.system()} arch:{platform.machine()} imp:{platform.python_implementation()}"
-    lines = [
-        f"software -> {worn.program}:{worn.version} py:{platform.python_version()}",
-        f"platform -> {system} {sys.executable}",
-        f"settings -> transport:{app.broker_url.partition(':')[0]} results:{shown.url(app.result_url or 'disabled')}",
-        "",
-        *(f"{name}: {value!r}" for name, value in conf(state).items()),
-    ]
-    return ok("\n".join(lines))
+    return ok(state.app.bugreport())

@@ -35,19 +35,21 @@ class Celery(Umbel):
 
     amqp_cls: Any = "celery.app.amqp:AMQP"
     backend_cls: Any = None
-    events_cls: Any = "celery.app.events:Events"
-    loader_cls: Any = None
-    log_cls: Any = "celery.app.log:Logging"
-    control_cls: Any = "celery.app.control:Control"
+    events_cls = "celery.app.events:Events"
+    loader_cls = None
+    log_cls = "celery.app.log:Logging"
+    control_cls = "celery.app.control:Control"
     task_cls: Any = "celery.app.task:Task"
     registry_cls: Any = TaskRegistry
     result_cls: Any = "celery.result:AsyncResult"
     settings_cls = Settings
-    builtin_fixups: Any = BUILTIN_FIXUPS
+    builtin_fixups = BUILTIN_FIXUPS
 
     main: str | None = None
     steps: Any = None
     user_options: Any = None
+    worker_cls: Any = "celery.apps.worker:Worker"
+    beat_cls: Any = "celery.apps.beat:Beat"
     on_configure: Any = None
     on_after_configure: Any = None
     on_after_finalize: Any = None
@@ -76,17 +78,14 @@ class Celery(Umbel):
         config_source_silent: bool = False,
         **kwargs: Any,
     ):
-        parts = {"amqp": amqp, "events": events, "log": log, "control": control, "loader": loader}
-        for name, given in parts.items():
-            if given is not None:
-                setattr(self, f"{name}_cls", given)
         self._parts: dict[str, Any] = {}
         """Made when they are first asked for, and the same ever after."""
         self.steps = defaultdict(set)
         self.user_options = defaultdict(set)
         self.set_as_current = set_as_current
+        if fixups is None:
+            fixups = self.builtin_fixups if _is_django() else ()
         self.fixups = fixups
-        self._fixups: list[Any] = []
         self._task_type: Any = None
         if isinstance(self.registry_cls, str):
             self.registry_cls = _symbol(self.registry_cls)
@@ -110,12 +109,15 @@ class Celery(Umbel):
             tasks=tasks,
             strict_typing=strict_typing,
             config_source_silent=config_source_silent,
+            loader=loader,
+            log=log,
+            control=control,
+            events=events,
+            amqp=amqp,
+            fixups=fixups,
             **kwargs,
         )
         apps.add(self)
-        if fixups is None:
-            fixups = self.builtin_fixups if _is_django() else ()
-        self._fixups += [_symbol(each)(self) for each in fixups]
 
     def on_init(self) -> None:
         """Called at the end of the constructor, for subclasses."""
@@ -412,15 +414,20 @@ class Celery(Umbel):
             self._parts[name] = make()
         return self._parts[name]
 
-    @property
-    def amqp(self) -> Any:
-        """Queues and routes, and kombu's side of them."""
-        return self._part("amqp", lambda: _symbol(self.amqp_cls)(app=self))
+    def make_part(self, name: str) -> Any:
+        """A new one of what the slot says."""
+        kind = getattr(self, f"{name}_cls")
+        return (_loader(kind) if name == "loader" else _symbol(kind))(app=self)
 
     @property
-    def control(self) -> Any:
-        """Revokes tasks."""
-        return self._part("control", lambda: _symbol(self.control_cls)(app=self))
+    def has_own_loader(self) -> bool:
+        """True if its loader is none of Celery's, or one of these was changed or asked for by somebody."""
+        return "loader" in self.__dict__ or self.loader_cls not in _LOADERS or "celery.loaders.base" in sys.modules
+
+    def _opened(self, source: Any, silent: bool) -> Any:
+        """A module or an object as it is, since its attributes are not all settings."""
+        found = super()._opened(source, silent)
+        return getattr(found, "obj", found) if type(found).__name__ == "DictAttribute" else found
 
     def consumer_view(self, worker: Any) -> Any:
         """A worker as remote commands for Celery know it."""
@@ -433,21 +440,6 @@ class Celery(Umbel):
         from celery.worker._parents import of_kind
 
         return of_kind(worker, kind)
-
-    @property
-    def events(self) -> Any:
-        """Tells of events, and listens to them."""
-        return self._part("events", lambda: _symbol(self.events_cls)(app=self))
-
-    @property
-    def loader(self) -> Any:
-        """Imports modules."""
-        return self._part("loader", lambda: _loader(self.loader_cls)(app=self))
-
-    @property
-    def log(self) -> Any:
-        """Sets up logging."""
-        return self._part("log", lambda: _symbol(self.log_cls)(app=self))
 
     @property
     def oid(self) -> str:
@@ -467,19 +459,9 @@ class Celery(Umbel):
         return local.oid  # type: ignore[no-any-return]  # a text
 
     @property
-    def Worker(self) -> Any:  # noqa: N802 - Celery's name
-        """The class of workers as programs, with this app."""
-        return self._part("Worker", lambda: self.subclass_with_self("celery.apps.worker:Worker"))
-
-    @property
     def WorkController(self) -> Any:  # noqa: N802 - Celery's name
         """The class of workers, with this app."""
         return self._part("WorkController", lambda: self.subclass_with_self("celery.worker:WorkController"))
-
-    @property
-    def Beat(self) -> Any:  # noqa: N802 - Celery's name
-        """The class of beats, with this app."""
-        return self._part("Beat", lambda: self.subclass_with_self("celery.apps.beat:Beat"))
 
     def bugreport(self) -> str:
         """What to tell in a report of a fault."""
@@ -489,12 +471,12 @@ class Celery(Umbel):
 
     def queues(self) -> list[str]:
         """Those of the settings, or what `select_queues` has chosen."""
-        chosen = self.amqp.queues._consume_from if "amqp" in self._parts else None
+        chosen = self.amqp.queues._consume_from if "amqp" in self.__dict__ else None
         return super().queues() if chosen is None else list(chosen)
 
     def to_serve(self, queues: list[str]) -> list[str]:
         """Those of `amqp.queues.select_add`, too."""
-        return list(dict.fromkeys([*queues, *self.amqp.queues.selected_too])) if "amqp" in self._parts else queues
+        return list(dict.fromkeys([*queues, *self.amqp.queues.selected_too])) if "amqp" in self.__dict__ else queues
 
     def select_queues(self, queues: Any = None) -> Any:
         """Let only these queues be consumed from."""
@@ -632,6 +614,13 @@ class Celery(Umbel):
             )
         return self.start(argv=argv)
 
+    def after_fork(self) -> None:
+        """Called in each child process of its worker."""
+        super().after_fork()
+        tell = getattr(self.log, "tell_child", None)
+        if tell is not None:
+            tell()
+
     # Being the current one
 
     def set_current(self) -> None:
@@ -669,6 +658,10 @@ class Celery(Umbel):
 
 App = Celery
 """Celery's other name for it."""
+
+
+_LOADERS = (None, "app", "default", "celery.loaders.app:AppLoader", "celery.loaders.default:Loader")
+"""Those that do what umbel itself does."""
 
 
 def _raise(problem: Exception) -> Any:

@@ -8,7 +8,8 @@ import sys
 from typing import Any
 
 from celery.utils.log import ColorFormatter, LoggingProxy, get_logger, mlevel
-from umbel import log, signals
+from umbel import guise, log, signals
+from umbel.client.logbook import Log
 
 MP_LOG = os.environ.get("MP_LOG")
 
@@ -27,13 +28,21 @@ class TaskFormatter(ColorFormatter):
         return super().format(record)
 
 
-class Logging:
-    """Sets up loggers, unless a receiver of `setup_logging` does."""
+_STEPS = ("_configure_logger", "setup_handlers", "setup_task_loggers", "_detect_handler")
+
+
+class Logging(Log):
+    """Sets up loggers, unless a receiver of `setup_logging` does.
+
+    As long as nobody overrides one of the steps, umbel does them all in its own way.
+    """
 
     already_setup = False
+    _wishes: tuple[Any, Any, Any] | None = None
+    """What `setup` was last called with."""
 
     def __init__(self, app: Any):
-        self.app = app
+        super().__init__(app)
         conf = app.conf
         self.loglevel = mlevel(logging.WARNING)
         self.format = conf.worker_log_format
@@ -48,16 +57,29 @@ class Logging:
         redirect_level: Any = "WARNING",
         colorize: bool | None = None,
         hostname: str | None = None,
-    ) -> bool:
-        """Set up everything; True if a receiver did."""
+    ) -> Any:
+        """Set up everything; true if a receiver did."""
+        loglevel = mlevel(loglevel)
+        self._wishes = loglevel, logfile, hostname
         handled = self.setup_logging_subsystem(loglevel, logfile, colorize=colorize, hostname=hostname)
         if redirect_stdouts and not handled:
             self.redirect_stdouts(redirect_level)
-        return bool(handled)
+        return handled
 
-    def redirect_stdouts(self, loglevel: Any = None, name: str = "celery.redirected") -> None:
+    def tell_child(self) -> None:
+        """In a child process of a worker: enter `setup` as its parent did, where a subclass has one of its own."""
+        if self._wishes is not None and self._overrides("setup"):
+            loglevel, logfile, hostname = self._wishes
+            conf = self.app.conf
+            prints, level = conf.worker_redirect_stdouts, conf.worker_redirect_stdouts_level
+            self.setup(loglevel, logfile, prints, level, hostname=hostname)
+
+    def redirect_stdouts(self, loglevel: Any = None, name: str = "celery.redirected") -> None:  # type: ignore[override]
         """Let what is printed go to the log."""
-        self.redirect_stdouts_to_logger(get_logger(name), loglevel)
+        if name == "celery.redirected" and not self._overrides("redirect_stdouts_to_logger"):
+            log.redirect(mlevel(loglevel) or logging.WARNING)
+            return
+        self.redirect_stdouts_to_logger(get_logger(name), loglevel=loglevel)
 
     def setup_logging_subsystem(
         self,
@@ -74,19 +96,47 @@ class Logging:
             return None
         type(self).already_setup = True
         level = mlevel(loglevel or self.loglevel)
-        format = format or self.format
-        shown = {"loglevel": level, "logfile": logfile, "format": format, "colorize": self.supports_color(colorize, logfile)}
+        conf = self.app.conf
+        shown = {"loglevel": level, "logfile": logfile, "format": format or self.format}
+        shown["colorize"] = self.supports_color(colorize, logfile)
         receivers = signals.setup_logging.send(None, **shown)
         if receivers:
             return receivers
         root = logging.getLogger()
-        if self.app.conf.worker_hijack_root_logger:
-            root.handlers = []
-        self._configure_logger(root, logfile, level, format, shown["colorize"], datefmt=datefmt, **kwargs)
-        task_logger = self.setup_task_loggers(level, logfile, colorize=colorize, datefmt=datefmt)
+        if self._overrides(*_STEPS):
+            if conf.worker_hijack_root_logger:
+                root.handlers = []
+            how = {"datefmt": datefmt, **kwargs}
+            for logger, least in ((root, level), (self._of_processes(), max(level, logging.ERROR))):
+                self._configure_logger(logger, logfile, least, shown["format"], shown["colorize"], **how)
+        else:
+            self._set_up(level, logfile, shown["format"], shown["colorize"], datefmt)
         signals.after_setup_logger.send(None, logger=root, **shown)
+        task_logger = self.setup_task_loggers(level, logfile, colorize=shown["colorize"])
         signals.after_setup_task_logger.send(None, logger=task_logger, **{**shown, "format": self.task_format})
         return receivers
+
+    def _overrides(self, *names: str) -> bool:
+        """True if a subclass has one of these of its own."""
+        return any(getattr(type(self), name) is not getattr(Logging, name) or name in vars(self) for name in names)
+
+    def _of_processes(self) -> logging.Logger:
+        from multiprocessing import get_logger as logger_of_processes
+
+        return logger_of_processes()
+
+    def _set_up(self, level: int, logfile: Any, format: str, colorize: bool, datefmt: str | None) -> None:
+        """The root logger, umbel's way."""
+        conf = self.app.conf
+        log.set_up_root(
+            level,
+            logfile,
+            format=format,
+            task_format=self.task_format,
+            datefmt=datefmt or conf.worker_log_datefmt,
+            color=colorize,
+            hijack_root=conf.worker_hijack_root_logger,
+        )
 
     def _configure_logger(
         self, logger: Any, logfile: Any, loglevel: Any, format: str, colorize: Any, datefmt: str | None = None, **kwargs: Any
@@ -107,7 +157,15 @@ class Logging:
         **kwargs: Any,
     ) -> logging.Logger:
         """Set up the logger of tasks."""
-        logger = log.get_task_logger("umbel.task")
+        logger = guise.logger("umbel.task")
+        if not self._overrides(*_STEPS):
+            if self.app.conf.worker_hijack_root_logger or not logging.getLogger().handlers:
+                conf = self.app.conf
+                colorize = self.supports_color(colorize, logfile)
+                format, datefmt = format or self.task_format, datefmt or conf.worker_task_log_datefmt
+                log.set_up_tasks(logfile, format=format, datefmt=datefmt, color=colorize)
+                logger.propagate = bool(propagate)
+            return logger
         self.setup_handlers(
             logger,
             logfile,
@@ -135,9 +193,7 @@ class Logging:
     def supports_color(self, colorize: bool | None = None, logfile: Any = None) -> bool:
         """True if lines should be coloured."""
         colorize = self.colorize if colorize is None else colorize
-        if colorize is None:
-            return logfile is None and sys.stderr.isatty()
-        return bool(colorize)
+        return colorize is not False and log.is_colored(logfile)
 
     def colored(self, logfile: Any = None, enabled: bool | None = None) -> Any:
         """Text in colours, if that is wanted."""
@@ -164,11 +220,7 @@ class Logging:
 
     def _detect_handler(self, logfile: Any = None) -> logging.Handler:
         logfile = sys.__stderr__ if logfile is None else logfile
-        if hasattr(logfile, "write"):
-            return logging.StreamHandler(logfile)
-        from logging.handlers import WatchedFileHandler
-
-        return WatchedFileHandler(logfile, encoding="utf-8")
+        return logging.StreamHandler(logfile) if hasattr(logfile, "write") else log.file_handler(logfile)
 
     def get_default_logger(self, name: str = "celery", **kwargs: Any) -> logging.Logger:
         """The logger of that name."""

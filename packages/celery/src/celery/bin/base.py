@@ -40,12 +40,16 @@ class CLIContext(Scope):
         self.loader: str | None = None
         self.picks_pool = False
         """True if a pool is about to be made of what the settings say."""
-        self._user_options: set[str] = set()
 
     @property
     def no_color(self) -> bool:
         """True if there are to be no colours."""
         return self.color is False
+
+    @property
+    def colorize(self) -> bool:
+        """False if there are to be no colours; else whoever writes looks whether there can be."""
+        return not self.no_color
 
     def required_app(self, command: str) -> Any:
         """The app; without a name the one that a program without an app has."""
@@ -88,26 +92,6 @@ class CLIContext(Scope):
                 raise Failure(f"cannot take {' '.join(self.settings)!r} behind the options: {problem}", UNLOADABLE) from problem
         if self.picks_pool and app.conf.worker_pool in GREEN_POOLS:
             app.conf.from_command_line({"worker_pool": serving_pool(app.conf.worker_pool)})
-
-    def add_user_options(self, command: click.Command) -> None:
-        """Give a command the options that the app has for it and for all commands."""
-        if self.app_name is None:
-            return
-        try:
-            wanted = getattr(self._find(), "user_options", None) or {}
-        except Exception:
-            return
-        known = {parameter.name for parameter in command.params}
-        for option in (*wanted.get(command.name, ()), *wanted.get("preload", ())):
-            if option.name not in known:
-                command.params.append(option)
-                self._user_options.add(option.name)
-
-    def take_user_options(self, given: dict[str, Any]) -> None:
-        """Take the values of such options out of what a command was given, and tell the receivers of `user_preload_options`."""
-        if self._user_options:
-            options = self.user_options = {name: given.pop(name) for name in self._user_options}
-            signals.user_preload_options.send(self.app, app=self.app, options=options)
 
     def show_worker(self, worker: Any, **how: Any) -> str:
         """The banner of a worker."""

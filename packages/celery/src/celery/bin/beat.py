@@ -5,15 +5,12 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import click
-
 from celery.bin.base import derived
 from umbel.cli.beat import beat as own
 
 
 def run(**given: Any) -> Any:
     """Start a beat with these options."""
-    click.get_current_context().obj.take_user_options(given)
     if given["executable"] == sys.executable:
         given["executable"] = None
     return own.callback(**given)  # type: ignore[misc]  # it has one

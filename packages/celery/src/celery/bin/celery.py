@@ -14,6 +14,7 @@ from celery import VERSION_BANNER
 from celery.bin.base import CLIContext, renamed
 from umbel.cli.command import COMMANDS as UMBELS
 from umbel.cli.failure import USAGE, Failure
+from umbel.cli.main import offered
 from umbel.cli.main import run as run_line
 from umbel.cli.scope import shared_options
 
@@ -44,8 +45,6 @@ COMMANDS = {
 BESIDE = ("schedule", "revoke", "queues", "dead", "recover", "completion")
 """Commands of umbel's that Celery does not have."""
 
-WITH_USER_OPTIONS = ("worker", "beat")
-"""Commands that an app may give options of its own, in `app.user_options`."""
 
 UNABLE_TO_LOAD_APP_MODULE_NOT_FOUND = "Unable to load celery application.\nThe module {0} was not found."
 UNABLE_TO_LOAD_APP_ERROR_OCCURRED = "Unable to load celery application.\nWhile trying to load the module {0} this happened:\n{1}"
@@ -90,9 +89,7 @@ class Program(click.Group):
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
         name, command, rest = super().resolve_command(ctx, args)
-        if command is not None and name in WITH_USER_OPTIONS and {"-D", "--detach"}.isdisjoint(rest):
-            ctx.obj.add_user_options(command)  # not in the background: what an app starts when it is imported would be lost there
-        return name, command, rest
+        return name, command and offered(ctx.obj, command, rest), rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands in `--help`, without importing ours."""

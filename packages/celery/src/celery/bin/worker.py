@@ -50,7 +50,6 @@ def run(**given: Any) -> Any:
     scope.settings = click.get_current_context().args
     scope.include = tuple(given["include"])
     scope.picks_pool = given["pool"] is None
-    scope.take_user_options(given)
     if given["pool"] == "custom":
         wanted = os.environ.get("CELERY_CUSTOM_WORKER_POOL", "")
         raise Failure(

@@ -12,41 +12,23 @@ from typing import Any
 
 from celery.utils.collections import DictAttribute
 from celery.utils.imports import find_module, import_from_cwd, symbol_by_name
+from umbel.client.loader import Loader
+from umbel.settings.settings import MODULE
 
 unconfigured = object()
 
 
-class BaseLoader:
-    """Imports the modules of a program, and reads settings."""
+class BaseLoader(Loader):
+    """Imports the modules of a program, reads settings, and is told of workers and runs."""
 
     builtin_modules = frozenset[str]()
     configured = False
     override_backends: dict[str, str] = {}  # noqa: RUF012 - Celery's
-    worker_initialized = False
     _conf: Any = unconfigured
-
-    def __init__(self, app: Any, **kwargs: Any):
-        self.app = app
-        self.task_modules: set[str] = set()
 
     def now(self, utc: bool = True) -> datetime:
         """The time, without a zone."""
         return datetime.now(UTC).replace(tzinfo=None) if utc else datetime.now()  # noqa: DTZ005 - as Celery's
-
-    def on_task_init(self, task_id: str, task: Any) -> None:
-        """For subclasses; umbel has the signal `task_prerun`."""
-
-    def on_process_cleanup(self) -> None:
-        """For subclasses; umbel has the signal `task_postrun`."""
-
-    def on_worker_init(self) -> None:
-        """For subclasses; umbel has the signal `worker_init`."""
-
-    def on_worker_shutdown(self) -> None:
-        """For subclasses; umbel has the signal `worker_shutdown`."""
-
-    def on_worker_process_init(self) -> None:
-        """For subclasses; umbel has the signal `worker_process_init`."""
 
     def import_task_module(self, module: str) -> Any:
         """Import a module with tasks."""
@@ -60,26 +42,6 @@ class BaseLoader:
     def import_from_cwd(self, module: str, imp: Any = None, package: str | None = None) -> Any:
         """Import a module, also from the current directory."""
         return import_from_cwd(module, self.import_module if imp is None else imp, package=package)
-
-    def import_default_modules(self) -> list[Any]:
-        """Import all modules with tasks."""
-        self.app.import_task_modules()
-        return [self.import_task_module(module) for module in self.default_modules]
-
-    def init_worker(self) -> None:
-        """Get ready to be a worker."""
-        if not self.worker_initialized:
-            self.worker_initialized = True
-            self.import_default_modules()
-            self.on_worker_init()
-
-    def shutdown_worker(self) -> None:
-        """The worker ends."""
-        self.on_worker_shutdown()
-
-    def init_worker_process(self) -> None:
-        """A process of the pool begins."""
-        self.on_worker_process_init()
 
     def config_from_object(self, obj: Any, silent: bool = False) -> bool:
         """Take settings from an object or its path."""
@@ -133,7 +95,7 @@ class BaseLoader:
             raise ValueError(f"there is no setting {key!r}")
         return loosely(NAMES[key].kind, value)
 
-    def read_configuration(self, env: str = "CELERY_CONFIG_MODULE") -> Any:
+    def read_configuration(self, env: str = MODULE) -> Any:
         """The settings of the module that an environment variable names."""
         name = os.environ.get(env)
         return DictAttribute(self.import_from_cwd(name)) if name else {}
@@ -152,7 +114,7 @@ class BaseLoader:
         """The module."""
         return find_module(module)
 
-    @property
+    @property  # type: ignore[override]  # of umbel's it can be set
     def conf(self) -> Any:
         """The settings."""
         if self._conf is unconfigured:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from umbel.cli.node import fill_path, node_name
+from umbel.wire.node import fill_path, node_name
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,44 @@
+"""A beat of one app in any program: `app.Beat(loglevel="INFO").run()`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from umbel.beat.beat import Beat
+from umbel.beat.finding import find_scheduler
+
+
+class AppBeat(Beat):
+    """What `app.Beat` is, where it has its app from. `run` sends until `stop` is called, from any thread.
+
+    Takes what `umbel.beat.beat.Beat` takes, and: `loglevel` or `logfile`, which let it set up the log as `umbel beat` does
+    (without them it leaves the program's alone). `scheduler` may be named by its path, or by an entry point.
+    """
+
+    app: Any = None
+
+    def __init__(
+        self,
+        app: Any = None,
+        *,
+        loglevel: str | int | None = None,
+        logfile: str | None = None,
+        scheduler: Any = None,
+        **options: Any,
+    ):
+        app = self.app if app is None else app
+        app.loader.init_worker()
+        app.finalize(auto=True)
+        super().__init__(app, scheduler=find_scheduler(scheduler or app.conf.beat_scheduler), **options)
+        self._wishes = loglevel, logfile
+
+    def run(self) -> None:
+        """Send until told to stop."""
+        loglevel, logfile = self._wishes
+        if loglevel is not None or logfile is not None:
+            conf = self.app.conf
+            prints, level = conf.worker_redirect_stdouts, conf.worker_redirect_stdouts_level
+            self.app.log.setup(loglevel, logfile, redirect_stdouts=prints, redirect_level=level)
+        super().run()
+
+    start = run

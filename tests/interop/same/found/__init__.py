@@ -1,0 +1,1 @@
+"""A package that `autodiscover_tasks` looks into."""

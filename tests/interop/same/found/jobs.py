@@ -1,0 +1,8 @@
+"""Its module with tasks."""
+
+from same import app
+
+
+@app.task(name="found")
+def found():
+    return "found"
