@@ -40,9 +40,11 @@ class Side:
         self._env |= {"PYTHONPATH": str(folder), "PATIENCE": str(patience())}
 
     @contextlib.contextmanager
-    def worker(self, app: str, *queues: str) -> Iterator[subprocess.Popen[bytes]]:
+    def worker(self, app: str, *queues: str, pool: str = "prefork") -> Iterator[subprocess.Popen[bytes]]:
         """`celery -A app worker` as long as the block runs; it is told to stop with SIGTERM at the end."""
         command = [str(self._python), "-m", "celery", "-A", app, "worker", "-c", "1", "-l", "INFO", *QUIET]
+        if pool != "prefork":
+            command += ["-P", pool]
         if queues:
             command += ["-Q", ",".join(queues)]
         path = self.folder / "worker.log"

@@ -116,3 +116,15 @@ def test_threads_that_write_outcomes_tell_when_they_have(app: Umbel, begin) -> N
     finally:
         signals.worker_batch_done.disconnect(done)
     assert {name.partition("_")[0] for name in heard} == {"umbel-settle"}
+
+
+def test_worker_process_init_is_sent_where_tasks_run_in_the_worker_itself(app: Umbel) -> None:
+    told: list[str] = []
+
+    def note(sender: str, **_: Any) -> None:
+        told.append(sender)
+
+    signals.worker_process_init.connect(note)
+    for number, pool in enumerate(("threads", "asyncio", "solo")):
+        Worker(app, hostname=f"w{number}@h", pool=pool)
+    assert told == ["w2@h"]

@@ -277,9 +277,9 @@ class Umbel(Slots):
             self._replaced.remove(module)
 
     def task_modules(self) -> list[str]:
-        """The modules that `import_task_modules` imports."""
+        """The modules that `import_task_modules` imports, and others that were imported for their tasks."""
         found = [module for names, related_name in self._discovered() for module in related(names, related_name)]
-        return list(dict.fromkeys([*self._conf.imports, *self._conf.include, *found]))
+        return list(dict.fromkeys([*self._conf.imports, *self._conf.include, *found, *sorted(self.loader.task_modules)]))
 
     def register_task(self, task: Any, **options: Any) -> Any:
         """Add a task that is defined as a class (the class or an instance); gives the instance. It replaces one of its name."""
@@ -374,12 +374,13 @@ class Umbel(Slots):
         """Import the modules called `tasks` of some packages, when a worker starts; without packages those of Django's apps.
 
         A package without one is passed over. `packages` may be a function. With `related_name=None` the packages themselves are
-        imported.
+        imported. With `force` all that is done now.
         """
-        self._discover.append((packages, related_name))
-        if force:
-            found = packages() if callable(packages) else installed_apps() if packages is None else packages
-            self.loader.autodiscover_tasks([found] if isinstance(found, str) else list(found or ()), related_name)
+        if not force:
+            self._discover.append((packages, related_name))
+            return
+        found = packages() if callable(packages) else installed_apps() if packages is None else packages
+        self.loader.autodiscover_tasks([found] if isinstance(found, str) else list(found or ()), related_name)
 
     def import_task_modules(self) -> None:
         """Import all modules that hold tasks: `imports`, `include`, and those found by `autodiscover_tasks`.

@@ -67,7 +67,7 @@ def announced(message: Message, address: dict[str, Any], policy: Mapping[str, An
     if not is_watched():
         return None
     exchange, routing_key = address["exchange"], address["routing_key"] or address["queue"]
-    headers, body = _opened(message)
+    headers, body = opened(message)
     properties = {"correlation_id": headers["id"], "reply_to": address["reply_to"], **address["properties"]}
     name = message.headers.task
     before_task_publish.send(
@@ -90,7 +90,7 @@ def announced(message: Message, address: dict[str, Any], policy: Mapping[str, An
             routing_key=routing_key,
             address=address,
         )
-    _close(message, headers, body)
+    close(message, headers, body)
     address["properties"] = {key: properties[key] for key in properties if key not in ("correlation_id", "reply_to")}
     address["reply_to"] = properties.get("reply_to") or ""
     return lambda: _tell(name, headers, body, exchange, routing_key)
@@ -100,7 +100,7 @@ def _tell(name: str, headers: dict[str, Any], body: Any, exchange: str, routing_
     after_task_publish.send(name, headers=headers, body=body, exchange=exchange, routing_key=routing_key)
 
 
-def _opened(message: Message) -> tuple[dict[str, Any], tuple[Any, dict[str, Any], dict[str, Any]]]:
+def opened(message: Message) -> tuple[dict[str, Any], tuple[Any, dict[str, Any], dict[str, Any]]]:
     """Headers and body as Celery's receivers know them: a dict, and (args, kwargs, embed)."""
     known = message.headers
     known.origin = known.origin or protocol.origin()
@@ -110,7 +110,7 @@ def _opened(message: Message) -> tuple[dict[str, Any], tuple[Any, dict[str, Any]
     return {**headers, **message.extra}, (list(message.args), message.kwargs, msgspec.structs.asdict(message.embed))
 
 
-def _close(message: Message, headers: dict[str, Any], body: tuple[Any, dict[str, Any], dict[str, Any]]) -> None:
+def close(message: Message, headers: dict[str, Any], body: tuple[Any, dict[str, Any], dict[str, Any]]) -> None:
     """Take over what the receivers left."""
     for key, value in headers.items():
         if key in _FIELDS:

@@ -125,6 +125,8 @@ class Worker:
         within.run(signals.worker_init.send, self)
         if set_up is not None:
             set_up()
+        if pool == "solo":  # this process is that in which tasks run
+            within.run(signals.worker_process_init.send, hostname)
         self.pool_name = pool
         self.concurrency = 1 if pool == "solo" else concurrency or slots(conf.worker_concurrency)
         self.async_concurrency = coroutines(app, concurrency if pool == "asyncio" else None)

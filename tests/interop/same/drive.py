@@ -410,8 +410,8 @@ def with_worker(same: Any) -> None:
         "autoscale": lambda: app.control.autoscale(3, 2, destination=["none@here"]),
         "shutdown": lambda: app.control.shutdown(destination=["none@here"]),
         "heartbeat": lambda: app.control.heartbeat(destination=["none@here"]),
-        "ping": lambda: app.control.ping(timeout=0.5),
-        "inspect": lambda: app.control.inspect(timeout=0.5).ping(),
+        "ping": lambda: app.control.ping(timeout=PATIENCE, limit=1),
+        "inspect": lambda: app.control.inspect(timeout=PATIENCE, limit=1).ping(),
     }.items():
         told.clear()
         fact(f"slots: control, {name} gives", tell)

@@ -79,7 +79,7 @@ class Controlling(Control):
         self.told = []
 
     def broadcast(self, command, *args, **kwargs):
-        self.told.append([command, list(args), kwargs])
+        self.told.append([command, list(args), {**kwargs, "timeout": "timeout" in kwargs}])
         return super().broadcast(command, *args, **kwargs)
 
 

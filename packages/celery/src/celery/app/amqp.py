@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from celery._names import lacks
+from umbel.messages import announce
 
+_OF_MESSAGES = ("as_task_v2", "create_task_message", "send_task_message")
+_OF_ROUTES = ("router", "Router", "routes", "flush_routes", "queues", "Queues", "default_queue", "queues_cls")
 _CONSUMERS = "umbel's worker, or a kombu Consumer of your own on app.connection()"
 
 
@@ -213,6 +216,113 @@ class AMQP:
     def TaskConsumer(self, channel: Any, queues: Any = None, accept: Any = None, **kw: Any) -> Any:  # noqa: N802
         """A consumer of messages."""
         raise lacks("app.amqp.TaskConsumer", _CONSUMERS)
+
+    # Messages
+
+    @property
+    def create_task_message(self) -> Any:
+        """What makes a message, of the protocol that the settings say."""
+        return self.as_task_v2
+
+    def as_task_v2(
+        self,
+        task_id: str,
+        name: str,
+        args: Any = None,
+        kwargs: Any = None,
+        countdown: Any = None,
+        eta: Any = None,
+        group_id: Any = None,
+        group_index: Any = None,
+        expires: Any = None,
+        retries: int = 0,
+        chord: Any = None,
+        callbacks: Any = None,
+        errbacks: Any = None,
+        reply_to: Any = None,
+        time_limit: Any = None,
+        soft_time_limit: Any = None,
+        create_sent_event: bool = False,
+        root_id: Any = None,
+        parent_id: Any = None,
+        shadow: Any = None,
+        chain: Any = None,
+        now: Any = None,
+        timezone: Any = None,
+        origin: Any = None,
+        ignore_result: Any = False,
+        argsrepr: Any = None,
+        kwargsrepr: Any = None,
+        stamped_headers: Any = None,
+        replaced_task_nesting: int = 0,
+        **options: Any,
+    ) -> task_message:
+        """A message of protocol 2, which `send_task_message` sends."""
+        if not isinstance(args or [], (list, tuple)):
+            raise TypeError("task args must be a list or tuple")
+        if not isinstance(kwargs or {}, Mapping):
+            raise TypeError("task keyword arguments must be a mapping")
+        said = {key: options[key] for key in stamped_headers or () if key in options}
+        said |= {"countdown": countdown, "eta": eta, "group_id": group_id, "group_index": group_index, "expires": expires}
+        said |= {"retries": retries, "chord": chord, "link": callbacks, "link_error": errbacks, "chain": chain}
+        said |= {"time_limit": time_limit, "soft_time_limit": soft_time_limit, "shadow": shadow, "origin": origin}
+        said |= {"root_id": root_id or task_id, "parent_id": parent_id, "ignore_result": ignore_result}
+        said |= {"argsrepr": argsrepr, "kwargsrepr": kwargsrepr, "stamped_headers": stamped_headers}
+        said["replaced_task_nesting"] = replaced_task_nesting
+        said["queue"] = self.app.conf.task_default_queue  # it is addressed when it is sent
+        call = self.app.writer.call(name, task_id, args or (), kwargs or {}, said)
+        headers, body = announce.opened(call.message)
+        told = ("root_id", "parent_id", "retries", "eta", "expires")
+        event = {"uuid": task_id, "name": name, "args": headers["argsrepr"], "kwargs": headers["kwargsrepr"]}
+        return task_message(
+            headers=headers,
+            properties={"correlation_id": task_id, "reply_to": reply_to or ""},
+            body=body,
+            sent_event={**event, **{key: headers[key] for key in told}} if create_sent_event else None,
+        )
+
+    @property
+    def send_task_message(self) -> Any:
+        """What sends a message that was made here."""
+        return self._send
+
+    def _send(
+        self,
+        producer: Any,
+        name: str,
+        message: Any,
+        exchange: Any = None,
+        routing_key: Any = None,
+        queue: Any = None,
+        event_dispatcher: Any = None,
+        retry: Any = None,
+        retry_policy: Any = None,
+        serializer: Any = None,
+        delivery_mode: Any = None,
+        compression: Any = None,
+        declare: Any = None,
+        headers: Any = None,
+        exchange_type: Any = None,
+        timeout: Any = None,
+        confirm_timeout: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Send it by umbel, whatever the producer."""
+        where = {"exchange": exchange, "routing_key": routing_key, "queue": queue}
+        said = {**where, "serializer": serializer, "compression": compression, "delivery_mode": delivery_mode, **kwargs}
+        sent, properties, body, event = message
+        said["eta"], said["reply_to"] = sent.get("eta"), properties.get("reply_to") or ""
+        said["properties"] = {key: value for key, value in properties.items() if key not in ("correlation_id", "reply_to")}
+        call = self.app.writer.call(name, sent["id"], (), {}, said)
+        announce.close(call.message, {**sent, **(headers or {})}, body)
+        envelope, then = call.write(retry_policy)
+        if event is not None:
+            then = self.app.events.sent(envelope, then)
+        self.app.outbox.send((envelope,), retry=retry, policy=retry_policy, then=then)
+
+    def sends_itself(self) -> bool:
+        """True if a subclass has a word in how messages are made, routed or sent."""
+        return any(getattr(type(self), name) is not getattr(AMQP, name) for name in (*_OF_MESSAGES, *_OF_ROUTES))
 
     @property
     def default_queue(self) -> Any:

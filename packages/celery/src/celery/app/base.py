@@ -109,7 +109,7 @@ class Celery(Umbel):
             tasks=tasks,
             strict_typing=strict_typing,
             config_source_silent=config_source_silent,
-            loader=loader,
+            loader=loader or os.environ.get("CELERY_LOADER"),
             log=log,
             control=control,
             events=events,
@@ -117,6 +117,8 @@ class Celery(Umbel):
             fixups=fixups,
             **kwargs,
         )
+        if self.amqp_cls != Celery.amqp_cls:
+            vars(self)["send_task"] = self._send_by_amqp
         apps.add(self)
 
     def on_init(self) -> None:
@@ -315,6 +317,30 @@ class Celery(Umbel):
             raise KombusError(str(problem)) from problem
         return result if result_cls is None else _symbol(result_cls)(result.id)
 
+    def _send_by_amqp(
+        self,
+        name: str,
+        args: Any = None,
+        kwargs: Any = None,
+        countdown: Any = None,
+        eta: Any = None,
+        task_id: str | None = None,
+        producer: Any = None,
+        connection: Any = None,
+        router: Any = None,
+        result_cls: Any = None,
+        **options: Any,
+    ) -> Any:
+        """`send_task` of an app whose `amqp` is of somebody else's class: what that overrides is entered, as Celery enters it."""
+        from celery.app._sending import send_by_amqp
+
+        if not self.amqp.sends_itself():
+            return type(self).send_task(
+                self, name, args, kwargs, countdown, eta, task_id, producer, connection, router, result_cls, **options
+            )
+        found = send_by_amqp(self, name, args, kwargs, {"countdown": countdown, "eta": eta, **options}, task_id, producer, router)
+        return (_symbol(result_cls) if result_cls else self.AsyncResult)(found)
+
     def signature(self, *args: Any, **kwargs: Any) -> Any:
         """A call that is not made yet."""
         from celery.canvas import signature
@@ -471,6 +497,8 @@ class Celery(Umbel):
 
     def queues(self) -> list[str]:
         """Those of the settings, or what `select_queues` has chosen."""
+        if self.amqp_cls != Celery.amqp_cls:
+            return list(self.amqp.queues.consume_from)
         chosen = self.amqp.queues._consume_from if "amqp" in self.__dict__ else None
         return super().queues() if chosen is None else list(chosen)
 
