@@ -344,3 +344,39 @@ def test_the_worker_loads_little_more_than_umbels(face: Path, tmp_path: Path) ->
     assert "umbel.worker.worker" in modules
     few = "celery.canvas celery.events celery.utils.functional celery.worker.worker umbel.events.state"
     assert not modules & {*few.split(), "dataclasses", "kombu", "pprint", "redis", "shutil"}
+
+
+def test_a_class_may_be_the_backend_and_a_registry_answers_as_celerys(face: Path, tmp_path: Path) -> None:
+    code = """
+        from celery import Celery
+        from celery.app.registry import TaskRegistry
+        from celery.backends.base import KeyValueStoreBackend
+        from celery.exceptions import InvalidTaskError
+
+        class Kept(KeyValueStoreBackend):
+            store = {}
+            def get(self, key): return self.store.get(key)
+            def set(self, key, value): self.store[key] = value
+
+        class Own(TaskRegistry):
+            pass
+
+        class Apps(Celery):
+            registry_cls = Own
+
+        app = Apps("proj", broker="memory://", backend=Kept)
+        assert type(app.backend) is Kept and app.backend.app is app
+        app.backend.store_result("some", 5, "SUCCESS")
+        assert (app.AsyncResult("some").state, app.AsyncResult("some").result) == ("SUCCESS", 5)
+        @app.task(name="one")
+        def one(): return 1
+        assert type(app.tasks) is Own
+        assert app.tasks.regular()["one"] == one and app.tasks.periodic() == {}
+        try:
+            app.tasks.register(type("Nameless", (app.Task,), {"name": None}))
+        except InvalidTaskError:
+            pass
+        told = app.bugreport().split()
+        assert ["software", "->"] == told[:2] and "celery.loaders.app.AppLoader" in told
+    """
+    run(face, tmp_path, code)

@@ -240,7 +240,7 @@ class Umbel(Slots):
         Options are the attributes of `Task`; also `name`, `base` (another class), `bind` (the task is the first argument),
         `shared` (a task of every app) and `filter` (a function around the function). Any other becomes an attribute.
         """
-        if args and callable(args[0]):
+        if len(args) == 1 and callable(args[0]):
             return self.make_task(args[0], **options)
         if args:
             raise TypeError("@app.task takes options by name: @app.task(name='…', bind=True)")
@@ -506,6 +506,8 @@ class Umbel(Slots):
         from umbel.client.sending import send  # all that writes messages is loaded with the first call
 
         task = task_type
+        if args and not isinstance(args, (list, tuple)):
+            raise TypeError(f"{name}: args must be a tuple or a list, not {args!r}; for one argument write args=({args!r},)")
         if task is None:
             task = self.tasks.get(name)
             if task is not None and self._conf.task_always_eager:

@@ -175,6 +175,15 @@ class Proxy:
         """The class of what it stands for, so that `isinstance` sees through it."""
         return type(self._find())
 
+    @property
+    def __doc__(self) -> Any:  # type: ignore[override]  # as above
+        return self._find().__doc__
+
+    @property
+    def __module__(self) -> Any:  # type: ignore[override]  # as above
+        """Where what it stands for is defined."""
+        return self._find().__module__
+
     def __getattr__(self, name: str) -> Any:
         """Whatever the current object has."""
         return getattr(self._find(), name)

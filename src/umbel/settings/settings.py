@@ -224,6 +224,16 @@ class Settings(MutableMapping[str, Any]):
         self._put({name: value})
         self._changed()
 
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The value; before the settings are read, of one that the program has not set: this one, which is set."""
+        if self._is_loaded:
+            return super().setdefault(key, default)
+        setting = OLD_NAMES.get(key)
+        name = setting.name if setting else key
+        if name not in self._changes.values:
+            self[key] = default
+        return self._changes.values[name]
+
     def update(self, *values: Any, **more: Any) -> None:
         """Set several; what is wrong with them is told together, and none of them is set."""
         self._put(dict(*values, **more))

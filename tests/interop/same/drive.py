@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
-from names import App, Task, crontab, exceptions, maybe_schedule, schedule, shared_task, signals, states
+from names import App, Task, chord, crontab, exceptions, maybe_schedule, schedule, shared_task, signals, states
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PATIENCE = float(os.environ["PATIENCE"])
@@ -105,6 +105,20 @@ def without_worker() -> None:
     fact("names: of functions", lambda: [app.gen_task_name("f", "a.b"), app.gen_task_name("f", "__main__")])
     fact("names: twice is the first", lambda: [app.task(name="named")(nothing) and None, app.tasks["named"].max_retries])
 
+    fact("task: two functions", lambda: raises(lambda: app.task(nothing, nothing))[0])
+    fact("send_task: arguments as text", lambda: raises(lambda: app.send_task("any", "text"))[0])
+    fact("settings: setdefault", lambda: [app.conf.setdefault("task_time_limit", 7), app.conf.task_time_limit])
+    early = App("early", set_as_current=False)
+    early.conf.setdefault("task_time_limit", 7)
+    fact("settings: setdefault before they are read", lambda: early.conf.task_time_limit)
+    fact("group: save", lambda: (lambda group: group.save().id)(app.GroupResult("some", [app.AsyncResult("one")])))
+
+    @shared_task(name="shared.with.words")
+    def shared_one():
+        """Its words."""
+
+    fact("shared: words and module", lambda: [shared_one.__doc__, shared_one.__module__, shared_one.__name__])
+
     # Eager runs
     @app.task(bind=True, max_retries=2)
     def flaky(self, until):
@@ -181,6 +195,7 @@ def without_worker() -> None:
         ],
     )
     fact("signature: apply", lambda: plain.s(2).apply((1,)).get())
+    fact("signature: chord", lambda: [repr(chord([plain.s(1)], sig)) for sig in (plain.s(2, y=3), bound.s() | plain.s(4))])
     fact("signature: equality", lambda: [plain.s(1) == plain.s(1), plain.s(1) == plain.s(2)])
     fact("signature: json", lambda: json.loads(json.dumps(plain.s(1)))["task"])
 

@@ -7,6 +7,7 @@ import os
 if os.environ["SYSTEM"] == "umbel":
     from umbel import Task as Task
     from umbel import Umbel as App
+    from umbel import chord as chord
     from umbel import current_app as current_app
     from umbel import current_task as current_task
     from umbel import errors as exceptions
@@ -22,6 +23,7 @@ if os.environ["SYSTEM"] == "umbel":
 else:
     from celery import Celery as App
     from celery import Task as Task
+    from celery import chord as chord
     from celery import current_app as current_app
     from celery import current_task as current_task
     from celery import exceptions as exceptions

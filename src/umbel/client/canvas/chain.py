@@ -9,7 +9,7 @@ from umbel.canvas.settle import settle
 from umbel.canvas.shape import CHAIN, CHORD, GROUP, as_list, kind, made, members
 from umbel.client import current
 from umbel.client.canvas.begin import begin, play
-from umbel.client.canvas.signature import Signature, as_call, maybe_signature, unrolled
+from umbel.client.canvas.signature import Signature, as_call, maybe_signature, shortened, unrolled
 from umbel.client.results.result import result_from_tuple
 
 
@@ -149,7 +149,7 @@ class _chain(Signature[Any]):  # noqa: N801 - Celery's name
         return self._stamp_each(self.tasks, around, visitor, append_stamps, headers)
 
     def __repr__(self) -> str:
-        return " | ".join(map(repr, self.tasks)) if self.tasks else "<empty chain>"
+        return shortened(self.tasks[0], " | ".join(map(repr, self.tasks))) if self.tasks else "<empty chain>"
 
 
 class chain(_chain):  # noqa: N801 - Celery's name

@@ -10,7 +10,7 @@ from umbel.canvas.shape import CHAIN, CHORD, GROUP, flat, kind, leaves, made
 from umbel.client import current
 from umbel.client.canvas.begin import begin, play
 from umbel.client.canvas.lazy import Lazy
-from umbel.client.canvas.signature import Signature, as_call, maybe_signature, stamps_of, unrolled
+from umbel.client.canvas.signature import Signature, as_call, maybe_signature, shortened, stamps_of, unrolled
 from umbel.client.results.result import result_from_tuple
 
 
@@ -222,7 +222,27 @@ class chord(Signature[Any]):  # noqa: N801 - Celery's name
 
     def __repr__(self) -> str:
         before = "<generator>" if _is_open(self) else repr(list(self.tasks))
-        return f"%{self.body!r}({before})" if self.body is not None else f"<chord without a body: {before}>"
+        if self.body is None:
+            return f"<chord without body: {before}>"
+        return shortened(self.body, f"%{_called(self.body, _Shown(before))}")
+
+
+class _Shown(str):
+    """Is its own repr."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _called(body: Any, header: _Shown) -> str:
+    """A body called with the results of its header; of a chain the first step gets them."""
+    if body["task"] == "celery.chain" and body.tasks:
+        first, *rest = body.tasks
+        return f"({' | '.join([_called(first, header), *map(repr, rest)])})"
+    called: str = body.reprcall(header)
+    return called
 
 
 def _header(given: Any, app: current.App | None) -> Any:

@@ -10,7 +10,7 @@ from umbel.canvas.shape import GROUP, kind, made
 from umbel.client import current
 from umbel.client.canvas.begin import begin, play
 from umbel.client.canvas.lazy import Lazy
-from umbel.client.canvas.signature import Signature, as_call, maybe_signature
+from umbel.client.canvas.signature import Signature, as_call, maybe_signature, shortened
 from umbel.client.results.result import result_from_tuple
 
 
@@ -175,7 +175,10 @@ class group(Signature[Any]):  # noqa: N801 - Celery's name
 
     def __repr__(self) -> str:
         inside = self["kwargs"]["tasks"]
-        return f"group({inside if isinstance(inside, Lazy) else list(inside)!r})"
+        if isinstance(inside, Lazy):
+            return f"group({inside!r})"
+        parts = list(inside)
+        return shortened(parts[0], f"group({parts!r})") if parts else "group([])"
 
 
 Signature.register_type("group")(group)

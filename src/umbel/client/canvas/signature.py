@@ -441,6 +441,20 @@ class Signature(dict[str, Any], Generic[R]):
         return self.reprcall()
 
 
+def shortened(first: Mapping[str, Any], text: str) -> str:
+    """A text with the module of a call's task only where it stands first: `shop.pay() | send()`.
+
+    Of a chain and the like, that of its first step.
+    """
+    while first["task"] in ("celery.chain", "celery.group", "celery.chord") and (inner := first["kwargs"].get("tasks")):
+        first = inner[0]
+    module = first["task"].rpartition(".")[0]
+    if not module:
+        return text
+    before, mark, behind = text.partition(f"{module}.")
+    return before + mark + behind.replace(mark, "") if mark else text
+
+
 _HOMES = {
     "chain": "chain",
     "_chain": "chain",

@@ -44,13 +44,14 @@ class GroupResult(ResultSet[T]):
         """The parts."""
         return self.results
 
-    def save(self, backend: ResultBackend | None = None) -> None:
-        """Keep what it is made of, so that `restore` finds it by its id, as long as results are kept."""
+    def save(self, backend: ResultBackend | None = None) -> Self:
+        """Keep what it is made of, so that `restore` finds it by its id, as long as results are kept; gives itself."""
         from umbel.wire import encoding
 
         app = self.app
         document = encoding.dumps({"result": self.as_tuple()}, app.reading().serializer)[2]
         _store(app, backend, self.id).save_group(_known(self.id), document, app.conf.result_expires or None)
+        return self
 
     def delete(self, backend: ResultBackend | None = None) -> None:
         """Forget that it was saved; `forget` deletes the results."""

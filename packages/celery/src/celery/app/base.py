@@ -394,7 +394,7 @@ class Celery(Umbel):
             kind, url = "celery.backends.umbel:UmbelBackend", kind
         elif isinstance(kind, str) and kind.partition(":")[0] in ("valkey", "valkeys", "redis+socket", "valkey+socket"):
             kind, url = "celery.backends.redis:RedisBackend", kind
-        if url is None:
+        if url is None and (kind is None or isinstance(kind, str)):
             kind, url = by_url(kind, self.loader)
         return _symbol(kind)(app=self, url=url)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from celery.exceptions import NotRegistered
+from celery.exceptions import InvalidTaskError, NotRegistered
 from umbel.client.registry import Registry
 
 
@@ -24,7 +23,7 @@ class TaskRegistry(Registry):
         if isinstance(task, type):
             task = task()
         if not task.name:
-            raise ValueError(f"{type(task).__name__} has no name: give the class one")
+            raise InvalidTaskError(f"{type(task).__name__} has no name: give the class one")
         self[task.name] = task
 
     def unregister(self, name: Any) -> None:
@@ -34,17 +33,17 @@ class TaskRegistry(Registry):
         except KeyError:
             raise self.NotRegistered(name) from None
 
-    def regular(self) -> Iterator[tuple[str, Any]]:  # type: ignore[override]  # Celery's
+    def regular(self) -> dict[str, Any]:  # type: ignore[override]  # Celery's
         """Those that programs send."""
         return self.filter_types("regular")
 
-    def periodic(self) -> Iterator[tuple[str, Any]]:
+    def periodic(self) -> dict[str, Any]:
         """Those of Celery 2's periodic kind: none."""
         return self.filter_types("periodic")
 
-    def filter_types(self, type: str) -> Iterator[tuple[str, Any]]:
-        """Names and tasks of one kind."""
-        return ((name, task) for name, task in self.items() if getattr(task, "type", "regular") == type)
+    def filter_types(self, type: str) -> dict[str, Any]:
+        """The tasks of one kind, by name."""
+        return {name: task for name, task in self.items() if getattr(task, "type", "regular") == type}
 
 
 def _unpickle_task(name: str, module: str | None = None) -> Any:

@@ -11,10 +11,12 @@ from umbel import shown
 from umbel.settings import Settings as SettingsOf
 
 BUGREPORT_INFO = """
-versions: celery {celery_v}, umbel {umbel_v}, kombu {kombu_v}, billiard {billiard_v}, {py_i} {py_v}
-system: {system}, {arch}
-broker: {broker}
-results: {results}
+software -> celery:{celery_v} kombu:{kombu_v} py:{py_v}
+            umbel:{umbel_v} billiard:{billiard_v}
+platform -> system:{system} arch:{arch}
+            kernel version:{kernel_version} imp:{py_i}
+loader   -> {loader}
+settings -> transport:{broker} results:{results}
 
 {human_settings}
 """
@@ -176,11 +178,14 @@ def bugreport(app: Any) -> str:
 
     import celery
     from celery.platforms import pyimplementation
+    from celery.utils.imports import qualname
     from umbel.version import __version__ as umbel_version
 
     return BUGREPORT_INFO.format(
         system=platform.system(),
         arch=", ".join(each for each in platform.architecture() if each),
+        kernel_version=platform.release(),
+        loader=qualname(type(app.loader)),
         py_i=pyimplementation(),
         celery_v=celery.VERSION_BANNER,
         kombu_v=kombu.__version__,
