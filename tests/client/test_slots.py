@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import sys
 import threading
 from collections.abc import Callable
@@ -18,9 +19,10 @@ from umbel.client.amqp import Amqp
 from umbel.client.current import app as current_app
 from umbel.client.loader import Loader
 from umbel.client.logbook import Log
+from umbel.client.registry import Registry
 from umbel.client.remote.control import Control
 from umbel.client.remote.events import Events
-from umbel.errors import QueueNotFound
+from umbel.errors import InvalidTaskError, QueueNotFound
 from umbel.testing.waiting import patience
 from umbel.worker.worker import Worker
 
@@ -267,6 +269,15 @@ def test_a_worker_of_the_app_sets_up_the_log_only_if_it_is_told_to(make_app: Mak
     assert told == [(("INFO", "x.log"), "w@h")]
 
 
+def test_a_worker_of_the_app_takes_celerys_words(make_app: MakeApp) -> None:
+    app = make_app()
+    words = {"pool_cls": "solo", "without_gossip": True, "without_mingle": True, "optimization": "fair", "quiet": True}
+    worker = app.Worker(queues="a, b,c", exclude_queues="c", include="sys", **words)
+    assert (worker.queues, worker.pool_name, worker.app.conf.include) == (["a", "b"], "solo", ("sys",))
+    with pytest.raises(TypeError, match="no_such_word"):
+        app.Worker(no_such_word=1)
+
+
 def test_a_beat_of_the_app_runs_in_this_process(make_app: MakeApp, tmp_path: Any) -> None:
     app = make_app(broker=f"sqlite:///{tmp_path}/q.db", loader=OwnLoader)
     sent = threading.Event()
@@ -287,11 +298,38 @@ def test_a_beat_of_the_app_runs_in_this_process(make_app: MakeApp, tmp_path: Any
     assert app.loader.notes == ["worker init"]  # type: ignore[attr-defined]
 
 
+class OwnRegistry(Registry):
+    """Another class."""
+
+
+def test_the_registry_may_be_named_by_its_path_and_refuses_tasks_without_a_name() -> None:
+    apps = type("Apps", (Umbel,), {"registry_cls": f"{__name__}:OwnRegistry"})
+    with apps("x", broker="memory://x", set_as_current=False) as app:
+        assert type(app.tasks) is OwnRegistry
+        with pytest.raises(InvalidTaskError, match="Nameless has no name"):
+            app.tasks.register(type("Nameless", (app.Task,), {"name": None}))
+        app.tasks.register(type("Named", (app.Task,), {"name": "named"}))
+        assert app.tasks["named"].name == "named"
+
+
+def test_an_app_travels_by_its_name_and_settings(make_app: MakeApp) -> None:
+    app = make_app("travelling", task_time_limit=7)
+    copy = pickle.loads(pickle.dumps(app))
+    assert (copy.main, copy.conf.task_time_limit, copy.conf.broker_url) == ("travelling", 7, app.conf.broker_url)
+    assert current_app() is not copy
+
+
+def test_a_result_without_an_id_is_refused(make_app: MakeApp) -> None:
+    with pytest.raises(ValueError, match="the id of a task"):
+        make_app().AsyncResult(None)  # type: ignore[arg-type]
+
+
 def test_a_report_says_what_it_is_made_of_and_no_secret(make_app: MakeApp) -> None:
     app = make_app(broker="redis://:geheim@nowhere/0", task_time_limit=30)
     text = app.bugreport()
     assert text.startswith("software -> umbel:")
     assert "task_time_limit: 30" in text
+    assert "loader   -> umbel.client.loader.Loader" in text
     assert "geheim" not in text
 
 

@@ -68,8 +68,8 @@ class Umbel(Slots):
 
     task_cls: Any = TaskOf
     """The class of its tasks, or its path."""
-    registry_cls: type[Registry] = Registry
-    """The class of what holds its tasks."""
+    registry_cls: Any = Registry
+    """The class of what holds its tasks, or its path."""
     settings_cls: type[Settings] = Settings
     """The class of its settings."""
 
@@ -110,7 +110,8 @@ class Umbel(Slots):
         self._conf = self.settings_cls({**changes, **settings}, loaded=self._configured)
         if self.has_own_loader:
             self._conf.opened_by(self._opened)
-        self._tasks = self.registry_cls(tasks or {})
+        registry = find(self.registry_cls) if isinstance(self.registry_cls, str) else self.registry_cls
+        self._tasks: Registry = registry(tasks or {})
         self._task_type: Any = None
         self._autofinalize = autofinalize
         self._discover: list[tuple[Packages, str | None]] = []
@@ -525,7 +526,9 @@ class Umbel(Slots):
         return self.outbox.batch()
 
     def AsyncResult(self, id: str, **options: Any) -> ResultOf[Any]:  # noqa: N802 - Celery's name
-        """The result of a task by its id."""
+        """The result of a task by its id. Raises ValueError without one."""
+        if id is None:
+            raise ValueError("a result has the id of a task, and None is none")
         options.pop("backend", None)
         return ResultOf(id, app=self, **options)
 
@@ -742,8 +745,16 @@ class Umbel(Slots):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
+    def __reduce__(self) -> Any:
+        """By its name and what the program has set; its tasks are defined where it comes to."""
+        return _made_again, (type(self), self.main, dict(self._conf.changes))
+
     def __repr__(self) -> str:
         return f"<Umbel {self.main or '(no name)'} at {hex(id(self))}>"
+
+
+def _made_again(kind: type[Umbel], main: str | None, changes: dict[str, Any]) -> Umbel:
+    return kind(main, changes=changes, set_as_current=False)
 
 
 current.made_by(lambda: Umbel("default", set_as_current=False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from umbel.client.task import Task
-from umbel.errors import NotRegistered
+from umbel.errors import InvalidTaskError, NotRegistered
 
 
 class Registry(dict[str, Task[..., Any]]):
@@ -26,8 +26,12 @@ class Registry(dict[str, Task[..., Any]]):
         near = difflib.get_close_matches(str(name), self, n=1)
         raise NotRegistered(f"no task {name!r} is known" + (f"; did you mean {near[0]!r}?" if near else ""))
 
-    def register(self, task: Task[..., Any]) -> None:
-        """Add a task under its name."""
+    def register(self, task: Any) -> None:
+        """Add a task (a class: its instance) under its name. Raises InvalidTaskError for one without."""
+        if isinstance(task, type):
+            task = task()
+        if not task.name:
+            raise InvalidTaskError(f"{type(task).__name__} has no name: give the class one")
         self[task.name] = task
 
     def unregister(self, name: str | Task[..., Any]) -> None:

@@ -16,6 +16,7 @@ def text(app: Any) -> str:
     lines = [
         f"software -> {worn.program}:{worn.version} py:{platform.python_version()}",
         f"platform -> {system} {sys.executable}",
+        f"loader   -> {type(app.loader).__module__}.{type(app.loader).__qualname__}",
         f"settings -> transport:{app.broker_url.partition(':')[0]} results:{shown.url(app.result_url or 'disabled')}",
         "",
         app.conf.humanize(),

@@ -9,13 +9,17 @@ from typing import Any
 from umbel.wire.node import node_name
 from umbel.worker.worker import HEARTBEAT, Worker
 
+WITHOUT_EFFECT = frozenset({"quiet", "without_gossip", "without_mingle", "optimization", "statedb", "no_color"})
+"""What Celery's takes, too, and nothing here depends on."""
+
 
 class AppWorker(Worker):
     """What `app.Worker` is, where it has its app from. `start` works until `stop` is called, or a signal asks for it.
 
     Takes what `umbel.worker.worker.Worker` takes, and: `loglevel` or `logfile`, which let it set up the log as `umbel worker`
     does (without them it leaves the program's alone), `include` (modules to import, too), and `without_heartbeat`.
-    `hostname` may have the places `%h`, `%n` and `%d`. A name of Celery's for the pool, `pool_cls`, is taken, too.
+    `hostname` may have the places `%h`, `%n` and `%d`; names of queues may be one text with commas. `pool_cls` and
+    `exclude_queues` are Celery's names for `pool` and `exclude`; what gossip and mingling are told is taken, and has no effect.
     """
 
     app: Any = None
@@ -32,20 +36,25 @@ class AppWorker(Worker):
         include: str | Sequence[str] = (),
         heartbeat: float | None = HEARTBEAT,
         without_heartbeat: bool = False,
+        queues: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] = (),
+        exclude_queues: str | Sequence[str] = (),
         **options: Any,
     ):
         app = self.app if app is None else app
         node = node_name(hostname)
         if include:
-            app.conf.include = (*app.conf.include, *([include] if isinstance(include, str) else include))
+            app.conf.include = (*app.conf.include, *_names(include))
         if loglevel is not None or logfile is not None:
             options.setdefault("set_up", partial(self.setup_logging, app, loglevel, logfile, node))
         super().__init__(
             app,
             hostname=node,
+            queues=None if queues is None else _names(queues),
+            exclude=[*_names(exclude), *_names(exclude_queues)],
             pool=pool or pool_cls or app.conf.worker_pool,
             heartbeat=None if without_heartbeat else heartbeat,
-            **options,
+            **{name: value for name, value in options.items() if name not in WITHOUT_EFFECT},
         )
 
     @staticmethod
@@ -63,3 +72,8 @@ class AppWorker(Worker):
     def terminate(self) -> None:
         """Give back what runs, and stop; from any thread."""
         self.stop("cold")
+
+
+def _names(given: str | Sequence[str]) -> list[str]:
+    """Names, also from one text with commas."""
+    return [name.strip() for name in given.split(",") if name.strip()] if isinstance(given, str) else list(given)

@@ -87,8 +87,6 @@ class Celery(Umbel):
             fixups = self.builtin_fixups if _is_django() else ()
         self.fixups = fixups
         self._task_type: Any = None
-        if isinstance(self.registry_cls, str):
-            self.registry_cls = _symbol(self.registry_cls)
         if task_cls is None and type(self).task_cls == Celery.task_cls and _is_django():
             task_cls = "celery.contrib.django.task:DjangoTask"
         if loader == "default" and config_source is None:

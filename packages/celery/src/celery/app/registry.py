@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery.exceptions import InvalidTaskError, NotRegistered
+from celery.exceptions import NotRegistered
 from umbel.client.registry import Registry
 
 
@@ -20,11 +20,7 @@ class TaskRegistry(Registry):
 
     def register(self, task: Any) -> None:
         """Add a task (a class: its instance) under its name."""
-        if isinstance(task, type):
-            task = task()
-        if not task.name:
-            raise InvalidTaskError(f"{type(task).__name__} has no name: give the class one")
-        self[task.name] = task
+        super().register(task)
 
     def unregister(self, name: Any) -> None:
         """Remove a task, given by itself or by its name."""
