@@ -380,3 +380,32 @@ def test_a_class_may_be_the_backend_and_a_registry_answers_as_celerys(face: Path
         assert ["software", "->"] == told[:2] and "celery.loaders.app.AppLoader" in told
     """
     run(face, tmp_path, code)
+
+
+def test_tasks_are_those_of_other_apps_too_unless_they_are_not_shared(real: Path, face: Path, tmp_path: Path) -> None:
+    (tmp_path / "apps.py").write_text(
+        textwrap.dedent("""
+        from celery import Celery
+        one = Celery("one", broker="memory://", set_as_current=False)
+        two = Celery("two", broker="memory://", set_as_current=False)
+        early = Celery("early", broker="memory://", set_as_current=False)
+        early.finalize()
+        @one.task(name="shared", bind=True, max_retries=9, own=3)
+        def shared(self): return self.app.main
+        @one.task(name="hidden", shared=False)
+        def hidden(): pass
+        @one.task
+        def unnamed(): pass
+        class Classy(one.Task):
+            name = "classy"
+            def run(self): pass
+        one.register_task(Classy())
+        for app in (one, two, early, Celery("later", set_as_current=False)):
+            print(app.main, sorted(name for name in app.tasks if not name.startswith("celery.")))
+        task = two.tasks["shared"]
+        print(task.app.main, task is one.tasks["shared"], task.max_retries, task.own, task(), shared())
+        """)
+    )
+    told = {python: run(python, tmp_path, "import apps") for python in (real, face)}
+    assert told[face] == told[real]
+    assert "later ['apps.unnamed', 'shared']" in told[face]

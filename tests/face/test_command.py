@@ -130,7 +130,7 @@ def shop(face: Path, tmp_path: Path) -> Shop:
         ("-b redis://localhost:1/0 -A shop call shop.add", 1, "celery: redis://localhost:1/0 cannot be reached"),
         ("--app= report", 2, "Unable to load celery application: app '' is no module name"),
         ("-A shop list bindings", 0, "celery                       celery                       celery"),
-        ("-A shop report", 0, "celery 5.7.0+umbel."),
+        ("-A shop report", 0, "software -> celery:5.7.0+umbel."),
         ("-A shop shell --bpython", 1, "bpython is not installed here"),
         ("-A shop dead list", 0, ""),
         ("-A shop inspect ping -d celery@box --timeout 3", 69, "No nodes replied within time constraint"),

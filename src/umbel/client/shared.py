@@ -20,6 +20,11 @@ def each_app(join: Callable[[Any], None]) -> None:
         join(app)
 
 
+def later_apps(join: Callable[[Any], None]) -> None:
+    """Call `join` with every app that is finalized from now on."""
+    _joining.append(join)
+
+
 _finalized: WeakSet[Any] = WeakSet()
 
 

@@ -8,11 +8,11 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from celery.app.registry import TaskRegistry
 from celery.app.utils import Settings
-from umbel.client import current
+from umbel.client import current, shared
 from umbel.client.app import Umbel
 from umbel.client.plain import plain
 from umbel.errors import BrokerDown, EncodeError
@@ -178,8 +178,26 @@ class Celery(Umbel):
     # Tasks
 
     def task(self, *args: Any, **opts: Any) -> Any:
-        """Make a function a task."""
-        return super().task(*args, **opts)
+        """Make a function a task: of this app, and, unless `shared` is false, of all that are finalized later, too."""
+        is_shared = opts.pop("shared", True)
+        if len(args) == 1 and callable(args[0]):
+            return self._made(args[0], opts, is_shared)
+        if args:
+            return super().task(*args, **opts)
+        return lambda function: self._made(function, opts, is_shared)
+
+    def _made(self, function: Callable[..., Any], options: dict[str, Any], is_shared: bool) -> Any:
+        made = self.make_task(function, **options)
+        if is_shared:
+            mine = ref(self)
+            words = {key: value for key, value in options.items() if key != "filter"}
+
+            def join(app: Any) -> None:
+                if app is not mine() and isinstance(app, Celery):
+                    app.make_task(function, **words)
+
+            shared.later_apps(join)
+        return made
 
     def _task_from_fun(self, fun: Callable[..., Any], name: str | None = None, base: Any = None, **options: Any) -> Any:
         return self.make_task(fun, name, base, **options)
