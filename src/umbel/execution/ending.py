@@ -60,6 +60,11 @@ def retried(task: Runnable, error: Exception) -> Ending | None:
     return None
 
 
+def overrun(hard: float | None) -> TimeLimitExceeded:
+    """What ends a run at its hard limit; it says 30 where somebody has said 30."""
+    return TimeLimitExceeded(int(hard) if hard is not None and hard == int(hard) else hard)
+
+
 def raised(task: Runnable, request: Request, error: BaseException, *, hard: float | None, rand: Callable[[], float]) -> Ending:
     """The ending of a run that raised: told to do something else, to be tried again, or failed."""
     if isinstance(error, Ignore):
@@ -67,7 +72,7 @@ def raised(task: Runnable, request: Request, error: BaseException, *, hard: floa
     if isinstance(error, Reject):
         return Ending(Kind.REJECTED, error, ExceptionInfo(error))
     if isinstance(error, limits.Overrun):
-        return failure(task, TimeLimitExceeded(hard), Kind.TIMEOUT)
+        return failure(task, overrun(hard), Kind.TIMEOUT)
     if isinstance(error, limits.CalledOff):
         return failure(task, TaskRevokedError("terminated"), Kind.TERMINATED)
     if not isinstance(error, Exception) and not _is_cancelled(error):

@@ -18,7 +18,6 @@ from umbel.errors import (
     NotRegistered,
     Retry,
     TaskRevokedError,
-    TimeLimitExceeded,
     UmbelError,
     WorkerLostError,
 )
@@ -26,7 +25,7 @@ from umbel.execution import lazy, links
 from umbel.execution.call import NO_HOOKS, beginnings, call, call_async, hooks_of
 from umbel.execution.documents import Documents, is_ignored
 from umbel.execution.einfo import OWN_CODE, ExceptionInfo
-from umbel.execution.ending import Ending, failure, raised, retried
+from umbel.execution.ending import Ending, failure, overrun, raised, retried
 from umbel.execution.follow import Follow, Relay
 from umbel.execution.join import Joiner
 from umbel.execution.outcome import Job, Kind, Outcome
@@ -385,7 +384,7 @@ def brief_text(retry_: Retry) -> str:
 def _end_of(job: Job, kind: Kind, text: str) -> UmbelError:
     """What is told of a job that was ended from outside."""
     if kind is Kind.TIMEOUT:
-        return TimeLimitExceeded(job.hard)
+        return overrun(job.hard)
     if kind is Kind.TERMINATED:
         return TaskRevokedError("terminated")
     if kind is Kind.UNTOLD:

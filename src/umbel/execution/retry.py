@@ -50,7 +50,7 @@ def retry(
     if max_retries is not None and type(max_retries) is not int:
         raise ValueError(f"{task.name}: max_retries must be a whole number, not {max_retries!r}")
     if exhausted(task, request, max_retries):
-        raise exc or _exceeded(task, request)
+        raise exc or _exceeded(task, request, args, kwargs)
     if eta is None and countdown is None:
         countdown = task.default_retry_delay
     options = {"retries": request.retries + 1, **options, "eta": eta, "countdown": countdown}
@@ -170,7 +170,9 @@ def _custom(carried: Mapping[str, Any] | None, given: Mapping[str, Any] | None) 
     return {name: value for name, value in both.items() if not name.lower().startswith("x-death")}
 
 
-def _exceeded(task: Runnable, request: Request) -> MaxRetriesExceededError:
-    args, kwargs = tuple(request.args or ()), dict(request.kwargs or {})
+def _exceeded(task: Runnable, request: Request, args: Any, kwargs: Any) -> MaxRetriesExceededError:
+    """Names the call that would have been the next."""
+    args = tuple(request.args or ()) if args is None else tuple(args)
+    kwargs = dict(request.kwargs or {}) if kwargs is None else dict(kwargs)
     call = f"args:{brief(args)} kwargs:{brief(kwargs)}"
     return MaxRetriesExceededError(f"Can't retry {task.name}[{request.id}] {call}", task_args=args, task_kwargs=kwargs)

@@ -10,8 +10,9 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from umbel import guise, shown
-from umbel.errors import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
+from umbel.errors import SoftTimeLimitExceeded, WorkerLostError
 from umbel.execution.einfo import ExceptionInfo
+from umbel.execution.ending import overrun
 from umbel.execution.outcome import Begun, Kind, Outcome
 from umbel.wire import result
 from umbel.worker.ticket import Ticket
@@ -64,7 +65,7 @@ class Watch:
             self._tell(ticket, "on_retry", _einfo(value, outcome))
         elif kind is Kind.TIMEOUT:
             self._tell(ticket, "on_timeout", False, ticket.job.hard or 0.0)
-            self._tell(ticket, "on_failure", _einfo(TimeLimitExceeded(ticket.job.hard), outcome))
+            self._tell(ticket, "on_failure", _einfo(overrun(ticket.job.hard), outcome))
         elif kind in (Kind.FAILURE, Kind.MISFIT, Kind.UNREADABLE):
             if isinstance(value, SoftTimeLimitExceeded):
                 self._tell(ticket, "on_timeout", True, soft or 0.0)

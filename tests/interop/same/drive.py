@@ -433,6 +433,8 @@ def with_worker(same: Any) -> None:
         fact(f"slots: control, {name} tells", lambda: told)
     fact("run: success", lambda: became(lambda: same.add.delay(1, 2)))
     fact("run: failure", lambda: became(lambda: same.fail.delay()))
+    fact("run: retried with other arguments", lambda: became(same.retried_otherwise.delay))
+    fact("run: hard limit", lambda: became(same.hard.delay)[:2])
     fact("run: failure raises", lambda: raises(lambda: end(same.fail.delay("words"))))
     fact("run: odd exception", lambda: became(same.odd.delay)[:1] + became(same.odd.delay)[2:])
     fact("run: nested exception", lambda: became(same.nested.delay))

@@ -181,6 +181,16 @@ def hooked_retry_bare(self, label):
     self.retry(countdown=0)
 
 
+@app.task(name="retried.otherwise", bind=True)
+def retried_otherwise(self, n=0):
+    raise self.retry(args=(n + 1,), kwargs={"n": 2} if n > 5 else {}, countdown=0, max_retries=1)
+
+
+@app.task(name="hard", time_limit=1)
+def hard():
+    time.sleep(60)
+
+
 @app.task(base=Hooked, name="hooked.auto", autoretry_for=(OSError,), retry_backoff=False, default_retry_delay=0, max_retries=2)
 def hooked_auto(label):
     note(f"{label}: run", retries=current_task.request.retries)
