@@ -22,7 +22,7 @@ from umbel.client.logbook import Log
 from umbel.client.registry import Registry
 from umbel.client.remote.control import Control
 from umbel.client.remote.events import Events
-from umbel.errors import InvalidTaskError, QueueNotFound
+from umbel.errors import ImproperlyConfigured, InvalidTaskError, QueueNotFound
 from umbel.testing.waiting import patience
 from umbel.worker.worker import Worker
 
@@ -101,7 +101,12 @@ def test_a_class_may_be_named_by_its_path_and_by_a_subclass(make_app: MakeApp, n
 
 
 def test_nothing_is_made_before_it_is_asked_for(make_app: MakeApp) -> None:
-    make_app(log="no.such:Class", control="no.such:Class", events="no.such:Class", amqp="no.such:Class", loader="no.such:Class")
+    app = make_app(
+        log="no.such:Class", control="no.such:Class", events="no.such:Class", amqp="no.such:Class", loader="no.such:Class"
+    )
+
+    with pytest.raises(ImproperlyConfigured, match=r"the log of the app, 'no\.such:Class', cannot be imported"):
+        app.log  # noqa: B018 - it raises
 
 
 def test_fixups_get_the_app_before_it_is_the_current_one() -> None:

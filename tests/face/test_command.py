@@ -131,6 +131,8 @@ def shop(face: Path, tmp_path: Path) -> Shop:
         ("--app= report", 2, "Unable to load celery application: app '' is no module name"),
         ("-A shop list bindings", 0, "celery                       celery                       celery"),
         ("-A shop report", 0, "software -> celery:5.7.0+umbel."),
+        ("-A shop --loader celery.loaders.default:Loader report", 0, "loader   -> celery.loaders.default.Loader"),
+        ("-A shop --loader no.such:Loader report", 1, "the loader of the app, 'no.such:Loader', cannot be imported"),
         ("-A shop shell --bpython", 1, "bpython is not installed here"),
         ("-A shop dead list", 0, ""),
         ("-A shop inspect ping -d celery@box --timeout 3", 69, "No nodes replied within time constraint"),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from umbel.errors import ImproperlyConfigured
 from umbel.settings import find
 
 if TYPE_CHECKING:
@@ -71,8 +72,17 @@ class Slots:
             forget(loader)
 
     def make_part(self, name: str) -> Any:
-        """A new one of what the slot `name` says."""
-        return _found(getattr(self, f"{name}_cls"))(app=self)
+        """A new one of what the slot `name` says. Raises ImproperlyConfigured for a path that leads nowhere."""
+        kind = getattr(self, f"{name}_cls")
+        try:
+            found = self.find_part(name, kind)
+        except ImportError as problem:
+            raise ImproperlyConfigured(f"the {name} of the app, {kind!r}, cannot be imported: {problem}") from problem
+        return found(app=self)
+
+    def find_part(self, name: str, kind: Any) -> Any:
+        """The class that a slot's value stands for."""
+        return _found(kind)
 
     @cached_property
     def loader(self) -> Loader:

@@ -456,10 +456,9 @@ class Celery(Umbel):
             self._parts[name] = make()
         return self._parts[name]
 
-    def make_part(self, name: str) -> Any:
-        """A new one of what the slot says."""
-        kind = getattr(self, f"{name}_cls")
-        return (_loader(kind) if name == "loader" else _symbol(kind))(app=self)
+    def find_part(self, name: str, kind: Any) -> Any:
+        """The class that a slot's value stands for."""
+        return _loader(kind) if name == "loader" else _symbol(kind)
 
     @property
     def has_own_loader(self) -> bool:

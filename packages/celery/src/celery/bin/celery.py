@@ -132,6 +132,7 @@ def _version(context: click.Context, parameter: click.Parameter, value: bool) ->
 def _loader(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
     if value:
         context.obj.loader = value
+        os.environ["CELERY_LOADER"] = value  # for apps that name none; they are made when the module with the app is imported
 
 
 def _skip_checks(context: click.Context, parameter: click.Parameter, value: bool) -> None:
