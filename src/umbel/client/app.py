@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec, Self, Typ
 from umbel import guise, signals
 from umbel.client import builtin, current, define, shared, storage
 from umbel.client.canvas.signature import signature
-from umbel.client.modules import Packages, installed_apps, related
 from umbel.client.outbox import Batch, Outbox
 from umbel.client.plain import plain
 from umbel.client.registry import Registry
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from datetime import datetime, tzinfo
 
+    from umbel.client.modules import Packages
     from umbel.client.periodic.timetable import Timetable
     from umbel.client.relay import Relay
     from umbel.messages.routing import Router
@@ -279,6 +279,8 @@ class Umbel(Slots):
 
     def task_modules(self) -> list[str]:
         """The modules that `import_task_modules` imports, and others that were imported for their tasks."""
+        from umbel.client.modules import related  # as programs that only send import no tasks of others
+
         found = [module for names, related_name in self._discovered() for module in related(names, related_name)]
         return list(dict.fromkeys([*self._conf.imports, *self._conf.include, *found, *sorted(self.loader.task_modules)]))
 
@@ -380,7 +382,7 @@ class Umbel(Slots):
         if not force:
             self._discover.append((packages, related_name))
             return
-        found = packages() if callable(packages) else installed_apps() if packages is None else packages
+        found = packages() if callable(packages) else _installed_apps() if packages is None else packages
         self.loader.autodiscover_tasks([found] if isinstance(found, str) else list(found or ()), related_name)
 
     def import_task_modules(self) -> None:
@@ -414,7 +416,7 @@ class Umbel(Slots):
         """Packages, and what their modules with tasks are called."""
         for packages, name in self._discover:
             if packages is None:
-                names: Iterable[str] = installed_apps() if django_apps is None else django_apps
+                names: Iterable[str] = _installed_apps() if django_apps is None else django_apps
             else:
                 names = packages() if callable(packages) else packages
             yield [names] if isinstance(names, str) else list(names or ()), name
@@ -751,6 +753,12 @@ class Umbel(Slots):
 
     def __repr__(self) -> str:
         return f"<Umbel {self.main or '(no name)'} at {hex(id(self))}>"
+
+
+def _installed_apps() -> list[str]:
+    from umbel.client.modules import installed_apps  # as above
+
+    return installed_apps()
 
 
 def _made_again(kind: type[Umbel], main: str | None, changes: dict[str, Any]) -> Umbel:
