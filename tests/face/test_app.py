@@ -409,3 +409,23 @@ def test_tasks_are_those_of_other_apps_too_unless_they_are_not_shared(real: Path
     told = {python: run(python, tmp_path, "import apps") for python in (real, face)}
     assert told[face] == told[real]
     assert "later ['apps.unnamed', 'shared']" in told[face]
+
+
+def test_queues_that_were_only_named_are_not_served(real: Path, face: Path, tmp_path: Path) -> None:
+    (tmp_path / "apps.py").write_text(
+        textwrap.dedent("""
+        from celery import Celery
+        def served(change):
+            queues = Celery("x", broker="memory://", set_as_current=False).amqp.queues
+            change(queues)
+            return sorted(queues), sorted(queues.consume_from)
+        print(served(lambda queues: [queues.add("added"), queues["named"]]))
+        print(served(lambda queues: queues.deselect(["celery"])))
+        print(served(lambda queues: queues.select(["one", "two"])))
+        print(served(lambda queues: [queues.select(["one", "two"]), queues.deselect("one")]))
+        app = Celery("x", broker="memory://", set_as_current=False)
+        print(app.loader.now().utcoffset(), app.loader.now(utc=False).utcoffset(), app.Beat(loglevel="INFO").loglevel)
+        """)
+    )
+    told = {python: run(python, tmp_path, "import apps") for python in (real, face)}
+    assert told[face] == told[real]

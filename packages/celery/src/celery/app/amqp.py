@@ -39,6 +39,7 @@ class Queues(dict[str, Any]):
         default_routing_key: str | None = None,
     ):
         super().__init__()
+        self._named: dict[str, Any] = {}
         self.selected_too: list[str] = []
         """What `select_add` has named: a worker serves it beside what it was told."""
         self.aliases: dict[str, Any] = {}
@@ -55,6 +56,7 @@ class Queues(dict[str, Any]):
                 self.add(queue)
             else:
                 self.add_compat(name, **(queue or {}))
+        self._named = dict(self)
 
     def __missing__(self, name: str) -> Any:
         if self.create_missing:
@@ -118,15 +120,15 @@ class Queues(dict[str, Any]):
         """Do not serve these."""
         names: Iterable[str] = [exclude] if isinstance(exclude, str) else exclude or ()
         if self._consume_from is None:
-            self.select([name for name in self if name not in set(names)])
+            self._consume_from = {name: queue for name, queue in self._named.items() if name not in set(names)}
         else:
             for name in names:
                 self._consume_from.pop(name, None)
 
     @property
     def consume_from(self) -> dict[str, Any]:
-        """What a worker serves."""
-        return self if self._consume_from is None else self._consume_from
+        """What a worker serves: those that the settings name, as long as nothing was selected."""
+        return self._named if self._consume_from is None else self._consume_from
 
 
 def _line(queue: Any) -> str:

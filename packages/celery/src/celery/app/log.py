@@ -94,7 +94,7 @@ class Logging(Log):
         """Set up the root logger and that of tasks; gives what a receiver answered."""
         if self.already_setup:
             return None
-        type(self).already_setup = True
+        Logging.already_setup = True
         level = mlevel(loglevel or self.loglevel)
         conf = self.app.conf
         shown = {"loglevel": level, "logfile": logfile, "format": format or self.format}

@@ -6,6 +6,7 @@ from typing import Any
 
 from celery.app import app_or_default
 from celery.beat import Service
+from celery.utils.log import mlevel
 
 
 class Beat:
@@ -35,7 +36,7 @@ class Beat:
     ):
         self.app = app_or_default(app or self.app)
         self.max_interval = max_interval
-        self.loglevel, self.logfile = loglevel, logfile
+        self.loglevel, self.logfile = mlevel(loglevel), logfile
         self.schedule = schedule
         self.scheduler_cls = scheduler_cls or scheduler
         self.quiet, self.remote_control, self.hostname = quiet, remote_control, hostname

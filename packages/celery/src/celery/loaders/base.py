@@ -27,8 +27,8 @@ class BaseLoader(Loader):
     _conf: Any = unconfigured
 
     def now(self, utc: bool = True) -> datetime:
-        """The time, without a zone."""
-        return datetime.now(UTC).replace(tzinfo=None) if utc else datetime.now()  # noqa: DTZ005 - as Celery's
+        """The time; without a zone if it is not to be in UTC."""
+        return datetime.now(UTC) if utc else datetime.now()  # noqa: DTZ005 - as Celery's
 
     def import_task_module(self, module: str) -> Any:
         """Import a module with tasks."""

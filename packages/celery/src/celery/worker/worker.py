@@ -11,6 +11,7 @@ from typing import Any
 import celery.concurrency._life
 import celery.worker.state  # noqa: F401 - remembers the worker
 from celery.app import app_or_default
+from celery.utils.log import mlevel
 from celery.utils.nodenames import default_nodename
 from celery.worker._parents import Timer, consumer_of
 from celery.worker._steered import PoolOf
@@ -63,7 +64,7 @@ class WorkController:
         self.steps: list[Any] = []
         self.timer = Timer()
         self.pool = PoolOf(self._worker)
-        self.loglevel, self.logfile = kwargs.get("loglevel"), kwargs.get("logfile")
+        self.loglevel, self.logfile = mlevel(kwargs.get("loglevel")), kwargs.get("logfile")
         self.pid = os.getpid()
         self.on_after_init(**kwargs)
 
