@@ -67,8 +67,8 @@ def beat(scope: Scope, /, **given: Any) -> int:
     birth = daemon.detach("beat", quiet=scope.quiet) if given["detach"] else None
     daemon.become(given["uid"], given["gid"])
     scope.is_for_worker = True
-    scope.take_user_options(given)
     app = scope.required_app("beat")
+    scope.take_user_options(given)
     settle_down(app, given, node, what="beat", quiet=scope.quiet)
     take_schedule(app, given["schedule"])
     for name, reason in WITHOUT_EFFECT.items():

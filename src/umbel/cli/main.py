@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from umbel import guise
+from umbel.cli import early
 from umbel.cli.command import COMMANDS
 from umbel.cli.early import Leave
-from umbel.cli.failure import USAGE, explain
+from umbel.cli.failure import FAILED, INTERRUPTED, USAGE, explain
 from umbel.cli.scope import Scope, shared_options
 from umbel.cli.words import elsewhere
 
@@ -32,7 +34,10 @@ def offered(scope: Scope, command: click.Command, rest: Sequence[str]) -> click.
     Not one that goes into the background: what an app starts when it is imported would be lost there.
     """
     if command.name in WITH_USER_OPTIONS and {"-D", "--detach"}.isdisjoint(rest):
-        return scope.with_user_options(command)
+        if command.name == "worker":
+            early.listen({signal.SIGTERM: 0, signal.SIGINT: INTERRUPTED, signal.SIGQUIT: FAILED})  # as it does itself
+            early.remember(signal.SIGHUP)
+        return scope.with_user_options(command, rest)
     return command
 
 

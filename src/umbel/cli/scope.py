@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from typing import TYPE_CHECKING, Any
@@ -79,28 +79,37 @@ class Scope:
         """What the log is told of colours; None: nothing."""
         return self.color
 
-    def with_user_options(self, command: click.Command) -> click.Command:
-        """A command with the options that the app has for it and for all commands, besides its own."""
-        if self.app_name is None:
+    def with_user_options(self, command: click.Command, rest: Sequence[str]) -> click.Command:
+        """A command with the options that the app has for it, if options were typed behind its name that it does not know.
+
+        Else the app is imported later: when the process is what it is to be, and hears signals.
+        """
+        known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+        known |= {name for option in shared_options(again=True) for name in option.opts}
+        if self.app_name is None or all(word[:1] != "-" or _option_of(word) in known for word in rest):
             return command
         self._look_here()
         try:
-            wanted = self._find().user_options or {}
+            more = _more_options(self._find(), command)
         except Exception:  # whoever runs the command says it, and better
             return command
-        known = {parameter.name for parameter in command.params}
-        more = [option for option in (*wanted.get(command.name, ()), *wanted.get("preload", ())) if option.name not in known]
         self._user_options = {str(option.name) for option in more}
-        if not more:
-            return command
         command = copy(command)
         command.params = [*command.params, *more]
         return command
 
     def take_user_options(self, given: dict[str, Any]) -> None:
-        """Take the values of such options out of what a command was given, and tell the receivers of `user_preload_options`."""
-        if self._user_options:
-            options = self.user_options = {name: given.pop(name) for name in self._user_options}
+        """Take the values of such options out of what a command was given, and tell the receivers of `user_preload_options`.
+
+        Those that were not typed have their defaults.
+        """
+        context = click.get_current_context()
+        options = {name: given.pop(name) for name in self._user_options}
+        for option in _more_options(self.app, context.command) if self.app_name is not None else ():
+            value, _ = option.consume_value(context, {})
+            options[str(option.name)] = option.process_value(context, value)
+        self.user_options = options
+        if options:
             signals.user_preload_options.send(self.app, app=self.app, options=options)
 
     def show_worker(self, worker: Worker, **how: Any) -> str:
@@ -208,6 +217,18 @@ def _users_code(doing: str) -> Iterator[None]:
         raise Failure(f"{doing} ended the program: sys.exit({exit_.code!r}) was called there") from exit_
     except Exception as error:
         raise UserCodeFailed(doing, error) from error
+
+
+def _option_of(word: str) -> str:
+    """The name of the option that a word of the command line begins with: `--site=x`, `-Ofair`."""
+    return word.partition("=")[0] if word.startswith("--") else word[:2]
+
+
+def _more_options(app: Umbel, command: click.Command) -> list[click.Option]:
+    """The options that an app has for a command and for all, besides those that the command has."""
+    wanted = app.user_options or {}
+    known = {parameter.name for parameter in command.params}
+    return [option for option in (*wanted.get(command.name, ()), *wanted.get("preload", ())) if option.name not in known]
 
 
 def _list(one: str, many: str, lines: list[str]) -> str:

@@ -161,8 +161,8 @@ def worker(scope: Scope, /, **given: Any) -> int:
     daemon.become(given["uid"], given["gid"])
     scope.include = tuple(given["include"])
     scope.is_for_worker = True
-    scope.take_user_options(given)
     app = scope.required_app("worker")
+    scope.take_user_options(given)
     beat = _beat(app, given) if given["beat"] else None
     pidfile = settle_down(app, given, node, what="worker", quiet=scope.quiet or anew.is_second)
     _refuse_pickle_as_root(app.conf.accept_content)
