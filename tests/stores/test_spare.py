@@ -18,6 +18,7 @@ _numbers = itertools.count()
 
 class TestSpare(BrokerContract):
     shared_by_processes = False
+    proceeds = False
 
     test_results_and_follow_ups_come_with_the_acknowledgement = None  # it keeps no results
     test_conclude_does_not_write_over_a_stronger_result = None
@@ -33,7 +34,10 @@ class TestSpare(BrokerContract):
     test_who_lost_the_part_notes_nothing = None
     test_of_many_who_end_parts_at_once_one_sends_it = None
     test_a_chord_of_ten_thousand_ends_in_batches = None
+    test_results_come_in_the_same_step = None
+    test_what_follows_a_chord_is_held_too = None
     test_the_revocation_ends_when_it_is_met_and_not_before = None  # it waits in each of them, and is met in one
+    test_what_is_held_so_is_marked_as_revoked = None
 
     @pytest.fixture
     def url(self):
@@ -45,6 +49,7 @@ class TestSpare(BrokerContract):
 
 class TestApart(BrokerContract):
     shared_by_processes = False
+    proceeds = False  # what it sends goes elsewhere
 
     # What follows is sent before it is known that the hold is lost, under ids that are known beforehand.
     test_one_lost_delivery_does_not_hinder_the_others = None
@@ -52,6 +57,8 @@ class TestApart(BrokerContract):
     test_twice_in_one_batch_is_the_same_as_once = None
     test_a_receipt_that_is_none_is_a_lost_one = None
     test_conclude_after_the_hold_is_lost_changes_nothing = None
+    test_who_lost_the_delivery_gets_nothing_for_it = None
+    test_what_is_told_twice_is_held_once = None
 
     @pytest.fixture
     def url(self):

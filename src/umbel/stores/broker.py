@@ -207,6 +207,15 @@ class Broker(ABC):
         backend; otherwise the caller has stored and told them before (`ResultBackend.arrive`), and passes none.
         """
 
+    def proceed(self, conclusions: Sequence[Conclusion], queues: Sequence[str]) -> tuple[list[Delivery], list[Delivery]]:
+        """`conclude`, and hold at once what it has sent to these queues, for each conclusion that sends anything one at most.
+
+        That happens in the same step, and only if nothing else is ready in any of `queues`, so nobody is passed over; what is
+        held so is in all the same as what `reserve` gives. Gives the deliveries whose hold was lost, and what is held now. A
+        store that cannot do both in one step only concludes; so does any if it cannot do all of it at once.
+        """
+        return self.conclude(conclusions), []
+
     @abstractmethod
     def release(
         self, undone: Sequence[Delivery], *, delay: float | None = None, counted: bool = False, parked: bool = False

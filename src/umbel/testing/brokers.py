@@ -15,16 +15,16 @@ from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker, Conclusion, Delivery, Depth, Recovered
 from umbel.stores.url import open_backend
 from umbel.testing.carrying import Carrying
-from umbel.testing.completing import Completing
 from umbel.testing.given import LEASE, Another, drain, envelope, envelopes, ids, in_a_child, recovered
 from umbel.testing.holding import Holding
+from umbel.testing.proceeding import Proceeding
 from umbel.testing.revoking import Revoking
 from umbel.testing.sending_once import SendingOnce
 from umbel.testing.waiting import factor, pace, patience, until
 from umbel.wire.result import Result
 
 
-class BrokerContract(Carrying, Holding, Completing, Revoking, SendingOnce):
+class BrokerContract(Carrying, Holding, Proceeding, Revoking, SendingOnce):
     """All of it: inherit, override `url`, and also `make` and `make_backend` if `umbel.stores.url` does not know the store."""
 
     # Concluding

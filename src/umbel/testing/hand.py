@@ -71,6 +71,9 @@ class HandBroker(MemoryBroker):
         self._settled([conclusion.delivery for conclusion in conclusions])
         return lost
 
+    def proceed(self, conclusions: Sequence[Conclusion], queues: Sequence[str]) -> tuple[list[Delivery], list[Delivery]]:
+        return self.conclude(conclusions), []  # what follows is a step of its own
+
     def release(
         self, undone: Sequence[Delivery], *, delay: float | None = None, counted: bool = False, parked: bool = False
     ) -> list[Delivery]:

@@ -75,6 +75,7 @@ class Fetch:
         self._left_until: float | None = None
         self._in_vain = 0
         """How many the last reserve brought, if none of them was to run here: the next may bring more than there is room for."""
+        self._starts = ThreadPoolExecutor(1, "umbel-start")
         self.later = Later(self._hand_on)
 
     async def run(self) -> None:
@@ -123,6 +124,21 @@ class Fetch:
         self.queues = tuple(queues)
         self._served.set()
 
+    # What follows from conclusions comes by itself: see `settle.Next`.
+
+    def wanted(self) -> Sequence[str]:
+        """All queues, while there are places that idle as soon as what ends now has ended: else others may be sooner."""
+        is_idle = len(self._book) + len(self.later) + self._settle.leading <= self._pool.slots
+        return self.queues if is_idle and not self._stopping else ()
+
+    async def take(self, deliveries: Sequence[Delivery]) -> None:
+        """Judge these and hand them on."""
+        await self._hand_on(deliveries, thread=self._starts)
+
+    def moved(self) -> None:
+        """Let who waits for a place look again."""
+        self._book.changed.set()
+
     async def judge_again(self, bucket: Bucket) -> None:
         """Judge those that wait in this line, here or in the store, as their rate limit is another one now."""
         if (seconds := bucket.away_for(clock.monotonic())) > 0:
@@ -144,7 +160,7 @@ class Fetch:
         while True:
             await self._settle.room()
             if self.most_held is not None:
-                room = min(room, self.most_held - len(self._book) - len(self.later))
+                room = min(room, self.most_held - len(self._book) - len(self.later) - self._settle.leading)
             if room > 0:
                 return room
             await wait_for(self._book.shorter(), WAIT)
@@ -159,7 +175,7 @@ class Fetch:
         await asyncio.sleep(pause)
         return min(pause * 2, LONGEST_PAUSE)
 
-    async def _hand_on(self, deliveries: Sequence[Delivery], most: int = MOST) -> None:
+    async def _hand_on(self, deliveries: Sequence[Delivery], most: int = MOST, thread: ThreadPoolExecutor | None = None) -> None:
         """Judge these, and give the pool those that are to run, at most so many: what comes behind them goes back unjudged."""
         if self._stopping:
             for delivery in deliveries:
@@ -195,7 +211,7 @@ class Fetch:
         if self._herald.is_on and jobs:
             self._herald.received([book[job.number] for job in jobs])
         self._in_vain = 0 if jobs else len(deliveries)
-        self._pool.submit(await self._begin(jobs, early) if early else jobs)
+        self._pool.submit(await self._begin(jobs, early, thread or self._thread) if early else jobs)
 
     def _put_aside(self, judgement: Judgement) -> None:
         delivery = judgement.delivery
@@ -213,12 +229,12 @@ class Fetch:
         if signals.task_received.receivers:
             signals.task_received.tell(self, request=ticket)
 
-    async def _begin(self, jobs: list[Job], early: list[Ticket]) -> list[Job]:
+    async def _begin(self, jobs: list[Job], early: list[Ticket], thread: ThreadPoolExecutor) -> list[Job]:
         """Record that the `early` ones run from now on; gives all but those that must not, as their hold is lost."""
         loop = asyncio.get_running_loop()
         deliveries = [ticket.delivery for ticket in early]
         try:
-            void = await loop.run_in_executor(self._thread, self._broker.started, deliveries)
+            void = await loop.run_in_executor(thread, self._broker.started, deliveries)
         except Exception as error:
             log.error("Cannot record the start of %s, so back to the queue: %s", shown.count(len(early), "task"), told(error))
             void = deliveries

@@ -10,7 +10,7 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -70,6 +70,33 @@ class Batch(msgspec.Struct):
     """Queues, and seconds: what is due there within them is due once all this is written."""
 
 
+class Next(Protocol):
+    """Takes what is sent by one conclusion and held at once, without a `reserve`."""
+
+    def wanted(self) -> Sequence[str]:
+        """The queues from which it takes a delivery at once, in the place of one that ends; none if it cannot."""
+
+    async def take(self, deliveries: Sequence[Delivery]) -> None:
+        """Go on with these."""
+
+    def moved(self) -> None:
+        """Note that less is expected of what was left here."""
+
+
+class Nobody:
+    """Wants nothing."""
+
+    def wanted(self) -> Sequence[str]:
+        """None."""
+        return ()
+
+    async def take(self, deliveries: Sequence[Delivery]) -> None:
+        """There are none."""
+
+    def moved(self) -> None:
+        """Nobody counts."""
+
+
 class Settle:
     """Writes what was decided. The inbox belongs to the event loop's thread, each batch to the one writing thread."""
 
@@ -87,6 +114,10 @@ class Settle:
         self._thread = ThreadPoolExecutor(1, "umbel-settle")
         self._loop = asyncio.get_running_loop()
         self._abandoned = False
+        self.leading = 0
+        """So many conclusions left here send something, and may each bring a delivery in the place of the one that ends."""
+        self.next: Next = Nobody()
+        """Who takes these deliveries; set by who builds it."""
         self._after: dict[int, Callable[[], None]] = {}
         """What is to be done in the writing thread once a delivery is concluded, by the identity of the delivery."""
 
@@ -98,8 +129,11 @@ class Settle:
         """Leave deliveries that are at their end."""
         for conclusion in conclusions:
             results = conclusion.results
-            is_one = len(results) == 1 and not (conclusion.envelopes or conclusion.arrivals)  # as nearly all are
-            size = len(results[0].document) if is_one else conclusion.size()
+            if conclusion.envelopes or conclusion.arrivals:
+                size = conclusion.size()
+                self.leading += 1
+            else:  # as nearly all are
+                size = len(results[0].document) if len(results) == 1 else conclusion.size()
             self._inbox.conclusions.append(conclusion)
             self._inbox.sizes.append(size)
             self.waiting += 1
@@ -158,7 +192,10 @@ class Settle:
             parts = [slice(0, len(batch.sizes))] if few else slices(batch.sizes, most=BATCH)
             steps: list[tuple[Callable[..., Awaitable[None]], Sequence[Any], int]] = [
                 *([(self._note, batch.notes, 0)] if batch.notes else []),
-                *((self._conclude, batch.conclusions[part], sum(batch.sizes[part])) for part in parts),
+                *(
+                    (self._end if self.leading else self._conclude, batch.conclusions[part], sum(batch.sizes[part]))
+                    for part in parts
+                ),
                 *((partial(self._release, way), deliveries, 0) for way, deliveries in batch.releases.items()),
                 *([(self._hasten, batch.hastened, 0)] if batch.hastened else []),
             ]
@@ -189,13 +226,27 @@ class Settle:
                     "The result backend refuses to note that %s is %s: %s", shown.line(notes[0].id), notes[0].state, told(error)
                 )
 
+    async def _end(self, conclusions: Sequence[Conclusion]) -> None:
+        """The same for those that may bring what follows."""
+        leading = sum(bool(each.envelopes or each.arrivals) for each in conclusions)
+        try:
+            await self._conclude(conclusions)
+        finally:
+            self.leading -= leading
+            self.next.moved()
+
     async def _conclude(self, conclusions: Sequence[Conclusion], tries: int = TRIES) -> None:
         if any(conclusion.sizes for conclusion in conclusions):
             await self._expect(conclusions)
         if not self._joint:
             await self._store(conclusions, tries)
         try:
-            lost, is_repeat = await self._patiently(self._broker.conclude, conclusions, tries)
+            if self.leading and (queues := self.next.wanted()):
+                lost, is_repeat, following = await self._proceed(conclusions, queues, tries)
+                if following:
+                    await self.next.take(following)
+            else:
+                lost, is_repeat = await self._patiently(self._broker.conclude, conclusions, tries)
         except BrokerDown:
             raise
         except Exception as error:
@@ -211,6 +262,19 @@ class Settle:
                 log.warning(
                     "%s void, this worker's lease had ended and others have the tasks now: %s", _outcomes(lost, "is", "are"), ids
                 )
+
+    async def _proceed(
+        self, conclusions: Sequence[Conclusion], queues: Sequence[str], tries: int
+    ) -> tuple[list[Delivery], bool, list[Delivery]]:
+        """The same in one exchange with reserving what follows; gives that, too."""
+        following: list[Delivery] = []
+
+        def write(several: Sequence[Conclusion]) -> list[Delivery]:
+            lost, held = self._broker.proceed(several, queues)
+            following.extend(held)
+            return lost
+
+        return *await self._patiently(write, conclusions, tries), following
 
     async def _expect(self, conclusions: Sequence[Conclusion]) -> None:
         """Tell how many parts the chords have that begin with these, before any of these parts can arrive."""

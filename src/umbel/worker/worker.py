@@ -339,6 +339,7 @@ class Worker:
             stumbled=self.reap.stumbled,
             herald=self.events,
         )
+        self.settle.next = self.fetch
         sweep = partial(self.broker.sweep, most=conf.task_dead_limit, seconds=conf.task_dead_ttl)
         self.lease = Lease(self.broker, conf.broker_lease, stranded=self.reap.stranded, lost=self._take_back, sweep=sweep)
         self.revoked = Revoked(self.broker, self.pool, self.book, self.fetch.later, self.judge)

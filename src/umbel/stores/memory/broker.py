@@ -126,6 +126,21 @@ class MemoryBroker(Broker):
             self._room.changed.notify_all()
             return lost
 
+    def proceed(self, conclusions: Sequence[Conclusion], queues: Sequence[str]) -> tuple[list[Delivery], list[Delivery]]:
+        names = list(dict.fromkeys(queues))
+        with self._room.changed:
+            is_free = not self._closed and not self._ready(names)
+            leading = [each.delivery for each in conclusions if each.envelopes or each.arrivals]
+            places = len(self._holds(leading)[0])
+            lost = self.conclude(conclusions)
+            return lost, self._take(names, places) if is_free and places else []
+
+    def _ready(self, names: list[str]) -> int:
+        shelves = [self._room.shelves.get(name, EMPTY) for name in names]
+        for shelf in shelves:
+            shelf.wake(clock.now())
+        return sum(shelf.count for shelf in shelves)
+
     def _conclude(self, conclusion: Conclusion, hold: Hold) -> None:
         del self._room.held[hold]
         if conclusion.delivery.revoked:

@@ -10,7 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -113,6 +113,15 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
 
     owner: str
     field: str
+
+
+class Served(NamedTuple):
+    """What follows from conclusions, where this owner waits for it."""
+
+    queues: tuple[str, ...]
+    booked: list[Delivery]
+    handouts: list[int]
+    """Those under which they were booked."""
 
 
 class RedisBroker(Broker):
@@ -506,7 +515,21 @@ class RedisBroker(Broker):
             self._budget.carry(sizes, lambda part: lost.extend(self._conclude(conclusions[part])))
         return lost
 
-    def _conclude(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
+    def proceed(self, conclusions: Sequence[Conclusion], queues: Sequence[str]) -> tuple[list[Delivery], list[Delivery]]:
+        names = tuple(dict.fromkeys(queues))
+        if not 0 < len(names) <= FEW or self._closed:  # to look at many takes the server as long as a call
+            return self.conclude(conclusions), []
+        lost: list[Delivery] = []
+        served = Served(names, [], [])
+        sizes = [each.size() for each in conclusions]
+        try:
+            self._budget.carry(sizes, lambda part: lost.extend(self._conclude(conclusions[part], served)))
+        except BaseException:
+            self._handouts.miss(served.handouts)  # nobody hears of what they brought
+            raise
+        return lost, served.booked
+
+    def _conclude(self, conclusions: Sequence[Conclusion], served: Served | None = None) -> list[Delivery]:
         """What goes over in one exchange, unless it is more than a script takes, or some of it arrives at chords."""
         lost: list[Delivery] = []
         plain: list[Delivery] = []
@@ -522,7 +545,7 @@ class RedisBroker(Broker):
                 continue
             mine = self._ending(each)
             if len(arguments) + len(mine) > MOST_ARGUMENTS:
-                lost += self._end((), batch, arguments)
+                lost += self._end((), batch, arguments, served=served)
                 batch, arguments = [], []
             batch.append(each.delivery)
             arguments += mine
@@ -530,10 +553,10 @@ class RedisBroker(Broker):
             lost += self._end(plain[:MOST_ARGUMENTS], (), ())
             plain = plain[MOST_ARGUMENTS:]
         if plain or batch:
-            lost += self._end(plain, batch, arguments)
-        return lost + self._arrive(arriving) if arriving else lost
+            lost += self._end(plain, batch, arguments, served=served)
+        return lost + self._arrive(arriving, served) if arriving else lost
 
-    def _arrive(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
+    def _arrive(self, conclusions: Sequence[Conclusion], served: Served | None) -> list[Delivery]:
         """The same for those that arrive at chords."""
         lost: list[Delivery] = []
         sizes = [4 * len(each.results) + 5 * len(each.envelopes) + 13 * len(each.arrivals) for each in conclusions]
@@ -541,13 +564,21 @@ class RedisBroker(Broker):
             follows = Follows()
             arguments = [argument for each in conclusions[part] for argument in self._ending(each, follows)]
             arguments[:0] = len(follows.envelopes), *self._messages(follows.envelopes)
-            lost += self._end((), [each.delivery for each in conclusions[part]], arguments, "conclude&")
+            lost += self._end((), [each.delivery for each in conclusions[part]], arguments, "conclude&", served)
         return lost
 
     def _end(
-        self, plain: Sequence[Delivery], others: Sequence[Delivery], arguments: Sequence[Any], name: str = ""
+        self,
+        plain: Sequence[Delivery],
+        others: Sequence[Delivery],
+        arguments: Sequence[Any],
+        name: str = "",
+        served: Served | None = None,
     ) -> list[Delivery]:
-        """End deliveries of which nothing else is to be told, and others, of which it is; gives those that were not held."""
+        """End deliveries of which nothing else is to be told, and others, of which it is; gives those that were not held.
+
+        What follows from these others may be booked at once, where it is `served`.
+        """
         if len(arguments) > MOST_FOR_ONE:
             raise BrokerRefused(
                 f"task {others[0].envelope.id} leads to more messages at once than Redis takes: send them in parts"
@@ -559,7 +590,19 @@ class RedisBroker(Broker):
         revoked = [each for each in batch if each.revoked]
         met = [text for field, each in zip(self._fields(revoked), revoked, strict=True) for text in (field, each.envelope.id)]
         fields = self._fields(plain)
-        lost = self._run(name, self.owner, life, len(revoked), *met, len(fields), *fields, *arguments)
+        told = len(revoked), *met, len(fields), *fields, *arguments
+        if served is None or not others:
+            return [batch[index] for index in self._run(name, self.owner, life, "", 0, *told)]
+        with self._handouts.asking() as handout:
+            served.handouts.append(handout)
+            before = self.owner, life, handout, len(served.queues), *served.queues
+            lost, mark, when, places = self._run(name, *before, *told)
+            every, taken = (*before, *told), []
+            for number, place in enumerate(places, 1):
+                queue, step, _, _, packed = every[place - 1 : place + 4]
+                taken.append((packed, queue, step, f"{handout}.{number} {step} {queue}", float(when)))
+            if taken:
+                served.booked.extend(self._revoked.mark(self._deliveries(taken), mark))
         return [batch[index] for index in lost]
 
     def _ending(self, each: Conclusion, follows: Follows | None = None) -> list[Any]:

@@ -1,18 +1,24 @@
--- Ends deliveries: drops or buries them, sends what follows, writes results. Keys: held, begun, the dead, revoked…, and put's of
+-- Ends deliveries: drops or buries them, sends what follows, writes results. Keys: held, begun, unheard, the dead, revoked…, and put's of
 -- keys.lua; those of keep.lua in the results' database.
--- owner life (count, (field id)... of revocations that are met) (count, field... of those that end without anything more)
+-- owner life handout (count, queue...) (count, (field id)... of revocations that are met) (count, field... of those that end without anything more)
 -- (field, '-' or '+reason', results, envelopes, (id state document is_clear)..., (queue step due order element)...)...
 -- If any of them arrive at chords (JOINS), before these a count and what follows the chords, (queue step due order element)...; and
 -- in each a further count behind that of the envelopes, and its arrivals, as joins.lua has them, at its end.
--- Gives the places of those not held, for which nothing is done.
+-- Gives the places of those not held, for which nothing is done; with a handout, instead of them
+-- {these places, revoked.mark or false, the time, {the place in ARGV of each message that is now held}}.
+--
+-- With a handout the owner serves those queues, and if nothing is ready in any of them, what follows here and goes there is booked
+-- to it instead, for each conclusion that has any one at most, the most urgent first: as if it had been reserved just behind.
 --
 -- What the server may refuse comes first: another program's key under the name of a queue or a result, or one that this user must
 -- not touch. A script that fails has then sent nothing and dropped nothing, and the results that it wrote may be written again.
 insist()
 local time, owner, life, mine, early = now(), ARGV[1], ARGV[2], held(ARGV[1]), begun(ARGV[1])
 local any_begun = redis.call('EXISTS', early) == 1
-local at, lost, met, rest, seen, checked = 4 + 2 * tonumber(ARGV[3]), {}, {}, {}, {}, {}
-for i = 4, at - 1, 2 do met[ARGV[i]] = ARGV[i + 1] end
+local lost, met, rest, seen, checked = {}, {}, {}, {}, {}
+local handout, behind_queues = ARGV[3], 5 + tonumber(ARGV[4])
+local at = behind_queues + 1 + 2 * tonumber(ARGV[behind_queues])
+for i = behind_queues + 1, at - 1, 2 do met[ARGV[i]] = ARGV[i + 1] end
 
 local function drop(field)
   if redis.call('HDEL', mine, field) == 0 then return false end
@@ -28,7 +34,7 @@ end
 -- First what has most to be told, then what leaves a result at most, then what leaves nothing.
 local plain = tonumber(ARGV[at])
 local first = at + 1
-local place_of, told, ends = plain, {}, {}
+local place_of, told, ends, places = plain, {}, {}, 0
 at = first + plain
 local joins, head, follows, arrived = JOINS == '1', 4, at + 1, {}
 if joins then head, at = 5, follows + 5 * tonumber(ARGV[at]) end
@@ -41,6 +47,7 @@ while ARGV[at] do
     lost[#lost + 1] = place_of
   else
     seen[field] = true
+    if behind > envelopes then places = places + 1 end
     for i = at + head, envelopes - 1, 4 do told[#told + 1] = i end
     for i = arrivals, behind - 1, 8 do
       arrived[#arrived + 1] = i
@@ -57,6 +64,44 @@ while ARGV[at] do
   at, place_of = behind, place_of + 1
 end
 
+-- Sending what follows, or booking it to the owner.
+local sent, booked, is_booked = {}, {}, {}
+local function follow(i, due)
+  if due ~= '' and tonumber(due) > time then
+    put(ARGV[i], ARGV[i + 1], ARGV[i + 4], due, ARGV[i + 3], time)
+  else
+    sent[#sent + 1] = i
+  end
+end
+
+local function is_idle()
+  for i = 5, behind_queues - 1 do
+    local queue, lists = ARGV[i], {}
+    local due = next_due(queue)
+    if due and due <= time then return false end
+    for k, step in ipairs(ORDER) do lists[k] = list(queue, step) end
+    if redis.call('EXISTS', unpack(lists)) > 0 then return false end
+  end
+  return true
+end
+
+local function book()
+  local served, mine_now = {}, {}
+  for i = 5, behind_queues - 1 do served[ARGV[i]] = true end
+  for _, i in ipairs(sent) do
+    if served[ARGV[i]] then mine_now[#mine_now + 1] = i end
+  end
+  if #mine_now == 0 or not is_idle() or is_void(owner, handout) then return end
+  for _, step in ipairs(ORDER) do
+    for _, i in ipairs(mine_now) do
+      if ARGV[i + 1] == step and #booked < places then
+        booked[#booked + 1], is_booked[i] = i, true
+        redis.call('HSET', mine, handout .. '.' .. #booked .. ' ' .. step .. ' ' .. ARGV[i], ARGV[i + 4])
+      end
+    end
+  end
+end
+
 local fires = {}
 if #told > 0 or #arrived > 0 then
   if DB ~= RESULT_DB then redis.call('SELECT', RESULT_DB) end
@@ -71,13 +116,17 @@ for _, each in ipairs(rest) do
     local element = redis.call('HGET', mine, each.field)
     bury(queue, step, element, string.sub(each.fate, 2), past(element) + 1, time)
   end
-  for i = each.envelopes, each.behind - 1, 5 do put(ARGV[i], ARGV[i + 1], ARGV[i + 4], ARGV[i + 2], ARGV[i + 3], time) end
+  for i = each.envelopes, each.behind - 1, 5 do follow(i, ARGV[i + 2]) end
   drop(each.field)
 end
 for _, each in ipairs(fires) do
   local i, due = follows + 5 * (each[1] - 1), nil
   due = each[2] > 0 and string.format('%.6f', math.max(tonumber(ARGV[i + 2]) or 0, time + each[2] / 1000)) or ARGV[i + 2]
-  put(ARGV[i], ARGV[i + 1], ARGV[i + 4], due, ARGV[i + 3], time)
+  follow(i, due)
+end
+if handout ~= '' and #sent > 0 then book() end
+for _, i in ipairs(sent) do
+  if not is_booked[i] then put(ARGV[i], ARGV[i + 1], ARGV[i + 4], '', ARGV[i + 3], time) end
 end
 for i = 1, #ends, 2 do
   if not drop(ends[i]) then lost[#lost + 1] = ends[i + 1] end
@@ -85,4 +134,5 @@ end
 for i = 0, plain - 1 do
   if not drop(ARGV[first + i]) then lost[#lost + 1] = i end
 end
-return lost
+if handout == '' then return lost end
+return {lost, redis.call('GET', REVOKED_MARK), string.format('%.6f', time), booked}

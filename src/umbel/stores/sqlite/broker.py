@@ -7,6 +7,8 @@ import itertools
 import sqlite3
 from collections.abc import Sequence
 
+import msgspec
+
 from umbel import clock
 from umbel.errors import BrokerError
 from umbel.stores import fork
@@ -25,6 +27,13 @@ LOOK = 0.5
 """Seconds after which one who waits looks though nobody rang."""
 NOBODY = 0
 """No owner has this number."""
+
+
+class Served(msgspec.Struct):
+    """The queues for which an owner has a place, and what it holds of that which conclusions have sent there."""
+
+    queues: list[str]
+    held: list[Delivery] = msgspec.field(default_factory=list)
 
 
 class SqliteBroker(Broker):
@@ -157,7 +166,7 @@ class SqliteBroker(Broker):
             holds.begin(connection, holds.places_of(kept))
             return lost
 
-    def conclude(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
+    def conclude(self, conclusions: Sequence[Conclusion], served: Served | None = None) -> list[Delivery]:
         if not conclusions:
             return []
         now = clock.now()
@@ -188,9 +197,31 @@ class SqliteBroker(Broker):
             if envelopes:
                 mail = lines.sort(envelopes, now)
                 lines.put(connection, mail, now)
-        if mail:
+                if served and not self._closed:
+                    most = sum(bool(each.envelopes or each.arrivals) for each in conclusions)
+                    served.held += self._take_sent(connection, mail, served.queues, most)
+        if mail and not (served and len(served.held) == len(envelopes)):
             self._bells.ring(mail.queues)
         return lost
+
+    def proceed(self, conclusions: Sequence[Conclusion], queues: Sequence[str]) -> tuple[list[Delivery], list[Delivery]]:
+        served = Served(list(dict.fromkeys(queues)))
+        return self.conclude(conclusions, served), served.held
+
+    def _take_sent(self, connection: sqlite3.Connection, mail: lines.Mail, queues: list[str], most: int) -> list[Delivery]:
+        """Hold so many of what was just sent to these queues, if nothing else is ready there."""
+        values = (self._number, self.owner, to_json(queues).decode())
+        found = [lines.Segment(*row) for row in connection.execute(lines.LINES, values).fetchall()]
+        now, ready = clock.now(), [line for line in found if line.ready]
+        sent = sum(len(blobs) for (queue, _), blobs in mail.ready.items() if queue in queues)
+        if (
+            not sent
+            or sum(line.ready for line in ready) > sent
+            or any(line.due is not None and line.due <= now for line in found)
+        ):
+            return []
+        turn, handout = next(self._turns), next(self._handouts)
+        return take(connection, ready, most, turn=turn, owner=self._number, handout=handout)
 
     def _sift(self, connection: sqlite3.Connection, conclusions: Sequence[Conclusion]) -> tuple[list[Conclusion], list[Delivery]]:
         """Those whose delivery is still held, and the deliveries that are not."""
