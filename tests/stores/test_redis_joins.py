@@ -108,3 +108,25 @@ def test_another_programs_key_is_told_and_nothing_of_the_step_is_done(broker, ba
     backend._link.ask("DEL", key(end))
     assert broker.conclude([both]) == []
     assert [each.envelope for each in drain(broker, FIRE.queue)] == [FIRE]
+
+
+def test_a_part_that_finds_no_size_or_fewer_parts_than_came_has_somebody_look_later(redis_url):
+    broker, backend = open_broker(redis_url), open_backend(redis_url, expires=60)
+    assert broker.keeps(backend)
+    for chord, key in (("sizeless", "s"), ("partless", "j")):
+        backend.expect(chord, 3)
+        broker.send(envelopes(*"abc"))
+        a, b, c = broker.reserve(["q"], 3, 1)
+        broker.conclude([Conclusion(a, arrivals=[part(0, chord=chord)])])
+        broker._link.ask("DEL", f"celery-taskset-meta-{chord}.{key}")
+        assert broker.conclude([Conclusion(b, arrivals=[part(1, chord=chord)])]) == []
+        assert broker.conclude([Conclusion(c, arrivals=[part(2, chord=chord)])]) == []
+        found = backend.parts(chord)
+        assert found is not None
+        assert (found.size is None, found.is_damaged) == ((True, False) if key == "s" else (False, True))
+        assert not found.is_whole
+        assert not backend.ended(chord)
+    depth = broker.depth([FIRE.queue])[FIRE.queue]
+    assert (depth.ready, depth.later) == (0, 2)
+    broker.close()
+    backend.close()

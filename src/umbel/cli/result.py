@@ -103,7 +103,10 @@ def _chord(backend: ResultBackend, id_: str) -> str | None:
     if parts is None:
         return None
     size = "an unknown number" if parts.size is None or parts.size >= OPEN else f"{parts.size}"
-    return f"a chord that waits: {len(parts.arrived)} of {size} parts have arrived"
+    if parts.is_whole:
+        return f"a chord whose {size} parts have arrived: its body is to be sent"
+    lost = ", and the store has lost others" if parts.is_damaged else ""
+    return f"a chord that waits: {len(parts.arrived)} of {size} parts have arrived{lost}"
 
 
 def _named(ids: list[str]) -> str:

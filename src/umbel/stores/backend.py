@@ -30,7 +30,9 @@ class ResultBackend(ABC):
     3. The first arrival with a `then` that finds the chord whole with its own part completes it; that is a repeat only if the
        size came too late. Its `then` is sent once: by `Broker.conclude` in the step that notes the part, or by who called
        `arrive`, who is told of it. What arrives later still counts as above, and completes nothing.
-    4. After `done` nothing is kept but that it was, for a while: late doubles, growth and sizes change nothing.
+    4. A store that may lose what it keeps notices when the next part arrives: then it sends `then` a little later, so that
+       somebody looks, and tells that it is damaged or of no size.
+    5. After `done` nothing is kept but that it was, for a while: late doubles, growth and sizes change nothing.
 
     A store that does not count refuses to (`BrokerRefused`).
     """
@@ -74,6 +76,14 @@ class ResultBackend(ABC):
     def parts(self, chord: str) -> Parts | None:
         """How far the chord is, in one read; None if nothing is known of it, it is done, or somebody else is just firing it."""
         self._refuse("count the parts of chords")
+
+    def ended(self, chord: str) -> bool:
+        """True if the chord is done, as far as that is still known, or somebody else is just firing it.
+
+        Else a chord without `parts`, for which an order was sent, is one that the store has lost. A store that never loses any,
+        or cannot tell, says True.
+        """
+        return True
 
     def done(self, chord: str) -> None:
         """End the record: what follows the chord has been sent. Twice is fine."""

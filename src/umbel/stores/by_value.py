@@ -141,6 +141,9 @@ class ByValue(ResultBackend):
     def parts(self, chord: str) -> Parts | None:
         return self._counter().parts(chord)
 
+    def ended(self, chord: str) -> bool:
+        return self._counter().ended(chord)
+
     def done(self, chord: str) -> None:
         self._counter().done(chord)
 

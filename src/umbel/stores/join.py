@@ -45,6 +45,8 @@ class Parts(msgspec.Struct, gc=False):
     """How many parts it has, those that it grew by included; None: nobody has told yet. From OPEN on it is not known."""
     arrived: list[bytes]
     """In the order of their index, those of the same (or none) in the order of their ids."""
+    is_damaged: bool = False
+    """True if the store has lost others that had arrived: then it never is whole."""
 
     @property
     def is_whole(self) -> bool:

@@ -69,6 +69,13 @@ class Joining:
         backend.done("chord")
         assert backend.arrive([part(0)]) == backend.arrive([part(1)]) == []
 
+    def test_a_chord_that_is_done_has_ended(self, backend: ResultBackend) -> None:
+        backend.expect("chord", 1)
+        backend.arrive([part(0)])
+        backend.done("chord")
+        assert backend.parts("chord") is None
+        assert backend.ended("chord")
+
     def test_the_same_part_counts_once_and_its_last_word_stays(self, backend: ResultBackend) -> None:
         backend.expect("chord", 2)
         assert backend.arrive([part(0, 1), part(0, 2)]) == backend.arrive([part(0, 3)]) == []

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from umbel import guise, shown, states
-from umbel.canvas.pieces import KEPT
+from umbel.canvas.pieces import KEPT, ends
 from umbel.errors import BrokerDown, ChordError, DecodeError, UmbelError
 from umbel.execution.execute import Executor
 from umbel.execution.outcome import Outcome
@@ -21,16 +21,23 @@ from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Conclusion, Delivery
 from umbel.stores.join import Parts
 from umbel.wire.brief import brief, encodable, told
-from umbel.worker.settle import Settle
+from umbel.worker.settle import Settle, Way
 
 log = guise.logger("umbel.worker.join")
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 """Seconds between attempts to reach a store of results that is away."""
+AGAIN, LATE = 10.0, 600.0
+"""Seconds after which a chord without a size is looked at again, and after which the size is lost: Celery's clients tell it
+before they send the last part, which of very many takes minutes; umbel's before the first."""
 
 
 class Done(UmbelError):
     """Somebody else has done it, or it is not to be done yet."""
+
+
+class Early(UmbelError):
+    """It is not known yet whether there is anything to do."""
 
 
 class Gone(UmbelError):
@@ -97,6 +104,10 @@ class Join:
         while True:
             try:
                 conclusion, ended = await loop.run_in_executor(None, self._made, delivery, lost)
+            except Early as reason:
+                log.info("Chord of order %s is looked at again: %s", delivery.envelope.id, reason)
+                self._settle.release(delivery, Way.after(AGAIN, parked=True))
+                return
             except BrokerDown as error:
                 if pause == FIRST_PAUSE:
                     log.error("Cannot read what the parts of a chord gave: %s. Trying again until it works", error)
@@ -113,22 +124,20 @@ class Join:
         order = self._joiner.order(delivery.envelope)
         buried = None
         try:
-            outcome, ended = self._lost(order, lost) if lost is not None else self._outcome(order)
+            outcome, ended = self._lost(order, lost) if lost is not None else self._outcome(order, _age(delivery))
             buried = lost
         except Done as reason:
             log.info("Nothing to do for %s[%s]: %s", order.task, order.id, reason)
             return Conclusion(delivery), Ends()
         return Conclusion(delivery, outcome.results, outcome.envelopes, buried, outcome.arrivals, outcome.sizes), ended
 
-    def _outcome(self, order: Request) -> tuple[Outcome, Ends]:
+    def _outcome(self, order: Request, age: float) -> tuple[Outcome, Ends]:
         if order.task == KEPT:
             return self._go_on(order)
         chord, last = order.kwargs["chord"], order.kwargs["body"]
         found = self._parts(chord)
-        if found is None:
-            raise Done("it was done before")
-        if not found.is_whole:
-            raise Done(f"{len(found.arrived)} of {found.size} parts have arrived")
+        if found is None or not found.is_whole:
+            return self._lost(order, self._missing(chord, last, found, age))
         group = self._backend.group(chord) if self._groups and self._backend is not None else None
         ended, chain = Ends(chord=chord), [last]
         if last["task"] == KEPT:  # a body, or the rest of a chain that a group stands before
@@ -138,6 +147,26 @@ class Join:
                 return self._gone(order, last["kwargs"], reason), Ends(chord)
         log.info("Chord %s is whole: %s", chord, brief(last.get("task")))
         return self._joiner.fire(order, found.arrived, chain, group), ended
+
+    def _missing(self, chord: str, last: Mapping[str, Any], found: Parts | None, age: float) -> str:
+        """What the store has lost of a chord that an order finds without its parts; raises Done if nothing is lost."""
+        assert self._backend is not None, "it was asked for the parts"
+        if found is None:
+            if self._backend.ended(chord):
+                raise Done("it was done before")
+            lost = "all that it kept of the chord"
+        elif found.size is None:
+            if self._groups and age < LATE:
+                raise Early("its size is not known yet")
+            lost = "how many parts the chord has"
+        elif found.is_damaged:
+            lost = f"{found.size - len(found.arrived)} of its {found.size} parts"
+        else:
+            raise Done(f"{len(found.arrived)} of {found.size} parts have arrived")
+        ids = [each["task_id"] for each in ends(last) if isinstance(each.get("task_id"), str)]
+        if any(each.state in states.READY_STATES for each in self._backend.fetch(ids).values()):
+            raise Done("it has ended, and was forgotten")
+        return f"the store has lost {lost}"
 
     def _go_on(self, order: Request) -> tuple[Outcome, Ends]:
         id_ = order.kwargs["id"]
@@ -188,6 +217,11 @@ class Join:
         if self._backend is None:
             raise DecodeError("a chord needs a result_backend, and this worker has none")
         return self._backend.parts(chord)
+
+
+def _age(delivery: Delivery) -> float:
+    """For how many seconds an order has been looked at."""
+    return 0.0 if delivery.parked is None else delivery.when - delivery.parked
 
 
 def _end(backend: ResultBackend, ended: Ends) -> None:

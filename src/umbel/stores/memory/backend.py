@@ -86,6 +86,10 @@ class MemoryBackend(ResultBackend):
             found = self.room.chords.find(chord, clock.now())
             return None if found is None or found.is_done else found.read()
 
+    def ended(self, chord: str) -> bool:
+        with self.room.changed:
+            return self.room.chords.ended(chord, clock.now())
+
     def done(self, chord: str) -> None:
         with self.room.changed:
             self.room.chords.done(chord, clock.now(), self.expires)

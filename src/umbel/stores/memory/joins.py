@@ -77,6 +77,11 @@ class Chords:
         chord.size = size
         self._touch(id, chord, now, expires)
 
+    def ended(self, id: str, now: float) -> bool:
+        """True if it is done."""
+        chord = self.find(id, now)
+        return chord is not None and chord.is_done
+
     def done(self, id: str, now: float, expires: float | None) -> None:
         """Keep nothing but that it was."""
         chord = self.find(id, now) or Chord()

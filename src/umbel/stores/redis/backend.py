@@ -141,7 +141,14 @@ class RedisBackend(ResultBackend):
 
     def parts(self, chord: str) -> Parts | None:
         found = self._link.run(self._joins["parts"], chord)
-        return None if found is None else Parts(*found)
+        if found is None:
+            return None
+        size, arrived, is_damaged = found
+        return Parts(size, arrived, bool(is_damaged))
+
+    def ended(self, chord: str) -> bool:
+        claim = self._link.ask("GET", f"{self._group(chord)}.c")
+        return claim is not None and not claim.startswith(joins.OURS)
 
     def done(self, chord: str) -> None:
         self._link.run(self._joins["done"], chord, life(min(self.expires or REMEMBERED, REMEMBERED)))

@@ -11,6 +11,10 @@ REMEMBERED = 3600.0
 """Seconds for which a chord is known to be done. Without its size, which is gone, no double makes it whole again later."""
 
 
+OURS = b"umbel "
+"""Begins the claim to fire a chord that is one of umbel's."""
+
+
 class Follows:
     """What follows chords, each once however many parts bear it: all of one chord bear the same, as a rule."""
 

@@ -100,6 +100,9 @@ class SqliteBackend(ResultBackend):
     def parts(self, chord: str) -> Parts | None:
         return self.file.read(lambda connection: joins.read(connection, chord, clock.now()))
 
+    def ended(self, chord: str) -> bool:
+        return self.file.read(lambda connection: joins.ended(connection, chord, clock.now()))
+
     def done(self, chord: str) -> None:
         with self.file as connection:
             joins.done(connection, chord, clock.now(), self.expires)

@@ -139,6 +139,12 @@ def expect(connection: sqlite3.Connection, chord: str, size: int, now: float, ex
         _write(connection, chords.values(), now, expires)
 
 
+def ended(connection: sqlite3.Connection, chord: str, now: float) -> bool:
+    """True if it is done."""
+    sql = "SELECT 1 FROM chord WHERE id = ? AND done AND (expires IS NULL OR expires > ?)"
+    return connection.execute(sql, (chord, now)).fetchone() is not None
+
+
 def done(connection: sqlite3.Connection, chord: str, now: float, expires: float | None) -> None:
     """Keep nothing but that it was."""
     _drop_parts(connection, [chord])
