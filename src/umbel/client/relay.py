@@ -24,7 +24,7 @@ class Relay:
     def follow(self, step: Step, *, task: Any, parent: Parent) -> list[Envelope]:
         """The messages of a call that follows from the run of `parent`: one, unless whoever overrides has it otherwise."""
         app = self._app
-        if is_plain(app.send_task) and (task is None or is_plain(task.apply_async)):
+        if self._is_short(task):
             return app.writer.follow(step, task=task, parent=parent)
         line = {"root_id": parent.root_id or parent.id, "parent_id": parent.id, "task_id": step.id}
         options = {**{key: value for key, value in step.options.items() if value is not None}, **line}
@@ -35,6 +35,13 @@ class Relay:
                 task.apply_async(step.args, step.kwargs, **options)
         call_all(batch.then)
         return batch.envelopes
+
+    def is_alone(self, task: Any) -> bool:
+        """True if nobody else sees or makes the messages of such calls."""
+        return self._is_short(task) and self._app.writer.is_alone(task)
+
+    def _is_short(self, task: Any) -> bool:
+        return is_plain(self._app.send_task) and (task is None or is_plain(task.apply_async))
 
     def order(self, step: Step, *, parent: Parent) -> Envelope:
         """The message of an order for a worker itself, of which nobody is told."""

@@ -227,7 +227,10 @@ class Executor:
             except BaseException as error:
                 return self._after(task, opened(request), began, error=error)
             ended = self._plain(task, request, value) if is_plain else None
-            return ended if ended is not None else self._after(task, opened(request), began, value)
+            if ended is not None:
+                return ended
+            untouched = is_plain and isinstance(request, Sealed) and request.opened is None
+            return self._after(task, opened(request), began, value, untouched=untouched)
         finally:
             current.reset(token)
 
@@ -264,10 +267,11 @@ class Executor:
         *,
         error: BaseException | None = None,
         hard: float | None = None,
+        untouched: bool = False,
     ) -> Ending:
-        """How it ended, with what follows; told to whom it concerns."""
+        """How it ended, with what follows; told to whom it concerns. `untouched`: nobody has seen the request."""
         ending = Ending(_SUCCESS, value) if error is None else raised(task, request, error, hard=hard, rand=self._rand)
-        ending = self._follow.complete(task, request, ending)
+        ending = self._follow.complete(task, request, ending, untouched=untouched)
         request.decided = ending.results
         tell(task, request, ending, clock.monotonic() - began)
         return ending

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from umbel import guise, shown, states
+from umbel.canvas.shape import kind
 from umbel.canvas.unreached import Lost
 from umbel.errors import TaskRevokedError
 from umbel.execution import links
@@ -20,6 +21,7 @@ from umbel.execution.runnable import Runnable, find_task
 from umbel.messages.complete import Parent
 from umbel.messages.write import Step
 from umbel.stores.join import Arrival
+from umbel.wire import rest
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
 from umbel.wire.typed_json import to_json
@@ -51,6 +53,9 @@ class Relay(Protocol):
     def order(self, step: Step, *, parent: Parent) -> Envelope:
         """The message of an order for a worker itself, of which nobody is told."""
 
+    def is_alone(self, task: Any) -> bool:
+        """True if nobody else sees or makes the messages of such calls."""
+
 
 class Follow:
     """Adds to endings what follows from them."""
@@ -61,14 +66,40 @@ class Follow:
         self._relay = relay
         self._last_order: tuple[tuple[str, str | None, int], Envelope] | None = None
 
-    def complete(self, task: Runnable, request: Request, ending: Ending) -> Ending:
-        """The ending with all that follows; a failure if that of a success cannot be made into bytes."""
+    def complete(self, task: Runnable, request: Request, ending: Ending, *, untouched: bool = False) -> Ending:
+        """The ending with all that follows; a failure if that of a success cannot be made into bytes.
+
+        `untouched`: nobody has seen the request, so that what follows is what came in the message.
+        """
         if ending.kind is not SUCCESS:
             return self._completed(task, request, ending)
         try:
+            if untouched and request.chain and len(request.chain) > 1 and (sent := self._next(request, ending.value)):
+                ending.envelopes, ending.results = [sent], self._results(task, request, ending)
+                return ending
             return self._completed(task, request, ending)
         except Exception as error:
             return self._completed(task, request, failure(task, error))
+
+    def _next(self, request: Request, value: Any) -> Envelope | None:
+        """The next step of a chain from which nothing else follows, with the rest as it stands in the message.
+
+        Read and written as signatures, a thousand steps would be read and written a thousand times. None if it must be.
+        """
+        came, following = request.envelope, request.chain[-1] if request.chain else None
+        if came is None or following is None or request.callbacks or request.chord is not None or request.follow_ups:
+            return None
+        said = following.get("options") or {}
+        is_call = kind(following) is None and following["task"] not in links.ORDERS
+        if not is_call or not said.get("task_id") or said.get("chain") or said.get("chord") is not None:
+            return None
+        if not self._relay.is_alone(find_task(self._tasks, following["task"])):
+            return None
+        behind = rest.of_chain(came)
+        if behind is None:
+            return None
+        sent = self.sent(request, links.after_success(request, value, bare=True).steps, needed=True)
+        return rest.added(sent[0], behind)
 
     def _completed(self, task: Runnable, request: Request, ending: Ending) -> Ending:
         kind = ending.kind

@@ -11,6 +11,8 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
+
 from umbel import guise
 from umbel.canvas.ids import derived_id
 from umbel.canvas.pieces import KEPT
@@ -47,10 +49,33 @@ class Sent(NamedTuple):
 def check(embed: Embed) -> None:
     """Raises InvalidTaskError for what could not be sent after the run: better told before it than after."""
     for place, sigs in (("callbacks", embed.callbacks), ("errbacks", embed.errbacks), ("chain", embed.chain)):
-        for sig in sigs or ():
+        for sig in sigs or () if not sigs or len(sigs) < MANY else _doubtful(sigs):
             _check(sig, place)
     if embed.chord is not None:
         _check(embed.chord, "chord")
+
+
+MANY = 8
+"""Signatures from which on it takes less time to have them looked at by msgspec first."""
+
+
+class _Shape(msgspec.Struct, gc=False):
+    """What any signature has."""
+
+    task: str
+    args: list[Any] | None = None
+    kwargs: dict[Any, Any] | None = None
+    options: dict[Any, Any] | None = None
+    subtask_type: Any = None
+
+
+def _doubtful(sigs: list[Any]) -> list[Any]:
+    """Those that are to be looked at one by one: none, if all are calls and nothing is wrong with any."""
+    try:
+        found = msgspec.convert(sigs, list[_Shape])
+    except (msgspec.ValidationError, ValueError, RecursionError):
+        return sigs
+    return [sig for sig, shape in zip(sigs, found, strict=True) if shape.subtask_type is not None]
 
 
 def _check(sig: Any, place: str, depth: int = 0) -> None:
@@ -77,8 +102,11 @@ DEEPEST = 100
 """Canvases inside canvases: what is nested deeper cannot be meant."""
 
 
-def after_success(request: Request, value: Any) -> Sent:
-    """The callbacks, several of them as a group, then the next step of the chain; the value comes first in their arguments."""
+def after_success(request: Request, value: Any, *, bare: bool = False) -> Sent:
+    """The callbacks, several of them as a group, then the next step of the chain; the value comes first in their arguments.
+
+    `bare`: without the rest of the chain, which somebody else adds.
+    """
     callbacks = request.callbacks or ()
     group = derived_id(request.id or "", "links") if len(callbacks) > 1 else None
     sent = Sent([], [])
@@ -86,7 +114,7 @@ def after_success(request: Request, value: Any) -> Sent:
         _unfold(sent, request, sig, value, f"link:{index}", group, index)
     if request.chain:
         *rest, following = request.chain
-        _unfold(sent, request, following, value, "chain", rest=rest)
+        _unfold(sent, request, following, value, "chain", rest=[] if bare else rest)
     return sent
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from umbel.errors import EncodeError
 from umbel.messages import when
-from umbel.messages.announce import Then, announced
+from umbel.messages.announce import Then, announced, is_watched
 from umbel.messages.complete import Parent, Rules, complete
 from umbel.messages.options import Options
 from umbel.wire import protocol
@@ -101,6 +101,10 @@ class Writer:
         if then is not None:
             then()
         return [envelope]
+
+    def is_alone(self, task: Any) -> bool:
+        """True if nobody else sees or makes the messages of such calls."""
+        return not is_watched()
 
     def order(self, step: Step, *, parent: Parent) -> Envelope:
         """The message of an order for a worker itself, of which nobody is told."""
