@@ -5,9 +5,10 @@
 --   R'.s  string   how many are expected
 --   R'.t  string   by how many the chord grew
 --   R'.c  string   the claim to fire it: "umbel <id>:<index>" of the part that completed it here, a token of Celery's, or "done"
---   Rumbel-growth-<chord>   hash   "<run> <id>" -> by how many it made the chord grow
--- What of it is gone, thrown out for want of memory, is missed when the next part arrives: there is no size (or Celery's client has not
--- told it yet), or fewer parts than ids. Then what follows is sent DOUBT milliseconds later, once ("lost" in growth), to look.
+--   Rumbel-growth-<chord>   hash   "<run> <id>" -> by how many it made the chord grow; "lost" -> what is missed (size, parts)
+--
+-- What of it is gone, thrown out for want of memory, is missed when the next part arrives: there is no size (or Celery's client
+-- has not told it yet), or ids of parts and none of these. Then what follows is sent DOUBT milliseconds later, once, to look.
 local OURS, DOUBT = 'umbel ', 10000
 local JOIN_KEYS = {'.j', '.d', '.s', '.t'}
 local chords = {}
@@ -28,7 +29,8 @@ local function open_chord(id)
     it.count = it.is_list and redis.call('LLEN', it.jar) or redis.call('ZCARD', it.jar)
     it.size = tonumber(redis.call('GET', base .. '.s') or nil)
     it.grown = tonumber(redis.call('GET', base .. '.t') or 0)
-    it.is_damaged = redis.call('SCARD', base .. '.d') > it.count
+    it.doubt = redis.call('HGET', growth(id), 'lost')
+    it.is_damaged = it.doubt == 'parts' or (it.count == 0 and redis.call('EXISTS', base .. '.d') == 1)
   end
   chords[id] = it
   return it
@@ -101,9 +103,10 @@ local function note_arrivals(places, life, again)
       end
       if ARGV[i + 3] == '1' then
         local was_there, mine = keep_part(it, id, index, ARGV[i + 4]), OURS .. id .. ':' .. index
-        local is_doubtful = it.is_damaged or not (it.size or again)
-        if follows > 0 and is_doubtful and redis.call('HSETNX', growth(it.id), 'lost', 1) == 1 then
-          fires[#fires + 1] = {follows, DOUBT}
+        local lost = it.is_damaged and 'parts' or (not (it.size or again) and 'size')
+        if follows > 0 and lost and it.doubt ~= 'parts' and it.doubt ~= lost then
+          redis.call('HSET', growth(it.id), 'lost', lost)
+          it.doubt, fires[#fires + 1] = lost, {follows, DOUBT}
         elseif follows > 0 and it.size and it.count >= it.size + it.grown then
           if not it.claim then
             it.claim, it.is_ours, it.is_new = mine, true, true
