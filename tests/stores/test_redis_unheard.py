@@ -168,3 +168,28 @@ def test_a_loss_that_reserve_hears_of_during_a_renewal_is_told_by_the_next(proxy
     assert not dying.renew(30)
     assert dying.renew(30)
     dying.close()
+
+
+def test_what_conclusions_brought_in_a_lost_reply_comes_with_the_next(proxy, sender, broker):
+    sender.send(envelopes("0"))
+    (a,) = broker.proceed([Conclusion(broker.reserve(["q"], 1, 0)[0], envelopes=envelopes("a"))], ["q"])[1]
+    end = Conclusion(a, envelopes=envelopes("b"))
+    in_vain(proxy, Mode.MUTE, lambda: broker.proceed([end], ["q"]))
+    assert broker.proceed([end], ["q"]) == ([a], [])
+    assert held(sender) == 1
+    again = broker.reserve(["q"], 10, 0)
+    assert [(each.envelope.id, each.attempt) for each in again] == [("b", 1)]
+    assert broker.conclude([Conclusion(each) for each in again]) == []
+    assert sender.queues() == []
+
+
+def test_a_conclusion_that_comes_after_it_was_given_up_brings_nothing(proxy, sender, broker):
+    sender.send(envelopes("a", "x"))
+    a, x = broker.reserve(["q"], 2, 0)
+    assert ids(broker.proceed([Conclusion(x, envelopes=envelopes("y"))], ["q"])[1]) == ["y"]
+    in_vain(proxy, Mode.HOLD, lambda: broker.proceed([Conclusion(a, envelopes=envelopes("b"))], ["q"]))
+    assert broker.renew(30)
+    proxy.let(Mode.PASS)
+    until(lambda: sender.depth(["q"])["q"].ready == 1)
+    assert held(sender) == 1
+    assert ids(broker.reserve(["q"], 10, 1)) == ["b"]
