@@ -380,3 +380,59 @@ def test_what_is_no_time_is_told(text):
 
 def test_the_host_is_the_machines():
     assert origin() == f"gen{os.getpid()}@{protocol._HOST}"
+
+
+# What is told of it.
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        HEAD,
+        {
+            **HEAD,
+            "argsrepr": "(1,)",
+            "kwargsrepr": "{}",
+            "root_id": "r",
+            "parent_id": "p",
+            "retries": 2,
+            "eta": "2030-01-01T00:00:00",
+        },
+        {
+            **HEAD,
+            "shadow": "shown",
+            "timelimit": [3, None],
+            "ignore_result": True,
+            "mine": {"any": "thing"},
+            "stamps": {"a": ["b"]},
+        },
+    ],
+)
+def test_what_is_described_says_what_the_headers_say(head: dict[str, object]):
+    envelope = raw(head, BODY)
+    known, whole, short = protocol.described(envelope, JSON), headers(envelope, JSON), protocol.label(envelope, JSON)
+    for name in type(short).__struct_fields__:
+        assert getattr(known, name) == getattr(short, name)
+    for name in type(known).__struct_fields__:
+        assert getattr(known, name) == getattr(whole, name)
+
+
+def test_messages_of_protocol_1_are_described_too():
+    envelope = Envelope(
+        "", "q", b"{}", json.dumps({"task": "t", "id": "an-id", "args": [1], "kwargs": {}, "retries": 1}).encode()
+    )
+    known = protocol.described(envelope, JSON)
+    assert (known.task, known.id, known.retries) == ("t", "an-id", 1)
+
+
+@pytest.mark.parametrize("wrong", [{"argsrepr": 7}, {"retries": "many"}, {"root_id": ["r"]}, {"kwargsrepr": {"a": 1}}])
+def test_what_is_wrong_in_a_description_lets_no_message_be_refused_that_may_run(wrong: dict[str, object]):
+    envelope = raw({**HEAD, **wrong}, BODY)
+    try:
+        short = protocol.label(envelope, JSON)
+    except DecodeError:
+        with pytest.raises(DecodeError):
+            protocol.described(envelope, JSON)
+    else:
+        known = protocol.described(envelope, JSON)
+        assert (known.task, known.id) == (short.task, short.id)

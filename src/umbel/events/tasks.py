@@ -80,22 +80,6 @@ class Rejected(Told, gc=False, kw_only=True):
     type: str = "task-rejected"
 
 
-class Facts(msgspec.Struct, gc=False):
-    """What a message's headers say that is told when it is received."""
-
-    argsrepr: str | None = None
-    kwargsrepr: str | None = None
-    root_id: str | None = None
-    parent_id: str | None = None
-    retries: int = 0
-    eta: str | None = None
-    expires: str | None = None
-
-
-facts = msgspec.json.Decoder(Facts).decode
-"""Those of a message of protocol 2, from its headers' bytes."""
-
-
 def sent(known: Headers, envelope: Envelope) -> dict[str, Any]:
     """The fields of `task-sent`, of a message that leaves."""
     return {

@@ -50,6 +50,16 @@ class Label(msgspec.Struct, gc=False):
     ignore_result: bool | None = None
 
 
+class Described(Label, gc=False):
+    """A label with what is told of a message besides: to read all at once takes half the time of reading twice."""
+
+    argsrepr: str | None = None
+    kwargsrepr: str | None = None
+    root_id: str | None = None
+    parent_id: str | None = None
+    retries: int = 0
+
+
 class Embed(msgspec.Struct, gc=False):
     """What is to happen after the task: signatures as plain dicts; `chain` is reversed, its last element runs next."""
 

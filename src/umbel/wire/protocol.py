@@ -11,6 +11,7 @@ import copy
 import datetime
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from types import NoneType
 from typing import Any, TypeVar
 
@@ -24,7 +25,7 @@ from umbel.wire.brief import brief
 from umbel.wire.envelope import Envelope
 from umbel.wire.host import host_name
 from umbel.wire.ids import new_ids
-from umbel.wire.message import Embed, Headers, Label, Message
+from umbel.wire.message import Described, Embed, Headers, Label, Message
 from umbel.wire.typed_json import ESCAPED_MARK, MARK, is_plain, to_json
 
 _FIELDS = frozenset(Headers.__struct_fields__)
@@ -40,6 +41,7 @@ class _Among(Headers, forbid_unknown_fields=False):
 _encode = msgspec.json.Encoder().encode
 _decode_headers = msgspec.json.Decoder(Headers).decode
 _decode_label = msgspec.json.Decoder(Label).decode
+_decode_described = msgspec.json.Decoder(Described).decode
 _decode_among = msgspec.json.Decoder(_Among).decode
 _decode_fields: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_call = msgspec.json.Decoder(tuple[list[Any], dict[str, Any], Embed]).decode
@@ -311,6 +313,20 @@ def label(envelope: Envelope, accept: frozenset[str]) -> Label:
         pass  # protocol 1, or bytes that only the patient way can read or name
     found = headers(envelope, accept)
     return Label(found.task, found.id, found.shadow, found.eta, found.expires, found.timelimit, found.ignore_result)
+
+
+def described(envelope: Envelope, accept: frozenset[str]) -> Described:
+    """The same, and what is told of a message. What cannot be read of that does not count: it says nothing of how it runs."""
+    try:
+        return _decode_described(envelope.headers)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        known = label(envelope, accept)
+    found = Described(known.task, known.id, known.shadow, known.eta, known.expires, known.timelimit, known.ignore_result)
+    with suppress(DecodeError):
+        whole = headers(envelope, accept)
+        found.argsrepr, found.kwargsrepr = whole.argsrepr, whole.kwargsrepr
+        found.root_id, found.parent_id, found.retries = whole.root_id, whole.parent_id, whole.retries
+    return found
 
 
 def headers(envelope: Envelope, accept: frozenset[str]) -> Headers:

@@ -12,6 +12,7 @@ from umbel.errors import BrokerDown, BrokerError
 from umbel.execution.outcome import Job
 from umbel.pools.pool import Pool
 from umbel.stores.broker import Broker, Delivery
+from umbel.wire import protocol
 from umbel.wire.brief import told
 from umbel.worker.book import Book
 from umbel.worker.herald import Herald
@@ -185,6 +186,8 @@ class Fetch:
         early: list[Ticket] = []
         told = log.isEnabledFor(logging.INFO) or bool(signals.task_received.receivers)
         known: dict[str, Options] = {}
+        is_watched = self._herald.is_on
+        self._judge.label = protocol.described if is_watched else protocol.label
         judge, book = self._judge.judge, self._book
         if self._judge.stamps:
             judge = self._judge.judge_stamps
@@ -208,7 +211,7 @@ class Fetch:
                 early.append(ticket)
             if told:
                 self._received(ticket)
-        if self._herald.is_on and jobs:
+        if is_watched and jobs:
             self._herald.received([book[job.number] for job in jobs])
         self._in_vain = 0 if jobs else len(deliveries)
         self._pool.submit(await self._begin(jobs, early, thread or self._thread) if early else jobs)

@@ -17,7 +17,6 @@ from umbel.events.dispatcher import Dispatcher
 from umbel.events.event import utc_offset
 from umbel.events.sender import Waiting
 from umbel.events.tasks import (
-    Facts,
     Failed,
     Received,
     Retried,
@@ -25,7 +24,6 @@ from umbel.events.tasks import (
     Started,
     Succeeded,
     Told,
-    facts,
     sent,
 )
 from umbel.execution.links import ORDERS
@@ -33,6 +31,7 @@ from umbel.execution.outcome import Outcome
 from umbel.pools.pool import Pool
 from umbel.wire import protocol
 from umbel.wire.envelope import Envelope
+from umbel.wire.message import Described
 from umbel.worker.book import Book
 from umbel.worker.ticket import Ticket
 
@@ -176,18 +175,15 @@ class Herald:
         now, behind, moment = clock.now(), utc_offset(), self._clock.take(len(told))
         hostname, pid = self._source
         # Bodies stay out of it: they would wait with the events, and may be long.
-        labels, headers = [ticket.label for ticket in told], [ticket.delivery.envelope.headers for ticket in told]
+        labels = [ticket.label for ticket in told]
 
         def made(most: int | None) -> list[Told]:
             events: list[Told] = []
-            for place, (label, packed) in enumerate(zip(labels[:most], headers[:most], strict=True), moment):
-                try:
-                    known = facts(packed)
-                except (msgspec.DecodeError, ValueError, RecursionError):
-                    known = self._facts(packed)
+            for place, known in enumerate(labels[:most], moment):
+                assert isinstance(known, Described), "while it is on, what is received is read so"
                 event = Received(
-                    hostname=hostname, utcoffset=behind, pid=pid, clock=place, uuid=label.id, timestamp=now,
-                    name=label.shadow or label.task, args=known.argsrepr, kwargs=known.kwargsrepr, root_id=known.root_id,
+                    hostname=hostname, utcoffset=behind, pid=pid, clock=place, uuid=known.id, timestamp=now,
+                    name=known.shadow or known.task, args=known.argsrepr, kwargs=known.kwargsrepr, root_id=known.root_id,
                     parent_id=known.parent_id, retries=known.retries, eta=known.eta, expires=known.expires,
                 )  # fmt: skip
                 events.append(event)
@@ -198,13 +194,6 @@ class Herald:
     def _several(self, made: Callable[[int | None], list[Told]], count: int) -> None:
         if count:
             self._sender.send((Waiting(self._source[0], made, "task", several=True, count=count),))
-
-    def _facts(self, packed: bytes) -> Facts:
-        try:
-            known = protocol.headers(Envelope("", "", packed, b""), self._accept)
-        except DecodeError:  # it cannot be read here; what runs it tells the same
-            return Facts()
-        return Facts(known.argsrepr, known.kwargsrepr, known.root_id, known.parent_id, known.retries, known.eta, known.expires)
 
     def succeeded(self, ended: Sequence[tuple[Ticket, Outcome]]) -> None:
         """These have run to a good end."""

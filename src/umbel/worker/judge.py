@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -17,6 +17,7 @@ from umbel.execution.outcome import Job
 from umbel.execution.runnable import find_task
 from umbel.stores.broker import Delivery
 from umbel.wire import protocol
+from umbel.wire.envelope import Envelope
 from umbel.wire.message import Headers, Label
 from umbel.worker.ratelimit import Bucket, RateLimits
 from umbel.worker.stamps import Stamps
@@ -106,6 +107,8 @@ class Judge:
         self.accept = rules.accept
         self.stamps = Stamps()
         """Those whose tasks are revoked."""
+        self.label: Callable[[Envelope, frozenset[str]], Label] = protocol.label
+        """How what decides is read; `protocol.described` reads what is told of a task as well."""
 
     def judge_stamps(self, delivery: Delivery, known: dict[str, Options] | None = None) -> Ticket | Judgement:
         """The same while tasks with certain stamps are revoked."""
@@ -119,7 +122,7 @@ class Judge:
         `known`: options by task, looked up for others of the same batch; this adds to them.
         """
         try:
-            label = protocol.label(delivery.envelope, self._rules.accept)
+            label = self.label(delivery.envelope, self._rules.accept)
         except DecodeError as error:
             return Judgement(Verdict.UNREADABLE, delivery, reason=str(error))
         options = (known and known.get(label.task)) or self._options(label.task, known)
