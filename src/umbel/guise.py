@@ -39,6 +39,7 @@ class Guise:
         program: str = "umbel",
         version: str = __version__,
         node: str = "umbel",
+        beat: str = "beat",
         child: str = "Child-{}",
         loggers: Mapping[str, str] | None = None,
         classes: Mapping[str, Sequence[str]] | None = None,
@@ -50,6 +51,8 @@ class Guise:
         self.version = version
         self.node = node
         """A worker's name before the @, if it is given none."""
+        self.beat = beat
+        """A beat's."""
         self.child = child
         """The name of a child process, made from its number, which begins at 1."""
         self.loggers = loggers or {}

@@ -37,9 +37,9 @@ class Kept(PersistentScheduler):
 
 
 @contextmanager
-def beating(project: Project, *options: str, **kwargs: object) -> Iterator[subprocess.Popen[str]]:
+def beating(project: Project, *options: str, code: str = CODE, **kwargs: object) -> Iterator[subprocess.Popen[str]]:
     """A beat that leads; stopped at the end, if it still runs."""
-    project.write(CODE)
+    project.write(code)
     log = project.folder / "b.log"
     process = project.start("beat", "-l", "INFO", "-f", str(log), *options, **kwargs)
     try:
@@ -116,15 +116,34 @@ def test_what_cannot_work_is_one_line(project: Project, words: tuple[str, ...], 
 
 
 def test_options_of_celery_that_change_nothing_are_told_and_taken(project: Project) -> None:
-    words = ("-s", "celerybeat-schedule", "--enable-remote-control", "--executable", sys.executable)
+    words = ("-s", "celerybeat-schedule", "--executable", sys.executable)
     with beating(project, *words) as beat:
         beat.terminate()
         _, err = beat.communicate(timeout=patience())
     assert err.splitlines() == [
         f"umbel: --schedule celerybeat-schedule has no effect: the schedule is kept in sqlite:///{project.folder}/q.db",
-        "umbel: --enable-remote-control has no effect: a beat answers nobody; `umbel schedule` tells which one leads",
         "umbel: --executable has no effect: it runs with the Python that umbel was started with",
     ]
+
+
+def test_it_answers_pings_if_asked_to(project: Project) -> None:
+    with beating(project, "--enable-remote-control", "-n", "sends@here"):
+        until(lambda: project.umbel("inspect", "ping").out == "sends@here: pong\n")
+        assert "sends@here answers ping, and nothing else" in project.umbel("status").out
+        done = project.umbel("inspect", "active")
+        assert (done.code, done.out) == (69, "")
+
+
+def test_the_settings_let_it_answer_pings_unless_it_is_told_otherwise(project: Project) -> None:
+    settings = CODE + "app.conf.beat_enable_remote_control = True\n"
+    for words, told in (((), True), (("--no-enable-remote-control",), False)):
+        with beating(project, *words, code=settings):
+            log = project.folder / "b.log"
+            until(lambda log=log: "this one leads now" in read(log))
+            if told:
+                until(lambda log=log: "answers pings as beat@" in read(log))
+            assert told is (project.umbel("inspect", "ping").code == 0)
+        log.unlink()
 
 
 def test_a_store_in_memory_reaches_no_worker_and_that_is_told(project: Project) -> None:

@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from umbel import Umbel
+from umbel.client.remote.request import may_take_for_ever, read
 from umbel.errors import DecodeError, TaskRevokedError, TimeLimitExceeded
 from umbel.stores.channel import Note
 from umbel.testing.waiting import patience, until
 from umbel.wire.envelope import Envelope
 from umbel.worker.control import answers, control_command, inspect_command, panel
-from umbel.worker.control.request import may_take_for_ever, read
 from umbel.worker.later import MOST
 from umbel.worker.worker import Worker
 

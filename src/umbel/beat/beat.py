@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from umbel import clock, guise, signals
 from umbel.beat.custom import Custom
 from umbel.beat.dispatch import Dispatch
+from umbel.beat.remote import Remote
 from umbel.beat.trouble import Trouble
 from umbel.client.app import Umbel
 from umbel.errors import BrokerError
@@ -66,8 +67,15 @@ class Beat:
     """
 
     def __init__(
-        self, app: Umbel, *, max_interval: float | None = None, scheduler: type[Any] | None = None, embedded: bool = False
+        self,
+        app: Umbel,
+        *,
+        max_interval: float | None = None,
+        scheduler: type[Any] | None = None,
+        embedded: bool = False,
+        answers_as: str | None = None,
     ):
+        """`answers_as`: the name (`beat@host`) by which it answers `inspect ping` while it runs; None: it answers nobody."""
         self.app = app
         self.owner = new_owner()
         self._store = app.schedule_store
@@ -87,6 +95,14 @@ class Beat:
         self._compare_at = math.inf
         self._shift = clock.now() - clock.monotonic()
         self._woken = self._wake = -1
+        self.ticked = clock.monotonic()
+        """When it has last done all that there was to do, on the monotonic clock."""
+        self.answers_as = answers_as
+        self._remote = Remote(app, answers_as, self.age) if answers_as else None
+
+    def age(self) -> float:
+        """Seconds for which it has been at what it does; one that sleeps has nothing to do."""
+        return clock.monotonic() - self.ticked
 
     @property
     def scheduler(self) -> Any:
@@ -116,11 +132,18 @@ class Beat:
         signals.beat_init.send(self)
         if self._embedded:
             signals.beat_embedded_init.send(self)
+        self.ticked = clock.monotonic()
+        if self._remote is not None:
+            self._remote.start()
         try:
             while not self._stopping:
-                self._sleep(self._round())
+                wait = self._round()
+                self.ticked = clock.monotonic()
+                self._sleep(wait)
         finally:
             log.info("beat: Shutting down...")
+            if self._remote is not None:
+                self._remote.stop()
             self._leave()
             for end in (self._woken, self._wake):
                 os.close(end)

@@ -107,15 +107,16 @@ def ask(
     timeout: float,
     destination: Sequence[str] | None = None,
     pattern: str | None = None,
+    needed: bool = True,
 ) -> list[Reply]:
-    """The answers of all workers; a failure if there is none."""
+    """The answers of all workers; a failure if there is none, and one is `needed`."""
     app = scope.app_to_ask
     whom: dict[str, Any] = {"destination": destination or None, "pattern": pattern}
     try:
         replies: list[Reply] = app.control.broadcast(command, arguments=arguments, reply=True, timeout=timeout, **whom)
     except BrokerDown as error:
         raise Failure(str(error), NO_REPLY) from error
-    if not replies:
+    if not replies and needed:
         named = f" of {', '.join(destination)}" if destination else f" called {pattern}" if pattern else ""
         raise Failure(f"no worker{named} has answered at {app.channel.url}", NO_REPLY)
     return sorted(replies, key=lambda reply: next(iter(reply), ""))

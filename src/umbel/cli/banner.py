@@ -28,7 +28,16 @@ def banner(worker: Worker, *, app_name: str, tasks: bool, width: int, color: boo
     return "\n".join([*lines, ""])
 
 
-def beat_banner(app: Umbel, scheduler: str, *, app_name: str, width: int, color: bool = False, picture: str = "") -> str:
+def beat_banner(
+    app: Umbel,
+    scheduler: str,
+    *,
+    app_name: str,
+    width: int,
+    color: bool = False,
+    picture: str = "",
+    answers_as: str | None = None,
+) -> str:
     """That of a beat."""
     broker, store = app.broker.url, app.schedule_store.url
     number = len(app.conf.beat_schedule or {})
@@ -38,6 +47,7 @@ def beat_banner(app: Umbel, scheduler: str, *, app_name: str, width: int, color:
         ("schedule", "in the broker's store" if store == broker else store),
         ("sent by", scheduler),
         ("zone", str(app.timezone)),
+        *((("answers as", answers_as),) if answers_as else ()),
     )
     return "\n".join([*_drawn("beat", facts, width=width, color=color, picture=picture), ""])
 

@@ -18,7 +18,6 @@ from umbel.cli.service import level, octal, seconds, settle_down, show, take_sch
 from umbel.wire.node import fill_path, node_name
 
 WITHOUT_EFFECT = {
-    "enable_remote_control": "a beat answers nobody; `umbel schedule` tells which one leads",
     "executable": "it runs with the Python that umbel was started with",
 }
 """What Celery's options would change, and why nothing needs to: each is told, and the beat starts all the same."""
@@ -28,7 +27,7 @@ WITHOUT_EFFECT = {
 @option("-s", "--schedule", metavar="URL", help="Store of the schedule, in place of the setting beat_store.")
 @option("-S", "--scheduler", metavar="CLASS", help="A scheduler of your own: module:Class, or an entry point's name.")
 @option("--max-interval", type=seconds, metavar="SECONDS", help="Longest sleep of that scheduler.")
-@option("-n", "--hostname", metavar="NAME", help="Its name in paths: beat@%h.")
+@option("-n", "--hostname", metavar="NAME", help="Its name, in paths and for `inspect ping`: beat@%h.")
 @option(
     "-l",
     "--loglevel",
@@ -49,7 +48,11 @@ WITHOUT_EFFECT = {
 @option("--uid", metavar="USER", help="Run as this user (root only).")
 @option("--gid", metavar="GROUP", help="Run as this group (root only).")
 @option("--umask", type=octal, metavar="OCTAL", help="Rights that files it makes do not get.")
-@option("--enable-remote-control/--no-enable-remote-control", hidden=True)
+@option(
+    "--enable-remote-control/--no-enable-remote-control",
+    default=None,
+    help="Answer `inspect ping`, for health checks; by the setting beat_enable_remote_control.",
+)
 @option("--executable", hidden=True)
 @click.pass_obj
 def beat(scope: Scope, /, **given: Any) -> int:
@@ -63,7 +66,7 @@ def beat(scope: Scope, /, **given: Any) -> int:
     umbel -A proj beat -D --pidfile /run/umbel/beat.pid -f /var/log/umbel/beat.log
     umbel -A proj worker -B       a worker that sends, too
     """
-    node = node_name(given["hostname"] or "beat")
+    node = node_name(given["hostname"] or guise.worn().beat)
     birth = daemon.detach("beat", quiet=scope.quiet) if given["detach"] else None
     daemon.become(given["uid"], given["gid"])
     scope.is_for_worker = True
@@ -78,11 +81,17 @@ def beat(scope: Scope, /, **given: Any) -> int:
         program = guise.worn().program
         note(f"memory:// is in this process alone, so nobody gets what it sends; `{program} worker -B` sends and works")
     kind = find_scheduler(given["scheduler"] or app.conf.beat_scheduler)
-    made = Beat(app, max_interval=given["max_interval"], scheduler=kind)
+    asked = given["enable_remote_control"]
+    answers = app.conf.beat_enable_remote_control if asked is None else asked
+    made = Beat(app, max_interval=given["max_interval"], scheduler=kind, answers_as=node if answers else None)
     logfile = fill_path(given["logfile"], node) if given["logfile"] else None
     if not birth and not scope.quiet:
         sends = "umbel" if kind is None else f"{kind.__module__}.{kind.__qualname__}"
-        show(scope, partial(scope.show_beat, app, sends), "Ctrl-C stops; another beat, if there is one, leads then.")
+        show(
+            scope,
+            partial(scope.show_beat, app, sends, answers_as=made.answers_as),
+            "Ctrl-C stops; another beat, if there is one, leads then.",
+        )
     prints, printed = app.conf.worker_redirect_stdouts, app.conf.worker_redirect_stdouts_level
     app.log.setup(given["loglevel"], logfile, prints, printed, colorize=scope.color)
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -29,19 +29,23 @@ def status(scope: Scope, /, timeout: float, destination: Sequence[str] | None, a
     Exit code 69: none has answered.
     """
     alive = merged(ask(scope, "ping", {}, timeout=timeout, destination=destination))
-    figures = merged(ask(scope, "stats", {}, timeout=timeout, destination=destination))
-    running = merged(ask(scope, "active", {"safe": True}, timeout=timeout, destination=destination))
+    figures = merged(ask(scope, "stats", {}, timeout=timeout, destination=destination, needed=False))
+    running = merged(ask(scope, "active", {"safe": True}, timeout=timeout, destination=destination, needed=False))
     rows = [_row(name, figures.get(name), running.get(name)) for name in alive]
+    silent = [name for name in alive if name not in figures and name not in running]
     if as_json:
         print_json({row["worker"]: {key: value for key, value in row.items() if key != "worker"} for row in rows})
         return
     shown = [
         (row["worker"], *(_cell(row[key]) for key in ("running", "slots", "run")), age(row["uptime"]), _cell(row["pid"]))
         for row in rows
+        if row["worker"] not in silent
     ]
     table(("worker", "runs", "at once", "has run", "up", "pid"), shown, right=5, color=scope.color)
     if not scope.quiet:
-        click.echo(f"{count(len(rows), 'worker')} online")
+        click.echo(f"{count(len(shown), 'worker')} online")
+        for name in silent:  # a beat that may be asked, or a worker that hangs
+            click.echo(f"{name} answers ping, and nothing else")
         if beat := _beat(scope.app_to_ask):
             click.echo(beat)
 

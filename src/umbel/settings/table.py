@@ -226,6 +226,14 @@ _KEPT: tuple[_Row, ...] = (
     ("beat_uid", "any", None, "", "User for it to become."),
     ("beat_gid", "any", None, "", "Group for it to become."),
     ("beat_umask", "any", None, "", "File mode mask for it to set."),
+    ("beat_enable_remote_control", "flag", False, "B_ENABLE_REMOTE_CONTROL", "A beat answers `inspect ping`."),
+    (
+        "beat_remote_control_max_tick_age",
+        "number",
+        None,
+        "B_REMOTE_CONTROL_MAX_TICK_AGE",
+        "Seconds for which a beat may be at one thing and still answers; unset: 60.",
+    ),
     ("beat_store", "text", None, "", "Where the schedule is kept; unset: with the messages."),
 )
 
@@ -315,8 +323,6 @@ _ACCEPTED: tuple[_Row, ...] = (
     ("worker_state_db", "text", None, "D_STATE_DB", "File for what a worker remembers."),
     ("worker_executable", "text", None, "", "Python to start with."),
     ("beat_schedule_filename", "text", "celerybeat-schedule", "B_SCHEDULE_FILENAME", "File for what was sent last."),
-    ("beat_enable_remote_control", "flag", False, "B_ENABLE_REMOTE_CONTROL", "Answer remote control."),
-    ("beat_remote_control_max_tick_age", "number", None, "B_REMOTE_CONTROL_MAX_TICK_AGE", "Fall silent after this."),
     *(
         (f"events_{part}", "any", None, "", "For running in the background.")
         for part in ("pidfile", "logfile", "uid", "gid", "umask", "executable")

@@ -11,6 +11,7 @@ CELERY = Guise(
     program="celery",
     version=__version__,
     node="celery",
+    beat="celerybeat",
     child="ForkPoolWorker-{}",
     loggers={
         "umbel": "celery",

@@ -5,15 +5,20 @@ from __future__ import annotations
 import heapq
 from typing import Any
 
-from celery._names import lacks, later
+from celery._names import lacks
 from celery.schedules import crontab as crontab
 from celery.schedules import maybe_schedule as maybe_schedule
 from celery.utils.log import get_logger
+from umbel.beat import remote
 from umbel.beat import scheduler as schedulers
 from umbel.beat.scheduler import DEFAULT_MAX_INTERVAL
 from umbel.beat.scheduler import event_t as event_t
+from umbel.cli.node import node_name
 from umbel.client.periodic.entry import BeatLazyFunc as BeatLazyFunc
 from umbel.errors import SchedulingError as SchedulingError
+from umbel.guise import worn
+from umbel.stores.channel import Note
+from umbel.wire.encoding import dumps
 
 DEFAULT_MAX_INTERVAL = int(DEFAULT_MAX_INTERVAL)
 logger = get_logger(__name__)
@@ -152,9 +157,8 @@ class Service:
         remote_control: Any = None,
         hostname: str | None = None,
     ):
-        if remote_control:
-            raise later("the remote control of a beat")
         self.app = app
+        self.remote_control = app.conf.beat_enable_remote_control if remote_control is None else remote_control
         self.max_interval = max_interval or app.conf.beat_max_loop_interval
         self.scheduler_cls = scheduler_cls or app.conf.beat_scheduler or self.scheduler_cls
         self.schedule_filename = schedule_filename
@@ -167,7 +171,14 @@ class Service:
         from umbel.beat import Beat
 
         self._beat = Beat(self.app, scheduler=self.scheduler_cls, max_interval=self.max_interval or None)
-        self._beat.run()
+        pidbox = BeatPidbox(self) if self.remote_control and not embedded_process else None
+        if pidbox is not None:
+            pidbox.start()
+        try:
+            self._beat.run()
+        finally:
+            if pidbox is not None:
+                pidbox.stop()
 
     def sync(self) -> None:
         """Save when entries ran."""
@@ -191,6 +202,51 @@ class Service:
         if self._scheduler is None:
             self._scheduler = self.get_scheduler()
         return self._scheduler
+
+
+class BeatPidbox:
+    """Answers `celery inspect ping` for a beat; a beat that hangs is silent."""
+
+    join_timeout = remote.LAST
+    min_tick_age = remote.LEAST
+    retry_interval = remote.PAUSE
+
+    def __init__(self, service: Any):
+        self.service = service
+        self.app = service.app
+        self.hostname = node_name(service.hostname or worn().beat)
+        self._remote = remote.Remote(self.app, self.hostname, self.tick_age, max_age=lambda: self.max_tick_age)
+
+    def start(self) -> None:
+        """Answer from now on."""
+        self._remote.start()
+
+    def stop(self) -> None:
+        """Answer no more."""
+        self._remote.stop(self.join_timeout)
+
+    def tick_age(self) -> float:
+        """Seconds for which the beat has been at what it does."""
+        beat = self.service._beat
+        return 0.0 if beat is None else float(beat.age())
+
+    @property
+    def max_tick_age(self) -> float:
+        """After so many it hangs."""
+        return self.app.conf.beat_remote_control_max_tick_age or self.min_tick_age
+
+    def is_stale(self) -> bool:
+        """True if it hangs."""
+        return self.tick_age() > self.max_tick_age
+
+    def fanout_support(self) -> tuple[bool, str]:
+        """True, as every store of umbel's reaches all who listen; and which one it is."""
+        return True, self.app.channel.url.partition(":")[0]
+
+    def on_message(self, body: Any, message: Any) -> None:
+        """Answer a request that somebody else has received; `body` is read already."""
+        kind, codec, data = dumps(body, "json")
+        self._remote.answer(Note(self._remote.topic, "", data, dict(message.headers or {}), kind, codec))
 
 
 def EmbeddedService(app: Any, max_interval: Any = None, **kwargs: Any) -> Any:  # noqa: N802 - Celery's name

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from umbel import clock
+from umbel.client.remote.request import ASKED, KEPT
 from umbel.errors import BrokerError, DecodeError, ImproperlyConfigured
 from umbel.stores.channel import Box, Channel, Note
 from umbel.wire.encoding import accept_types, dumps, loads
@@ -64,16 +65,21 @@ class Broadcast:
         end = clock.monotonic() + timeout
         with channel.box(f"reply.{self._app.conf.control_exchange}.pidbox") as box:
             reply_to = {"exchange": box.exchange, "routing_key": box.address}
-            reached = channel.publish([self._note({"ticket": ticket, "reply_to": reply_to}, clock.now() + timeout)])
+            note = self._note({"ticket": ticket, "reply_to": reply_to}, clock.now() + timeout)
+            note.headers.setdefault("umbel", ASKED)
+            reached = channel.publish([note])
             wanted = limit or (len(self._destination) if self._destination else None)
             most = reached if wanted is None else min(wanted, reached)
-            return self._collect(box, ticket, end, most, callback)
+            return self._collect(box, ticket, end, most, reached, callback)
 
-    def _collect(self, box: Box, ticket: str, end: float, most: int, callback: Callable[[Reply], object] | None) -> list[Reply]:
+    def _collect(
+        self, box: Box, ticket: str, end: float, most: int, reached: int, callback: Callable[[Reply], object] | None
+    ) -> list[Reply]:
         conf = self._app.conf
         accept = accept_types({*conf.accept_content, conf.task_serializer, "json"})
         found: list[Reply] = []
-        while len(found) < most and (left := end - clock.monotonic()) > 0:
+        count = 0
+        while (count < reached and len(found) < most) and (left := end - clock.monotonic()) > 0:
             for note in box.receive(left):
                 if note.headers.get("ticket") not in (ticket, None):
                     continue
@@ -86,6 +92,9 @@ class Broadcast:
                 at = note.headers.get("clock")
                 if type(at) is int:
                     self._app.clock.adjust(at)
+                count += 1
+                if not reply:  # from one who listens and has nothing to say of it
+                    continue
                 if callback is not None:
                     callback(reply)
                 found.append(reply)
@@ -104,7 +113,7 @@ class Broadcast:
         kind, codec, data = dumps(body, conf.task_serializer, name="request")
         headers: dict[str, Any] = {"clock": self._app.clock.forward(), "expires": expires}
         if self._kept:
-            headers["umbel"] = "kept"
+            headers["umbel"] = KEPT
         return Note(f"{conf.control_exchange}.pidbox", "", data, headers, kind, codec, 2)
 
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from umbel import guise
+from umbel.client.remote.request import Request, read
 from umbel.errors import BrokerError, DecodeError, EncodeError, ImproperlyConfigured, UmbelError
 from umbel.stores.channel import Note, Subscription
 from umbel.wire import encoding
@@ -21,7 +22,6 @@ from umbel.wire.brief import brief, told
 from umbel.worker.control import answers
 from umbel.worker.control.neighbours import greeting
 from umbel.worker.control.panel import Command, refused
-from umbel.worker.control.request import Request, read
 from umbel.worker.control.state import State
 
 log = guise.logger("umbel.worker.control")

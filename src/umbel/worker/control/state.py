@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from umbel.client.app import Umbel
+from umbel.client.remote.request import Request
 from umbel.client.task import Task
 from umbel.errors import DecodeError
 from umbel.execution.outcome import Begun
@@ -16,7 +17,6 @@ from umbel.wire import protocol
 from umbel.wire.envelope import Envelope
 from umbel.worker.autoscale import Autoscale
 from umbel.worker.book import Book
-from umbel.worker.control.request import Request
 from umbel.worker.fetch import Fetch
 from umbel.worker.herald import Herald
 from umbel.worker.judge import Judge

@@ -28,7 +28,7 @@ def of_worker(worker: Any, *, tasks: bool, color: bool) -> str:
     return "\n".join(_painted(line, color=color) for line in lines)
 
 
-def of_beat(app: Any, scheduler: str) -> str:
+def of_beat(app: Any, scheduler: str, answers_as: str | None = None) -> str:
     """The banner of a beat."""
     now = datetime.now().astimezone()
     facts = {
@@ -37,6 +37,7 @@ def of_beat(app: Any, scheduler: str) -> str:
         "scheduler": "celery.beat.PersistentScheduler" if scheduler == "umbel" else scheduler,
         "db": app.schedule_store.url,
         "maxinterval": f"{app.conf.beat_max_loop_interval or 300:g}s",
+        **({"remote control": answers_as} if answers_as else {}),
     }
     head = [f"celery beat v{VERSION_BANNER} is starting.", f"LocalTime -> {now:%Y-%m-%d %H:%M:%S}", "Configuration ->"]
     return "\n".join([*head, *(f"    . {label} -> {value}" for label, value in facts.items()), ""])

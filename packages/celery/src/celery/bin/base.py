@@ -103,7 +103,7 @@ class CLIContext(Scope):
         """That of a beat."""
         from celery.bin._banner import of_beat
 
-        return of_beat(app, scheduler)
+        return of_beat(app, scheduler, how.get("answers_as"))
 
     # For commands of others
 

@@ -13,6 +13,8 @@ from umbel.stores.channel import Note
 from umbel.wire import encoding
 from umbel.wire.brief import brief
 
+KEPT, ASKED = "kept", "asked"
+"""What the header `umbel` says of a request: the store remembers it as well; who asks counts the answers."""
 LONGEST_PATTERN, MOST_REPEATS = 1000, 5
 """Letters of a pattern, and repetitions in it; no list of nodes needs more."""
 
@@ -31,6 +33,8 @@ class Request(msgspec.Struct):
     address: str = ""
     is_kept: bool = False
     """True if who has sent it has left it in the store as well."""
+    is_counted: bool = False
+    """True if who has sent it waits until all who listen have answered, and leaves out answers that say nothing: `{}`."""
 
     def is_for(self, node: str) -> bool:
         """True if this node is meant."""
@@ -61,7 +65,8 @@ def read(note: Note, accept: frozenset[str]) -> Request:
     exchange, address, ticket = reply_to.get("exchange"), reply_to.get("routing_key"), found.get("ticket")
     if not (_is_text(exchange) and _is_text(address) and _is_text(ticket)):
         raise DecodeError(f"the reply_to of {method!r} names no place: {brief(reply_to, 100)}")
-    request = Request(method, arguments, destination, ticket=ticket, is_kept=note.headers.get("umbel") == "kept")
+    ours = note.headers.get("umbel")
+    request = Request(method, arguments, destination, ticket=ticket, is_kept=ours == KEPT, is_counted=ours in (KEPT, ASKED))
     if exchange and address:
         request.exchange, request.address = exchange, address
     _read_pattern(request, found)
