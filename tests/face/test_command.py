@@ -142,7 +142,9 @@ def shop(face: Path, tmp_path: Path) -> Shop:
         ("-A shop inspect --list", 0, "query_task [id1 [id2 [... [idN]]]]"),
         ("-A shop control pool_grow x", 2, "n is 'x'"),
         ("-A shop events", 2, "there is no terminal to draw on; use --dump for lines, --json for programs"),
-        ("-A shop events --camera x", 1, "--camera is not offered"),
+        ("-A shop events --camera x.Camera", 69, "--camera 'x.Camera' cannot be imported: No module named 'x'"),
+        ("-A shop events --camera shop.Camera -r often", 2, "--maxrate 'often' is no rate such as 10/m"),
+        ("-A shop events --dump --pidfile x", 1, "--pidfile is for cameras"),
         ("amqp queue.purge celery", 1, "instead of queue.purge: celery purge -Q NAME"),
         ("-A shop graph workers", 69, "no worker has answered"),
         ("graph workers nodes:a,b threads:2", 0, '"a 1" -> "a"'),
@@ -356,10 +358,14 @@ def show(sender, **_):
 
 def test_a_beat_shows_and_logs_what_scripts_look_for(shop: Shop) -> None:
     with (shop.folder / "worker.log").open("wb") as log:
-        command = shop.command("-A", "shop", "beat", "-l", "INFO", "-s", "celerybeat-schedule")
+        options = ("-l", "INFO", "-s", "celerybeat-schedule", "--enable-remote-control", "-n", "b@box")
+        command = shop.command("-A", "shop", "beat", *options)
         process = subprocess.Popen(command, cwd=shop.folder, env=shop.env, stdout=log, stderr=log)
     try:
-        shop.until(lambda: "beat: Starting..." in shop.log)
+        shop.until(lambda: "beat: answers pings as b@box" in shop.log)
+        told = shop.celery(*f"-A shop inspect ping -d b@box --timeout {patience()}".split())
+        assert (told.code, told.out) == (0, "->  b@box: OK\n        pong\n\n1 node online.\n")
+        assert shop.celery("-A", "shop", "inspect", "active").code == 69
     finally:
         process.terminate()
         assert process.wait(patience()) == 0
@@ -368,8 +374,47 @@ def test_a_beat_shows_and_logs_what_scripts_look_for(shop: Shop) -> None:
         "LocalTime -> ",
         ". broker -> sqlite:///",
         ". scheduler -> celery.beat.PersistentScheduler",
+        ". remote control -> b@box",
     ):
         assert words in shop.log
+
+
+CAMERA = """
+from celery.events.snapshot import Polaroid
+
+class Camera(Polaroid):
+    clear_after = True
+
+    def on_shutter(self, state):
+        with open("pictures", "a") as file:
+            print(state.task_count, *sorted(task.name for task in state.tasks.values() if task.name), file=file)
+        if not state.event_count:
+            raise ValueError("nothing to be seen")
+"""
+
+
+@pytest.mark.parametrize("options", ["", "--detach --pidfile c.pid --logfile worker.log"])
+def test_a_camera_takes_pictures_until_it_is_told_to_stop(shop: Shop, options: str) -> None:
+    shop.write("camera.py", CAMERA)
+    pictures = shop.folder / "pictures"
+    with shop.worker("-E"), (shop.folder / "camera.log").open("wb") as log:
+        command = shop.command(*f"-A shop events --camera camera.Camera -F 0.05 {options}".split())
+        process = subprocess.Popen(command, cwd=shop.folder, env=shop.env, stdout=log, stderr=log)
+        try:
+            until(pictures.exists)
+            assert shop.celery("-A", "shop", "call", "shop.add", "-a", "[1, 2]").code == 0
+            until(lambda: "shop.add" in pictures.read_text())
+        finally:
+            if options:
+                assert process.wait(patience()) == 0
+                process = psutil.Process(int((shop.folder / "c.pid").read_text()))
+            process.terminate()
+            code = process.wait(patience())
+    assert options or code == 0
+    assert not (shop.folder / "c.pid").exists()
+    told = (shop.folder / "camera.log").read_text()
+    assert ("Taking snapshots with camera.Camera (every 0.05 secs.)" in told) is not bool(options)
+    assert "nothing to be seen" in (shop.log if options else told)
 
 
 START = "py -m celery -A shop worker --detach"

@@ -87,3 +87,73 @@ def test_events_go_through_celerys_classes(face: Path, tmp_path: Path) -> None:
         [face, "program.py"], cwd=tmp_path, env={"PATIENCE": str(patience())}, capture_output=True, text=True, timeout=patience()
     )
     assert (done.stdout, done.stderr) == ("all as it should be\n", "")
+
+
+CAMERAS = """
+import threading
+from celery import Celery
+from celery.beat import BeatPidbox, Service
+from celery.events.snapshot import Polaroid
+from umbel.testing.waiting import patience, until
+
+app = Celery("cameras", broker="memory://cameras")
+log = []
+
+class Calls:
+    def __init__(self, seconds, function):
+        self.seconds, self.function = seconds, function
+
+    def __call__(self):
+        self.function()
+
+    def cancel(self):
+        log.append(("cancel", self.seconds))
+
+class Timer:
+    def call_repeatedly(self, seconds, function, args=(), kwargs=None):
+        log.append(("every", seconds))
+        return Calls(seconds, function)
+
+class Camera(Polaroid):
+    def on_shutter(self, state):
+        log.append("shutter")
+
+    def on_cleanup(self):
+        log.append("cleanup")
+
+state = app.events.State()
+signals = []
+Camera.shutter_signal.connect(lambda sender, **kw: signals.append(sender is state), weak=False)
+with Camera(state, freq=2, maxrate="1/h", cleanup_freq=5, timer=Timer(), app=app) as camera:
+    camera.capture()
+    camera.shutter()
+    camera.cleanup()
+assert camera.app is app and camera.state is state
+assert log == [("every", 2), ("every", 5), "shutter", "cleanup", ("cancel", 2), ("cancel", 5)], log
+assert signals == [True]
+
+log.clear()
+dispatcher = app.events.Dispatcher(hostname="w@h")
+with Camera(state, freq=0.01, app=app), app.connection() as connection:
+    receiver = app.events.Receiver(connection, handlers={"*": state.event})
+    threading.Timer(0.05, lambda: dispatcher.send("worker-online", freq=2)).start()
+    receiver.capture(limit=1, timeout=patience())
+    until(lambda: log)
+assert set(log) == {"shutter"} and "w@h" in state.workers
+
+service = Service(app, remote_control=True, hostname="b@box")
+box = BeatPidbox(service)
+assert (box.tick_age(), box.is_stale(), box.max_tick_age, box.fanout_support()) == (0.0, False, 60.0, (True, "memory"))
+threading.Thread(target=service.start, daemon=True).start()
+until(lambda: app.control.ping(timeout=patience()) == [{"b@box": {"ok": "pong"}}])
+service.stop()
+print("all as it should be")
+"""
+
+
+def test_cameras_and_beats_are_celerys(face: Path, tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(CAMERAS)
+    done = subprocess.run(
+        [face, "program.py"], cwd=tmp_path, env={"PATIENCE": str(patience())}, capture_output=True, text=True, timeout=patience()
+    )
+    assert (done.stdout, done.stderr) == ("all as it should be\n", "")

@@ -74,6 +74,47 @@ def test_what_becomes_of_a_call_is_told_to_its_request(face: Path, tmp_path: Pat
     ]
 
 
+EVENTS = """
+    from celery import Celery, Task
+    from celery.contrib.testing.worker import start_worker
+    from celery.worker.request import Request
+    from umbel.testing.waiting import patience
+
+    app = Celery("proj", broker="memory://", backend="cache+memory://")
+
+    class MyRequest(Request):
+        def on_success(self, failed__retval__runtime, **kwargs):
+            self.send_event("task-own", retval=failed__retval__runtime[1])
+
+    class MyTask(Task):
+        Request = MyRequest
+
+    @app.task(base=MyTask, name="add")
+    def add(x, y): return x + y
+    @app.task(base=MyTask, name="secret", send_events=False)
+    def secret(): return 1
+
+    events = []
+    with app.connection() as connection, start_worker(app, perform_ping_check=False, pool="threads") as worker:
+        receiver = app.events.Receiver(connection, handlers={"task-own": events.append})
+        receiver._listener.open()
+        for on in (False, True):
+            app.control.broadcast("enable_events" if on else "disable_events", reply=True, timeout=patience())
+            for task in (secret, add):
+                result = task.delay(*[1, 2][:2 if task is add else 0])
+                result.get(timeout=patience())
+        for event in receiver.itercapture(timeout=patience(), wakeup=False):
+            if events:
+                break
+    (event,) = events
+    print(event["uuid"] == result.id, event["hostname"] == worker.hostname, event["retval"])
+"""
+
+
+def test_a_request_sends_events_of_its_own_while_its_worker_tells_of_tasks(face: Path, tmp_path: Path) -> None:
+    assert run(face, tmp_path, EVENTS).splitlines()[-1] == "True True 3"
+
+
 SELECTED = """
     from celery import Celery
     app = Celery("proj", broker="memory://")

@@ -12,7 +12,7 @@ _RABBIT = "only RabbitMQ has a use for it, and messages are kept elsewhere"
 _PATIENT = "umbel tries again until it works, for as long as it takes"
 _CONNECTIONS = "each process opens the connections that it needs, and looks at each before it is used"
 _OTHER_STORE = "it belongs to a result backend that umbel does not have"
-_NO_DAEMON = "nothing of that kind runs in the background here"
+_NO_DAEMON = "only a camera would go by it, `celery events --camera`"
 
 
 class Refusal(NamedTuple):
@@ -95,17 +95,13 @@ _HARMLESS: Mapping[str, str] = {
     "worker_cancel_long_running_tasks_on_connection_loss": "what runs goes on, and stays this worker's for broker_lease",
     "worker_deduplicate_successful_tasks": "a result and the end of its message are written in one step",
     "worker_enable_prefetch_count_reduction": "what a worker held before a loss is still its own after it",
-    "worker_enable_remote_control": "there is no remote control to switch off; revoking goes by the store",
     "worker_enable_soft_shutdown_on_idle": "a worker that runs nothing has nothing to wait for",
     "worker_eta_task_limit": "what is not due waits in the store, and not in a worker",
     "worker_lost_wait": "a process that dies is noticed at once",
     "worker_pool_putlocks": "no process is given more than it can take",
-    "worker_pool_restarts": "SIGHUP starts a worker anew",
     "worker_proc_alive_timeout": "a process that does not come up is replaced",
     "worker_state_db": "the store remembers what was revoked",
     "beat_schedule_filename": "the store remembers what was sent last",
-    "beat_enable_remote_control": "a schedule is changed in the store, with `schedule`",
-    "beat_remote_control_max_tick_age": "a schedule is changed in the store, with `schedule`",
     "security_key_password": "no key is used",
     "security_digest": "no signatures are made",
     "db_reuse_max": "a database connection is kept as long as Django's CONN_MAX_AGE says",

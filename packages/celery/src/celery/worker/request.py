@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from celery._names import lacks, later
+from celery._names import lacks
 from celery.app import app_or_default
 from celery.utils.imports import symbol_by_name
 from celery.utils.log import get_logger
@@ -206,8 +206,9 @@ class Request:
         raise lacks("Request.cancel", "app.control.revoke(id, terminate=True)")
 
     def send_event(self, type: str, **fields: Any) -> Any:
-        """Send an event."""
-        raise later("Request.send_event")
+        """Send an event about it, if its worker tells of tasks, and of this one."""
+        if self._eventer is not None and self._eventer.enabled and self._task.send_events:
+            self._eventer.send(type, uuid=self.id, **fields)
 
     def __str__(self) -> str:
         return self.humaninfo()
@@ -233,6 +234,22 @@ class _Message:
         self.payload = ticket.message.args, ticket.message.kwargs, {}
 
 
+class _Eventer:
+    """What sends events of a worker's requests."""
+
+    def __init__(self, worker: Any):
+        self._worker = worker
+
+    @property
+    def enabled(self) -> bool:
+        """True while the worker tells of tasks."""
+        return bool(self._worker.events.is_on)
+
+    def send(self, type: str, **fields: Any) -> Any:
+        """Send one."""
+        return self._worker.app.events.of_node(self._worker.hostname).send(type, **fields)
+
+
 def watch(sender: Any, **_: Any) -> None:
     """Let the worker make a request of the task's own class for each call of a task that has one."""
     for task in sender.app.tasks.values():
@@ -241,7 +258,7 @@ def watch(sender: Any, **_: Any) -> None:
         kind = symbol_by_name(task.Request)
 
         def make(ticket: Any, kind: Any = kind) -> Any:
-            return kind(_Message(ticket), app=ticket.app, task=ticket.task, hostname=sender.hostname)
+            return kind(_Message(ticket), app=ticket.app, task=ticket.task, hostname=sender.hostname, eventer=_Eventer(sender))
 
         sender.watchers[task.name] = make
 
