@@ -18,6 +18,8 @@ def main() -> NoReturn:
         program()
     except early.Leave as leave:
         sys.exit(leave.code)
+    finally:
+        early.end_soon()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any, NoReturn
@@ -64,6 +63,8 @@ def _unknown(kind: str, name: str, found: Command | None) -> NoReturn:
     program = guise.worn().program
     if found is not None:
         raise Failure(f"{name!r} is for `{program} {found.kind}`", USAGE)
+    import difflib  # only mistakes need it
+
     there = known(kind)
     near = difflib.get_close_matches(name, there, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(there)}"

@@ -8,8 +8,12 @@ import sys
 def main() -> None:
     """Run one command line and exit."""
     from celery.bin.celery import main as program
+    from umbel.cli import early
 
-    sys.exit(program())
+    try:
+        sys.exit(program())
+    finally:
+        early.end_soon()
 
 
 if __name__ == "__main__":
