@@ -97,6 +97,22 @@ def test_all_who_listen_answer_and_nobody_waits_longer_than_that(app: Umbel, sta
     assert {name for reply in heard for name in reply} == {"w1@h", "w2@h"}
 
 
+def test_no_time_is_the_usual_time(app: Umbel, start: Start) -> None:
+    start()
+    until(lambda: app.control.inspect(timeout=None).ping() == {"w1@h": {"ok": "pong"}})
+    until(lambda: app.control.inspect(timeout=0).ping() == {"w1@h": {"ok": "pong"}})
+    until(lambda: app.control.ping(timeout=None) == [{"w1@h": {"ok": "pong"}}])
+
+
+@pytest.mark.parametrize("command", ["add_consumer", "cancel_consumer"])
+@pytest.mark.parametrize("queue", [None, 7, {"a": 1}, ["q"]])
+def test_a_queue_is_a_name(app: Umbel, start: Start, command: str, queue: object) -> None:
+    worker = start()
+    before = worker.fetch.queues
+    assert "the queue is to be a name, and not" in tell(app, command, queue=queue)["error"]
+    assert worker.fetch.queues == before
+
+
 def test_some_may_be_meant_by_their_names_or_by_a_pattern(app: Umbel, start: Start) -> None:
     for name in ("w1@h", "w2@h", "mail1@h"):
         start(name)

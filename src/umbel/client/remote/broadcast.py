@@ -55,11 +55,14 @@ class Broadcast:
         """Tell it, and wait for no answer; gives how many listeners it has reached."""
         return self._app.channel.publish([self._note({}, 0)])
 
-    def ask(self, timeout: float, limit: int | None = None, callback: Callable[[Reply], object] | None = None) -> list[Reply]:
-        """The answers that came within `timeout` seconds: all of them are in as soon as everybody who listens has answered.
+    def ask(
+        self, timeout: float | None, limit: int | None = None, callback: Callable[[Reply], object] | None = None
+    ) -> list[Reply]:
+        """The answers that came within `timeout` seconds (1): all are in as soon as everybody who listens has answered.
 
         `callback` is called with each as it comes.
         """
+        timeout = 1.0 if timeout is None else timeout
         channel: Channel = self._app.channel
         ticket = str(uuid.uuid4())
         end = clock.monotonic() + timeout

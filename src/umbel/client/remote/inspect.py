@@ -26,7 +26,7 @@ class Inspect:
     def __init__(
         self,
         destination: str | Sequence[str] | None = None,
-        timeout: float = 1.0,
+        timeout: float | None = 1.0,
         callback: Callable[[Reply], object] | None = None,
         connection: Any = None,
         app: App | None = None,
@@ -37,7 +37,7 @@ class Inspect:
         """`destination`: names of workers; `pattern`: one that their names fit (`matcher`: `glob` or `pcre`)."""
         self.app = app or self.app
         self.destination = destination
-        self.timeout = timeout
+        self.timeout = timeout or 1.0
         self.callback = callback
         self.connection = connection
         self.limit = limit

@@ -10,11 +10,13 @@ import click
 
 from celery.bin.base import COMMA_SEPARATED_LIST, CeleryCommand, CeleryOption
 from umbel.cli.asking import read_arguments
-from umbel.cli.failure import NO_REPLY, USAGE, Failure
+from umbel.cli.failure import NO_REPLY, USAGE, Failure, note
 from umbel.client.remote.control import revocations, signal_name, stamp_revocations, stamps_in
 from umbel.errors import BrokerDown
 
 EX_UNAVAILABLE = NO_REPLY
+PATIENCE = 1.0
+"""Seconds that are waited if no time is given, or none that could be waited."""
 NOBODY = "No nodes replied within time constraint"
 
 
@@ -65,6 +67,18 @@ def _command_of(scope: Any, kind: str, name: str) -> Any:
     raise click.UsageError(f"Command {name} not recognized. Available {kind} commands: {there}")
 
 
+def _arguments_of(command: Any, given: Sequence[str]) -> dict[str, Any]:
+    """The arguments as the command takes them. Celery passes over what is given to one that takes none, and so do scripts."""
+    takes = [] if command.name == "active" else command.args  # which is umbel's own
+    if given and not takes and not command.variadic:
+        try:
+            return read_arguments(command, given)
+        except Failure:
+            note(f"{' '.join(given)!r} is ignored: {command.name} takes nothing of that kind (workers are named with -d)")
+            return {}
+    return read_arguments(command, given)
+
+
 def _ask(
     scope: Any, command: str, arguments: Mapping[str, Any], timeout: float, destination: Sequence[str] | None, callback: Any
 ) -> list[dict[str, Any]]:
@@ -107,7 +121,7 @@ def _count(scope: Any, number: int) -> None:
 def status(scope: Any, /, timeout: float, destination: list[str] | None, as_json: bool) -> None:
     """Show the workers that are online."""
     tell = None if as_json else _teller(scope, show_body=False)
-    replies = _ask(scope, "ping", {}, timeout, destination, tell)
+    replies = _ask(scope, "ping", {}, timeout if timeout > 0 else PATIENCE, destination, tell)
     if as_json:
         scope.echo(json.dumps({name: answer for reply in replies for name, answer in reply.items()}, default=str))
     _count(scope, len(replies))
@@ -122,8 +136,8 @@ def inspect(context: click.Context, /, command: str, timeout: float, destination
     """Ask workers. `--list` shows what."""
     scope: Any = context.obj
     asked = _command_of(scope, "inspect", command)
-    arguments = read_arguments(asked, context.args)
-    wait = timeout or asked.default_timeout
+    arguments = _arguments_of(asked, context.args)
+    wait = timeout if timeout > 0 else asked.default_timeout
     replies = _ask(scope, command, arguments, wait, destination, None if as_json else _teller(scope, show_body=not scope.quiet))
     if as_json:
         scope.echo(json.dumps({name: answer for reply in replies for name, answer in reply.items()}, default=str))
@@ -140,10 +154,10 @@ def control(context: click.Context, /, command: str, timeout: float, destination
     """Tell workers what to do. `--list` shows what."""
     scope: Any = context.obj
     told = _command_of(scope, "control", command)
-    arguments = read_arguments(told, context.args)
+    arguments = _arguments_of(told, context.args)
     _remember(scope, told.name, arguments)
     tell = None if as_json else _teller(scope, show_body=True)
-    replies = _ask(scope, command, arguments, timeout, destination, tell)
+    replies = _ask(scope, command, arguments, timeout if timeout > 0 else told.default_timeout, destination, tell)
     if as_json:
         scope.echo(json.dumps(replies, default=str))
 
