@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+from base64 import b64decode
 
 import pytest
 from tests.servers.redis import running
 
 from umbel.errors import BrokerDown
 from umbel.stores.channel import Note
+from umbel.stores.redis.large import LARGE
+from umbel.stores.redis.note import write
 from umbel.stores.url import open_channel
 from umbel.testing.waiting import patience, until
 
@@ -35,7 +39,9 @@ def test_who_listens_begins_anew_when_the_server_is_back(tmp_path):
 def test_what_is_no_note_is_told_and_left_out(redis_url, redis_server, caplog):
     channel = open_channel(redis_url)
     with channel.subscribe(["news"]) as subscription, channel.box("answers") as box:
-        for strange in ("", "nonsense", "[]", '{"body": 1}', '{"body": "%%", "properties": {"body_encoding": "base64"}}', "\xff"):
+        base64 = ("%%", "é", "YQ", "YQ=", "%" * 5000, "é" * 5000, "YWJj" * 2000 + "Y")
+        bodies = [json.dumps({"body": body, "properties": {"body_encoding": "base64"}}) for body in base64]
+        for strange in ("", "nonsense", "[]", '{"body": 1}', *bodies, "\xff"):
             redis_server.ask("PUBLISH", "/0.news", strange.encode("latin-1"))
             redis_server.ask("LPUSH", f"{box.address}.answers", strange.encode("latin-1"))
         channel.publish([Note("news", body=b"a")])
@@ -44,6 +50,24 @@ def test_what_is_no_note_is_told_and_left_out(redis_url, redis_server, caplog):
         assert [note.body for note in box.receive(patience())] == [b"b"]
         assert "is no note" in caplog.text
         assert "is none" in caplog.text
+    channel.close()
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_large_bodies_are_what_kombu_would_write(redis_url, redis_server, monkeypatch, installed):
+    if not installed:
+        monkeypatch.setattr("umbel.stores.redis.note.fast", lambda: None)
+    channel = open_channel(redis_url)
+    with channel.subscribe(["news"]) as subscription, channel.box() as box:
+        for size in (LARGE - 1, LARGE, LARGE + 1, LARGE + 2, 100_000):
+            body = os.urandom(size)
+            channel.publish([Note("news", body=body)])
+            channel.reply(box.exchange, box.address, [Note("", body=body)])
+            assert [note.body for note in subscription.receive(patience())] == [body]
+            assert [note.body for note in box.receive(patience())] == [body]
+            written = json.loads(write(Note("news", body=body, headers={"a": 1}), "news", "k"))
+            assert (b64decode(written["body"], validate=True), written["headers"]) == (body, {"a": 1})
+            assert list(written) == ["body", "content-encoding", "content-type", "headers", "properties"]
     channel.close()
 
 

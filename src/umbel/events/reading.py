@@ -38,9 +38,10 @@ class Reader:
             self._refuse("a message cannot be read", told(problem))
             return []
         many = found if isinstance(found, list) else [found]
-        return [each for each in many if self.take_in(each)]
+        now, here = clock.now(), utc_offset()
+        return [each for each in many if self._take_in(each, now, here)]
 
-    def take_in(self, found: Any) -> bool:
+    def _take_in(self, found: Any, now: float, here: int) -> bool:
         """Complete an event by when and where it is received; False if it is none."""
         if not isinstance(found, dict):
             return self._refuse("it is no object", found)
@@ -49,7 +50,6 @@ class Reader:
             return self._refuse("it has no type or no hostname", found)
         if type_.startswith("task-") and not isinstance(found.get("uuid"), str):
             return self._refuse("it is of a task, and has no id of one", found)
-        now = clock.now()
         told_at, behind = found.get("timestamp", now), found.get("utcoffset", 0)
         if not _is_number(told_at) or not _is_number(behind) or not -_OFFSETS <= behind <= _OFFSETS:
             return self._refuse("its time is none", found)
@@ -60,7 +60,7 @@ class Reader:
         if type_ == "task-sent":
             found["clock"] = (self._clock.value or 1) + LATER
         self._clock.adjust(found.setdefault("clock", 0))
-        found["timestamp"] = told_at - (behind - utc_offset()) * 3600 if "utcoffset" in found else told_at
+        found["timestamp"] = told_at - (behind - here) * 3600 if "utcoffset" in found else told_at
         found["local_received"] = now
         return True
 

@@ -19,13 +19,13 @@ import base64
 import json
 import re
 from collections.abc import Sequence
-from functools import cache
-from importlib import import_module
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from umbel.errors import BrokerRefused, DecodeError
+from umbel.stores.redis.large import LARGE
+from umbel.stores.redis.large import fast as _base64
 from umbel.wire.envelope import Envelope
 from umbel.wire.ids import new_id, new_ids
 
@@ -117,9 +117,6 @@ _decode_name = msgspec.json.Decoder(_Named).decode
 
 _BODY = re.compile(rb'\{(?:"umbel": ?\[[^]"]*\], ?)?"body": ?"')
 """What stands before the body, which comes first."""
-LARGE = 4096
-"""Bytes of a body from which on its base64 is written and read by itself if pybase64 is there: in a twentieth of the time."""
-
 _CORRELATION = re.compile(rb'"correlation_id": ?"([\w.-]{1,255})"', re.ASCII)
 
 
@@ -218,15 +215,6 @@ def read(element: bytes, queue: str, step: str) -> tuple[Envelope, Past | None]:
         further,
     )
     return envelope, past
-
-
-@cache
-def _base64() -> Any:
-    """The module that does base64 fast, or None; loaded where there is anything large."""
-    try:
-        return import_module("pybase64")
-    except ImportError:
-        return None
 
 
 def _in_two(element: bytes) -> _UsualElement:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Any
 
 import msgspec
 
 from umbel.errors import BrokerRefused, DecodeError
 from umbel.stores.channel import Note
+from umbel.stores.redis.large import LARGE, fast
 from umbel.wire.ids import new_id
 
 
@@ -54,10 +54,12 @@ _decode = msgspec.json.Decoder(_Read).decode
 def write(note: Note, exchange: str, key: str) -> bytes:
     """The envelope of a note that goes there."""
     told = _Properties(note.delivery_mode, _Info(exchange, key), 0, "base64", new_id())
+    large = fast() if len(note.body) >= LARGE else None
     try:
-        return _encode(_Written(note.body, note.content_encoding, note.content_type, note.headers, told))
+        element = _encode(_Written(b"" if large else note.body, note.content_encoding, note.content_type, note.headers, told))
     except (TypeError, ValueError) as error:
         raise BrokerRefused(f"the headers of a note to {exchange!r} do not go into JSON: {error}") from error
+    return b'{"body":"%b"%b' % (large.b64encode(note.body), element[len(b'{"body":""') :]) if large else element
 
 
 def read(element: bytes) -> Note:
@@ -65,8 +67,12 @@ def read(element: bytes) -> Note:
     try:
         found = _decode(element)
         told = found.properties
-        body = base64.b64decode(found.body, validate=True) if told.body_encoding == "base64" else found.body.encode()
-    except (msgspec.DecodeError, UnicodeError, RecursionError, binascii.Error) as error:
+        if told.body_encoding == "base64":
+            large = fast() if len(found.body) >= LARGE else None
+            body = (large or base64).b64decode(found.body, validate=True)
+        else:
+            body = found.body.encode()
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise DecodeError(f"no note: {error}") from error
     info = told.delivery_info
     kind, codec = found.content_type or "application/json", found.content_encoding or "utf-8"
