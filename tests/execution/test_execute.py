@@ -56,7 +56,7 @@ class TestSuccess:
             return x + y
 
         outcome = house.run(add, 2, kwargs={"y": 3})
-        assert (outcome.kind, outcome.text, outcome.envelopes) == (Kind.SUCCESS, "5", [])
+        assert (outcome.kind, outcome.text, outcome.envelopes) == (Kind.SUCCESS, "5", ())
         assert outcome.runtime > 0
         found = document(outcome.results[0])
         assert (found.status, found.result, found.task_id, found.traceback) == ("SUCCESS", 5, "id-1", None)
@@ -128,7 +128,7 @@ class TestSuccess:
         def quiet():
             return 1
 
-        assert house.run(quiet).results == []
+        assert house.run(quiet).results == ()
 
     def test_the_message_says_whether_the_result_is_ignored_if_it_says_anything(self, house):
         @house.task(ignore_result=True)
@@ -140,7 +140,7 @@ class TestSuccess:
             return 1
 
         assert len(house.run(quiet, ignore_result=False).results) == 1
-        assert house.run(loud, ignore_result=True).results == []
+        assert house.run(loud, ignore_result=True).results == ()
 
     def test_parent_group_and_children_are_in_the_document(self, house, document):
         @house.task(bind=True)
@@ -439,7 +439,7 @@ class TestFailure:
         def heard():
             raise ValueError
 
-        assert house.run(silent).results == []
+        assert house.run(silent).results == ()
         assert len(house.run(heard).results) == 1
 
     @pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), GeneratorExit()])
@@ -563,7 +563,7 @@ class TestMessagesThatCannotRun:
         assert isinstance(document(outcome.results[0]).result, NotRegistered)
 
     def test_an_unknown_task_whose_result_is_ignored_is_told_to_nobody(self, house):
-        assert house.run("nobody.knows", ignore_result=True).results == []
+        assert house.run("nobody.knows", ignore_result=True).results == ()
 
     def test_a_body_that_cannot_be_read_is_told_with_the_reason(self, house, document):
         @house.task
@@ -632,7 +632,7 @@ class TestPredicates:
             raise Ignore("enough")
 
         outcome = house.run(leave)
-        assert (outcome.kind, outcome.results) == (Kind.IGNORED, [])
+        assert (outcome.kind, outcome.results) == (Kind.IGNORED, ())
         assert [name for name, _ in told] == ["task_prerun", "task_postrun"]
         assert dict(told)["task_postrun"]["state"] == "IGNORED"
 
@@ -652,7 +652,7 @@ class TestPredicates:
             raise Reject("later", requeue=True)
 
         outcome = house.run(refuse)
-        assert (outcome.kind, outcome.requeue, outcome.results) == (Kind.REJECTED, True, [])
+        assert (outcome.kind, outcome.requeue, outcome.results) == (Kind.REJECTED, True, ())
         assert "task_failure" not in dict(told)
         assert dict(told)["task_postrun"]["state"] == "REJECTED"
 
@@ -661,7 +661,7 @@ class TestPredicates:
         def refuse():
             raise Reject("no")
 
-        assert house.run(refuse).results == []
+        assert house.run(refuse).results == ()
 
 
 class TestRetry:
@@ -773,7 +773,7 @@ class TestRetry:
             self.retry()
 
         outcome = house.run(again)
-        assert outcome.results == []
+        assert outcome.results == ()
         assert len(outcome.envelopes) == 1
 
     def test_what_a_retry_says_may_fail(self, house):
@@ -832,7 +832,7 @@ class TestFollowUps:
             raise ValueError("x")
 
         outcome = house.run(fail, embed=Embed(chain=[sig("d"), sig("c", task_id="id-c"), sig("b", task_id="id-b")]))
-        assert outcome.envelopes == []
+        assert outcome.envelopes == ()
         found = [document(stored) for stored in outcome.results]
         assert [one.task_id for one in found] == ["id-1", "id-b", "id-c"]
         assert {one.status for one in found} == {"FAILURE"}
@@ -860,7 +860,7 @@ class TestFollowUps:
 
         seen = []
         outcome = house.run(fail, embed=Embed(errbacks=[sig("look"), sig("look", 1, 2, 3, immutable=True), sig("look", 9)]))
-        assert outcome.envelopes == []
+        assert outcome.envelopes == ()
         assert seen == [("id-1", "x", True, (9,))] or seen[0] == ("id-1", "x", True, ())
         assert len(seen) == 2
 
@@ -944,7 +944,7 @@ class TestFollowUps:
 
         outcome = house.run(odd, embed=Embed(callbacks=[sig("a")]))
         assert outcome.kind is Kind.FAILURE
-        assert outcome.envelopes == []
+        assert outcome.envelopes == ()
 
 
 class TestAsync:
@@ -1169,7 +1169,7 @@ class TestEager:
         value = object()
         ending = house.executor.perform(odd, self.request(odd, value, callbacks=[sig("a")]))
         assert (ending.kind, ending.value, ending.kind.state) == (Kind.SUCCESS, value, "SUCCESS")
-        assert (ending.results, ending.envelopes) == ([], [])
+        assert (ending.results, ending.envelopes) == ((), ())
         assert [step.args for step in ending.steps] == [(value,)]
 
     def test_failures_keep_their_exceptions(self, house):
@@ -1192,7 +1192,7 @@ class TestEager:
         ending = house.executor.perform(again, self.request(again, 1))
         assert ending.kind is Kind.RETRY
         assert ending.value.sig["options"]["retries"] == 1
-        assert ending.envelopes == []
+        assert ending.envelopes == ()
 
     @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
     def test_the_program_s_own_end_goes_through(self, house, error):
@@ -1218,4 +1218,4 @@ class TestEager:
         def refuse():
             raise Reject("no")
 
-        assert house.executor.perform(refuse, self.request(refuse)).results == []
+        assert house.executor.perform(refuse, self.request(refuse)).results == ()

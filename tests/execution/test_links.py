@@ -82,7 +82,7 @@ class TestErrbacks:
             seen.append((self.name, error, trace))
 
         outcome = house.run(fail, embed=Embed(errbacks=[{"task": "plain"}, {"task": "bound"}]))
-        assert outcome.envelopes == []
+        assert outcome.envelopes == ()
         assert [who for who, _, _ in seen] == ["id-1", "bound"]
         assert all(isinstance(error, ValueError) and trace == outcome.traceback for _, error, trace in seen)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -32,15 +32,15 @@ class Ending(msgspec.Struct):
     einfo: ExceptionInfo | None = None
     expected: bool = False
     """A failure that the task's `throws` names."""
-    steps: list[Step] = []
+    steps: Sequence[Step] = ()
     """The calls that follow, before they are messages."""
-    sizes: list[Size] = []
+    sizes: Sequence[Size] = ()
     """Of the chords that begin with them."""
-    arrived: list[Lost] = []
+    arrived: Sequence[Lost] = ()
     """The chords at which this end arrives."""
-    results: list[Result] = []
-    envelopes: list[Envelope] = []
-    arrivals: list[Arrival] = []
+    results: Sequence[Result] = ()
+    envelopes: Sequence[Envelope] = ()
+    arrivals: Sequence[Arrival] = ()
     """`arrived` as it is noted."""
 
 

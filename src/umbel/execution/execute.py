@@ -113,9 +113,9 @@ class Executor:
                 ending = self.perform(task, request, is_async=job.is_async, soft=job.soft, hard=job.hard)
                 if ending.kind is _SUCCESS:  # `_outcome`, written out
                     text = brief(ending.value, task.resultrepr_maxsize)
-                    outcome = Outcome(job.number, _SUCCESS, ending.results, ending.envelopes, 0.0, text)
+                    outcome = Outcome(job.number, _SUCCESS, tuple(ending.results), tuple(ending.envelopes), 0.0, text)
                     if ending.arrivals or ending.sizes:
-                        outcome.arrivals, outcome.sizes = ending.arrivals, _sizes(ending)
+                        outcome.arrivals, outcome.sizes = tuple(ending.arrivals), _sizes(ending)
                 else:
                     outcome = _outcome(job, task, ending)
         except BaseException as error:
@@ -333,7 +333,7 @@ class Executor:
         if not is_ignored(task, headers.ignore_result) or (task is not None and task.store_errors_even_if_ignored):
             parent, group = headers.parent_id, headers.group
             results = [self._documents.document(headers.id, kind.state, error, parent_id=parent, group_id=group)]
-        outcome = Outcome(job.number, kind, results, text=encodable(f"{type(error).__name__}: {error}"[:1024]))
+        outcome = Outcome(job.number, kind, tuple(results), text=encodable(f"{type(error).__name__}: {error}"[:1024]))
         return self.joiner.untaken(job.envelope, kind.state, error, outcome)
 
     def _internal_error(self, job: Job, error: BaseException) -> Outcome:
@@ -365,16 +365,17 @@ def _outcome(job: Job, task: Runnable, ending: Ending) -> Outcome:
         text = brief_text(value)
     else:
         text = brief(value.reason if kind is Kind.REJECTED else value)
-    outcome = Outcome(job.number, kind, ending.results, ending.envelopes, text=text, expected=ending.expected)
-    outcome.arrivals, outcome.sizes = ending.arrivals, _sizes(ending)
+    results, envelopes = tuple(ending.results), tuple(ending.envelopes)
+    outcome = Outcome(job.number, kind, results, envelopes, text=text, expected=ending.expected)
+    outcome.arrivals, outcome.sizes = tuple(ending.arrivals), _sizes(ending)
     if einfo is not None and kind is not _SUCCESS:
         outcome.traceback = einfo.traceback
     outcome.requeue = kind is Kind.REJECTED and value.requeue
     return outcome
 
 
-def _sizes(ending: Ending) -> list[tuple[str, int]]:
-    return [(each.chord, each.parts) for each in ending.sizes]
+def _sizes(ending: Ending) -> tuple[tuple[str, int], ...]:
+    return tuple((each.chord, each.parts) for each in ending.sizes)
 
 
 def brief_text(retry_: Retry) -> str:

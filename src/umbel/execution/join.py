@@ -45,11 +45,11 @@ class Joiner:
         request = self._request(envelope)
         if request is not None and (request.chord is not None or request.chain):
             with suppress(Exception):  # its own end is told in any case
-                outcome.results = [*outcome.results, *self._documents.of_steps_never_reached(request, state, error, None)]
+                outcome.results += tuple(self._documents.of_steps_never_reached(request, state, error, None))
                 arrived = [*links.arrived(request, failed=True)]
-                outcome.arrivals = self._follow.notes(request, arrived, state, error)
+                outcome.arrivals = tuple(self._follow.notes(request, arrived, state, error))
                 more = links.after_loss(request, state, error)
-                outcome.envelopes = [*outcome.envelopes, *self._follow.sent(request, more, needed=False)]
+                outcome.envelopes += tuple(self._follow.sent(request, more, needed=False))
         return outcome
 
     def _request(self, envelope: Envelope) -> Request | None:
@@ -97,22 +97,22 @@ class Joiner:
         """Send the next of these steps (reversed) with a value."""
         request = _served(order, chain=chain)
         sent = links.after_success(request, value)
-        envelopes = self._follow.sent(request, sent.steps, needed=True)
-        return Outcome(0, Kind.SUCCESS, [], envelopes, sizes=[(each.chord, each.parts) for each in sent.sizes])
+        envelopes = tuple(self._follow.sent(request, sent.steps, needed=True))
+        return Outcome(0, Kind.SUCCESS, (), envelopes, sizes=tuple((each.chord, each.parts) for each in sent.sizes))
 
     def fail(self, order: Request, chain: list[Any], state: str, error: BaseException) -> Outcome:
         """Tell all who wait for one of these steps (reversed), and call their errbacks, each once."""
         request = _served(order, chain=chain)
         gone = [each for sig in reversed(chain) for each in lost(sig)]
         ids = dict.fromkeys(each.id for each in gone)
-        results = [self._documents.document(id_, state, error, parent_id=order.parent_id) for id_ in ids]
-        arrivals = self._follow.notes(request, [each for each in gone if each.chord is not None], state, error)
+        results = tuple(self._documents.document(id_, state, error, parent_id=order.parent_id) for id_ in ids)
+        arrivals = tuple(self._follow.notes(request, [each for each in gone if each.chord is not None], state, error))
         sent = links.Sent(links.after_loss(request, state, error), [])
         for id_, errbacks in errbacks_of(chain):
             failed = _served(order, id=id_, chain=None)
             links.call_errbacks(sent, failed, errbacks, error, None, self._tasks)
-        envelopes = self._follow.sent(request, sent.steps, needed=False)
-        sizes = [(each.chord, each.parts) for each in sent.sizes]
+        envelopes = tuple(self._follow.sent(request, sent.steps, needed=False))
+        sizes = tuple((each.chord, each.parts) for each in sent.sizes)
         return Outcome(0, Kind.FAILURE, results, envelopes, arrivals=arrivals, sizes=sizes)
 
     def part(self, text: str) -> parts.Part:
@@ -132,9 +132,9 @@ class Joiner:
         ends = [*lost_ends(words)]
         if not ends:
             return None
-        results = [self._documents.document(each.id, states.FAILURE, error, parent_id=order.parent_id) for each in ends]
+        results = tuple(self._documents.document(each.id, states.FAILURE, error, parent_id=order.parent_id) for each in ends)
         arrived = [each for each in ends if each.chord is not None]
-        arrivals = self._follow.notes(_served(order), arrived, states.FAILURE, error)
+        arrivals = tuple(self._follow.notes(_served(order), arrived, states.FAILURE, error))
         return Outcome(0, Kind.FAILURE, results, arrivals=arrivals)
 
 

@@ -79,9 +79,9 @@ class Outcome(msgspec.Struct, array_like=True, gc=False):
 
     number: int
     kind: Kind
-    results: list[Result] = []
+    results: tuple[Result, ...] = ()
     """To be stored, in order; empty if the result is ignored."""
-    envelopes: list[Envelope] = []
+    envelopes: tuple[Envelope, ...] = ()
     """To be sent in the same step: the retry, callbacks, the next step of a chain."""
     runtime: float = 0.0
     text: str = ""
@@ -90,9 +90,9 @@ class Outcome(msgspec.Struct, array_like=True, gc=False):
     requeue: bool = False
     expected: bool = False
     """A failure that the task's `throws` names: logged as INFO, without traceback."""
-    arrivals: list[Arrival] = []
+    arrivals: tuple[Arrival, ...] = ()
     """What it does to the chords that the task is a part of."""
-    sizes: list[tuple[str, int]] = []
+    sizes: tuple[tuple[str, int], ...] = ()
     """Chords that begin with `envelopes`, and how many parts they have: to be told before these are sent."""
 
 

@@ -168,7 +168,7 @@ class Reap:
             return
         outcome = Outcome(0, Kind.FAILURE)
         with suppress(Exception):  # what we stumble over may be anywhere in it
-            outcome.results = [result.encode(id, states.FAILURE, error, serializer=self._serializer)]
+            outcome.results = (result.encode(id, states.FAILURE, error, serializer=self._serializer),)
             outcome = self._executor.joiner.untaken(delivery.envelope, states.FAILURE, error, outcome)
         self._settle.conclude(concluded(delivery, outcome, encodable(f"it could not be handled: {told(error)}")))
 
@@ -424,7 +424,7 @@ class Reap:
         self, delivery: Delivery, state: str, error: Exception, results: list[Result], *, buried: str | None = None
     ) -> None:
         """Settle what never runs, with word for all who count on it."""
-        outcome = self._executor.joiner.untaken(delivery.envelope, state, error, Outcome(0, Kind.FAILURE, results))
+        outcome = self._executor.joiner.untaken(delivery.envelope, state, error, Outcome(0, Kind.FAILURE, tuple(results)))
         self._settle.conclude(concluded(delivery, outcome, buried))
 
     def _extended(self, delivery: Delivery, headers: Headers, task: Task[..., Any] | None, state: str, value: Any) -> Result:

@@ -127,17 +127,21 @@ class Settle:
 
     def conclude(self, *conclusions: Conclusion) -> None:
         """Leave deliveries that are at their end."""
+        sizes = []
         for conclusion in conclusions:
             results = conclusion.results
             if conclusion.envelopes or conclusion.arrivals:
-                size = conclusion.size()
+                sizes.append(conclusion.size())
                 self.leading += 1
-            else:  # as nearly all are
-                size = len(results[0].document) if len(results) == 1 else conclusion.size()
-            self._inbox.conclusions.append(conclusion)
-            self._inbox.sizes.append(size)
-            self.waiting += 1
-            self._bytes += size
+            elif results:
+                sizes.append(len(results[0].document) if len(results) == 1 else conclusion.size())
+            else:
+                sizes.append(0)
+        if sizes:
+            self._inbox.conclusions += conclusions
+            self._inbox.sizes += sizes
+            self.waiting += len(sizes)
+            self._bytes += sum(sizes)
             self._wake.set()
 
     def release(self, delivery: Delivery, way: Way = AT_ONCE) -> None:

@@ -13,12 +13,12 @@ from umbel.beat import remote
 from umbel.beat import scheduler as schedulers
 from umbel.beat.scheduler import DEFAULT_MAX_INTERVAL
 from umbel.beat.scheduler import event_t as event_t
-from umbel.cli.node import node_name
 from umbel.client.periodic.entry import BeatLazyFunc as BeatLazyFunc
 from umbel.errors import SchedulingError as SchedulingError
 from umbel.guise import worn
 from umbel.stores.channel import Note
 from umbel.wire.encoding import dumps
+from umbel.wire.node import node_name
 
 DEFAULT_MAX_INTERVAL = int(DEFAULT_MAX_INTERVAL)
 logger = get_logger(__name__)

@@ -13,9 +13,9 @@ from umbel import log as logs
 from umbel.cli import daemon
 from umbel.cli.events import events as own
 from umbel.cli.failure import Failure, note
-from umbel.cli.node import fill_path, node_name
 from umbel.cli.scope import Scope
 from umbel.cli.service import octal, set_up_log, settle_down
+from umbel.wire.node import fill_path, node_name
 
 NODE = "celeryev"
 """The name in its paths."""
@@ -59,7 +59,7 @@ def take_pictures(scope: Scope, camera: str, every: float, wishes: dict[str, Any
     logfile = fill_path(wishes["logfile"], node) if wishes["logfile"] else None
     if not birth and not scope.quiet:
         click.echo(f"-> evcam: Taking snapshots with {camera} (every {every} secs.)")
-    set_up_log(scope, wishes["loglevel"], logfile)
+    set_up_log(scope, wishes["loglevel"], logfile, node)
     signal.signal(signal.SIGTERM, _leave)
     if birth:
         birth.ready(logs.file_for(logfile) if logfile else None)
