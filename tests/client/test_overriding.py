@@ -154,7 +154,7 @@ class TestTask:
         sender.delay()
         sent()
         outcome = work("celery")[0]
-        assert outcome.envelopes == []
+        assert outcome.envelopes == ()
         assert [message.headers.task for _, message in sent()] == ["noted"]
 
     def test_an_eager_retry_enters_apply(self, app, noting, diary):
@@ -186,7 +186,7 @@ class TestTask:
 
         one.apply_async(link={"task": "never"})
         (outcome,) = work("celery")
-        assert (outcome.kind, outcome.envelopes) == ("success", [])
+        assert (outcome.kind, outcome.envelopes) == ("success", ())
 
 
 class TestPatches:

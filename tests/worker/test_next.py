@@ -222,3 +222,22 @@ def test_a_worker_that_stops_leaves_the_next_step_to_others(make: Make) -> None:
     with serving(app):
         last.get(timeout=patience())
     assert ran == ["a", "b"]
+
+
+def test_what_several_callbacks_do_keeps_its_order(make: Make) -> None:
+    app = make()
+    ran = []
+
+    @app.task(name="first")
+    def first() -> None:
+        pass
+
+    @app.task(name="callback")
+    def callback(*what: int) -> None:
+        ran.append(what)
+
+    with serving(app, concurrency=1):
+        for number in range(20):
+            first.apply_async(link=[callback.si(number, place) for place in range(3)])
+            until(lambda number=number: len(ran) == 3 * number + 3)  # so that its places idle
+    assert ran == sorted(ran)

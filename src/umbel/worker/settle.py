@@ -245,7 +245,7 @@ class Settle:
         if not self._joint:
             await self._store(conclusions, tries)
         try:
-            if self.leading and (queues := self.next.wanted()):
+            if self.leading and all(map(_leads_to_one, conclusions)) and (queues := self.next.wanted()):
                 lost, is_repeat, following = await self._proceed(conclusions, queues, tries)
                 if following:
                     await self.next.take(following)
@@ -450,3 +450,8 @@ def _write_and_tell(write: Callable[[Sequence[S]], Sequence[Delivery] | None], w
         return write(what)
     finally:
         signals.worker_batch_done.tell(None)
+
+
+def _leads_to_one(conclusion: Conclusion) -> bool:
+    """True if no more than one delivery follows: of several the first would come here, the others by the queue, in any order."""
+    return len(conclusion.envelopes) + len(conclusion.arrivals) <= 1
