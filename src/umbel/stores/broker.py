@@ -59,6 +59,8 @@ class Conclusion(msgspec.Struct, gc=False):
         size = 0
         for result in self.results:
             size += len(result.document)
+        if not (self.envelopes or self.arrivals):  # as nearly all are
+            return size
         for envelope in self.envelopes:
             size += len(envelope.body) + len(envelope.headers)
         for arrival in self.arrivals:

@@ -240,7 +240,7 @@ class Settle:
             self.next.moved()
 
     async def _conclude(self, conclusions: Sequence[Conclusion], tries: int = TRIES) -> None:
-        if any(conclusion.sizes for conclusion in conclusions):
+        if self.leading and any(conclusion.sizes for conclusion in conclusions):
             await self._expect(conclusions)
         if not self._joint:
             await self._store(conclusions, tries)
