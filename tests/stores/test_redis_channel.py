@@ -56,7 +56,7 @@ def test_what_is_no_note_is_told_and_left_out(redis_url, redis_server, caplog):
 @pytest.mark.parametrize("installed", [True, False])
 def test_large_bodies_are_what_kombu_would_write(redis_url, redis_server, monkeypatch, installed):
     if not installed:
-        monkeypatch.setattr("umbel.stores.redis.note.fast", lambda: None)
+        monkeypatch.setattr("umbel.stores.redis.large._module", lambda: None)
     channel = open_channel(redis_url)
     with channel.subscribe(["news"]) as subscription, channel.box() as box:
         for size in (LARGE - 1, LARGE, LARGE + 1, LARGE + 2, 100_000):

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from umbel.errors import DecodeError
-from umbel.stores.redis import element
+from umbel.stores.redis import element, large
 from umbel.wire.envelope import Envelope
 
 ENVELOPES = {
@@ -23,8 +23,8 @@ ENVELOPES = {
 def way(request, monkeypatch):
     """When bodies are taken for large."""
     if request.param == "not installed":
-        monkeypatch.setattr(element, "_base64", lambda: None)
-    monkeypatch.setattr(element, "LARGE", 1 << 30 if request.param == "never" else 0)
+        monkeypatch.setattr(large, "_module", lambda: None)
+    monkeypatch.setattr(large, "LARGE", 1 << 30 if request.param == "never" else 0)
 
 
 def read(text):
@@ -58,5 +58,5 @@ def test_strange_bodies_are_read_as_ever(way, monkeypatch, body):
         json.dumps(usual).replace("/", "\\/"),
     ]
     found = [read(text) for text in texts]
-    monkeypatch.setattr(element, "LARGE", 1 << 30)
+    monkeypatch.setattr(large, "LARGE", 1 << 30)
     assert found == [read(text) for text in texts]

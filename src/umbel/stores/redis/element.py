@@ -24,8 +24,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from umbel.errors import BrokerRefused, DecodeError
-from umbel.stores.redis.large import LARGE
-from umbel.stores.redis.large import fast as _base64
+from umbel.stores.redis.large import fast, filled
 from umbel.wire.envelope import Envelope
 from umbel.wire.ids import new_id, new_ids
 
@@ -149,13 +148,13 @@ def _write(envelope: Envelope, tag: str, steps: Sequence[int], celery_workers: b
     else:
         told = _Properties(envelope.id, 2, info, wire, "base64", tag, envelope.reply_to)
     body, headers = envelope.body, msgspec.Raw(envelope.headers)
-    large = _base64() if len(body) >= LARGE else None
+    large = fast(body)
     try:
         element = _encode(_Written(b"" if large else body, envelope.content_encoding, envelope.content_type, headers, told))
     except (TypeError, ValueError) as error:
         raise BrokerRefused(f"the properties of task {envelope.id} do not go into JSON: {error}") from error
     if large:
-        element = b'{"body":"%b"%b' % (large.b64encode(body), element[len(b'{"body":""') :])
+        element = filled(element, body, large)
     due = envelope.due
     if due is not None:
         element = b'{"umbel":[0,0,null,%b],%b' % (repr(due).encode(), element[1:])
@@ -186,7 +185,7 @@ def read(element: bytes, queue: str, step: str) -> tuple[Envelope, Past | None]:
     """The envelope in an element, and its past if it has one; raises DecodeError if there is none."""
     found: _UsualElement | _Element
     try:
-        found = _decode_usual(element) if len(element) < LARGE else _in_two(element)
+        found = _in_two(element, large) if (large := fast(element)) else _decode_usual(element)
         headers = bytes(found.headers)
         told = _usual_facts(found.properties, headers) if headers[:1] == b"{" else None
     except (msgspec.DecodeError, ValueError, RecursionError):
@@ -217,10 +216,10 @@ def read(element: bytes, queue: str, step: str) -> tuple[Envelope, Past | None]:
     return envelope, past
 
 
-def _in_two(element: bytes) -> _UsualElement:
+def _in_two(element: bytes, large: Any) -> _UsualElement:
     """An element in the usual language, its body by itself. Raises ValueError if there is anything unusual about that."""
-    large, front = _base64(), _BODY.match(element)
-    if large is None or front is None:
+    front = _BODY.match(element)
+    if front is None:
         return _decode_usual(element)
     start = front.end()
     end = element.index(b'"', start)

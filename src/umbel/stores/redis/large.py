@@ -10,9 +10,19 @@ LARGE = 4096
 """Bytes of a body from which on its base64 is written and read by itself."""
 
 
+def fast(body: bytes | str) -> Any:
+    """The module that does the base64 of this body fast; None if it is small, or the module is not there."""
+    return _module() if len(body) >= LARGE else None
+
+
+def filled(element: bytes, body: bytes, module: Any) -> bytes:
+    """An element that begins with an empty body, with this one in its place."""
+    return b'{"body":"%b"%b' % (module.b64encode(body), element[len(b'{"body":""') :])
+
+
 @cache
-def fast() -> Any:
-    """The module that does base64 fast, or None; loaded where there is anything large."""
+def _module() -> Any:
+    """Loaded where there is anything large."""
     try:
         return import_module("pybase64")
     except ImportError:

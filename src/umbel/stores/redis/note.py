@@ -9,7 +9,7 @@ import msgspec
 
 from umbel.errors import BrokerRefused, DecodeError
 from umbel.stores.channel import Note
-from umbel.stores.redis.large import LARGE, fast
+from umbel.stores.redis.large import fast, filled
 from umbel.wire.ids import new_id
 
 
@@ -54,12 +54,12 @@ _decode = msgspec.json.Decoder(_Read).decode
 def write(note: Note, exchange: str, key: str) -> bytes:
     """The envelope of a note that goes there."""
     told = _Properties(note.delivery_mode, _Info(exchange, key), 0, "base64", new_id())
-    large = fast() if len(note.body) >= LARGE else None
+    large = fast(note.body)
     try:
         element = _encode(_Written(b"" if large else note.body, note.content_encoding, note.content_type, note.headers, told))
     except (TypeError, ValueError) as error:
         raise BrokerRefused(f"the headers of a note to {exchange!r} do not go into JSON: {error}") from error
-    return b'{"body":"%b"%b' % (large.b64encode(note.body), element[len(b'{"body":""') :]) if large else element
+    return filled(element, note.body, large) if large else element
 
 
 def read(element: bytes) -> Note:
@@ -68,8 +68,7 @@ def read(element: bytes) -> Note:
         found = _decode(element)
         told = found.properties
         if told.body_encoding == "base64":
-            large = fast() if len(found.body) >= LARGE else None
-            body = (large or base64).b64decode(found.body, validate=True)
+            body = (fast(found.body) or base64).b64decode(found.body, validate=True)
         else:
             body = found.body.encode()
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
