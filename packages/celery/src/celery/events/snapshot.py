@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-import threading
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
 from celery import platforms
+from celery._timer import Timer
 from celery.app import app_or_default
 from celery.utils.dispatch import Signal
 from celery.utils.imports import instantiate
@@ -42,18 +41,21 @@ class Polaroid:
         timer: Any = None,
         app: Any = None,
     ):
-        """`timer`: anything with Celery's `call_repeatedly`; without one it has a thread for each of its two jobs."""
+        """`timer`: anything with Celery's `call_repeatedly`; without one it has a thread of its own."""
         self.app = app_or_default(app)
         self.state = state
         self.freq = freq
         self.cleanup_freq = cleanup_freq
-        self.timer = timer or self.timer or _Timer()
+        self._own = None if timer or self.timer else Timer()
+        self.timer = timer or self.timer or self._own
         self.maxrate = maxrate
         self._pause = 1 / found if (found := rate(maxrate)) else 0.0
         self._not_before = 0.0
 
     def install(self) -> None:
         """Take pictures from now on."""
+        if self._own is not None:  # one that `cancel` has ended calls nothing more
+            self._own = self.timer = Timer()
         self._tref = self.timer.call_repeatedly(self.freq, self.capture)
         self._ctref = self.timer.call_repeatedly(self.cleanup_freq, self.cleanup)
 
@@ -91,6 +93,8 @@ class Polaroid:
             self._tref.cancel()
         if self._ctref:
             self._ctref.cancel()
+        if self._own is not None:
+            self._own.end()
 
     def __enter__(self) -> Self:
         self.install()
@@ -98,43 +102,6 @@ class Polaroid:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.cancel()
-
-
-class _Timer:
-    """Calls functions again and again, each in a thread of its own."""
-
-    def call_repeatedly(self, secs: float, fun: Callable[..., Any], args: Any = (), kwargs: Any = None) -> _Calls:
-        return _Calls(secs, fun, args, kwargs or {})
-
-
-class _Calls:
-    """The calls of one function; to call this is one more."""
-
-    def __init__(self, seconds: float, function: Callable[..., Any], args: Any, kwargs: Any):
-        self._seconds, self._function, self._args, self._kwargs = seconds, function, args, kwargs
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="celery-camera", daemon=True)
-        self._thread.start()
-
-    def __call__(self) -> Any:
-        return self._function(*self._args, **self._kwargs)
-
-    def cancel(self) -> None:
-        """Call it no more; one call that is under way comes to its end."""
-        self._over.set()
-        if self._thread is not threading.current_thread():
-            self._thread.join()
-
-    def _run(self) -> None:
-        due = clock.monotonic()
-        while True:
-            due = max(due + self._seconds, clock.monotonic())
-            if self._over.wait(max(0.0, due - clock.monotonic())):
-                return
-            try:
-                self()
-            except Exception:
-                log.exception("The camera has failed, and is tried again in %g s", self._seconds)
 
 
 def evcam(

@@ -10,10 +10,11 @@ from typing import Any
 
 import celery.concurrency._life
 import celery.worker.state  # noqa: F401 - remembers the worker
+from celery._timer import Timer
 from celery.app import app_or_default
 from celery.utils.log import mlevel
 from celery.utils.nodenames import default_nodename
-from celery.worker._parents import Timer, consumer_of
+from celery.worker._parents import consumer_of
 from celery.worker._steered import PoolOf
 
 _TAKEN = ("concurrency", "prefetch_multiplier", "max_tasks_per_child", "max_memory_per_child", "time_limit", "soft_time_limit")
