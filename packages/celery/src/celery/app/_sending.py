@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from umbel.errors import BrokerDown, EncodeError
 from umbel.execution import request as requests
@@ -14,6 +14,17 @@ _OF_MESSAGE = (
     *("time_limit", "soft_time_limit"),
 )
 _BEHIND = ("root_id", "parent_id", "shadow", "chain")
+
+
+def fail(problem: BrokerDown | EncodeError) -> NoReturn:
+    """Raise what kombu would raise where a call cannot be sent."""
+    if isinstance(problem, BrokerDown):
+        from celery.exceptions import OperationalError
+
+        raise OperationalError(str(problem)) from None
+    from kombu.exceptions import EncodeError as KombusError
+
+    raise KombusError(str(problem)) from problem
 
 
 def send_by_amqp(
@@ -51,14 +62,8 @@ def send_by_amqp(
     )
     try:
         amqp.send_task_message(producer, name, message, **options)
-    except BrokerDown as problem:
-        from celery.exceptions import OperationalError
-
-        raise OperationalError(str(problem)) from None
-    except EncodeError as problem:
-        from kombu.exceptions import EncodeError as KombusError
-
-        raise KombusError(str(problem)) from problem
+    except (BrokerDown, EncodeError) as problem:
+        fail(problem)
     if parent is not None and counts:
         parent.children.append(app.AsyncResult(id_).as_tuple())
     return id_

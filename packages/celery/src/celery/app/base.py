@@ -323,14 +323,10 @@ class Celery(Umbel):
         }
         try:
             result = super().send_task(name, args, kwargs, countdown, eta, task_id, task_type, **options)
-        except BrokerDown as problem:
-            from celery.exceptions import OperationalError
+        except (BrokerDown, EncodeError) as problem:
+            from celery.app._sending import fail
 
-            raise OperationalError(str(problem)) from None
-        except EncodeError as problem:
-            from kombu.exceptions import EncodeError as KombusError
-
-            raise KombusError(str(problem)) from problem
+            fail(problem)
         return result if result_cls is None else _symbol(result_cls)(result.id)
 
     def _send_by_amqp(
