@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from umbel import guise
 from umbel.client.app import Umbel
-from umbel.client.remote.request import Request, read
+from umbel.client.remote.answer import answer, heed_clock
+from umbel.client.remote.request import read
 from umbel.errors import BrokerDown, BrokerError, DecodeError, ImproperlyConfigured
 from umbel.stores.channel import Note, Subscription
-from umbel.wire.encoding import accept_types, dumps
+from umbel.wire.encoding import accept_types
 
 log = guise.logger("umbel.beat")
 
@@ -76,16 +77,14 @@ class Remote:
                 log.warning("beat: a request is refused: %s (further ones are refused silently)", error)
             self._has_refused = True
             return
-        at = note.headers.get("clock")
-        if type(at) is int and 0 <= at < 1 << 62:
-            self._app.clock.adjust(at)
+        heed_clock(self._app, note)
         if request.exchange != f"reply.{self.topic}":  # nobody waits, or not where answers go
             return
         if request.method == "ping":
             if not self._hangs():
-                self._reply(request, {self.node: {"ok": "pong"}})
+                answer(self._app, request, {self.node: {"ok": "pong"}})
         elif request.is_counted:
-            self._reply(request, {})
+            answer(self._app, request, {})
 
     def _hangs(self) -> bool:
         is_stale = self.is_stale
@@ -93,13 +92,6 @@ class Remote:
             log.warning("beat: it has been at one thing for %.0f s, and answers no ping until it is done", self.age())
         self._was_stale = is_stale
         return is_stale
-
-    def _reply(self, request: Request, answer: dict[str, object]) -> None:
-        kind, codec, body = dumps(answer, self._app.conf.task_serializer)
-        headers = {"ticket": request.ticket, "clock": self._app.clock.forward()}
-        assert request.exchange is not None  # it was compared
-        note = Note(request.exchange, request.address, body, headers, kind, codec)
-        self._app.channel.reply(request.exchange, request.address, [note])
 
     # -- in the thread --------------------------------------------------------------------------------------------
 

@@ -14,10 +14,10 @@ from contextlib import suppress
 from typing import Any
 
 from umbel import guise
+from umbel.client.remote.answer import answer, heed_clock
 from umbel.client.remote.request import Request, read
 from umbel.errors import BrokerError, DecodeError, EncodeError, ImproperlyConfigured, UmbelError
 from umbel.stores.channel import Note, Subscription
-from umbel.wire import encoding
 from umbel.wire.brief import brief, told
 from umbel.worker.control import answers
 from umbel.worker.control.neighbours import greeting
@@ -138,9 +138,7 @@ class Remote:
         except DecodeError as error:
             self._tell_once(f"{type(error).__name__} {str(error).split()[:1]}", "A request to all workers is refused: %s", error)
             return
-        clock = note.headers.get("clock")
-        if type(clock) is int and 0 <= clock < 1 << 62:
-            self._app.clock.adjust(clock)
+        heed_clock(self._app, note)
         if request.exchange not in (None, self._boxes):  # or whoever asks could let answers go into any queue
             where = brief(request.exchange)
             self._tell_once("box", "An answer is refused: it is to go to %s, and answers go to %r", where, self._boxes)
@@ -152,9 +150,9 @@ class Remote:
             if request.exchange is not None:
                 self._reply(request, refused(f"KeyError({name})"))
             return
-        is_answered, answer = self._obey(request, command)
+        is_answered, found = self._obey(request, command)
         if is_answered and request.exchange is not None:
-            self._reply(request, answer)
+            self._reply(request, found)
 
     def _obey(self, request: Request, command: Command) -> tuple[bool, Any]:
         """True and what the command gives."""
@@ -198,17 +196,12 @@ class Remote:
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
 
-    def _reply(self, request: Request, answer: Any) -> None:
-        serializer = self._app.conf.task_serializer
-        headers = {"ticket": request.ticket, "clock": self._app.clock.forward()}
+    def _reply(self, request: Request, found: Any) -> None:
         node = self._state.hostname
         try:
-            kind, codec, body = encoding.dumps({node: answer}, serializer, name="answer")
+            answer(self._app, request, {node: found})
         except EncodeError as error:
             self._tell_once(
                 f"answer {request.method}", "The answer of the remote command %r cannot be sent: %s", request.method, error
             )
-            kind, codec, body = encoding.dumps({node: refused(str(error))}, serializer)
-        assert request.exchange is not None  # who waits for no answer gets none
-        note = Note(request.exchange, request.address, body, headers, kind, codec)
-        self._app.channel.reply(request.exchange, request.address, [note])
+            answer(self._app, request, {node: refused(str(error))})
