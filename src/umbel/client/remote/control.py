@@ -60,7 +60,7 @@ class Control:
         told = {**(arguments or {}), **extra_kwargs}
         note = Broadcast(self._app, command, told, destination=destination, pattern=pattern, matcher=matcher, kept=kept)
         if reply:
-            return note.ask(1.0 if timeout is None else timeout, limit, callback)
+            return note.ask(timeout, limit, callback)
         if kept:
             told_if_possible(note)
         else:
@@ -86,7 +86,7 @@ class Control:
         Workers that run now, Celery's too, hear of it at once; `destination` and the like say which of them, and whose answers
         to wait for. Raises ValueError if there is no such signal.
         """
-        name = signal_name("SIGTERM" if signal is None else signal) if terminate else None
+        name = signal_name(signal) if terminate else None
         ids = [task_id] if isinstance(task_id, str) else [str(each) for each in task_id]
         self._app.broker.revoke(revocations(ids, name), self._app.conf.task_revoke_ttl)
         told = {"task_id": task_id if isinstance(task_id, str) else ids, "terminate": terminate, "signal": signal}
@@ -108,7 +108,7 @@ class Control:
     ) -> Any:
         """Let tasks with any of these stamps not run: `{"order": ["17"]}`, or `["order=17"]`. It lasts as `revoke` does."""
         wanted = stamps_in(headers)
-        name = signal_name("SIGTERM" if signal is None else signal) if terminate else None
+        name = signal_name(signal) if terminate else None
         self._app.broker.revoke(stamp_revocations(wanted, name), self._app.conf.task_revoke_ttl)
         told = {"headers": wanted, "terminate": terminate, "signal": signal}
         return self._tell_kept("revoke_by_stamped_headers", told, destination, kwargs)
@@ -247,8 +247,10 @@ def revocations(ids: Iterable[str], signal: str | None) -> list[Revocation]:
     return [Revoked(id_, signal) for id_ in ids]
 
 
-def signal_name(signal: str | int) -> str:
-    """`SIGTERM`, of that name, of `term`, or of the number 15. Raises ValueError if there is no such signal."""
+def signal_name(signal: str | int | None) -> str:
+    """`SIGTERM`, of that name, of `term`, of the number 15, or of None. Raises ValueError if there is no such signal."""
+    if signal is None:
+        return "SIGTERM"
     try:
         if isinstance(signal, str) and not signal.isdecimal():
             name = signal.upper()
