@@ -6,6 +6,7 @@ from typing import Any
 
 from umbel.beat.beat import Beat
 from umbel.beat.finding import find_scheduler
+from umbel.client.logbook import set_up
 
 
 class AppBeat(Beat):
@@ -36,9 +37,7 @@ class AppBeat(Beat):
         """Send until told to stop."""
         loglevel, logfile = self._wishes
         if loglevel is not None or logfile is not None:
-            conf = self.app.conf
-            prints, level = conf.worker_redirect_stdouts, conf.worker_redirect_stdouts_level
-            self.app.log.setup(loglevel, logfile, redirect_stdouts=prints, redirect_level=level)
+            set_up(self.app, loglevel, logfile)
         super().run()
 
     start = run

@@ -15,6 +15,7 @@ from umbel.cli.command import command, option
 from umbel.cli.failure import note
 from umbel.cli.scope import Scope
 from umbel.cli.service import level, octal, seconds, settle_down, show, take_schedule
+from umbel.client.logbook import set_up
 from umbel.wire.node import fill_path, node_name
 
 WITHOUT_EFFECT = {
@@ -92,8 +93,7 @@ def beat(scope: Scope, /, **given: Any) -> int:
             partial(scope.show_beat, app, sends, answers_as=made.answers_as),
             "Ctrl-C stops; another beat, if there is one, leads then.",
         )
-    prints, printed = app.conf.worker_redirect_stdouts, app.conf.worker_redirect_stdouts_level
-    app.log.setup(given["loglevel"], logfile, prints, printed, colorize=scope.color)
+    set_up(app, given["loglevel"], logfile, colorize=scope.color)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: made.stop())
     if birth:

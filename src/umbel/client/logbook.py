@@ -8,6 +8,13 @@ from typing import Any
 from umbel import guise, log, signals
 
 
+def set_up(app: Any, loglevel: str | int | None, logfile: str | None, **how: Any) -> Any:
+    """Set up an app's log by its settings, what is printed included; true if a receiver of `setup_logging` did it."""
+    conf = app.conf
+    prints, level = conf.worker_redirect_stdouts, conf.worker_redirect_stdouts_level
+    return app.log.setup(loglevel, logfile, prints, level, **how)  # as Celery passes it to classes of others
+
+
 class Log:
     """One app's. Derive from it, and give the class as `Umbel(log=…)` or as the attribute `log_cls`, also by its path.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from celery.utils.log import ColorFormatter, LoggingProxy, get_logger, mlevel
 from umbel import guise, log, signals
-from umbel.client.logbook import Log
+from umbel.client.logbook import Log, set_up
 
 MP_LOG = os.environ.get("MP_LOG")
 
@@ -70,9 +70,7 @@ class Logging(Log):
         """In a child process of a worker: enter `setup` as its parent did, where a subclass has one of its own."""
         if self._wishes is not None and self._overrides("setup"):
             loglevel, logfile, hostname = self._wishes
-            conf = self.app.conf
-            prints, level = conf.worker_redirect_stdouts, conf.worker_redirect_stdouts_level
-            self.setup(loglevel, logfile, prints, level, hostname=hostname)
+            set_up(self.app, loglevel, logfile, hostname=hostname)
 
     def redirect_stdouts(self, loglevel: Any = None, name: str = "celery.redirected") -> None:  # type: ignore[override]
         """Let what is printed go to the log."""
