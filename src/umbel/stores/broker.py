@@ -54,12 +54,17 @@ class Conclusion(msgspec.Struct, gc=False):
     sizes: Sequence[tuple[str, int]] = ()
     """Chords that begin with `envelopes`, and how many parts they have: for who concludes, to `expect` them before."""
 
+    @property
+    def leads(self) -> bool:
+        """True if something may follow from it; of nearly all nothing does."""
+        return bool(self.envelopes or self.arrivals)
+
     def size(self) -> int:
         """Bytes that are to be written."""
         size = 0
         for result in self.results:
             size += len(result.document)
-        if not (self.envelopes or self.arrivals):  # as nearly all are
+        if not self.leads:
             return size
         for envelope in self.envelopes:
             size += len(envelope.body) + len(envelope.headers)

@@ -24,7 +24,7 @@ class Proceeding(Completing):
     def held(self, broker: Broker, conclusions: Sequence[Conclusion], *queues: str) -> list[Delivery]:
         """What `proceed` holds; of a store that only concludes, what may be reserved then."""
         serving = queues or ("q",)
-        most = sum(bool(each.envelopes or each.arrivals) for each in conclusions)
+        most = sum(each.leads for each in conclusions)
         lost, found = broker.proceed(conclusions, serving)
         assert lost == []
         if not self.proceeds:

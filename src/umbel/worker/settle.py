@@ -128,7 +128,7 @@ class Settle:
     def conclude(self, *conclusions: Conclusion) -> None:
         """Leave deliveries that are at their end."""
         sizes = []
-        for conclusion in conclusions:
+        for conclusion in conclusions:  # `leads` and `size`, written out: this is done for every task
             results = conclusion.results
             if conclusion.envelopes or conclusion.arrivals:
                 sizes.append(conclusion.size())
@@ -232,7 +232,7 @@ class Settle:
 
     async def _end(self, conclusions: Sequence[Conclusion]) -> None:
         """The same for those that may bring what follows."""
-        leading = sum(bool(each.envelopes or each.arrivals) for each in conclusions)
+        leading = sum(each.leads for each in conclusions)
         try:
             await self._conclude(conclusions)
         finally:
@@ -352,7 +352,7 @@ class Settle:
             return
         (conclusion,) = conclusions
         log.error("The store refuses the outcome of %s: %s", shown.line(conclusion.delivery.envelope.id), told(error))
-        if conclusion.buried is None or conclusion.results or conclusion.envelopes or conclusion.arrivals:
+        if conclusion.buried is None or conclusion.results or conclusion.leads:
             reason = encodable(f"its outcome could not be stored: {told(error)}")
             # A chord ends all the same, unless even that is refused.
             full = bool(conclusion.results or conclusion.envelopes)

@@ -130,7 +130,7 @@ class MemoryBroker(Broker):
         names = list(dict.fromkeys(queues))
         with self._room.changed:
             is_free = not self._closed and not self._ready(names)
-            leading = [each.delivery for each in conclusions if each.envelopes or each.arrivals]
+            leading = [each.delivery for each in conclusions if each.leads]
             places = len(self._holds(leading)[0])
             lost = self.conclude(conclusions)
             return lost, self._take(names, places) if is_free and places else []

@@ -198,7 +198,7 @@ class SqliteBroker(Broker):
                 mail = lines.sort(envelopes, now)
                 lines.put(connection, mail, now)
                 if served and not self._closed:
-                    most = sum(bool(each.envelopes or each.arrivals) for each in conclusions)
+                    most = sum(each.leads for each in conclusions)
                     served.held += self._take_sent(connection, mail, served.queues, most)
         if mail and not (served and len(served.held) == len(envelopes)):
             self._bells.ring(mail.queues)
