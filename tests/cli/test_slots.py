@@ -69,20 +69,26 @@ def tick():
 """
 
 
+def ran_until(project: Project, noted: str, *command: str) -> int:
+    """Run this until that stands in the notes, and stop it in order; gives its exit code."""
+    notes = project.folder / "notes.txt"
+    process = project.start(*command)
+    try:
+        until(lambda: notes.exists() and noted in notes.read_text())
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=patience())
+    finally:
+        process.kill()
+        process.wait()
+    return process.returncode
+
+
 def test_a_worker_uses_the_parts_and_options_of_its_app(project: Project) -> None:
     project.write(OWN)
     project.umbel("call", "tick")
     notes = project.folder / "notes.txt"
     notes.unlink(missing_ok=True)
-    worker = project.start("worker", "-c", "1", "-l", "INFO", "-n", "w@h", "--site", "main")
-    try:
-        until(lambda: notes.exists() and "on_process_cleanup" in notes.read_text())
-        worker.send_signal(signal.SIGTERM)
-        worker.communicate(timeout=patience())
-    finally:
-        worker.kill()
-        worker.wait()
-    assert worker.returncode == 0
+    assert ran_until(project, "on_process_cleanup", "worker", "-c", "1", "-l", "INFO", "-n", "w@h", "--site", "main") == 0
     assert notes.read_text().splitlines() == [
         "on_worker_init here",
         "options [('site', 'main'), ('tint', 'red')] here",
@@ -98,14 +104,7 @@ def test_a_worker_uses_the_parts_and_options_of_its_app(project: Project) -> Non
 def test_a_beat_does_so_too(project: Project) -> None:
     project.write(OWN)
     notes = project.folder / "notes.txt"
-    beat = project.start("beat", "-l", "INFO", "--tint", "blue")
-    try:
-        until(lambda: notes.exists() and "redirect_stdouts" in notes.read_text())
-        beat.send_signal(signal.SIGTERM)
-        beat.communicate(timeout=patience())
-    finally:
-        beat.kill()
-        beat.wait()
+    ran_until(project, "redirect_stdouts", "beat", "-l", "INFO", "--tint", "blue")
     told = [line.removesuffix(" here") for line in notes.read_text().splitlines()]
     assert told == ["on_worker_init", "options [('tint', 'blue')]", "setup 20 None True WARNING None", "redirect_stdouts WARNING"]
 

@@ -64,6 +64,18 @@ def reserving(app: Umbel, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], l
     return found, waiting
 
 
+def gated(app: Umbel) -> tuple[Any, threading.Event, list[str]]:
+    """A task that notes its argument and waits for a gate, the gate, and what was noted."""
+    gate, ran = threading.Event(), list[str]()
+
+    @app.task(name="step")
+    def step(name: str) -> None:
+        ran.append(name)
+        gate.wait(patience())
+
+    return step, gate, ran
+
+
 def test_steps_of_a_chain_are_not_reserved_one_by_one(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     app = make()
 
@@ -162,12 +174,7 @@ def test_steps_keep_their_rate_limit(make: Make) -> None:
 
 def test_a_revoked_step_does_not_run(make: Make) -> None:
     app = make()
-    gate, ran = threading.Event(), []
-
-    @app.task(name="step")
-    def step(name: str) -> None:
-        ran.append(name)
-        gate.wait(patience())
+    step, gate, ran = gated(app)
 
     with serving(app):
         last = chain(step.si("a"), step.si("b"), step.si("c")).delay()
@@ -183,12 +190,7 @@ def test_a_revoked_step_does_not_run(make: Make) -> None:
 def test_steps_for_a_queue_that_is_no_longer_served_wait_there(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     app = make()
     _, waiting = reserving(app, monkeypatch)
-    gate, ran = threading.Event(), []
-
-    @app.task(name="step")
-    def step(name: str) -> None:
-        ran.append(name)
-        gate.wait(patience())
+    step, gate, ran = gated(app)
 
     with serving(app) as worker:
         chain(step.si("a"), step.si("b")).delay()
@@ -204,12 +206,7 @@ def test_steps_for_a_queue_that_is_no_longer_served_wait_there(make: Make, monke
 
 def test_a_worker_that_stops_leaves_the_next_step_to_others(make: Make) -> None:
     app = make()
-    gate, ran = threading.Event(), []
-
-    @app.task(name="step")
-    def step(name: str) -> None:
-        ran.append(name)
-        gate.wait(patience())
+    step, gate, ran = gated(app)
 
     with serving(app) as worker:
         last = chain(step.si("a"), step.si("b")).delay()
