@@ -17,7 +17,7 @@ from umbel.stores.redis.trouble import refusal
 from umbel.stores.url import open_backend, open_broker
 from umbel.testing.given import LEASE, drain, envelope, envelopes, ids
 from umbel.testing.waiting import factor, pace, patience, until
-from umbel.wire.result import Result
+from umbel.wire.result import Result, encode
 
 
 @pytest.fixture
@@ -297,7 +297,7 @@ def test_a_message_beyond_what_redis_takes_is_refused(broker, monkeypatch):
 
 
 def test_more_follow_ups_than_redis_takes_are_refused_and_the_rest_concluded(broker, monkeypatch):
-    monkeypatch.setattr("umbel.stores.redis.broker.MOST_ARGUMENTS", 100)
+    monkeypatch.setattr("umbel.stores.redis.batch.MOST_ARGUMENTS", 100)
     broker.send(envelopes(*map(str, range(50))))
     held = broker.reserve(["q"], 50, 1)
     many = [Conclusion(each, envelopes=envelopes("x", "y", "z", queue="after")) for each in held]
@@ -306,6 +306,21 @@ def test_more_follow_ups_than_redis_takes_are_refused_and_the_rest_concluded(bro
     monkeypatch.setattr("umbel.stores.redis.broker.MOST_FOR_ONE", 100)
     with pytest.raises(BrokerRefused, match="in parts"):
         broker.conclude([Conclusion(held[0], envelopes=envelopes(*map(str, range(50))))])
+
+
+def test_more_conclusions_than_one_script_takes_go_in_several(broker, url, monkeypatch):
+    backend = open_backend(url, expires=60)
+    monkeypatch.setattr("umbel.stores.redis.batch.MOST_ARGUMENTS", 9)
+    assert broker.keeps(backend)
+    names = [*map(str, range(40))]
+    broker.send(envelopes(*names))
+    held = broker.reserve(["q"], 50, 1)
+    given = [Conclusion(each, [encode(each.envelope.id, "SUCCESS", 1)] if place % 2 else ()) for place, each in enumerate(held)]
+    assert broker.release(held[:2] + held[20:22]) == []
+    assert sorted(ids(broker.conclude(given))) == ["0", "1", "20", "21"]
+    assert sorted(backend.fetch(names), key=int) == [name for name in names if int(name) % 2 and name not in ("1", "21")]
+    assert ids(drain(broker)) == ["0", "1", "20", "21"]
+    backend.close()
 
 
 def test_sixty_four_threads_wait_through_a_restart_on_one_connection(server, url):

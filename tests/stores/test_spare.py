@@ -24,6 +24,7 @@ class TestSpare(BrokerContract):
     test_conclude_does_not_write_over_a_stronger_result = None
     test_conclude_wakes_who_waits_for_the_result = None
     test_conclude_after_the_hold_is_lost_changes_nothing = None
+    test_conclusions_of_all_kinds_go_together_and_the_lost_ones_are_told = None
     test_the_last_part_sends_what_follows = None  # nor counts it joins, which is then the backend's affair
     test_parts_of_one_batch_count_in_their_order = None
     test_arrivals_come_with_all_else_that_ends_a_delivery = None
@@ -57,6 +58,7 @@ class TestApart(BrokerContract):
     test_twice_in_one_batch_is_the_same_as_once = None
     test_a_receipt_that_is_none_is_a_lost_one = None
     test_conclude_after_the_hold_is_lost_changes_nothing = None
+    test_conclusions_of_all_kinds_go_together_and_the_lost_ones_are_told = None
     test_who_lost_the_delivery_gets_nothing_for_it = None
     test_what_is_told_twice_is_held_once = None
 

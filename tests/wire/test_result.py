@@ -27,6 +27,16 @@ def _noon(monkeypatch):
 NOW = "2023-11-14T22:13:20.250000+00:00"
 
 
+@pytest.mark.parametrize("micros", [0, 1, 250_000, 999_999])
+@pytest.mark.parametrize("second", [1_700_000_000, 1_700_000_001, 0, 951_782_400])
+def test_the_end_is_told_as_isoformat_spells_it(monkeypatch, second, micros):
+    moment = datetime.datetime.fromtimestamp(second, datetime.UTC).replace(microsecond=micros)
+    monkeypatch.setattr(clock, "now", moment.timestamp)
+    for value in (1, object):
+        told = encode("i", "SUCCESS", value, serializer="json" if value == 1 else "pickle")
+        assert decode(told, ALL, "json" if value == 1 else "pickle").date_done == moment.isoformat()
+
+
 @pytest.mark.parametrize("value", [5, None, "é \ud800", [1, {"a": 2.5}], {"x": datetime.date(2024, 1, 1)}, float("inf"), 'q"'])
 def test_the_document_of_a_success_has_the_six_keys(value):
     told = encode("an-id", "SUCCESS", value)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from umbel import clock
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker, Conclusion, Delivery, Recovered
 from umbel.testing.given import LEASE, Another, Given, drain, envelope, envelopes, ids, recovered
 from umbel.testing.waiting import patience, until
-from umbel.wire.result import Result
+from umbel.wire.result import Result, encode
+
+
+def document(held: Delivery, state: str) -> Result:
+    """A result whose document tells its state, as workers write it."""
+    return encode(held.envelope.id, state, None)
 
 
 class Holding(Given):
@@ -133,6 +139,33 @@ class Holding(Given):
         ) == [b]
         assert ids(drain(broker, "after")) == ["a2", "c2"]
         assert ids(drain(broker)) == ["b"]
+
+    def test_conclusions_of_all_kinds_go_together_and_the_lost_ones_are_told(
+        self, broker: Broker, backend: ResultBackend
+    ) -> None:
+        assert broker.keeps(backend)
+        kinds: list[Callable[[Delivery], Conclusion]] = [
+            Conclusion,
+            lambda held: Conclusion(held, [document(held, "SUCCESS")]),
+            lambda held: Conclusion(held, [document(held, "FAILURE")], buried="it failed"),
+            lambda held: Conclusion(held, [Result(held.envelope.id, "SUCCESS", b"1")]),
+            lambda held: Conclusion(held, [document(held, "SUCCESS")], [envelope(f"{held.envelope.id}+", "after")]),
+            lambda held: Conclusion(held, [document(held, "RETRY"), Result("also", "SUCCESS", b"1")]),
+        ]
+        broker.send(envelopes(*(f"{kind}{fate}" for fate in ("ok", "lost", "twice") for kind in range(len(kinds)))))
+        held = broker.reserve(["q"], 100, 1)
+        lost = [each for each in held if each.envelope.id.endswith("lost")]
+        twice = [each for each in held if each.envelope.id.endswith("twice")]
+        assert broker.release(lost) == []
+        given = [*held, *twice]
+        found = broker.conclude([kinds[int(each.envelope.id[0])](each) for each in given])
+        assert sorted(ids(found)) == sorted(ids([*lost, *twice]))
+        assert ids(drain(broker)) == ids(lost)
+        assert sorted(ids(drain(broker, "after"))) == ["4ok+", "4twice+"]
+        assert [each.envelope.id for each in broker.buried()] == ["2ok", "2twice"]
+        states = {id: found.state for id, found in backend.fetch([each.envelope.id for each in held]).items()}
+        ends = {"1": "SUCCESS", "2": "FAILURE", "3": "SUCCESS", "4": "SUCCESS", "5": "RETRY"}
+        assert states == {f"{kind}{fate}": end for kind, end in ends.items() for fate in ("ok", "twice")}
 
     def test_whose_lease_had_not_ended_at_that_time_is_not_taken_for_dead(self, broker: Broker, another: Another) -> None:
         dying = another(lease=LEASE)

@@ -35,6 +35,7 @@ from umbel.stores.broker import (
 from umbel.stores.owner import new_owner
 from umbel.stores.redis import element, joins, results
 from umbel.stores.redis.backend import RedisBackend
+from umbel.stores.redis.batch import MOST_ARGUMENTS, Batch
 from umbel.stores.redis.bindings import Bindings
 from umbel.stores.redis.budget import Budget
 from umbel.stores.redis.cemetery import Cemetery
@@ -69,8 +70,6 @@ MOST_SENT = 10_000
 PUSHED = 100
 """Elements of one LPUSH: what is packed in one piece of more than 256 KB gets its memory from the system, and takes six times as
 long; and the server begins with the first while the next are packed."""
-MOST_ARGUMENTS = 50_000
-"""Of one script; a longer list of conclusions takes several."""
 FEW = 4
 """Queues up to which each has a connection that waits; who waits on more is called to one of them (see `summons`)."""
 AGAIN, EVERYTHING = 3.0, 300.0
@@ -487,12 +486,12 @@ class RedisBroker(Broker):
 
     def _lost_of(self, deliveries: Sequence[Delivery], name: str, *arguments: Any) -> list[Delivery]:
         """Run a script on these deliveries; gives those that were not held."""
-        return [deliveries[index] for index in self._run(name, self.owner, *arguments, *self._fields(deliveries))]
+        return [deliveries[index] for index in self._run(name, self.owner, *arguments, *map(self._field, deliveries))]
 
-    def _fields(self, deliveries: Iterable[Delivery]) -> list[str]:
-        """Where each stands in what this owner holds; empty if it never did."""
-        receipts = [delivery.receipt for delivery in deliveries]
-        return [each.field if isinstance(each, Receipt) and each.owner == self.owner else "" for each in receipts]
+    def _field(self, delivery: Delivery) -> str:
+        """Where it stands in what this owner holds; empty if it never did."""
+        receipt = delivery.receipt
+        return receipt.field if isinstance(receipt, Receipt) and receipt.owner == self.owner else ""
 
     def started(self, early: Sequence[Delivery]) -> list[Delivery]:
         return self._lost_of(early, "started") if early else []
@@ -532,28 +531,26 @@ class RedisBroker(Broker):
     def _conclude(self, conclusions: Sequence[Conclusion], served: Served | None = None) -> list[Delivery]:
         """What goes over in one exchange, unless it is more than a script takes, or some of it arrives at chords."""
         lost: list[Delivery] = []
-        plain: list[Delivery] = []
-        batch: list[Delivery] = []
         arriving: list[Conclusion] = []
-        arguments: list[Any] = []
+        batch = Batch()
         for each in conclusions:
+            found = each.results
             if each.arrivals:
                 arriving.append(each)
-                continue
-            if not each.results and not each.envelopes and each.buried is None:
-                plain.append(each.delivery)
-                continue
-            mine = self._ending(each)
-            if len(arguments) + len(mine) > MOST_ARGUMENTS:
-                lost += self._end((), batch, arguments, served=served)
-                batch, arguments = [], []
-            batch.append(each.delivery)
-            arguments += mine
-        while len(plain) > MOST_ARGUMENTS:
-            lost += self._end(plain[:MOST_ARGUMENTS], (), ())
-            plain = plain[MOST_ARGUMENTS:]
-        if plain or batch:
-            lost += self._end(plain, batch, arguments, served=served)
+            elif each.envelopes or each.buried is not None or len(found) > 1 or (found and not results.is_plain(found[0])):
+                mine = self._ending(each)
+                if not batch.has_room(len(mine)):
+                    lost += self._end(Batch(others=batch.others, arguments=batch.arguments), served=served)
+                    batch.others, batch.arguments = [], []
+                batch.others.append(each.delivery)
+                batch.arguments += mine
+            elif found:
+                batch.kept.append(each.delivery)
+                batch.documents += self._field(each.delivery), found[0].id, found[0].document
+            else:
+                batch.plain.append(each.delivery)
+        for part in batch.parts():
+            lost += self._end(part, served=served)
         return lost + self._arrive(arriving, served) if arriving else lost
 
     def _arrive(self, conclusions: Sequence[Conclusion], served: Served | None) -> list[Delivery]:
@@ -564,35 +561,25 @@ class RedisBroker(Broker):
             follows = Follows()
             arguments = [argument for each in conclusions[part] for argument in self._ending(each, follows)]
             arguments[:0] = len(follows.envelopes), *self._messages(follows.envelopes)
-            lost += self._end((), [each.delivery for each in conclusions[part]], arguments, "conclude&", served)
+            batch = Batch(others=[each.delivery for each in conclusions[part]], arguments=arguments)
+            lost += self._end(batch, "conclude&", served)
         return lost
 
-    def _end(
-        self,
-        plain: Sequence[Delivery],
-        others: Sequence[Delivery],
-        arguments: Sequence[Any],
-        name: str = "",
-        served: Served | None = None,
-    ) -> list[Delivery]:
-        """End deliveries of which nothing else is to be told, and others, of which it is; gives those that were not held.
-
-        What follows from these others may be booked at once, where it is `served`.
-        """
-        if len(arguments) > MOST_FOR_ONE:
+    def _end(self, batch: Batch, name: str = "", served: Served | None = None) -> list[Delivery]:
+        """End these deliveries; gives those that were not held. What follows may be booked at once, where it is `served`."""
+        if len(batch.arguments) > MOST_FOR_ONE:
             raise BrokerRefused(
-                f"task {others[0].envelope.id} leads to more messages at once than Redis takes: send them in parts"
+                f"task {batch.others[0].envelope.id} leads to more messages at once than Redis takes: send them in parts"
             )
         if not name:
             name = "conclude" if self._results is None else "conclude+"
         life = results.life(self._results.expires if self._results else None)
-        batch = [*plain, *others]
-        revoked = [each for each in batch if each.revoked]
-        met = [text for field, each in zip(self._fields(revoked), revoked, strict=True) for text in (field, each.envelope.id)]
-        fields = self._fields(plain)
-        told = len(revoked), *met, len(fields), *fields, *arguments
-        if served is None or not others:
-            return [batch[index] for index in self._run(name, self.owner, life, "", 0, *told)]
+        deliveries = batch.deliveries
+        met = [text for each in deliveries if each.revoked for text in (self._field(each), each.envelope.id)]
+        plain = [self._field(each) for each in batch.plain]
+        told = len(met) // 2, *met, len(plain), *plain, len(batch.kept), *batch.documents, *batch.arguments
+        if served is None or not batch.others:
+            return [deliveries[index] for index in self._run(name, self.owner, life, "", 0, *told)]
         with self._handouts.asking() as handout:
             served.handouts.append(handout)
             before = self.owner, life, handout, len(served.queues), *served.queues
@@ -603,12 +590,12 @@ class RedisBroker(Broker):
                 taken.append((packed, queue, step, f"{handout}.{number} {step} {queue}", float(when)))
             if taken:
                 served.booked.extend(self._revoked.mark(self._deliveries(taken), mark))
-        return [batch[index] for index in lost]
+        return [deliveries[index] for index in lost]
 
     def _ending(self, each: Conclusion, follows: Follows | None = None) -> list[Any]:
         """One conclusion as the script reads it; with `follows` as that does which counts chords."""
         fate = "-" if each.buried is None else f"+{each.buried}"
-        arguments: list[Any] = [*self._fields([each.delivery]), fate, len(each.results), len(each.envelopes)]
+        arguments: list[Any] = [self._field(each.delivery), fate, len(each.results), len(each.envelopes)]
         if follows is not None:
             arguments.append(len(each.arrivals))
         for result in each.results:

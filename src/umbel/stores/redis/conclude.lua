@@ -1,8 +1,9 @@
 -- Ends deliveries: drops or buries them, sends what follows, writes results. Keys: held, begun, unheard, the dead, revoked…, and put's of
 -- keys.lua; those of keep.lua in the results' database.
 -- owner life handout (count, queue...) (count, (field id)... of revocations that are met) (count, field... of those that end without anything more)
+-- (count, (field id document)... of those that leave a success, told in the clear, and nothing more)
 -- (field, '-' or '+reason', results, envelopes, (id state document is_clear)..., (queue step due order element)...)...
--- If any of them arrive at chords (JOINS), before these a count and what follows the chords, (queue step due order element)...; and
+-- If any of these arrive at chords (JOINS), before them a count and what follows the chords, (queue step due order element)...; and
 -- in each a further count behind that of the envelopes, and its arrivals, as joins.lua has them, at its end.
 -- Gives the places of those not held, for which nothing is done; with a handout, instead of them
 -- {these places, revoked.mark or false, the time, {the place in ARGV of each message that is now held}}.
@@ -14,7 +15,7 @@
 -- not touch. A script that fails has then sent nothing and dropped nothing, and the results that it wrote may be written again.
 insist()
 local time, owner, life, mine, early = now(), ARGV[1], ARGV[2], held(ARGV[1]), begun(ARGV[1])
-local any_begun = redis.call('EXISTS', early) == 1
+local any_begun, at_once = redis.call('EXISTS', early) == 1, 1000
 local lost, met, rest, seen, checked = {}, {}, {}, {}, {}
 local handout, behind_queues = ARGV[3], 5 + tonumber(ARGV[4])
 local at = behind_queues + 1 + 2 * tonumber(ARGV[behind_queues])
@@ -31,11 +32,27 @@ local function check(key)
   if not checked[key] then checked[key] = redis.call('LLEN', key) end
 end
 
+local function is_mine(field)
+  if seen[field] or redis.call('HEXISTS', mine, field) == 0 then return false end
+  seen[field] = true
+  return true
+end
+
 -- First what has most to be told, then what leaves a result at most, then what leaves nothing.
 local plain = tonumber(ARGV[at])
 local first = at + 1
-local place_of, told, ends, places = plain, {}, {}, 0
+local place_of, told, kept, ends, places = plain, {}, {}, {}, 0
 at = first + plain
+local others = at + 1 + 3 * tonumber(ARGV[at])
+for i = at + 1, others - 1, 3 do
+  if is_mine(ARGV[i]) then
+    kept[#kept + 1], ends[#ends + 1] = i, ARGV[i]
+  else
+    lost[#lost + 1] = place_of
+  end
+  place_of = place_of + 1
+end
+at = others
 local joins, head, follows, arrived = JOINS == '1', 4, at + 1, {}
 if joins then head, at = 5, follows + 5 * tonumber(ARGV[at]) end
 while ARGV[at] do
@@ -43,10 +60,9 @@ while ARGV[at] do
   local envelopes = at + head + 4 * tonumber(ARGV[at + 2])
   local arrivals = envelopes + 5 * tonumber(ARGV[at + 3])
   local behind = joins and arrivals + 8 * tonumber(ARGV[at + 4]) or arrivals
-  if seen[field] or redis.call('HEXISTS', mine, field) == 0 then
+  if not is_mine(field) then
     lost[#lost + 1] = place_of
   else
-    seen[field] = true
     if behind > envelopes then places = places + 1 end
     for i = at + head, envelopes - 1, 4 do told[#told + 1] = i end
     for i = arrivals, behind - 1, 8 do
@@ -55,7 +71,7 @@ while ARGV[at] do
       if it >= follows then check(list(ARGV[it], ARGV[it + 1])) end
     end
     if arrivals == envelopes and fate == '-' then
-      ends[#ends + 1], ends[#ends + 2] = field, place_of
+      ends[#ends + 1] = field
     else
       rest[#rest + 1] = {field = field, fate = fate, envelopes = envelopes, behind = arrivals}
       for i = envelopes, arrivals - 1, 5 do check(list(ARGV[i], ARGV[i + 1])) end
@@ -103,8 +119,9 @@ local function book()
 end
 
 local fires = {}
-if #told > 0 or #arrived > 0 then
+if #kept > 0 or #told > 0 or #arrived > 0 then
   if DB ~= RESULT_DB then redis.call('SELECT', RESULT_DB) end
+  for _, i in ipairs(kept) do keep(ARGV[i + 1], 'SUCCESS', ARGV[i + 2], '1', life) end
   for _, i in ipairs(told) do keep(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], life) end
   if joins then fires = note_arrivals(arrived, life) end
   if DB ~= RESULT_DB then redis.call('SELECT', DB) end
@@ -128,8 +145,15 @@ if handout ~= '' and #sent > 0 then book() end
 for _, i in ipairs(sent) do
   if not is_booked[i] then put(ARGV[i], ARGV[i + 1], ARGV[i + 4], '', ARGV[i + 3], time) end
 end
-for i = 1, #ends, 2 do
-  if not drop(ends[i]) then lost[#lost + 1] = ends[i + 1] end
+for i = 1, #ends, at_once do
+  local last = math.min(i + at_once - 1, #ends)
+  redis.call('HDEL', mine, unpack(ends, i, last))
+  if any_begun then redis.call('SREM', early, unpack(ends, i, last)) end
+end
+if next(met) then
+  for _, field in ipairs(ends) do
+    if met[field] then end_revocation(met[field]) end
+  end
 end
 for i = 0, plain - 1 do
   if not drop(ARGV[first + i]) then lost[#lost + 1] = i end

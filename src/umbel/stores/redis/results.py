@@ -29,6 +29,11 @@ def as_arguments(result: Result) -> tuple[str, str, bytes, int]:
     return result.id, state, document, int(document.startswith(_OURS.get(state, _NONE)) or state_in(document) == state)
 
 
+def is_plain(result: Result) -> bool:
+    """True of a success that the document tells in the clear, as of nearly all."""
+    return result.state == states.SUCCESS and result.document.startswith(_OURS[states.SUCCESS])
+
+
 def life(expires: float | None) -> str:
     """Milliseconds; nothing if it lasts for ever."""
     return "" if expires is None else str(max(int(expires * 1000), 1))
