@@ -61,7 +61,8 @@ def sent(project: Project, queue: str = "celery") -> int:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_sends_until_it_is_told_to_stop(project: Project, number: signal.Signals) -> None:
-    with beating(project) as beat:
+    env = {**os.environ, "COLUMNS": "200"}  # or long folders of temporary files would take two lines
+    with beating(project, env=env) as beat:
         until(lambda: sent(project) >= 2)
         beat.send_signal(number)
         out, err = beat.communicate(timeout=patience())

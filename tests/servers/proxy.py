@@ -130,6 +130,9 @@ class Proxy:
         except OSError:
             to_client.transport.abort()
             return
+        except asyncio.CancelledError:  # the proxy ends
+            to_client.transport.abort()
+            raise
         road = Road(self._mode, to_client, to_server, self._rate)
         self._roads.add(road)
         try:
@@ -165,10 +168,12 @@ class Proxy:
     async def _stop(self) -> None:
         await self._close_door()
         await self._cut()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0)  # so that those who have just come in are among the tasks
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+            await asyncio.sleep(0)  # and what was cut is closed
 
 
 @contextlib.contextmanager

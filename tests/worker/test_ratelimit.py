@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from umbel import Umbel
+from umbel import Umbel, clock
 from umbel.errors import ImproperlyConfigured
 from umbel.stores.broker import Delivery
 from umbel.wire.envelope import Envelope
+from umbel.worker.later import MOST, Later
 from umbel.worker.ratelimit import LINE, Bucket, RateLimits, per_second
 from umbel.worker.worker import rate_limits
 
@@ -64,6 +66,25 @@ def test_a_bucket_tells_how_long_those_stay_that_it_has_sent_away() -> None:
         for number in range(3)
     ]
     assert bucket.away_for(1000.0) == max(waits) == pytest.approx(40.0)
+
+
+def numbered(number: int, priority: int = 0) -> Delivery:
+    return Delivery(Envelope(str(number), "q", b"", b"", priority=priority), "q", None, 1)
+
+
+def test_who_is_put_out_of_the_line_comes_back_before_those_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "monotonic", lambda: 1000.0)
+    bucket, later = Bucket(40.0), Later(lambda deliveries: asyncio.sleep(0))
+    bucket.take(1000.0)
+    assert [later.keep(numbered(number), bucket) for number in range(MOST)] == [None] * MOST
+    away = [later.keep(numbered(number), bucket) for number in range(MOST, MOST + 20)]
+    soonest = min(wait for _, wait in filter(None, away))
+    out = [later.keep(numbered(number, priority=9), bucket) for number in range(1000, 1003)]
+    assert [delivery.envelope.id for delivery, _ in filter(None, out)] == [str(MOST - 1), str(MOST - 2), str(MOST - 3)]
+    assert all(wait < soonest for _, wait in filter(None, out))
+    back = later.keep(numbered(MOST - 2), bucket)  # and the line is full yet, or again
+    assert back is not None
+    assert 0 < back[1] < soonest
 
 
 def test_each_task_has_its_own_bucket() -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import itertools
 import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
@@ -25,7 +24,6 @@ class Later:
     def __init__(self, hand_on: Callable[[Sequence[Delivery]], Awaitable[None]]):
         self._hand_on = hand_on
         self._buckets: dict[int, Bucket] = {}  # those with a line, by identity
-        self._order = itertools.count()
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
@@ -38,12 +36,13 @@ class Later:
         """
         now, priority = clock.monotonic(), delivery.envelope.priority
         order = bucket.comes_back(delivery, now)
-        place = (-priority, next(self._order) if order is None else order, now, delivery)
-        if order is None and bucket.has_before(priority):
+        is_new = order is None
+        place = (-priority, bucket.new_order() if order is None else order, now, delivery)
+        if is_new and bucket.has_before(priority):
             return delivery, bucket.send_away(place, now)
         if len(self) >= MOST:
             if not bucket.line or (last := max(bucket.line, key=_rank)) < place:
-                return delivery, bucket.send_away(place, now)
+                return delivery, bucket.send_away(place, now, again=not is_new)
             bucket.line.remove(last)
             heapq.heapify(bucket.line)
         else:
@@ -51,7 +50,7 @@ class Later:
         heapq.heappush(bucket.line, place)
         self._buckets[id(bucket)] = bucket
         self._changed.set()
-        return None if last is None else (last[-1], bucket.send_away(last, now))
+        return None if last is None else (last[-1], bucket.send_away(last, now, again=True))
 
     def __iter__(self) -> Iterator[Delivery]:
         return (place[-1] for bucket in self._buckets.values() for place in bucket.line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 from umbel.errors import ImproperlyConfigured
@@ -50,6 +51,7 @@ class Bucket:
         self._turn = 0.0
         self.line: list[Place] = []
         """A heap of those that wait in this worker."""
+        self._orders = itertools.count()
         self.called: Delivery | None = None
         """The one out of the line whose turn it is."""
         self._away: dict[str, tuple[int, int, float]] = {}
@@ -77,17 +79,32 @@ class Bucket:
             self._turn = first + self.interval
         return max(self._turn - now, 0.0)
 
+    def new_order(self) -> int:
+        """The order of one that comes for the first time."""
+        return next(self._orders)
+
     def in_order(self) -> list[Delivery]:
         """Those that wait in this worker, the next first."""
         return [place[-1] for place in sorted(self.line, key=_rank)]
 
-    def send_away(self, place: Place, now: float) -> float:
-        """Remember one that goes back to the store; gives the seconds for which it is to stay there."""
-        turn, (urgency, order, _, delivery) = self.turn(now), place
+    def send_away(self, place: Place, now: float, *, again: bool = False) -> float:
+        """Remember one that goes back to the store; gives the seconds for which it is to stay there.
+
+        One that has stood in line, or was away, before (`again`) comes back half a line before its turn, as those that were sent
+        away behind it must not overtake it.
+        """
+        urgency, order, _, delivery = place
+        turn = self._half_a_line_before(urgency, order, now) if again and self.line else self.turn(now)
         self._forget(delivery.envelope.id)  # of two with one id the later counts
         self._away[delivery.envelope.id] = (-urgency, order, now + turn)
         self._away_by_priority[-urgency] += 1
         return turn
+
+    def _half_a_line_before(self, urgency: int, order: int, now: float) -> float:
+        """Seconds until shortly before the turn of this one, behind all that are in line."""
+        last = max(self.line, key=_rank)
+        between = max(order - last[1], 0) if last[0] == urgency else 0
+        return min(max(self.next - now, 0.0) + (len(self.line) / 2 + between) * self.interval, LINE)
 
     def comes_back(self, delivery: Delivery, now: float) -> int | None:
         """The order of one that was sent away; None if it comes for the first time."""
