@@ -6,7 +6,7 @@ help:   ## what can be made
 demo:   ## a whole site on umbel, a worker killed on the way; BROKER=redis, PHOTOS=folder of your own pictures
 	@scripts/demo $(if $(BROKER),--broker "$(BROKER)") $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-test:   ## the checks, then all tests; PYTHON=python3.13 takes another interpreter
+test:   ## the checks and all tests; PYTHON=python3.13 takes another interpreter
 	@scripts/test
 
 check:  ## format, lint, types, floors

@@ -211,8 +211,10 @@ def test_what_one_terminates_ends_in_workers_of_both(system: str, fleet: Fleet, 
         agent.ask(f"app.control.terminate({id_!r}) and None")
         told = umbel.ask(f"app.AsyncResult({id_!r}).get(timeout=patience, propagate=False)")
         assert type(told).__name__ == "TaskRevokedError"
-    reserved = f"{ASK.format(limit=3)}.reserved()"
+    reserved, active = (f"{ASK.format(limit=3)}.{which}()" for which in ("reserved", "active"))
     until(lambda: not any(agent.ask(reserved).values()), saying=lambda: agent.ask(reserved))
+    # Nor has any of them more than what it was given for the other tests.
+    until(lambda: all(len(tasks) <= 1 for tasks in agent.ask(active).values()), saying=lambda: agent.ask(active))
 
 
 def test_the_command_lines_of_both_see_the_workers_of_both(fleet: Fleet, nodes: dict[str, str]) -> None:
