@@ -7,6 +7,7 @@ done by the same worker, so none may count on there being nothing else.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,7 +210,10 @@ app.conf.beat_schedule = {"soon": {"task": "macantine.tasks.delete_expired_sessi
 STUB = """
 import signal, sys
 print(sys.argv[1:], flush=True)
-if "beat" in sys.argv and {beat_ends}: sys.exit(3)
+if "beat" in sys.argv and {beat_ends}:
+    open("greeting", "rb").read()  # once the worker has said its line, too
+    sys.exit(3)
+if {beat_ends}: open("greeting", "wb").close()
 signal.pause()
 """
 
@@ -220,6 +224,7 @@ def test_the_platform_stops_worker_and_beat_together(programs: Path, tmp_path: P
     site = Site(CANTINE, programs, tmp_path, CC_PYTHON_CELERY_MODULE="macantine.celery", CC_PYTHON_CELERY_USE_BEAT="true")
     try:
         (site.folder / "celery.py").write_text(STUB.format(beat_ends=beat_ends))
+        os.mkfifo(site.folder / "greeting")
         both = site.start("python bin/clevercloud", PYTHONPATH=str(site.folder))
         both.says("['--app', 'macantine.celery', 'worker', '--loglevel=INFO']", ends=beat_ends)
         both.says("['--app', 'macantine.celery', 'beat', '--loglevel=INFO']", ends=beat_ends)
