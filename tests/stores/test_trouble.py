@@ -214,7 +214,7 @@ def test_an_owner_whose_first_step_failed_is_not_taken_for_the_next_one(path, br
 
 def test_an_interrupted_thread_leaves_no_transaction_open(broker):
     broker.send(envelopes("a"))
-    with pytest.raises(KeyboardInterrupt), file.file_at(broker.url.removeprefix("sqlite:///")):
+    with pytest.raises(KeyboardInterrupt), file.Transaction(file.file_at(broker.url.removeprefix("sqlite:///"))):
         raise KeyboardInterrupt
     thread = threading.Thread(target=broker.send, args=(envelopes("b"),))
     thread.start()

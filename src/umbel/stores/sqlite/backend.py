@@ -16,7 +16,7 @@ from umbel.stores.backend import ResultBackend
 from umbel.stores.join import Arrival, Parts
 from umbel.stores.slices import slices
 from umbel.stores.sqlite import broom, joins, pack
-from umbel.stores.sqlite.file import file_at
+from umbel.stores.sqlite.file import Transaction, file_at
 from umbel.stores.sqlite.pack import from_json, to_json
 from umbel.stores.sqlite.space import give_room
 from umbel.wire.envelope import Envelope
@@ -50,7 +50,7 @@ class SqliteBackend(ResultBackend):
     def store(self, results: Sequence[Result]) -> None:
         if results:
             now = clock.now()
-            with self.file as connection:
+            with Transaction(self.file) as connection:
                 keep(connection, results, now, self.expires)
                 self._unswept += len(results)
                 if self._unswept >= broom.EVERY:
@@ -88,13 +88,13 @@ class SqliteBackend(ResultBackend):
         }
 
     def expect(self, chord: str, size: int) -> None:
-        with self.file as connection:
+        with Transaction(self.file) as connection:
             joins.expect(connection, chord, size, clock.now(), self.expires)
 
     def arrive(self, arrivals: Sequence[Arrival]) -> list[Envelope]:
         if not arrivals:
             return []
-        with self.file as connection:
+        with Transaction(self.file) as connection:
             return joins.note(connection, arrivals, clock.now(), self.expires, again=True)
 
     def parts(self, chord: str) -> Parts | None:
@@ -104,12 +104,12 @@ class SqliteBackend(ResultBackend):
         return self.file.read(lambda connection: joins.ended(connection, chord, clock.now()))
 
     def done(self, chord: str) -> None:
-        with self.file as connection:
+        with Transaction(self.file) as connection:
             joins.done(connection, chord, clock.now(), self.expires)
 
     def save_group(self, id: str, document: bytes, expires: float | None) -> None:
         until = None if expires is None else clock.now() + expires
-        with self.file as connection:
+        with Transaction(self.file) as connection:
             connection.execute("INSERT OR REPLACE INTO saved VALUES (?, ?, ?)", (id, document, until))
 
     def group(self, id: str) -> bytes | None:
@@ -118,18 +118,18 @@ class SqliteBackend(ResultBackend):
         return found[0][0] if found else None
 
     def forget_group(self, id: str) -> None:
-        with self.file as connection:
+        with Transaction(self.file) as connection:
             connection.execute("DELETE FROM saved WHERE id = ?", (id,))
 
     def forget(self, ids: Sequence[str]) -> None:
         if ids:
-            with self.file as connection:
+            with Transaction(self.file) as connection:
                 connection.execute("DELETE FROM result WHERE id IN (SELECT value FROM json_each(?))", (pack.text(list(ids)),))
 
     def sweep(self) -> int:
         total, count = 0, 1
         while count:
-            with self.file as connection:
+            with Transaction(self.file) as connection:
                 count = broom.sweep(connection, clock.now())
             total += count
         give_room(self.file)

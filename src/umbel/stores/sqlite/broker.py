@@ -17,7 +17,7 @@ from umbel.stores.broker import Broker, Buried, Conclusion, Delivery, Depth, Onc
 from umbel.stores.owner import new_owner
 from umbel.stores.sqlite import broom, cemetery, holds, joins, lines, once, revoked, survey
 from umbel.stores.sqlite.backend import SqliteBackend, keep
-from umbel.stores.sqlite.file import Mark, file_at
+from umbel.stores.sqlite.file import Mark, Transaction, file_at
 from umbel.stores.sqlite.pack import to_json
 from umbel.stores.sqlite.space import give_room
 from umbel.stores.sqlite.take import Receipt, take
@@ -79,16 +79,11 @@ class SqliteBroker(Broker):
             mail = lines.sort(envelopes, now)
         else:
             return
-        connection = self._file.begin(within)
-        try:
+        with Transaction(self._file, within) as connection:
             if mail is None and not connection.execute(lines.APPEND, values).rowcount:
                 mail = lines.sort(envelopes, now)
             if mail is not None:
                 lines.put(connection, mail, now)
-        except BaseException as error:
-            self._file.__exit__(type(error), error, error.__traceback__)
-            raise
-        self._file.__exit__(None, None, None)
         if mail is not None:
             self._bells.ring(mail.queues)
         elif self._bells.flags[self._bells.places[envelope.queue]]:
@@ -98,7 +93,7 @@ class SqliteBroker(Broker):
         if not messages:
             return []
         now = clock.now()
-        with self._file as connection:
+        with Transaction(self._file) as connection:
             accepted = once.accept(connection, messages, now)
             mail = lines.sort([each.envelope for each, is_next in zip(messages, accepted, strict=True) if is_next], now)
             lines.put(connection, mail, now)
@@ -114,7 +109,7 @@ class SqliteBroker(Broker):
             # After a vain attempt look first, so that those who wait do not hinder those who work.
             pause = self._ready_in(names) if self._vain else 0.0
             if not pause:
-                with self._file as connection:
+                with Transaction(self._file) as connection:
                     found = [
                         lines.Segment(*row)
                         for row in connection.execute(lines.LINES, (self._number, self.owner, names)).fetchall()
@@ -161,7 +156,7 @@ class SqliteBroker(Broker):
     def started(self, early: Sequence[Delivery]) -> list[Delivery]:
         if not early:
             return []
-        with self._file as connection:
+        with Transaction(self._file) as connection:
             kept, lost = holds.sift(connection, early, self._number)
             holds.begin(connection, holds.places_of(kept))
             return lost
@@ -173,7 +168,7 @@ class SqliteBroker(Broker):
         lost: list[Delivery] = []
         receipts = [each.delivery.receipt for each in conclusions if isinstance(each.delivery.receipt, Receipt)]
         places = to_json([receipt.place for receipt in receipts]).decode()
-        with self._file as connection:
+        with Transaction(self._file) as connection:
             held = connection.execute(holds.HELD, (places, self._number)).fetchone()[0]
             if held != to_json(receipts).decode() or not len(set(receipts)) == len(receipts) == len(conclusions):
                 conclusions, lost = self._sift(connection, conclusions)
@@ -234,7 +229,7 @@ class SqliteBroker(Broker):
     ) -> list[Delivery]:
         if not undone:
             return []
-        with self._file as connection:
+        with Transaction(self._file) as connection:
             kept, lost = holds.sift(connection, undone, self._number)
             places, now = holds.places_of(kept), clock.now()
             due = None if delay is None else now + delay
@@ -243,7 +238,7 @@ class SqliteBroker(Broker):
         return lost
 
     def renew(self, seconds: float) -> Renewal:
-        with self._file as connection:
+        with Transaction(self._file) as connection:
             self._register(connection)
             lost, self._lost = self._lost, False
             now = clock.now()
@@ -254,7 +249,7 @@ class SqliteBroker(Broker):
         now, done = clock.now(), Recovered()
         ended = now if until is None else min(now, until)
         if self._file.rows("SELECT 1 FROM owner WHERE until <= ? AND number <> ?", (ended, self._number)):
-            with self._file as connection:
+            with Transaction(self._file) as connection:
                 connection.execute("DELETE FROM owner WHERE until <= ? AND number <> ?", (ended, self._number))
                 again, never = holds.orphans(connection, self._max_deliveries)
                 done.returned = holds.count(again)
@@ -269,7 +264,7 @@ class SqliteBroker(Broker):
         if not revocations:
             return
         now = clock.now()
-        with self._file as connection:
+        with Transaction(self._file) as connection:
             revoked.keep(connection, revocations, now, now + seconds)
             revoked.sweep(connection, now)
 
@@ -290,7 +285,7 @@ class SqliteBroker(Broker):
     def hasten(self, queues: Sequence[str], within: float) -> int:
         now, total, count = clock.now(), 0, 1
         while count:
-            with self._file as connection:
+            with Transaction(self._file) as connection:
                 count = lines.hasten(connection, queues, now, now + within)
             total += count
         if total:
@@ -302,7 +297,7 @@ class SqliteBroker(Broker):
         for segment, end in self._file.read(lambda connection: survey.ends(connection, queue)):
             count = 1
             while count:
-                with self._file as connection:
+                with Transaction(self._file) as connection:
                     count = survey.purge(connection, segment, end)
                 total += count
         return total
@@ -313,14 +308,14 @@ class SqliteBroker(Broker):
     def sweep(self, *, most: int | None, seconds: float | None) -> int:
         oldest, total = None if seconds is None else clock.now() - seconds, 0
         while self._file.read(lambda connection: cemetery.has_old(connection, most, oldest)):
-            with self._file as connection:
+            with Transaction(self._file) as connection:
                 total += cemetery.sweep(connection, most, oldest)
         return total
 
     def revive(self, keys: Sequence[str]) -> int:
         if not keys:
             return 0
-        with self._file as connection:
+        with Transaction(self._file) as connection:
             count = cemetery.revive(connection, keys, clock.now())
         self._bells.ring()
         return count
@@ -328,7 +323,7 @@ class SqliteBroker(Broker):
     def discard(self, keys: Sequence[str]) -> int:
         if not keys:
             return 0
-        with self._file as connection:
+        with Transaction(self._file) as connection:
             return cemetery.discard(connection, keys)
 
     def keeps(self, backend: ResultBackend) -> bool:
@@ -347,7 +342,7 @@ class SqliteBroker(Broker):
         self._file.leave(self)
 
     def _leave(self) -> None:
-        with self._file as connection:
+        with Transaction(self._file) as connection:
             gone = connection.execute("DELETE FROM owner WHERE number = ? AND name = ?", (self._number, self.owner))
             if gone.rowcount:  # else its lease was lost, and with it what it held
                 places = holds.held_by(connection, self._number)

@@ -20,7 +20,7 @@ from umbel import clock
 from umbel.errors import BrokerError
 from umbel.stores import fork
 from umbel.stores.channel import MOST, REPLIES, Box, Channel, Note, Subscription, fits
-from umbel.stores.sqlite.file import File, file_at
+from umbel.stores.sqlite.file import File, Transaction, file_at
 from umbel.wire.ids import new_id
 
 KEPT, KEPT_BYTES = 10_000, 16 << 20
@@ -86,7 +86,7 @@ class SqliteChannel(Channel):
         rows = [(note.topic, note.key, rest := _packed(note), len(rest)) for note in notes]
         heard: set[str] = set()
         most = 0
-        with self.file as connection:
+        with Transaction(self.file) as connection:
             now = clock.now()
             listeners = connection.execute(_LISTENERS, (now,)).fetchall()
             for topic, key in {(note.topic, note.key): None for note in notes}:
@@ -166,7 +166,7 @@ class SqliteSubscription(Subscription):
 
     def _begin(self) -> None:
         """Listen from now on."""
-        with self._file as connection:
+        with Transaction(self._file) as connection:
             for table in _TABLES:
                 connection.execute(table)
             self._seen = connection.execute(_LAST).fetchone()[0]
@@ -199,7 +199,7 @@ class SqliteSubscription(Subscription):
 
     def _renew(self) -> None:
         try:
-            with self._file as connection:
+            with Transaction(self._file) as connection:
                 self._register(connection)
         except BrokerError:
             self._begin()  # the file is a new one, and has no such table
@@ -229,7 +229,8 @@ class SqliteSubscription(Subscription):
             return
         self._closed = True
         self._file.bells.ring([_bell(self._name)])
-        with self._reading, contextlib.suppress(BrokerError), self._file as connection:  # else it no longer counts after a while
+        # If it fails: it no longer counts after a while.
+        with self._reading, contextlib.suppress(BrokerError), Transaction(self._file) as connection:
             connection.execute("DELETE FROM listener WHERE name = ?", (self._name,))
         self._file.leave(self)
 

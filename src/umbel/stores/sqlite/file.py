@@ -18,6 +18,8 @@ from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
+import msgspec
+
 from umbel import clock
 from umbel.errors import BrokerDown, BrokerRefused
 from umbel.stores import fork
@@ -71,45 +73,6 @@ class File:
             if not self._users:
                 self._close()
 
-    def begin(self, within: float | None = None) -> sqlite3.Connection:
-        """Begin one transaction that writes: what is done until the end of the `with` is done whole, or not at all.
-
-        Who has less patience than the file begins without a `with`, within so many seconds, and must call `__exit__`.
-        """
-        seconds = self._timeout if within is None else min(within, self._timeout)
-        if not self._lock.acquire(timeout=seconds):
-            raise BrokerDown(f"{self.path} is busy: another thread has been using it all the time")
-        try:
-            connection = self._connection
-            if connection is None or os.stat(self.path).st_ino != self._inode:
-                connection = self._open()
-            connection.execute("BEGIN IMMEDIATE")
-            return connection
-        except BaseException as error:
-            return self._insist(error, seconds)
-
-    __enter__ = begin
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Commit, and wake the threads of this process that wait for a change; or undo it all after an error."""
-        try:
-            if error is not None:
-                self._undo(error)
-                return
-            assert self._connection is not None  # opened by `__enter__`, and nobody closes it without the lock
-            try:
-                self._connection.execute("COMMIT")
-            except BaseException as failure:
-                self._undo(failure)
-                raise
-            self._told = next(self._tellings)
-            self._stirred = clock.monotonic()
-        finally:
-            self._lock.release()
-        if self._waiting:
-            with self._changed:
-                self._changed.notify_all()
-
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
         """What one statement finds that only reads."""
         with self._lock:
@@ -160,7 +123,7 @@ class File:
             self._told = next(self._tellings)
             self._changed.notify_all()
 
-    def _insist(self, error: BaseException, seconds: float) -> sqlite3.Connection:
+    def _begin_again(self, error: BaseException, seconds: float) -> sqlite3.Connection:
         """Begin though the file was busy, or is gone; the lock is let go if that is in vain."""
         try:
             if not isinstance(error, OSError | sqlite3.Error):
@@ -267,6 +230,52 @@ class File:
 
     def __del__(self) -> None:
         self._close()
+
+
+class Transaction(msgspec.Struct, gc=False):
+    """One transaction that writes: what is done until the end of the `with` is done whole, or not at all.
+
+    Made for one `with`, by a C constructor; it does by itself what it does each time, so that the hot path enters two functions.
+    """
+
+    file: File
+    within: float | None = None
+    """Seconds until it has begun; those of the file if they are fewer, or none are given."""
+
+    def __enter__(self) -> sqlite3.Connection:
+        file, within = self.file, self.within
+        seconds = file._timeout if within is None else min(within, file._timeout)
+        if not file._lock.acquire(timeout=seconds):
+            raise BrokerDown(f"{file.path} is busy: another thread has been using it all the time")
+        try:
+            connection = file._connection
+            if connection is None or os.stat(file.path).st_ino != file._inode:
+                connection = file._open()
+            connection.execute("BEGIN IMMEDIATE")
+            return connection
+        except BaseException as error:
+            return file._begin_again(error, seconds)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Commit, and wake the threads of this process that wait for a change; or undo it all after an error."""
+        file = self.file
+        try:
+            if error is not None:
+                file._undo(error)
+                return
+            assert file._connection is not None  # opened by `__enter__`, and nobody closes it without the lock
+            try:
+                file._connection.execute("COMMIT")
+            except BaseException as failure:
+                file._undo(failure)
+                raise
+            file._told = next(file._tellings)
+            file._stirred = clock.monotonic()
+        finally:
+            file._lock.release()
+        if file._waiting:
+            with file._changed:
+                file._changed.notify_all()
 
 
 _inherited: list[sqlite3.Connection] = []

@@ -12,7 +12,7 @@ from umbel import clock
 from umbel.stores.schedule import ASTRAY, FORGOTTEN, Changes, Leader, Row, ScheduleStore, Ticks, first_version
 from umbel.stores.slices import slices
 from umbel.stores.sqlite import pack
-from umbel.stores.sqlite.file import file_at
+from umbel.stores.sqlite.file import Transaction, file_at
 
 PAGE = 10_000
 """Entries read by one statement, so that not all of them are in memory twice."""
@@ -64,7 +64,7 @@ class SqliteScheduleStore(ScheduleStore):
             return
         names, definitions = zip(*entries, strict=True)
         now = pack.whole(clock.now())
-        with self._file as connection:
+        with Transaction(self._file) as connection:
             latest = _latest(connection)
             for part in slices(list(map(len, definitions)), pack.JOINED_BYTES):
                 joined, marks = pack.join(definitions[part])
@@ -78,7 +78,7 @@ class SqliteScheduleStore(ScheduleStore):
         if not names:
             return 0
         now, unique = pack.whole(clock.now()), list(dict.fromkeys(names))
-        with self._file as connection:
+        with Transaction(self._file) as connection:
             latest = _latest(connection)
             values = (enabled, enabled, now, latest + 1, pack.text(unique), self.name, enabled)
             count = connection.execute(_ENABLE, values).rowcount
@@ -89,7 +89,7 @@ class SqliteScheduleStore(ScheduleStore):
         if not names:
             return 0
         now, unique = pack.whole(clock.now()), list(dict.fromkeys(names))
-        with self._file as connection:
+        with Transaction(self._file) as connection:
             latest = _latest(connection)
             connection.execute(_LEAVE, (latest + 1, now, pack.text(unique), self.name))
             count = connection.execute(f"DELETE FROM entry WHERE {_THESE}", (self.name, pack.text(unique))).rowcount
@@ -106,13 +106,13 @@ class SqliteScheduleStore(ScheduleStore):
             if known := rows.get(each.name):
                 fired, count = max(known[1], fired), known[2] + count
             rows[each.name] = each.name, fired, count
-        with self._file as connection:
+        with Transaction(self._file) as connection:
             connection.execute(_TICK, (astray, pack.text(list(rows.values())), self.name))
 
     def lead(self, owner: str, seconds: float) -> bool:
         if self._is_led_by_another(owner, seconds):  # looking first, so that those who wait do not hinder those who work
             return False
-        with self._file as connection:
+        with Transaction(self._file) as connection:
             if self._is_led_by_another(owner, seconds):
                 return False
             until = pack.whole(clock.now() + seconds)
@@ -124,7 +124,7 @@ class SqliteScheduleStore(ScheduleStore):
         return leader is not None and leader.owner != owner and leader.until <= clock.now() + 2 * seconds
 
     def resign(self, owner: str) -> None:
-        with self._file as connection:
+        with Transaction(self._file) as connection:
             connection.execute("DELETE FROM leader WHERE schedule = ? AND owner = ?", (self.name, owner))
 
     def leader(self) -> Leader | None:
