@@ -183,21 +183,7 @@ def celery_step(priority: Any, steps: Sequence[int]) -> str:
 
 def read(element: bytes, queue: str, step: str) -> tuple[Envelope, Past | None]:
     """The envelope in an element, and its past if it has one; raises DecodeError if there is none."""
-    found: _UsualElement | _Element
-    try:
-        found = _in_two(element, large) if (large := fast(element)) else _decode_usual(element)
-        headers = bytes(found.headers)
-        told = _usual_facts(found.properties, headers) if headers[:1] == b"{" else None
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        told = None
-    if told is None:
-        found = _patiently(element)
-        headers = bytes(found.headers)
-        try:
-            told = _facts(found.properties, headers)
-        except (TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise DecodeError(f"no message: {error}") from error
-    id, reply_to, exchange, routing_key, further = told
+    found, headers, (id, reply_to, exchange, routing_key, further) = _usual(element) or _unusual(element)
     past = found.umbel
     envelope = Envelope(
         id,
@@ -216,6 +202,35 @@ def read(element: bytes, queue: str, step: str) -> tuple[Envelope, Past | None]:
     return envelope, past
 
 
+def _usual(element: bytes) -> tuple[_UsualElement, bytes, _Facts] | None:
+    """An element, its headers and its facts; None if there is anything unusual about it."""
+    try:
+        found = _in_two(element, large) if (large := fast(element)) else _decode_usual(element)
+        headers = bytes(found.headers)
+        if headers[:1] != b"{":
+            return None
+        name = _decode_name(headers).id
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    properties = found.properties
+    correlation, info = properties.correlation_id, properties.delivery_info
+    id = name or correlation or properties.delivery_tag
+    further = {} if correlation == id or not correlation else {"correlation_id": correlation}
+    return found, headers, (id, properties.reply_to, info.exchange, info.routing_key, further)
+
+
+def _unusual(element: bytes) -> tuple[_Element, bytes, _Facts]:
+    """The same of any other; raises DecodeError if it is no message."""
+    try:
+        found = _with_properties(element) or _python(element)
+        headers = bytes(found.headers)
+        return found, headers, _facts(found.properties, headers)
+    except KeyError as error:
+        raise DecodeError(f"no message: it has no {error}") from error
+    except (TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise DecodeError(f"no message: {error}") from error
+
+
 def _in_two(element: bytes, large: Any) -> _UsualElement:
     """An element in the usual language, its body by itself. Raises ValueError if there is anything unusual about that."""
     front = _BODY.match(element)
@@ -228,40 +243,26 @@ def _in_two(element: bytes, large: Any) -> _UsualElement:
     return found
 
 
-def _patiently(element: bytes) -> _Element:
-    """An element with anything unusual about it."""
+def _with_properties(element: bytes) -> _Element | None:
+    """An element with unusual properties, its headers as they stand there; None if more than that is unusual."""
     try:
         found = _decode(element)
-        if _is_base64(found.properties):
-            return found
+        return found if _is_base64(found.properties) else None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        pass
-    return _python(element)
+        return None
 
 
 def _python(element: bytes) -> _Element:
     """The same by Python's own means: it takes a body that is not told in base64, NaN, and lone surrogates."""
-    try:
-        parts = json.loads(element)
-        properties, headers = parts["properties"], json.dumps(parts["headers"]).encode()
-        body = base64.b64decode(parts["body"], validate=True) if _is_base64(properties) else parts["body"].encode()
-        kind, codec, past = parts["content-type"], parts["content-encoding"], parts.get("umbel")
-        return _Element(body, _text(codec), _text(kind), msgspec.Raw(headers), properties, msgspec.convert(past, Past | None))
-    except KeyError as error:
-        raise DecodeError(f"no message: it has no {error}") from error
-    except (TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise DecodeError(f"no message: {error}") from error
+    parts = json.loads(element)
+    properties, headers = parts["properties"], json.dumps(parts["headers"]).encode()
+    body = base64.b64decode(parts["body"], validate=True) if _is_base64(properties) else parts["body"].encode()
+    kind, codec, past = parts["content-type"], parts["content-encoding"], parts.get("umbel")
+    return _Element(body, _text(codec), _text(kind), msgspec.Raw(headers), properties, msgspec.convert(past, Past | None))
 
 
 def _is_base64(properties: dict[str, Any]) -> bool:
     return properties.get("body_encoding") == "base64"
-
-
-def _usual_facts(properties: _Usual, headers: bytes) -> _Facts:
-    correlation, info = properties.correlation_id, properties.delivery_info
-    id = _decode_name(headers).id or correlation or properties.delivery_tag
-    further = {} if correlation == id or not correlation else {"correlation_id": correlation}
-    return id, properties.reply_to, info.exchange, info.routing_key, further
 
 
 def _facts(properties: dict[str, Any], headers: bytes) -> _Facts:
