@@ -53,7 +53,7 @@ def control(
     arguments = read_arguments(told, rest)
     _remember(scope, told.name, arguments)
     if told.name in _SILENT:
-        return _tell(scope, told.name, destination, pattern)
+        return _order(scope, told.name, destination, pattern)
     replies = ask(scope, what, arguments, timeout=timeout, destination=destination, pattern=pattern)
     found = merged(replies)
     if as_json:
@@ -92,7 +92,7 @@ def _signal(text: str) -> str:
         raise Failure(str(problem), USAGE) from None
 
 
-def _tell(scope: Scope, name: str, destination: Sequence[str] | None, pattern: str | None) -> int:
+def _order(scope: Scope, name: str, destination: Sequence[str] | None, pattern: str | None) -> int:
     app = scope.app_to_ask
     reached = Broadcast(app, name, destination=destination or None, pattern=pattern).send()
     if not reached:

@@ -49,10 +49,10 @@ def result(scope: Scope, /, task_id: str, name: str | None, traceback: bool, wai
     if not found.ready():
         click.echo(_open(found, backend, task_id), err=True)
         return NO_REPLY
-    return _tell_group(found) if hasattr(found, "results") else _tell(found, traceback=traceback)
+    return _show_group(found) if hasattr(found, "results") else _show(found, traceback=traceback)
 
 
-def _tell(found: Any, *, traceback: bool) -> int:
+def _show(found: Any, *, traceback: bool) -> int:
     if found.state == SUCCESS:
         click.echo(repr(found.result))
         return 0
@@ -63,7 +63,7 @@ def _tell(found: Any, *, traceback: bool) -> int:
     return FAILED
 
 
-def _tell_group(found: Any) -> int:
+def _show_group(found: Any) -> int:
     if found.successful():
         click.echo(repr(found.get(disable_sync_subtasks=False)))
         return 0

@@ -235,8 +235,8 @@ def _list(one: str, many: str, lines: list[str]) -> str:
     return f"{one}: {lines[0]}" if len(lines) == 1 else "\n  ".join([f"{many}:", *lines])
 
 
-def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
-    def keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def take(context: click.Context, parameter: click.Parameter, value: Any) -> None:
         if value is not None and value is not False:
             scope = context.ensure_object(Scope)
             before = getattr(scope, name)
@@ -249,7 +249,7 @@ def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
             else:
                 scope.from_environment.pop(name, None)
 
-    return keep
+    return take
 
 
 def _is_typed(context: click.Context | None, name: str | None) -> bool:
@@ -284,7 +284,7 @@ def shared_options(*, again: bool = False) -> list[click.Option]:
         click.Option(
             ["-A", "--app"],
             metavar="APP",
-            callback=_keep("app_name"),
+            callback=_set("app_name"),
             help="The app: module, module:attribute, package, or a function that makes it.",
             **names(f"{own}_APP", "CELERY_APP", "APP"),
             **own_app,
@@ -292,7 +292,7 @@ def shared_options(*, again: bool = False) -> list[click.Option]:
         click.Option(
             ["-b", "--broker"],
             metavar="URL",
-            callback=_keep("broker_url"),
+            callback=_set("broker_url"),
             help="Broker, in place of the app's.",
             **names(f"{own}_BROKER", "CELERY_BROKER"),
             **place,
@@ -300,14 +300,14 @@ def shared_options(*, again: bool = False) -> list[click.Option]:
         click.Option(
             ["--result-backend"],
             metavar="URL",
-            callback=_keep("result_backend"),
+            callback=_set("result_backend"),
             help="Result backend, in place of the app's.",
             **place,
         ),
         click.Option(
             ["--config"],
             metavar="MODULE",
-            callback=_keep("config"),
+            callback=_set("config"),
             help="Module with settings, in place of the app's own.",
             **place,
         ),
@@ -320,5 +320,5 @@ def shared_options(*, again: bool = False) -> list[click.Option]:
             **place,
         ),
         click.Option(["-C", "--no-color"], is_flag=True, callback=_no_color, help="No colours.", **place),
-        click.Option(["-q", "--quiet"], is_flag=True, callback=_keep("quiet"), help="Say only what was asked for.", **place),
+        click.Option(["-q", "--quiet"], is_flag=True, callback=_set("quiet"), help="Say only what was asked for.", **place),
     ]

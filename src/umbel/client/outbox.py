@@ -60,7 +60,7 @@ class Outbox:
         except BrokerDown as error:
             if not (self._conf.task_publish_retry if retry is None else retry):
                 raise error.with_traceback(None) from None  # it says all; what it came from is our own affair
-            self._insist(broker, envelopes, {**self._conf.task_publish_retry_policy, **(policy or {})}, end, error)
+            self._try_again(broker, envelopes, {**self._conf.task_publish_retry_policy, **(policy or {})}, end, error)
         if then is not None:
             then()
 
@@ -68,7 +68,7 @@ class Outbox:
         """Forget the broker: the next message asks for it again."""
         self._broker = None
 
-    def _insist(
+    def _try_again(
         self, broker: Broker, envelopes: Sequence[Envelope], policy: Mapping[str, Any], end: float, error: BrokerDown
     ) -> None:
         """Try again until `end` (monotonic) as the policy has it; ids make visible what was taken twice."""

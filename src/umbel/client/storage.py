@@ -60,7 +60,7 @@ def open_broker(conf: Settings) -> Broker:
     conf.refuse()
     sending, receiving = places.of_sending(conf), places.of_receiving(conf)
     if not places.is_chosen(conf):
-        _tell(sending[0])
+        _say_where(sending[0])
     target = _several(conf, sending)
     if sending == receiving:
         return target
@@ -130,7 +130,7 @@ def _tls_alone(conf: Settings, url: str) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name.startswith("ssl")}
 
 
-def _tell(url: str) -> None:
+def _say_where(url: str) -> None:
     """Say where the file is: as a warning when it is about to appear, later only as information."""
     path = url.removeprefix("sqlite:///")
     level = logging.INFO if os.path.exists(path) else logging.WARNING

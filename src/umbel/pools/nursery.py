@@ -261,7 +261,7 @@ class _Nurse:
         while True:
             ready = {fd for fd, _ in poll.poll()}
             if self._wake_in in ready:
-                self._bury()
+                self._note_deaths()
             if self._control.fileno() in ready and not self._obey():
                 self._end()
                 return
@@ -326,7 +326,7 @@ class _Nurse:
                 sys.stderr.flush()
             os._exit(status & 0xFF)
 
-    def _bury(self) -> None:
+    def _note_deaths(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake_in, 4096)
         while self._children:

@@ -485,7 +485,7 @@ class ProcessPool(Pool):
         how = describe(status)
         if LEAVING in ward.line.bells():  # of its own accord: word of its end was faster than its last word
             ward.leaving = True
-        lost = self._bury(lane, ward, how)
+        lost = self._strike_off(lane, ward, how)
         if self._stopping:
             self._give_back(lane)
         elif ward.verdicts or lost or ward.leaving:
@@ -502,12 +502,12 @@ class ProcessPool(Pool):
             self._count_death(how)
         self._moved.set()
 
-    def _bury(self, lane: Lane, ward: Ward, how: str) -> list[Outcome]:
+    def _strike_off(self, lane: Lane, ward: Ward, how: str) -> list[Outcome]:
         lane.wards.remove(ward)
         self._loop.remove_reader(ward.line.socket)
         self._loop.remove_writer(ward.line.socket)
         self._collect(ward)
-        unbegun, lost = ward.bury(how)
+        unbegun, lost = ward.close(how)
         lane.put_back(unbegun)
         self._tell(lost)
         return lost
@@ -552,7 +552,7 @@ class ProcessPool(Pool):
             for ward in list(lane.wards):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(ward.pid, signal.SIGKILL)
-                self._bury(lane, ward, describe(-signal.SIGKILL))
+                self._strike_off(lane, ward, describe(-signal.SIGKILL))
             lane.expected = 0
             if self._stopping:
                 self._give_back(lane)

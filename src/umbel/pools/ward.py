@@ -134,7 +134,7 @@ class Ward:
         self.leaving = True
         return self.line.send(stop=True)
 
-    def bury(self, how: str) -> tuple[list[Job], list[Outcome]]:
+    def close(self, how: str) -> tuple[list[Job], list[Outcome]]:
         """After its death and the last `collect`: what it had not begun, and how what it ran has ended."""
         unbegun = self.take_back()
         lost = [Outcome(number, self.verdicts.get(number, Kind.LOST), text=how) for number in self.jobs]

@@ -11,7 +11,7 @@ from umbel.errors import ScheduleError
 from umbel.schedules import fields
 from umbel.schedules.fields import DAY_OF_MONTH, DAY_OF_WEEK, HOUR, MINUTE, MONTH_OF_YEAR, Words
 from umbel.schedules.schedule import HasZone, Schedule, remade
-from umbel.schedules.telling import tell
+from umbel.schedules.telling import in_words
 from umbel.schedules.zone import DAY, stretches
 
 _WORDS = {
@@ -199,7 +199,7 @@ class crontab(Schedule):  # noqa: N801  Celery's name
         return f"<crontab: {self.line()} (m/h/dM/MY/d)>"
 
     def __str__(self) -> str:
-        return tell(self._minutes, self._hours, self._weekdays, self._days, self._months, either_day=self.either_day)
+        return in_words(self._minutes, self._hours, self._weekdays, self._days, self._months, either_day=self.either_day)
 
     def __eq__(self, other: object) -> bool:
         return self._key() == other._key() if isinstance(other, crontab) else NotImplemented

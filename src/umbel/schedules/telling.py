@@ -7,7 +7,7 @@ from umbel.schedules.fields import DAY_OF_MONTH, DAY_OF_WEEK, HOUR, MINUTE, MONT
 _FEW = 4  # as many times of day are listed each
 
 
-def tell(minutes: int, hours: int, weekdays: int, days: int, months: int, *, either_day: bool) -> str:
+def in_words(minutes: int, hours: int, weekdays: int, days: int, months: int, *, either_day: bool) -> str:
     """When a crontab with these sets fires."""
     parts = [_times(minutes, hours)]
     by_month = days != DAY_OF_MONTH.all

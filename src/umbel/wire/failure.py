@@ -24,7 +24,7 @@ def exception_out(failure: BaseException, serializer: str) -> Any:
     kind = type(failure)
     if serializer == "pickle" and kind not in wire_names() and _survives_pickle(failure):
         return failure
-    return _Teller(serializer).tell(failure, 0)
+    return _Writer(serializer).keys_of(failure, 0)
 
 
 MOST = 100
@@ -35,14 +35,14 @@ _CAUSE, _CONTEXT, _SUPPRESS = (BaseException.__dict__[name] for name in ("__caus
 """Past what a class has by these names: exceptions may be frozen."""
 
 
-class _Teller:
-    """Tells one failure, and what it came from, each exception once."""
+class _Writer:
+    """Writes one failure, and what it came from, each exception once."""
 
     def __init__(self, serializer: str):
         self._serializer = serializer
         self._told: set[int] = set()
 
-    def tell(self, failure: BaseException, depth: int) -> dict[str, Any]:
+    def keys_of(self, failure: BaseException, depth: int) -> dict[str, Any]:
         """The keys of an exception."""
         self._told.add(id(failure))
         kind = type(failure)
@@ -50,14 +50,14 @@ class _Teller:
         message = [_safe(part, self._serializer) for part in _args(failure)]
         told: dict[str, Any] = {"exc_type": name, "exc_message": message, "exc_module": module}
         if isinstance(failure, BaseExceptionGroup):
-            members = [self.tell(each, depth + 1) for each in failure.exceptions if self._is_new(each, depth)]
+            members = [self.keys_of(each, depth + 1) for each in failure.exceptions if self._is_new(each, depth)]
             if members:
                 told["exc_group"] = members
         cause, context = _CAUSE.__get__(failure), _CONTEXT.__get__(failure)
         if cause is not None and self._is_new(cause, depth):
-            told["exc_cause"] = self.tell(cause, depth + 1)
+            told["exc_cause"] = self.keys_of(cause, depth + 1)
         elif context is not None and not _SUPPRESS.__get__(failure) and self._is_new(context, depth):
-            told["exc_context"] = self.tell(context, depth + 1)
+            told["exc_context"] = self.keys_of(context, depth + 1)
         notes = getattr(failure, "__notes__", None)
         if isinstance(notes, list) and notes:
             told["exc_notes"] = [brief(note, 10_000) if not isinstance(note, str) else encodable(note) for note in notes[:MOST]]

@@ -214,7 +214,7 @@ class Template:
         priority, due, reply_to, exchange, routing_key = self._address
         name = _encode(id)
         written = _written(args, kwargs, self._tail) if self._tail else None
-        args_text, kwargs_text, body = written or self._patiently(args, kwargs)
+        args_text, kwargs_text, body = written or self._write(args, kwargs)
         headers = b"".join(
             (start, name, between, root or name, behind, argsrepr or args_text, middle, kwargsrepr or kwargs_text, end)
         )
@@ -234,12 +234,12 @@ class Template:
         queue, tail, (kind, codec) = self._queue, self._tail, self._content
         priority, due, reply_to, exchange, routing_key = self._address
         publish = _properties(self._message.headers, self._properties)
-        empty = self._patiently((), {})
+        empty = self._write((), {})
         filled = []
         for id_, (args, kwargs) in zip(new_ids(len(known)), known, strict=True):
             name = _encode(id_)
             written = empty if not (args or kwargs) else _written(args, kwargs, tail) if tail else None
-            args_text, kwargs_text, body = written or self._patiently(args, kwargs)
+            args_text, kwargs_text, body = written or self._write(args, kwargs)
             headers = b"".join(
                 (start, name, between, root or name, behind, argsrepr or args_text, middle, kwargsrepr or kwargs_text, end)
             )
@@ -250,7 +250,7 @@ class Template:
             )
         return filled
 
-    def _patiently(self, args: Any, kwargs: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
+    def _write(self, args: Any, kwargs: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
         """What `_written` gives, of any call."""
         message = Message(headers=self._message.headers, args=args, kwargs=kwargs, embed=self._message.embed)
         body = _packed(args, kwargs, self._tail) or _body(message, self._serializer)[2]

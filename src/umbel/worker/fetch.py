@@ -224,7 +224,7 @@ class Fetch:
             if judgement.verdict is Verdict.PARKED:
                 self._left_until = clock.monotonic() + judgement.wait
             self._other(judgement)
-        elif judgement.bucket and (back := self.later.keep(delivery, judgement.bucket)):
+        elif judgement.bucket and (back := self.later.line_up(delivery, judgement.bucket)):
             self._settle.release(back[0], Way(at=clock.monotonic() + back[1]))
 
     def _received(self, ticket: Ticket) -> None:

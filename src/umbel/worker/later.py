@@ -29,7 +29,7 @@ class Later:
     def __len__(self) -> int:
         return sum(len(bucket.line) for bucket in self._buckets.values())
 
-    def keep(self, delivery: Delivery, bucket: Bucket) -> tuple[Delivery, float] | None:
+    def line_up(self, delivery: Delivery, bucket: Bucket) -> tuple[Delivery, float] | None:
         """Let `delivery` stand in line. If there is no place, gives one that must go back to the store, and for how many seconds.
 
         That is the last in the line, or this one, if others of its task that are there already come before it.

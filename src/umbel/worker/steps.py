@@ -65,14 +65,14 @@ class Steps:
         """Stop those that were started, the last first; by `how`, if they have that, else by `stop`. Failures are logged."""
         while self._started:
             step = self._started.pop()
-            await self._tell(step, how if hasattr(step, how) else "stop")
+            await self._call(step, how if hasattr(step, how) else "stop")
 
-    async def tell(self, what: str) -> None:
+    async def call(self, what: str) -> None:
         """Call that method of all that have it, the last first."""
         for step in reversed(self._steps):
-            await self._tell(step, what)
+            await self._call(step, what)
 
-    async def _tell(self, step: Any, what: str) -> None:
+    async def _call(self, step: Any, what: str) -> None:
         method = getattr(step, what, None)
         if method is None:
             return

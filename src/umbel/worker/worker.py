@@ -519,10 +519,10 @@ class Worker:
                 await wait_for(self.remote.tried.wait(), TRIED)
             self._tell_ready()
             await self._stopping.wait()
-            await self._steps.tell("close")
+            await self._steps.call("close")
             await self._consumer_steps.stop()
             await self._drain(fetching)
-            await self._consumer_steps.tell("shutdown")
+            await self._consumer_steps.call("shutdown")
             await self.events.leave()
             for service in services:
                 service.cancel()

@@ -129,13 +129,13 @@ class Control:
 
     def rate_limit(self, task_name: str, rate_limit: Any, destination: Any = None, **kwargs: Any) -> Any:
         """Change a task's rate limit in each worker: `"10/m"`; 0 takes it away."""
-        return self._tell("rate_limit", destination, kwargs, task_name=task_name, rate_limit=rate_limit)
+        return self._order("rate_limit", destination, kwargs, task_name=task_name, rate_limit=rate_limit)
 
     def time_limit(
         self, task_name: str, soft: float | None = None, hard: float | None = None, destination: Any = None, **kwargs: Any
     ) -> Any:
         """Change a task's time limits; they count for what begins from now on."""
-        return self._tell("time_limit", destination, kwargs, task_name=task_name, hard=hard, soft=soft)
+        return self._order("time_limit", destination, kwargs, task_name=task_name, hard=hard, soft=soft)
 
     def add_consumer(
         self,
@@ -149,27 +149,27 @@ class Control:
     ) -> Any:
         """Let workers serve another queue."""
         told = {"queue": queue, "exchange": exchange, "exchange_type": exchange_type, "routing_key": routing_key}
-        return self._tell("add_consumer", destination, kwargs, **told, **(options or {}))
+        return self._order("add_consumer", destination, kwargs, **told, **(options or {}))
 
     def cancel_consumer(self, queue: str, destination: Any = None, **kwargs: Any) -> Any:
         """Let workers serve a queue no longer: what waits there goes on to wait."""
-        return self._tell("cancel_consumer", destination, kwargs, queue=queue)
+        return self._order("cancel_consumer", destination, kwargs, queue=queue)
 
     def enable_events(self, destination: Any = None, **kwargs: Any) -> Any:
         """Let workers tell of their tasks."""
-        return self._tell("enable_events", destination, kwargs)
+        return self._order("enable_events", destination, kwargs)
 
     def disable_events(self, destination: Any = None, **kwargs: Any) -> Any:
         """Let workers tell of their tasks no longer."""
-        return self._tell("disable_events", destination, kwargs)
+        return self._order("disable_events", destination, kwargs)
 
     def pool_grow(self, n: int = 1, destination: Any = None, **kwargs: Any) -> Any:
         """Let workers run so many more tasks at once."""
-        return self._tell("pool_grow", destination, kwargs, n=n)
+        return self._order("pool_grow", destination, kwargs, n=n)
 
     def pool_shrink(self, n: int = 1, destination: Any = None, **kwargs: Any) -> Any:
         """Let workers run so many fewer at once; what runs goes on to its end."""
-        return self._tell("pool_shrink", destination, kwargs, n=n)
+        return self._order("pool_shrink", destination, kwargs, n=n)
 
     def pool_restart(
         self, modules: Any = None, reload: bool = False, reloader: Any = None, destination: Any = None, **kwargs: Any
@@ -178,25 +178,25 @@ class Control:
 
         The new ones have imported `modules`; with `reload` anew (none named: all with tasks). What cannot be loaded is refused.
         """
-        return self._tell("pool_restart", destination, kwargs, modules=modules, reload=reload, reloader=reloader)
+        return self._order("pool_restart", destination, kwargs, modules=modules, reload=reload, reloader=reloader)
 
     def autoscale(self, max: int, min: int, destination: Any = None, **kwargs: Any) -> Any:
         """Change the bounds of workers that were started with `--autoscale`."""
-        return self._tell("autoscale", destination, kwargs, max=max, min=min)
+        return self._order("autoscale", destination, kwargs, max=max, min=min)
 
     def shutdown(self, destination: Any = None, **kwargs: Any) -> Any:
         """Let workers finish what runs, and stop."""
-        return self._tell("shutdown", destination, kwargs)
+        return self._order("shutdown", destination, kwargs)
 
     def heartbeat(self, destination: Any = None, **kwargs: Any) -> Any:
         """Let workers tell now that they are there."""
-        return self._tell("heartbeat", destination, kwargs)
+        return self._order("heartbeat", destination, kwargs)
 
     def election(self, id: str, topic: str, action: Any = None, connection: Any = None) -> Any:
         """Let Celery's workers choose one of them; umbel's stand for none."""
         return self.broadcast("election", connection=connection, arguments={"id": id, "topic": topic, "action": action})
 
-    def _tell(self, command: str, destination: Any, how: dict[str, Any], **told: Any) -> Any:
+    def _order(self, command: str, destination: Any, how: dict[str, Any], **told: Any) -> Any:
         return self.broadcast(command, arguments=told, destination=destination, **how)
 
     def schedule(self) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class _Countdown:
                 self._failed(news)
             return
         for each in same:
-            each._keep(news)
+            each._read(news)
         if is_last:
             self._done()
 

@@ -35,7 +35,7 @@ class Single(Protocol):
 
     def _backend(self) -> ResultBackend: ...
 
-    def _keep(self, found: Result) -> Document: ...
+    def _read(self, found: Result) -> Document: ...
 
     def _ancestors(self) -> Iterator[Any]: ...
 
@@ -51,7 +51,7 @@ def look(results: Iterable[S]) -> dict[str, Document]:
         for start in range(0, len(ids), AT_ONCE):
             for id_, found in store.fetch(ids[start : start + AT_ONCE]).items():
                 for each in open_[id_]:
-                    known[id_] = each._keep(found)
+                    known[id_] = each._read(found)
     return known
 
 
@@ -147,7 +147,7 @@ class _Waiting(Generic[S]):
         for store, open_ in self.stores:
             for id_, result in store.wait(list(open_), pause / len(self.stores)).items():
                 same = open_.pop(id_)
-                documents = [each._keep(result) for each in same]
+                documents = [each._read(result) for each in same]
                 self.came += same
                 if self._news is not None:
                     self._news.tell(documents[0])
@@ -193,7 +193,7 @@ class _News:
             for id_, found in open_[ids[0]][0]._backend().fetch(ids[start : start + AT_ONCE]).items():
                 if found.state not in states.READY_STATES and self._seen.get(id_) != found.document:
                     self._seen[id_] = found.document
-                    self.tell(open_[id_][0]._keep(found))
+                    self.tell(open_[id_][0]._read(found))
 
     def tell(self, document: Document) -> None:
         """Tell of this one."""
@@ -241,7 +241,7 @@ async def aarrivals(results: Sequence[S], *, timeout: float | None) -> AsyncIter
             if isinstance(news, Exception):
                 raise news
             for each in open_.pop(id_):
-                each._keep(news)
+                each._read(news)
                 yield each
     finally:
         for stop in stops:

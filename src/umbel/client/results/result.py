@@ -183,7 +183,7 @@ class AsyncResult(Generic[T]):
                     outage.bear(error)
                     continue
                 if found is not None:
-                    self._keep(found)
+                    self._read(found)
                 elif outage is not None and hope is not None:
                     outage.over(hope.answers)
             if self._document is not None:
@@ -247,7 +247,7 @@ class AsyncResult(Generic[T]):
             pause = min(left, LONGEST_WAIT if self.parent is None else ASK_PARENTS)
             found = await wait_for(self._backend(), self.id, pause)
             if found is not None:
-                self._keep(found)
+                self._read(found)
                 return
             if end is not None and clock.monotonic() >= end:
                 raise TimeoutError(f"task {self.id} did not end within {timeout:g} s; its state is {self.state}")
@@ -283,7 +283,7 @@ class AsyncResult(Generic[T]):
             raise _nowhere(self.id)
         return backend
 
-    def _keep(self, found: Result) -> Document:
+    def _read(self, found: Result) -> Document:
         """The document of a stored result, remembered if it is final."""
         from umbel.wire.result import decode
 
@@ -299,7 +299,7 @@ class AsyncResult(Generic[T]):
         if self._document is not None:
             return self._document
         found = _decided(self.id) or self._backend().fetch([self.id]).get(self.id)
-        return None if found is None else self._keep(found)
+        return None if found is None else self._read(found)
 
     @property
     def state(self) -> str:

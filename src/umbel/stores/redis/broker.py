@@ -350,7 +350,7 @@ class RedisBroker(Broker):
             return mine.queues
         if mine.hot and (asked := mine.ask()):
             *_, reply = self._link.ask_all(asked)
-            mine.keep_hot({*mine.hot, *mine.told(reply)})
+            mine.note_hot({*mine.hot, *mine.told(reply)})
         return mine.hot
 
     def _look(self, mine: Summons, queues: Sequence[str], limit: int) -> list[Delivery]:
@@ -359,7 +359,7 @@ class RedisBroker(Broker):
         if not queues:
             return []
         found, _, more = self._take(queues, limit, None, calls=True)
-        mine.keep_hot({*(each.queue for each in found), *(queues[index] for index in more)})
+        mine.note_hot({*(each.queue for each in found), *(queues[index] for index in more)})
         return found
 
     def _is_alone(self, now: float) -> bool:

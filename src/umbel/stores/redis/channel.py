@@ -15,7 +15,7 @@ import re
 import select
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from umbel import clock, guise
@@ -310,8 +310,8 @@ class RedisBox(_Waiting, Box):
                 wire.within(self._channel.link.server.timeout)
                 _, element = wire.hear()
                 self._asking = False
-                self._keep(found, [element])
-                self._keep(found, self._rest(wire, key))
+                found += self._notes([element])
+                found += self._notes(self._rest(wire, key))
             elif self._is_over(until):
                 break
         return found
@@ -321,10 +321,10 @@ class RedisBox(_Waiting, Box):
         wire.say(("RPOP", key, MOST - 1))
         return wire.hear() or []
 
-    def _keep(self, found: list[Note], elements: Sequence[bytes]) -> None:
+    def _notes(self, elements: Sequence[bytes]) -> Iterator[Note]:
         for element in elements:
             try:
-                found.append(kombu.read(element))
+                yield kombu.read(element)
             except DecodeError as error:
                 log.error("%s: an answer in %r is none: %s", self._channel.url, self._queue, error)
 

@@ -46,7 +46,7 @@ class Summons:
         self._bell = Bell()
         self._stopped = False
 
-    def keep_hot(self, queues: Collection[str]) -> None:
+    def note_hot(self, queues: Collection[str]) -> None:
         """Note which have something."""
         self.hot = sorted(queues, key=self._place.__getitem__)
 

@@ -137,7 +137,7 @@ class SqliteBackend(ResultBackend):
 
     def close(self) -> None:
         self._closed = True
-        self.file.tell()
+        self.file.rouse()
         self.file.leave(self)
 
 

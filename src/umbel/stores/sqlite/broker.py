@@ -335,7 +335,7 @@ class SqliteBroker(Broker):
 
     def close(self) -> None:
         self._closed = True
-        self._file.tell()
+        self._file.rouse()
         if self._number:
             with contextlib.suppress(BrokerError):  # the lease ends by itself, and others then recover what was held
                 self._leave()

@@ -117,7 +117,7 @@ class File:
                 finally:
                     self._waiting -= 1
 
-    def tell(self) -> None:
+    def rouse(self) -> None:
         """Wake the threads of this process that wait for a change."""
         with self._changed:
             self._told = next(self._tellings)
