@@ -45,7 +45,10 @@ def idle_fleet(broker: RedisBroker, owners: int, queues: int) -> None:
     """Let so many owners wait for so many queues, and look for dead ones as each does every ten seconds."""
     names = [f"queue-{number}" for number in range(queues)]
     for number in range(owners):
-        broker._run("reserve", f"owner-{number}", 3600, 0, 1, "", 1, 0, INTAKE, 1, 0, *names)
+        command = broker._scripts.reserve(
+            f"owner-{number}", 3600, False, 1, "", 1, turn=0, watch=INTAKE, is_new=True, calls=False, queues=names
+        )
+        broker._link.run(command)
     rounds = 30
     broker._link.ask("CONFIG", "RESETSTAT")
     before, begun = used(broker), time.perf_counter()

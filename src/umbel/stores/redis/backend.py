@@ -18,7 +18,7 @@ from umbel.stores.redis.joins import REMEMBERED, Follows
 from umbel.stores.redis.link import Link
 from umbel.stores.redis.listener import PAUSE, SILENT, Heard, Listener
 from umbel.stores.redis.results import as_arguments, life, state_in
-from umbel.stores.redis.script import Script
+from umbel.stores.redis.scripts import ResultScripts
 from umbel.stores.redis.server import Server
 from umbel.wire.envelope import Envelope
 from umbel.wire.result import Result
@@ -41,9 +41,7 @@ class RedisBackend(ResultBackend):
         self._closed = False
         self.names = {"R": self.prefix, "ORDERED": str(int(chords_in_order)), "WAITS": life(WAITS)}
         """What its scripts are to know, also those of a broker that writes here."""
-        names: dict[str, str | Sequence[str]] = {"P": "", **self.names}
-        self._store = Script(names, "insist", "keep", "store")
-        self._joins = {name: Script(names, "insist", "joins", name) for name in ("expect", "arrive", "parts", "done")}
+        self._scripts = ResultScripts({"P": "", **self.names})
         fork.watch(self)
 
     def _key(self, id: str) -> str:
@@ -58,7 +56,7 @@ class RedisBackend(ResultBackend):
 
     def _write(self, results: Sequence[Result]) -> None:
         arguments = [argument for result in results for argument in as_arguments(result)]
-        self._link.run(self._store, life(self.expires), *arguments)
+        self._link.run(self._scripts.store(life(self.expires), arguments))
 
     def fetch(self, ids: Collection[str]) -> dict[str, Result]:
         if not ids:
@@ -123,7 +121,7 @@ class RedisBackend(ResultBackend):
         return {}
 
     def expect(self, chord: str, size: int) -> None:
-        self._link.run(self._joins["expect"], chord, size, life(self.expires))
+        self._link.run(self._scripts.expect(chord, size, life(self.expires)))
 
     def arrive(self, arrivals: Sequence[Arrival]) -> list[Envelope]:
         told: list[Envelope] = []
@@ -134,13 +132,13 @@ class RedisBackend(ResultBackend):
     def _arrive(self, arrivals: Sequence[Arrival]) -> Iterator[Envelope]:
         follows = Follows()
         arguments = [argument for each in arrivals for argument in joins.as_arguments(each, follows.number(each))]
-        told = self._link.run(self._joins["arrive"], life(self.expires), *arguments)
+        told = self._link.run(self._scripts.arrive(life(self.expires), arguments))
         for place, delay in zip(told[::2], told[1::2], strict=True):
             then = follows.envelopes[place]
             yield msgspec.structs.replace(then, due=max(then.due or 0, clock.now() + delay / 1000)) if delay else then
 
     def parts(self, chord: str) -> Parts | None:
-        found = self._link.run(self._joins["parts"], chord)
+        found = self._link.run(self._scripts.parts(chord))
         if found is None:
             return None
         size, arrived, is_damaged = found
@@ -151,7 +149,7 @@ class RedisBackend(ResultBackend):
         return claim is not None and not claim.startswith(joins.OURS)
 
     def done(self, chord: str) -> None:
-        self._link.run(self._joins["done"], chord, life(min(self.expires or REMEMBERED, REMEMBERED)))
+        self._link.run(self._scripts.done(chord, life(min(self.expires or REMEMBERED, REMEMBERED))))
 
     def save_group(self, id: str, document: bytes, expires: float | None) -> None:
         age = life(expires)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import random
 import re
 import time
@@ -47,7 +48,7 @@ from umbel.stores.redis.leftovers import Leftovers
 from umbel.stores.redis.link import Command, Link, is_unknown
 from umbel.stores.redis.lookout import CALL, POST, Keys, Lookout
 from umbel.stores.redis.revoked import Revoked
-from umbel.stores.redis.script import Script
+from umbel.stores.redis.scripts import Scripts
 from umbel.stores.redis.server import Server
 from umbel.stores.redis.strangers import may_hold
 from umbel.stores.redis.summons import Summons
@@ -77,34 +78,6 @@ AGAIN, EVERYTHING = 3.0, 300.0
 tells again that they are awaited."""
 MOST_FOR_ONE = 1_000_000
 """Redis takes so many, and a little more."""
-
-
-_SCRIPTS = (
-    "declare",
-    "reserve",
-    "book",
-    "once",
-    "later",
-    "hasten",
-    "started",
-    "conclude",
-    "release",
-    "renew",
-    "leave",
-    "recover",
-    "revoke",
-    "revocations",
-    "revoked",
-    "survey",
-    "holding",
-    "purge",
-    "letters",
-    "dig",
-    "restore",
-    "sweep",
-    "await",
-    "look_out",
-)
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):
@@ -155,16 +128,14 @@ class RedisBroker(Broker):
         self._unacked = f"{prefix}{unacked[0]}"
         self._bindings = Bindings(self._link, prefix, sep)
         self._order = (*URGENT, PLAIN, *(str(step) for step in sorted(steps) if step))
-        constants: dict[str, str | Sequence[str]] = {"P": prefix, "SEP": sep, "ORDER": self._order}
-        constants |= {"UNACKED": unacked[0], "UNACKED_INDEX": unacked[1], "JOINS": "0"}
-        self._constants = constants
-        self._scripts = {name: Script(constants, "insist", "keys", name) for name in _SCRIPTS}
+        constants = {"P": prefix, "SEP": sep, "ORDER": self._order, "UNACKED": unacked[0], "UNACKED_INDEX": unacked[1]}
+        self._scripts = Scripts(constants)
         self._survey = Survey(self._link, self._scripts, prefix)
-        self._cemetery = Cemetery(self._link, self._scripts["letters"], self._scripts["dig"])
+        self._cemetery = Cemetery(self._link, self._scripts)
         self._leftovers = Leftovers(
             self._link,
             self._bindings,
-            self._scripts["restore"],
+            self._scripts,
             unacked,
             prefix=prefix,
             steps=self._steps,
@@ -190,9 +161,6 @@ class RedisBroker(Broker):
         self._can_call = True
         self._posts_seen = float("-inf")
         self._revoked = Revoked(self._link, self._scripts)
-
-    def _run(self, name: str, *arguments: Any) -> Any:
-        return self._link.run(self._scripts[name], *arguments)
 
     def send(self, envelopes: Sequence[Envelope], *, within: float | None = None) -> None:
         if len(envelopes) == 1:
@@ -231,7 +199,8 @@ class RedisBroker(Broker):
         accepted: list[bool] = []
 
         def send(part: slice) -> None:  # one after the other: if they overtook each other, numbers would be passed over
-            accepted.extend(map(bool, self._run("once", REMEMBERED, ASTRAY, *itertools.chain.from_iterable(arguments[part]))))
+            command = self._scripts.once(REMEMBERED, ASTRAY, itertools.chain.from_iterable(arguments[part]))
+            accepted.extend(map(bool, self._link.run(command)))
 
         self._budget.carry([len(one.element) for one in written], send, AT_ONCE)
         return accepted
@@ -240,7 +209,7 @@ class RedisBroker(Broker):
         """Let Celery's tools, and umbel's own, know of the queues."""
         new = [queue for queue in queues if queue not in self._declared]
         if new:
-            yield self._scripts["declare"], *new
+            yield self._scripts.declare(new)
 
     def _pushes(self, written: Sequence[Written]) -> Iterator[Command]:
         ready: defaultdict[tuple[str, str], list[bytes]] = defaultdict(list)
@@ -254,7 +223,7 @@ class RedisBroker(Broker):
             for start in range(0, len(elements), PUSHED):
                 yield "LPUSH", self._list(queue, step), *elements[start : start + PUSHED]
         for start in range(0, len(later), 5 * AT_ONCE):
-            yield self._scripts["later"], *later[start : start + 5 * AT_ONCE]
+            yield self._scripts.later(later[start : start + 5 * AT_ONCE])
 
     def _list(self, queue: str, step: str) -> str:
         return f"{self._prefix}{queue}" if step == PLAIN else f"{self._prefix}{queue}{self._sep}{step}"
@@ -371,13 +340,13 @@ class RedisBroker(Broker):
 
     def _join(self, queues: Sequence[str]) -> None:
         """Tell that these are awaited; and look out, if that falls to this owner."""
-        number = self._run("await", self.owner, int(POST * 1000), *queues)
+        number = self._link.run(self._scripts.wait_for(self.owner, int(POST * 1000), queues))
         self._posts_seen = clock.monotonic()
         with self._lock:
             is_out = self._lookout is not None and self._lookout.is_alive()
             if number and not is_out and not self._closed:
-                scripts, awaited = (self._scripts["look_out"], self._scripts["await"]), f"{self._prefix}umbel.awaited"
-                self._lookout = Lookout(self._link, number, self.owner, scripts, awaited, self._keys_of)
+                awaited = f"{self._prefix}umbel.awaited"
+                self._lookout = Lookout(self._link, number, self.owner, self._scripts, awaited, self._keys_of)
                 self._lookout.start()
 
     def _keys_of(self, queue: str) -> Keys:
@@ -415,7 +384,7 @@ class RedisBroker(Broker):
     def _book(self, queue: str) -> tuple[int, Command]:
         """The hand-out and the command that books what a wait has moved from this queue."""
         handout = self._handouts.new()
-        return handout, (self._scripts["book"], self.owner, f"{handout}.1 {PLAIN} {queue}", queue)
+        return handout, self._scripts.book(self.owner, f"{handout}.1 {PLAIN} {queue}", queue)
 
     def _caught(self, watch: Watch, limit: int) -> list[Delivery]:
         """What a wait has booked: one message, and seldom one of another queue."""
@@ -445,12 +414,21 @@ class RedisBroker(Broker):
             watch.will_look()
         is_new = not self._declared.issuperset(names)
         with self._handouts.asking() as handout:
-            with self._handouts.telling() as unheard:
-                lost, soon, waits, mark, when, *groups = self._run(
-                    "reserve",
-                    *(self.owner, self._lease, int(self._known), handout, unheard),
-                    *(limit, next(self._turns), INTAKE if watch else 0, int(is_new), int(calls), *names),
+            with self._handouts.telling() as missed:
+                command = self._scripts.reserve(
+                    self.owner,
+                    self._lease,
+                    self._known,
+                    handout,
+                    missed,
+                    limit,
+                    turn=next(self._turns),
+                    watch=INTAKE if watch else 0,
+                    is_new=is_new,
+                    calls=calls,
+                    queues=names,
                 )
+                lost, soon, waits, mark, when, *groups = self._link.run(command)
             if lost:
                 self._lost = True
             self._known = True
@@ -484,9 +462,9 @@ class RedisBroker(Broker):
             self.conclude(strange)
         return found
 
-    def _lost_of(self, deliveries: Sequence[Delivery], name: str, *arguments: Any) -> list[Delivery]:
+    def _lost_of(self, deliveries: Sequence[Delivery], command: Command) -> list[Delivery]:
         """Run a script on these deliveries; gives those that were not held."""
-        return [deliveries[index] for index in self._run(name, self.owner, *arguments, *map(self._field, deliveries))]
+        return [deliveries[index] for index in self._link.run(command)]
 
     def _field(self, delivery: Delivery) -> str:
         """Where it stands in what this owner holds; empty if it never did."""
@@ -494,7 +472,7 @@ class RedisBroker(Broker):
         return receipt.field if isinstance(receipt, Receipt) and receipt.owner == self.owner else ""
 
     def started(self, early: Sequence[Delivery]) -> list[Delivery]:
-        return self._lost_of(early, "started") if early else []
+        return self._lost_of(early, self._scripts.started(self.owner, map(self._field, early))) if early else []
 
     def release(
         self, undone: Sequence[Delivery], *, delay: float | None = None, counted: bool = False, parked: bool = False
@@ -504,7 +482,8 @@ class RedisBroker(Broker):
         lost: list[Delivery] = []
         parts = [*slices([len(each.envelope.body) for each in undone], most=AT_ONCE)]  # the server copies them
         for part in reversed(parts):  # each goes in front of the one before
-            lost = self._lost_of(undone[part], "release", repr(delay or 0.0), int(counted), int(parked)) + lost
+            command = self._scripts.release(self.owner, delay or 0.0, counted, parked, map(self._field, undone[part]))
+            lost = self._lost_of(undone[part], command) + lost
         return lost
 
     def conclude(self, conclusions: Sequence[Conclusion]) -> list[Delivery]:
@@ -540,7 +519,7 @@ class RedisBroker(Broker):
             elif each.envelopes or each.buried is not None or len(found) > 1 or (found and not results.is_plain(found[0])):
                 mine = self._ending(each)
                 if not batch.has_room(len(mine)):
-                    lost += self._end(Batch(others=batch.others, arguments=batch.arguments), served=served)
+                    lost += self._end(Batch(others=batch.others, arguments=batch.arguments), served)
                     batch.others, batch.arguments = [], []
                 batch.others.append(each.delivery)
                 batch.arguments += mine
@@ -550,7 +529,7 @@ class RedisBroker(Broker):
             else:
                 batch.plain.append(each.delivery)
         for part in batch.parts():
-            lost += self._end(part, served=served)
+            lost += self._end(part, served)
         return lost + self._arrive(arriving, served) if arriving else lost
 
     def _arrive(self, conclusions: Sequence[Conclusion], served: Served | None) -> list[Delivery]:
@@ -562,31 +541,28 @@ class RedisBroker(Broker):
             arguments = [argument for each in conclusions[part] for argument in self._ending(each, follows)]
             arguments[:0] = len(follows.envelopes), *self._messages(follows.envelopes)
             batch = Batch(others=[each.delivery for each in conclusions[part]], arguments=arguments)
-            lost += self._end(batch, "conclude&", served)
+            lost += self._end(batch, served, joining=True)
         return lost
 
-    def _end(self, batch: Batch, name: str = "", served: Served | None = None) -> list[Delivery]:
+    def _end(self, batch: Batch, served: Served | None, *, joining: bool = False) -> list[Delivery]:
         """End these deliveries; gives those that were not held. What follows may be booked at once, where it is `served`."""
         if len(batch.arguments) > MOST_FOR_ONE:
             raise BrokerRefused(
                 f"task {batch.others[0].envelope.id} leads to more messages at once than Redis takes: send them in parts"
             )
-        if not name:
-            name = "conclude" if self._results is None else "conclude+"
         life = results.life(self._results.expires if self._results else None)
         deliveries = batch.deliveries
         met = [text for each in deliveries if each.revoked for text in (self._field(each), each.envelope.id)]
         plain = [self._field(each) for each in batch.plain]
-        told = len(met) // 2, *met, len(plain), *plain, len(batch.kept), *batch.documents, *batch.arguments
+        told, conclude = (met, plain, batch.documents, batch.arguments), self._scripts.conclude
         if served is None or not batch.others:
-            return [deliveries[index] for index in self._run(name, self.owner, life, "", 0, *told)]
+            return self._lost_of(deliveries, conclude(self.owner, life, "", (), *told, joining=joining))
         with self._handouts.asking() as handout:
             served.handouts.append(handout)
-            before = self.owner, life, handout, len(served.queues), *served.queues
-            lost, mark, when, places = self._run(name, *before, *told)
-            every, taken = (*before, *told), []
-            for number, place in enumerate(places, 1):
-                queue, step, _, _, packed = every[place - 1 : place + 4]
+            command, taken = conclude(self.owner, life, handout, served.queues, *told, joining=joining), []
+            lost, mark, when, places = self._link.run(command)
+            for number, place in enumerate(places, 1):  # in ARGV, which begins behind the script
+                queue, step, _, _, packed = command[place : place + 5]
                 taken.append((packed, queue, step, f"{handout}.{number} {step} {queue}", float(when)))
             if taken:
                 served.booked.extend(self._revoked.mark(self._deliveries(taken), mark))
@@ -613,8 +589,8 @@ class RedisBroker(Broker):
 
     def renew(self, seconds: float) -> Renewal:
         was_lost = self._lost
-        with self._handouts.telling() as unheard:
-            kept, told = self._run("renew", self.owner, seconds, int(self._known), unheard)
+        with self._handouts.telling() as missed:
+            kept, told = self._link.run(self._scripts.renew(self.owner, seconds, self._known, missed))
         self._known = True
         if was_lost:  # what a `reserve` in another thread was told meanwhile is for the next time
             self._lost = False
@@ -640,11 +616,16 @@ class RedisBroker(Broker):
     def _recover(self, done: Recovered, until: float | None = None) -> bool:
         """Take as much as one script may, and add it to what is done; true if that was all."""
         with self._handouts.asking() as handout:
-            returned, stale, lost, when, is_over, stranded = self._run(
-                "recover",
-                *(self.owner, self._lease, int(self._known), handout),
-                *(self._max_deliveries, self._visibility_timeout, "inf" if until is None else repr(until)),
+            command = self._scripts.recover(
+                self.owner,
+                self._lease,
+                self._known,
+                handout,
+                self._max_deliveries,
+                self._visibility_timeout,
+                ended=math.inf if until is None else until,
             )
+            returned, stale, lost, when, is_over, stranded = self._link.run(command)
             if lost:
                 self._lost = True
             self._known |= bool(stranded)
@@ -696,12 +677,12 @@ class RedisBroker(Broker):
         for queue in dict.fromkeys(queues):
             count, until = 1, f"+{within!r}"
             while count:  # some at a time: others wait meanwhile; what is put back to wait now is for another call
-                count, told = self._run("hasten", queue, until)
+                count, told = self._link.run(self._scripts.hasten(queue, until))
                 total, until = total + count, told.decode()
         return total
 
     def purge(self, queue: str) -> int:
-        count: int = self._run("purge", queue)
+        count: int = self._link.run(self._scripts.purge(queue))
         return count
 
     def buried(self, queue: str | None = None, *, limit: int = 100, after: str = "") -> list[Buried]:
@@ -710,7 +691,8 @@ class RedisBroker(Broker):
     def sweep(self, *, most: int | None, seconds: float | None) -> int:
         total, count = 0, 1
         while count:
-            count = self._run("sweep", "" if most is None else most, "" if seconds is None else seconds)
+            command = self._scripts.sweep("" if most is None else most, "" if seconds is None else seconds)
+            count = self._link.run(command)
             total += count
         return total
 
@@ -739,9 +721,7 @@ class RedisBroker(Broker):
         if not isinstance(backend, RedisBackend) or not self._link.server.is_same(backend.server):
             return False
         names = {**backend.names, "DB": str(self._link.server.db), "RESULT_DB": str(backend.server.db)}
-        parts = "insist", "keys", "keep", "conclude"
-        self._scripts["conclude+"] = Script({**self._constants, **names}, *parts)
-        self._scripts["conclude&"] = Script({**self._constants, **names, "JOINS": "1"}, *parts[:-1], "joins", "conclude")
+        self._scripts.keep_results(names)
         self._results = backend
         return True
 
@@ -750,7 +730,7 @@ class RedisBroker(Broker):
         quiet = self._stop_waiting()
         if self._known:
             with contextlib.suppress(BrokerError):  # the lease ends by itself, and others then recover what was held
-                while not self._run("leave", self.owner, int(quiet)):
+                while not self._link.run(self._scripts.leave(self.owner, quiet)):
                     pass
                 self._known = False
         self._link.close()

@@ -9,7 +9,7 @@ from umbel.errors import DecodeError
 from umbel.stores.broker import Buried
 from umbel.stores.redis import element
 from umbel.stores.redis.link import Link
-from umbel.stores.redis.script import Script
+from umbel.stores.redis.scripts import Scripts
 
 KEY = re.compile(r"\d+-\d+\Z")
 AT_ONCE = 1000
@@ -20,10 +20,9 @@ MOST_BYTES = 64 << 20
 class Cemetery:
     """Tells of dead letters, and digs them out. Any thread may use it."""
 
-    def __init__(self, link: Link, letters: Script, dig: Script):
+    def __init__(self, link: Link, scripts: Scripts):
         self._link = link
-        self._letters = letters
-        self._dig = dig
+        self._scripts = scripts
 
     def buried(self, queue: str | None, limit: int, after: str) -> list[Buried]:
         """As in the broker's contract."""
@@ -31,7 +30,7 @@ class Cemetery:
         start = f"({after}" if KEY.match(after) else "-"
         size = 0
         while len(found) < limit and size < MOST_BYTES:
-            rows = self._link.run(self._letters, start, min(limit, AT_ONCE))
+            rows = self._link.run(self._scripts.letters(start, min(limit, AT_ONCE)))
             if not rows:
                 break
             letters = [_letter(key.decode(), fields) for key, fields in rows]
@@ -44,7 +43,7 @@ class Cemetery:
     def dig(self, what: str, keys: Sequence[str]) -> int:
         """`revive` or `discard` these; tells how many there were."""
         valid = [key for key in dict.fromkeys(keys) if KEY.match(key)]
-        count: int = self._link.run(self._dig, what, *valid) if valid else 0
+        count: int = self._link.run(self._scripts.dig(what, valid)) if valid else 0
         return count
 
 

@@ -24,7 +24,7 @@ from umbel.stores.channel import MOST, REPLIES, Box, Channel, Note, Subscription
 from umbel.stores.place import Place
 from umbel.stores.redis import note as kombu
 from umbel.stores.redis.link import Command, Link, Wire
-from umbel.stores.redis.script import Script
+from umbel.stores.redis.scripts import ChannelScripts
 from umbel.stores.redis.server import Server, server_at, truth
 from umbel.wire.ids import new_id
 
@@ -73,7 +73,7 @@ class RedisChannel(Channel):
         self.sep = sep
         self._start = prefix + fanout.replace("{db}", str(server.db))
         self.keyed = keyed
-        self._reply = Script({"P": prefix, "SEP": sep}, "reply")
+        self._scripts = ChannelScripts({"P": prefix, "SEP": sep})
 
     def place(self, topic: str, key: str) -> str:
         """Where notes of this topic and key are published."""
@@ -128,7 +128,7 @@ class RedisChannel(Channel):
     def reply(self, exchange: str, address: str, notes: Sequence[Note]) -> None:
         elements = [kombu.write(note, exchange, address) for note in notes]
         if elements:
-            self.link.run(self._reply, exchange, address, int(LIFE * 1000), *elements)
+            self.link.run(self._scripts.reply(exchange, address, int(LIFE * 1000), elements))
 
     def bind(self, exchange: str, key: str, queue: str) -> list[Command]:
         """What makes a binding known."""

@@ -1,7 +1,8 @@
--- Notes how many parts a chord has. Keys: those of joins.lua.  chord size life
+-- Notes how many parts a chord has. Keys: those of joins.lua.
+-- ARGV: chord size life
 insist()
-local it = open_chord(ARGV[1])
+local it = open_chord(chord)
 if it.is_done then return end
-redis.call('SET', it.base .. '.s', ARGV[2])
-it.size = tonumber(ARGV[2])
-touch(it, ARGV[3])
+redis.call('SET', it.base .. '.s', size)
+it.size = tonumber(size)
+touch(it, life)

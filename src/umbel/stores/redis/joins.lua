@@ -83,26 +83,28 @@ local function keep_part(it, id, index, part)
   return false
 end
 
--- Notes the arrivals at these places: (chord id index has_part part more run then); `then` is the number of what is to follow, or 0.
+-- Notes the arrivals at these places of ARGV; `follows` is the number of what is to follow, or 0.
 -- Gives the numbers of what is to be sent, and after how many milliseconds: {number, delay}...
 --
 -- What the server may refuse comes first, then the claims: a script that fails has claimed nothing that it does not send.
+local ARRIVAL = 8
 local function note_arrivals(places, life, again)
   local fires, touched = {}, {}
   for _, i in ipairs(places) do
-    local it = open_chord(ARGV[i])
+    local chord, id, index, has_part, part, more, run, follows = unpack(ARGV, i, i + ARRIVAL - 1)
+    local it = open_chord(chord)
     if not it.is_done then
       touched[it.id] = it
-      local id, index, more, follows = ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 5]), tonumber(ARGV[i + 7])
+      more, follows = tonumber(more), tonumber(follows)
       if more > 0 then
-        local run = ARGV[i + 6] .. ' ' .. id
+        run = run .. ' ' .. id
         local by = more - tonumber(redis.call('HGET', growth(it.id), run) or 0)
         redis.call('HSET', growth(it.id), run, more)
         redis.call('INCRBY', it.base .. '.t', by)
         it.grown = it.grown + by
       end
-      if ARGV[i + 3] == '1' then
-        local was_there, mine = keep_part(it, id, index, ARGV[i + 4]), OURS .. id .. ':' .. index
+      if has_part == '1' then
+        local was_there, mine = keep_part(it, id, index, part), OURS .. id .. ':' .. index
         local lost = it.is_damaged and 'parts' or (not (it.size or again) and 'size')
         if follows > 0 and lost and it.doubt ~= 'parts' and it.doubt ~= lost then
           redis.call('HSET', growth(it.id), 'lost', lost)

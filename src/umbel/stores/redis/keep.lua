@@ -23,8 +23,9 @@ local function state_of(key, id)
   return found or string.match(redis.call('GET', key), '\nstatus: ([%u_]+)\n')
 end
 
--- The rule of states.may_replace.
-local function keep(id, state, document, is_clear, life)
+-- A result among the arguments: id, state, document, and whether that tells the state in the clear. The rule of states.may_replace.
+local RESULT = 4
+local function keep(life, id, state, document, is_clear)
   local key = R .. 'celery-task-meta-' .. id
   if not set_new(key, document, life) then
     local old = state_of(key, id)

@@ -131,7 +131,9 @@ local function postpone(queue, step, element, due, order, time)
   if due < tonumber(redis.call('GET', soonest(queue)) or 'inf') then tell_soonest(queue, due, time) end
 end
 
-local function put(queue, step, element, due, order, time)
+-- A message among the arguments: queue, step, due (or ''), order and element.
+local MESSAGE = 5
+local function put(time, queue, step, due, order, element)
   redis.call('ZADD', QUEUES, 'NX', math.floor(time) * 2, queue)
   if due ~= '' and tonumber(due) > time then
     postpone(queue, step, element, due, order, time)

@@ -1,5 +1,6 @@
 -- Keeps messages until they are due. Keys: later, soonest, queues and the lists of keys.lua.
--- (queue step due order element)...
+-- ARGV: messages...
+-- Messages as keys.lua has them.
 local time = now()
-for i = 1, #ARGV, 5 do put(ARGV[i], ARGV[i + 1], ARGV[i + 4], ARGV[i + 2], ARGV[i + 3], time) end
-return #ARGV / 5
+for i = LISTS, #ARGV, MESSAGE do put(time, unpack(ARGV, i, i + MESSAGE - 1)) end
+return #ARGV / MESSAGE

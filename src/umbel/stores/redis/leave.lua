@@ -1,7 +1,8 @@
 -- Gives back what the owner holds, as much as one script may, and strikes it off when that was all.
--- Keys: owners, held, begun, unheard, intakes, intake, the lists.  owner has_no_waits  Gives 1 if that was all.
+-- Keys: owners, held, begun, unheard, intakes, intake, the lists.
+-- ARGV: owner has_no_waits
+-- Gives 1 if that was all.
 insist()
-local owner = ARGV[1]
 local was_all = empty_hands(owner, function(field, element)
   local step, queue = place(field)
   if redis.call('SISMEMBER', begun(owner), field) == 1 then
@@ -14,7 +15,7 @@ if not was_all then return 0 end
 each_wait(function(member, who, queues)
   if who ~= owner then return end
   for _, queue in ipairs(queues) do empty_intake(owner, queue) end
-  if ARGV[2] == '1' then forget_wait(member) end
+  if has_no_waits == '1' then forget_wait(member) end
 end)
 redis.call('DEL', unheard(owner))
 redis.call('ZREM', OWNERS, owner)

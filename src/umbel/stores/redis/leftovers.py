@@ -10,7 +10,7 @@ from umbel import guise
 from umbel.stores.redis import element
 from umbel.stores.redis.bindings import Bindings
 from umbel.stores.redis.link import Link
-from umbel.stores.redis.script import Script
+from umbel.stores.redis.scripts import Scripts
 
 log = guise.logger("umbel.stores")
 
@@ -27,17 +27,17 @@ class Leftovers:
         self,
         link: Link,
         bindings: Bindings,
-        script: Script,
+        scripts: Scripts,
         names: Sequence[str],
         *,
         prefix: str,
         steps: Sequence[int],
         timeout: float,
     ):
-        """`script`: `restore`; `names`: kombu's hash, its index by time, and its mutex; `steps`: its priorities."""
+        """`names`: kombu's hash, its index by time, and its mutex; `steps`: its priorities."""
         self._link = link
         self._bindings = bindings
-        self._script = script
+        self._scripts = scripts
         self._hash, self._index, self._mutex = (f"{prefix}{name}" for name in names)
         self._unreadable = f"{names[0]}.unreadable"
         self._steps = steps
@@ -63,7 +63,7 @@ class Leftovers:
         """Give it back; what nobody can read is buried, or it would be looked at for ever, in place of others."""
         packed = self._link.ask("HGET", self._hash, tag)
         if packed is None:
-            return int(self._link.run(self._script, tag, "", ""))
+            return int(self._link.run(self._scripts.restore(tag, "", "", ())))
         try:
             envelope, exchange, routing_key = json.loads(packed)
             if not isinstance(exchange, str) or not isinstance(routing_key, str) or not exchange + routing_key:
@@ -75,6 +75,6 @@ class Leftovers:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             log.error("What a worker of Celery's has left in %r is buried: %s", self._hash, error)
             reason = f"no message: {error!r}; it was in Celery's {self._hash!r}, where a worker had held it that died"
-            return int(self._link.run(self._script, tag, packed, reason, self._unreadable, element.PLAIN))
+            return int(self._link.run(self._scripts.restore(tag, packed, reason, (self._unreadable, element.PLAIN))))
         places = [part for queue in queues for part in (queue, step)]
-        return int(self._link.run(self._script, tag, json.dumps(envelope), "", *places))
+        return int(self._link.run(self._scripts.restore(tag, json.dumps(envelope), "", places)))

@@ -285,17 +285,16 @@ class Link:
             replies = wire.hear_all(len(commands))
             for place, reply in enumerate(replies):
                 if isinstance(reply, BrokerError) and is_no_script(reply):  # nothing of it was done
-                    script, *arguments = commands[place]
-                    replies[place] = run_on(wire, script, arguments)
+                    replies[place] = run_on(wire, commands[place])
         for reply in replies:
             if isinstance(reply, BrokerError):
                 raise reply
         return replies
 
-    def run(self, script: Script, *arguments: Any) -> Any:
-        """What the script gives."""
+    def run(self, command: Command) -> Any:
+        """What a script gives; the command is one of `scripts.py`."""
         with self._borrowed() as wire:
-            return run_on(wire, script, arguments)
+            return run_on(wire, command)
 
     def _borrowed(self, until: float | None = None) -> _Loan:
         return _Loan(self, until)
@@ -445,15 +444,15 @@ def _greeting(server: Server) -> Iterator[Command]:
     yield "CLIENT", "SETNAME", f"umbel:{host_name()}:{os.getpid()}"
 
 
-def run_on(wire: Wire, script: Script, arguments: Sequence[Any]) -> Any:
-    """What the script gives, on this connection; the server is told its text if it does not have it."""
-    wire.say(("EVALSHA", script.digest, 0, *arguments))
+def run_on(wire: Wire, command: Command) -> Any:
+    """What a script gives, on this connection; the server is told its text if it does not have it."""
+    wire.say(("EVALSHA", command[0].digest, 0, *command[1:]))
     try:
         return wire.hear()
     except BrokerRefused as error:
         if not is_no_script(error):
             raise
-    wire.say(("EVAL", script.text, 0, *arguments))  # nothing was done yet
+    wire.say(("EVAL", command[0].text, 0, *command[1:]))  # nothing was done yet
     return wire.hear()
 
 

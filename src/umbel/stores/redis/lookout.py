@@ -19,7 +19,7 @@ from umbel import clock, guise
 from umbel.errors import BrokerError, BrokerRefused
 from umbel.stores.redis.bell import Bell
 from umbel.stores.redis.link import Link, Wire, run_on
-from umbel.stores.redis.script import Script
+from umbel.stores.redis.scripts import Scripts
 
 log = guise.logger("umbel.stores")
 
@@ -63,15 +63,13 @@ class Open(msgspec.Struct):
 class Lookout(threading.Thread):
     """One lookout; all that it knows belongs to its thread. `stop` may come from any."""
 
-    def __init__(
-        self, link: Link, number: int, owner: str, scripts: tuple[Script, Script], awaited: str, keys: Callable[[str], Keys]
-    ):
-        """`scripts` renew the post and tell which queues are awaited, and tell the server of these; they stand in `awaited`."""
+    def __init__(self, link: Link, number: int, owner: str, scripts: Scripts, awaited: str, keys: Callable[[str], Keys]):
+        """The queues for which somebody waits stand in `awaited`."""
         super().__init__(name="umbel-lookout", daemon=True)
         self._link = link
         self._number = number
         self._owner = owner
-        self._keep, self._tell = scripts
+        self._scripts = scripts
         self._awaited = awaited
         self._keys_of = keys
         self._delay = 0.0 if number == 1 else SECOND
@@ -171,11 +169,11 @@ class Lookout(threading.Thread):
 
     def _renew(self, mouth: Wire) -> bool:
         """Keep the post, and hear which queues are awaited."""
-        is_ours, queues = run_on(mouth, self._keep, (self._number, self._owner, int(POST * 1000)))
+        is_ours, queues = run_on(mouth, self._scripts.look_out(self._number, self._owner, int(POST * 1000)))
         if not is_ours:
             return False
         if self._seen and not queues:  # it has lost its data, and those who wait tell again only in minutes
-            run_on(mouth, self._tell, (self._owner, int(POST * 1000), *self._seen))
+            run_on(mouth, self._scripts.wait_for(self._owner, int(POST * 1000), self._seen))
         self._know(queues)
         return True
 
@@ -267,7 +265,7 @@ class Lookout(threading.Thread):
     def _leave(self, mouth: Wire) -> None:
         """Give the post up, so that another has it at once."""
         with contextlib.suppress(BrokerError):
-            run_on(mouth, self._keep, (self._number, self._owner, 1))
+            run_on(mouth, self._scripts.look_out(self._number, self._owner, 1))
 
     def stop(self) -> None:
         """End it, soon."""

@@ -1,6 +1,7 @@
--- How far a chord is. Keys: those of joins.lua.  chord
+-- How far a chord is. Keys: those of joins.lua.
+-- ARGV: chord
 -- Gives size, parts, and whether some were lost; nothing if nobody knows it, it is done, or a worker of Celery's is just firing it.
-local it = open_chord(ARGV[1])
+local it = open_chord(chord)
 if it.is_done or (it.claim and not it.is_ours) then return false end
 local size = it.size and it.size + it.grown
 if it.count == 0 and not size and it.grown == 0 and not it.is_damaged then return false end

@@ -1,5 +1,7 @@
--- Deletes what is ready or waits for its time. Keys: the lists, later, soonest.  queue  Gives how many.
-local queue, count = ARGV[1], redis.call('ZCARD', later(ARGV[1]))
+-- Deletes what is ready or waits for its time. Keys: the lists, later, soonest.
+-- ARGV: queue
+-- Gives how many.
+local count = redis.call('ZCARD', later(queue))
 for _, step in ipairs(ORDER) do
   count = count + redis.call('LLEN', list(queue, step))
   redis.call('UNLINK', list(queue, step))

@@ -1,18 +1,18 @@
 -- Takes what owners held whose lease has run out, as much as one script may, and ends revocations whose time has passed, and
 -- the memory of queues that nobody uses.
 -- Keys: owners, held, begun, unheard, intakes, intake, the lists, unacked_index, revoked….
--- owner lease known handout max_deliveries visibility_timeout until
+-- ARGV: owner lease known handout max_deliveries visibility_timeout ended
 -- Gives {returned, stale messages of Celery's workers, 1 if the own lease was lost, the time, 1 if that was all,
 -- {(field element)... now held by the caller}}
 -- Seconds for which a wait may still reach the server that was sent while the network was down.
 local GRACE = 60
 insist()
-if is_void(ARGV[1], ARGV[4]) then return {0, 0, 0, '0', 1, {}} end
-local time, owner, handout, most = now(), ARGV[1], ARGV[4], tonumber(ARGV[5])
+if is_void(owner, handout) then return {0, 0, 0, '0', 1, {}} end
+local time, most = now(), tonumber(max_deliveries)
 local returned, lost, stranded = 0, false, {}
 
 local function strand(field, element)
-  if #stranded == 0 then lost = register(owner, tonumber(ARGV[2]), ARGV[3], time) end
+  if #stranded == 0 then lost = register(owner, tonumber(lease), known, time) end
   local step, queue = place(field)
   local mine = handout .. '.' .. (#stranded / 2 + 1) .. ' ' .. step .. ' ' .. queue
   redis.call('HSET', held(owner), mine, element)
@@ -32,7 +32,7 @@ local function estate_of(dead)
   return estate
 end
 
-for _, dead in ipairs(redis.call('ZRANGEBYSCORE', OWNERS, '-inf', math.min(time, tonumber(ARGV[7])))) do
+for _, dead in ipairs(redis.call('ZRANGEBYSCORE', OWNERS, '-inf', math.min(time, tonumber(ended)))) do
   if dead ~= owner then
     left.count = left.count - 1
     local estate = estate_of(dead)
@@ -68,5 +68,5 @@ end
 
 sweep_revoked(time)
 forget_queues(time)
-local stale = redis.call('ZCOUNT', P .. UNACKED_INDEX, '-inf', time - tonumber(ARGV[6]))
+local stale = redis.call('ZCOUNT', P .. UNACKED_INDEX, '-inf', time - tonumber(visibility_timeout))
 return {returned, stale, lost and 1 or 0, string.format('%.6f', time), may_go_on() and 1 or 0, stranded}

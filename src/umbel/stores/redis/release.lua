@@ -1,16 +1,18 @@
 -- Gives deliveries back, in front now or in `delay` seconds. Keys: held, begun, the lists, later, soonest.
--- owner delay counted parked field...  Gives the places of those not held.
+-- ARGV: owner delay counted parked fields...
+-- Gives the places of those not held.
 insist()
-local time, owner, delay, counted, parked = now(), ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1', ARGV[4] == '1'
+delay, counted, parked = tonumber(delay), counted == '1', parked == '1'
+local time = now()
 local lost, kept = {}, {}
-for i = 5, #ARGV do
+for i = LISTS, #ARGV do
   local element = redis.call('HGET', held(owner), ARGV[i])
   if element then
     redis.call('HDEL', held(owner), ARGV[i])
     local was_begun = redis.call('SREM', begun(owner), ARGV[i]) == 1
     kept[#kept + 1] = {ARGV[i], element, was_begun and counted}
   else
-    lost[#lost + 1] = i - 5
+    lost[#lost + 1] = i - LISTS
   end
 end
 for i = #kept, 1, -1 do

@@ -1,8 +1,9 @@
--- Keeps the owner's lease. Keys: owners, held, unheard, the lists.  owner seconds known unheard
+-- Keeps the owner's lease. Keys: owners, held, unheard, the lists.
+-- ARGV: owner seconds known missed
 -- Gives {0 if it had been lost, the time}
 insist()
-local time, owner = now(), ARGV[1]
-local lost = register(owner, tonumber(ARGV[2]), ARGV[3], time)
-take_back(owner, ARGV[4])
-redis.call('ZADD', OWNERS, time + tonumber(ARGV[2]), owner)
+local time = now()
+local lost = register(owner, tonumber(seconds), known, time)
+take_back(owner, missed)
+redis.call('ZADD', OWNERS, time + tonumber(seconds), owner)
 return {lost and 0 or 1, string.format('%.6f', time)}

@@ -1,6 +1,6 @@
--- Puts answers into the box of this address, if anybody has one.  exchange, address, milliseconds, element...  Gives how many boxes.
--- Keys: kombu's binding of the exchange, read only; the list of each box, which ends by itself if nobody reads it.
-local exchange, address, life = ARGV[1], ARGV[2], ARGV[3]
+-- Puts answers into the box of this address, if anybody has one.  Gives how many boxes.
+-- Keys: kombu's binding of the exchange, read only; the list of each box, which ends by itself if nobody reads it, after `life` milliseconds.
+-- ARGV: exchange address life elements...
 local key = P .. '_kombu.binding.' .. exchange
 local usual = address .. '.' .. exchange
 local boxes = {}
@@ -17,7 +17,7 @@ else
   end
 end
 for _, box in ipairs(boxes) do
-  for place = 4, #ARGV do redis.call('LPUSH', P .. box, ARGV[place]) end
+  for place = LISTS, #ARGV do redis.call('LPUSH', P .. box, ARGV[place]) end
   redis.call('PEXPIRE', P .. box, life)
 end
 return #boxes

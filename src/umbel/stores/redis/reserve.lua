@@ -1,14 +1,14 @@
 -- Makes ready what is due, takes up to `limit` messages fairly from the queues, and books them to the owner.
 -- Keys: the lists, later, soonest, owners, held, unheard, intakes, intake, queues, bindings and revoked.mark of keys.lua.
--- owner lease known handout unheard limit turn watch is_new calls queue...
+-- ARGV: owner lease known handout missed limit turn watch is_new calls queues...
+-- `missed`: hand-outs whose replies never came. `watch`: seconds for which waits may fill the intakes if nothing is there.
 -- With `calls` somebody else is called to each queue that has more than is taken, and the indexes of these are what is given instead
 -- of the number of waits.
 -- Gives {1 if the lease was lost, seconds until the next is due or false, how many waits are on, revoked.mark or false, the time,
 -- {queue, step, {element...}...}...}
 local MOST_BYTES, CHUNK, FIRST = 4194304, 100, 8
-local owner, lease, known, handout = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local limit, turn, watch = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local is_new, calls, queues = ARGV[9] == '1', ARGV[10] == '1', {unpack(ARGV, 11)}
+limit, turn, watch, is_new, calls = tonumber(limit), tonumber(turn), tonumber(watch), is_new == '1', calls == '1'
+local queues = {unpack(ARGV, LISTS)}
 
 -- Most queues know only the plain list: one command tells.
 local function lengths(queue)
@@ -53,8 +53,8 @@ end
 insist()
 if is_void(owner, handout) then return {0, false, 1, false, '0'} end
 local time = now()
-local lost = register(owner, lease, known, time)
-take_back(owner, ARGV[5])
+local lost = register(owner, tonumber(lease), known, time)
+take_back(owner, missed)
 local lens, totals, number, bytes = {}, {}, 0, 0
 for i, queue in ipairs(queues) do
   if is_new then declare(queue, time) end

@@ -1,6 +1,8 @@
 -- Gives revocations made behind a mark, those made first. Keys: revoked, revoked.until, revoked.signal, revoked.mark, read only.
--- after limit  Gives {the mark to ask from next, 1 if there are more, how many are kept at all, {id, signal...}}
-local time, after, limit = now(), tonumber(ARGV[1]), ARGV[2]
+-- ARGV: after limit
+-- Gives {the mark to ask from next, 1 if there are more, how many are kept at all, {id, signal...}}
+after = tonumber(after)
+local time = now()
 local mark = redis.call('GET', REVOKED_MARK)
 if not mark then return {'0', 0, 0, {}} end
 if tonumber(mark) < after then after = 0 end

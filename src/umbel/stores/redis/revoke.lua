@@ -1,9 +1,12 @@
--- Keeps revocations. Keys: revoked, revoked.until, revoked.signal, revoked.mark.  seconds (id signal)...
+-- Keeps revocations. Keys: revoked, revoked.until, revoked.signal, revoked.mark.
+-- ARGV: seconds revocations...
+-- Revocations: an id and a signal each.
 insist()
-local time, seconds = now(), math.max(math.min(tonumber(ARGV[1]), 1000000000), 0)
+seconds = math.max(math.min(tonumber(seconds), 1000000000), 0)
+local time = now()
 sweep_revoked(time)
 local mark = math.max(tonumber(redis.call('GET', REVOKED_MARK) or 0), math.floor(time * 1000000))
-for i = 2, #ARGV, 2 do
+for i = LISTS, #ARGV, 2 do
   mark = mark + 1
   redis.call('ZADD', REVOKED, string.format('%.0f', mark), ARGV[i])
   redis.call('ZADD', REVOKED_UNTIL, 'GT', time + seconds, ARGV[i])

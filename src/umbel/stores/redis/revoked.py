@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from umbel.stores.broker import Delivery, Revocation
 from umbel.stores.redis.link import Link
 from umbel.stores.redis.mirror import Mirror
-from umbel.stores.redis.script import Script
+from umbel.stores.redis.scripts import Scripts
 
 AT_ONCE = 1000
 """Revocations that one script takes."""
@@ -18,8 +18,7 @@ PAGE = 5000
 class Revoked:
     """What one owner knows of the revoked tasks. Any thread may use it."""
 
-    def __init__(self, link: Link, scripts: Mapping[str, Script]):
-        """`scripts`: `revoke`, `revocations` and `revoked`."""
+    def __init__(self, link: Link, scripts: Scripts):
         self._link = link
         self._scripts = scripts
         self._mirror = Mirror()
@@ -34,15 +33,16 @@ class Revoked:
     def look_up(self, deliveries: Sequence[Delivery]) -> None:
         """Ask the server which of these are revoked."""
         ids = [each.envelope.id for each in deliveries]
-        for index in self._link.run(self._scripts["revoked"], *ids) if ids else ():
+        for index in self._link.run(self._scripts.revoked(ids)) if ids else ():
             deliveries[index].revoked = True
 
     def keep(self, revocations: Sequence[Revocation], seconds: float) -> None:
         """Keep these for so long."""
         told = [text for each in revocations for text in (each.id, each.signal or "")]
-        script, step = self._scripts["revoke"], 2 * AT_ONCE
+        step = 2 * AT_ONCE
         if told:
-            self._link.ask_all([(script, seconds, *told[start : start + step]) for start in range(0, len(told), step)])
+            commands = [self._scripts.revoke(seconds, told[start : start + step]) for start in range(0, len(told), step)]
+            self._link.ask_all(commands)
 
     def behind(self, after: int) -> tuple[int, list[Revocation]]:
         """The mark to ask from next, and those made behind the mark `after`."""
@@ -53,7 +53,7 @@ class Revoked:
         """The same, and how many are kept in all."""
         found: list[Revocation] = []
         while True:
-            mark, more, count, told = self._link.run(self._scripts["revocations"], after, PAGE)
+            mark, more, count, told = self._link.run(self._scripts.revocations(after, PAGE))
             after = int(mark)
             for id, signal in zip(told[::2], told[1::2], strict=True):
                 found.append(Revocation(id.decode(), signal.decode() or None))

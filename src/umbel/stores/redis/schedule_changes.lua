@@ -1,10 +1,11 @@
 -- A page of what was changed behind a version. Keys: all of schedule.lua but leader, read only.
--- after limit is_more  Gives {latest version, 1 if it begins with the whole schedule, last version of the page,
+-- ARGV: after limit is_more
+-- Gives {latest version, 1 if it begins with the whole schedule, last version of the page,
 -- {name, definition or false if it is gone, state}...}
-local after, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
+after, limit = tonumber(after), tonumber(limit)
 local known = redis.call('HMGET', VERSION, 'latest', 'forgotten')
 local version, forgotten = tonumber(known[1] or 0), tonumber(known[2] or 0)
-local whole = after > version or ARGV[3] == '0' and (after == 0 or after < forgotten)
+local whole = after > version or is_more == '0' and (after == 0 or after < forgotten)
 if whole then after = 0 end
 local reply = {version, whole and 1 or 0, version}
 if after == version then return reply end

@@ -1,8 +1,10 @@
--- Lets entries fire, or not. Keys: all of schedule.lua but leader.  forgotten_after enabled name...  Gives how many were changed.
+-- Lets entries fire, or not. Keys: all of schedule.lua but leader.
+-- ARGV: forgotten_after enabled names...
+-- Gives how many were changed.
 insist()
-local time, enabled, count = now(), ARGV[2], 0
+local time, count = now(), 0
 local version = latest(time)
-for i = 3, #ARGV do
+for i = LISTS, #ARGV do
   local was, since, fired, ticks = state(ARGV[i])
   if was and was ~= enabled then
     version, count = version + 1, count + 1
@@ -11,5 +13,5 @@ for i = 3, #ARGV do
     redis.call('ZADD', VERSIONS, text(version), ARGV[i])
   end
 end
-changed(version, time, tonumber(ARGV[1]))
+changed(version, time, tonumber(forgotten_after))
 return count

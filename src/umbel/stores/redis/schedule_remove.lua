@@ -1,8 +1,10 @@
--- Forgets entries. Keys: all of schedule.lua but leader.  forgotten_after name...  Gives how many there were.
+-- Forgets entries. Keys: all of schedule.lua but leader.
+-- ARGV: forgotten_after names...
+-- Gives how many there were.
 insist()
 local time, count = now(), 0
 local version = latest(time)
-for i = 2, #ARGV do
+for i = LISTS, #ARGV do
   if redis.call('HDEL', ENTRIES, ARGV[i]) == 1 then
     version, count = version + 1, count + 1
     redis.call('HDEL', STATE, ARGV[i])
@@ -10,8 +12,8 @@ for i = 2, #ARGV do
     redis.call('ZADD', GONE, time, ARGV[i])
   end
 end
-changed(version, time, tonumber(ARGV[1]))
+changed(version, time, tonumber(forgotten_after))
 if redis.call('EXISTS', ENTRIES) == 0 then
-  for _, key in ipairs(SIDES) do redis.call('EXPIRE', key, ARGV[1]) end
+  for _, key in ipairs(SIDES) do redis.call('EXPIRE', key, forgotten_after) end
 end
 return count

@@ -1,3 +1,4 @@
--- Lets others lead. Keys: leader.  owner
-if redis.call('GET', LEADER) == ARGV[1] then redis.call('DEL', LEADER) end
+-- Lets others lead. Keys: leader.
+-- ARGV: owner
+if redis.call('GET', LEADER) == owner then redis.call('DEL', LEADER) end
 return 1

@@ -1,7 +1,9 @@
--- Writes definitions. Keys: all of schedule.lua but leader.  forgotten_after (name definition)...
+-- Writes definitions. Keys: all of schedule.lua but leader.
+-- ARGV: forgotten_after entries...
+-- Entries: a name and a definition each.
 local time = now()
 local version = latest(time)
-for i = 2, #ARGV, 2 do
+for i = LISTS, #ARGV, 2 do
   local name, definition = ARGV[i], ARGV[i + 1]
   local old = redis.call('HGET', ENTRIES, name)
   if old ~= definition then
@@ -14,6 +16,6 @@ for i = 2, #ARGV, 2 do
     end
   end
 end
-changed(version, time, tonumber(ARGV[1]))
+changed(version, time, tonumber(forgotten_after))
 for _, key in ipairs(SIDES) do redis.call('PERSIST', key) end
 return 1

@@ -1,7 +1,9 @@
--- Notes what became of ticks. Keys: state.  astray (name fired count)...
+-- Notes what became of ticks. Keys: state.
+-- ARGV: astray ticks...
+-- Ticks: a name, when it fired, and a count each.
 insist()
-local astray = now() + tonumber(ARGV[1])
-for i = 2, #ARGV, 3 do
+astray = now() + tonumber(astray)
+for i = LISTS, #ARGV, 3 do
   local enabled, since, fired, count = state(ARGV[i])
   if enabled then
     local last = tonumber(fired)

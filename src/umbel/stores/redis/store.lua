@@ -1,4 +1,6 @@
--- Writes results. Keys: those of keep.lua.  life (id state document is_clear)...
+-- Writes results. Keys: those of keep.lua.
+-- ARGV: life results...
+-- Results as keep.lua has them.
 insist()
-for i = 2, #ARGV, 4 do keep(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[1]) end
-return (#ARGV - 1) / 4
+for i = LISTS, #ARGV, RESULT do keep(life, unpack(ARGV, i, i + RESULT - 1)) end
+return (#ARGV - LISTS + 1) / RESULT

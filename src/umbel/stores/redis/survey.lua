@@ -1,10 +1,12 @@
--- How full queues are. Keys: all of keys.lua, read only.  most (queue)..., or all known ones that hold anything if none is named
+-- How full queues are. Keys: all of keys.lua, read only.
+-- ARGV: most queues...
+-- All known ones that hold anything if none is named.
 -- Gives 1 if what is held is among it, 0 if that is more than `most`; and
 -- {queue ready held later dead {time of the eldest of each list, or the whole of what tells it}}...
-local time, asked, holds = now(), {unpack(ARGV, 2)}, {}
+local time, asked, holds = now(), {unpack(ARGV, LISTS)}, {}
 local owners, all = redis.call('ZRANGE', OWNERS, 0, -1), 0
 for _, owner in ipairs(owners) do all = all + redis.call('HLEN', held(owner)) end
-local is_whole = all <= tonumber(ARGV[1])
+local is_whole = all <= tonumber(most)
 local reply = {is_whole and 1 or 0}
 if is_whole then count_held(owners, holds) end
 local moved = {}
@@ -37,7 +39,7 @@ for _, queue in ipairs(asked) do
   local dead = tonumber(redis.call('HGET', DEAD_COUNT, queue) or 0)
   if due > 0 then ages[#ages + 1] = ' ' .. redis.call('ZRANGE', later(queue), 0, 0, 'WITHSCORES')[2] end
   local count = ready + due + waiting + dead + (holds[queue] or 0)
-  if #ARGV > 1 or count > 0 then
+  if #ARGV >= LISTS or count > 0 then
     reply[#reply + 1] = {queue, ready + due, holds[queue] or 0, waiting, dead, ages, string.format('%.6f', time)}
   end
 end

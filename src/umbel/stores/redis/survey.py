@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 from umbel.stores.redis.link import Link
-from umbel.stores.redis.script import Script
+from umbel.stores.redis.scripts import Scripts
 from umbel.stores.slices import slices
 
 AT_ONCE = 5000
@@ -17,14 +16,14 @@ AT_ONCE = 5000
 class Survey:
     """Looks at the queues of one server. Any thread may use it."""
 
-    def __init__(self, link: Link, scripts: Mapping[str, Script], prefix: str):
+    def __init__(self, link: Link, scripts: Scripts, prefix: str):
         self._link = link
         self._scripts = scripts
         self._prefix = prefix
 
     def rows(self, *queues: str) -> list[list[Any]]:
         """The rows of these, as `survey.lua` has them; of all that hold anything if none is named."""
-        is_whole, *rows = self._link.run(self._scripts["survey"], AT_ONCE, *queues)
+        is_whole, *rows = self._link.run(self._scripts.survey(AT_ONCE, queues))
         if is_whole:
             return list(rows)
         held = self._held()
@@ -40,6 +39,6 @@ class Survey:
         sizes = self._link.ask_all([("HLEN", f"{self._prefix}umbel.held.{owner}") for owner in owners]) if owners else []
         held = Counter[bytes]()
         for part in slices(sizes, AT_ONCE):
-            told = self._link.run(self._scripts["holding"], *owners[part])
+            told = self._link.run(self._scripts.holding(owners[part]))
             held.update(dict(zip(told[::2], told[1::2], strict=True)))
         return held

@@ -1,8 +1,9 @@
 -- Throws away dead letters, the oldest first, as many as one script may. Keys: dead, dead.count.
--- most (or '') seconds (or '')  Gives how many.
+-- ARGV: most seconds
+-- Either may be ''.  Gives how many.
 insist()
-local spare = ARGV[1] == '' and 0 or redis.call('XLEN', DEAD) - tonumber(ARGV[1])
-local oldest = ARGV[2] == '' and 0 or now() - tonumber(ARGV[2])
+local spare = most == '' and 0 or redis.call('XLEN', DEAD) - tonumber(most)
+local oldest = seconds == '' and 0 or now() - tonumber(seconds)
 local count = 0
 while may_go_on() do
   local letter = redis.call('XRANGE', DEAD, '-', '+', 'COUNT', 1)[1]

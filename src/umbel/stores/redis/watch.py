@@ -237,8 +237,8 @@ class Watch:
         except BrokerRefused as error:
             if not is_no_script(error):
                 raise
-            script, *arguments = self._booking(queue)
-            booked = self._link.run(script, *arguments) if moved else None
+            command = self._booking(queue)
+            booked = self._link.run(command) if moved else None
         if booked:
             self.booked.append((queue, booked))
         self._is_left |= bool(booked[-1]) if booked else moved
