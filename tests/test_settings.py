@@ -11,7 +11,7 @@ import pytest
 from umbel.errors import ImproperlyConfigured
 from umbel.settings import TABLE, Settings, find
 from umbel.settings.idle import harmless, is_refused, refusal
-from umbel.settings.kinds import KINDS, fits, read
+from umbel.settings.kinds import KINDS, POLICY, fits, read
 from umbel.testing.waiting import patience
 
 
@@ -311,7 +311,7 @@ def test_a_wrong_type_tells_what_was_expected_and_where_it_was_set(monkeypatch):
     conf = Settings()
     conf.read({"task_publish_retry_policy": 3, "task_always_eager": "perhaps"})
     assert conf.problems() == [
-        "task_publish_retry_policy = 3 (config source): expected a dict",
+        f"task_publish_retry_policy = 3 (config source): expected a dict of the numbers {', '.join(POLICY)}",
         "task_always_eager = 'perhaps' (config source): expected True or False",
         "UMBEL_TASK_TIME_LIMIT = 'soon' (environment): expected seconds (a number) or a timedelta",
     ]
@@ -525,6 +525,7 @@ def test_settings_can_be_shown_as_a_table_and_as_lines():
         ("seconds", "none", None),
         ("names", "a, b,,c", ("a", "b", "c")),
         ("mapping", '{"a": 1}', {"a": 1}),
+        ("policy", '{"max_retries": 1}', {"max_retries": 1}),
         ("any", '{"a": 1}', {"a": 1}),
         ("any", "proj.routes", "proj.routes"),
         ("text", "none", "none"),

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from datetime import timedelta
+from math import inf
+from pathlib import PurePath
+
 import pytest
 
 from umbel import Task, Umbel
@@ -26,7 +30,18 @@ def app():
         ("retry_kwargs", 5, "retry_kwargs must be a dict"),
         ("retry_backoff", "yes", "retry_backoff must be"),
         ("rate_limit", "often", "rate_limit must be"),
-        ("time_limit", "5", "time_limit must be seconds"),
+        ("time_limit", "5", "time_limit must be a number of seconds"),
+        ("time_limit", timedelta(seconds=5), "time_limit must be a number of seconds"),
+        ("time_limit", 2**40, "time_limit must be a number of seconds"),
+        ("soft_time_limit", inf, "soft_time_limit must be a number of seconds"),
+        ("expires", "soon", "expires must be a number of seconds, a datetime"),
+        ("expires", timedelta(seconds=5), "expires must be"),
+        ("default_retry_delay", inf, "default_retry_delay must be a number"),
+        ("retry_kwargs", {"max_retries": "x"}, "retry_kwargs must be a dict of what `retry` takes"),
+        ("retry_kwargs", {"countdown": "x"}, "retry_kwargs: countdown must be a number of seconds"),
+        ("retry_kwargs", {1: 2}, "retry_kwargs"),
+        ("queue", PurePath("/mail"), "queue must be the name of a queue"),
+        ("queue", "a\0b", "queue = .* holds a character"),
         ("ignore_result", "no", "ignore_result must be True or False"),
         ("bind", "yes", "bind must be True or False"),
         ("queue", 5, "queue must be the name of a queue"),

@@ -608,6 +608,13 @@ class TestMessagesThatCannotRun:
             Embed(chain=[{"task": "celery.group", "subtask_type": "group"}]),
             Embed(callbacks=[{"task": "x", "options": [1]}]),
             Embed(callbacks=[{"task": "x", "args": {"a": 1}}]),
+            *(
+                Embed(chain=[{"task": "x", "options": {"chain": chain}}] * count)
+                for chain in (5, "x", [5], [None])
+                for count in (1, 9)
+            ),
+            Embed(chain=[{"task": "x", "options": {"chord": 5}}]),
+            Embed(errbacks=[{"task": "x", "options": {"chain": {"task": "y"}}}]),
         ],
     )
     def test_follow_ups_that_could_not_be_sent_are_told_before_the_run(self, house, embed):
@@ -620,6 +627,16 @@ class TestMessagesThatCannotRun:
         assert outcome.kind is Kind.UNREADABLE
         assert outcome.text.startswith(("InvalidTaskError: ", "DecodeError: "))
         assert not ran
+
+    def test_steps_with_ids_that_nobody_can_write_end_nothing(self, house, document):
+        @house.task
+        def fine():
+            return 1
+
+        step = {"task": "proj.fine", "options": {"task_id": "\ud800", "priority": "x"}}
+        outcome = house.run(fine, embed=Embed(chain=[step]))
+        assert outcome.kind is Kind.FAILURE
+        assert [document(each).status for each in outcome.results] == ["FAILURE"]
 
 
 TASKS = Umbel("proj", set_as_current=False, broker="memory://").tasks

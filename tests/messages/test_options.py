@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import datetime
 import enum
+import json
 import math
 import uuid
+from collections import UserDict
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import PurePath
 from typing import Any
 
 import pytest
@@ -15,6 +20,32 @@ from umbel import Umbel
 from umbel.errors import EncodeError
 from umbel.messages.options import checked
 
+
+class Colour(enum.StrEnum):
+    """Names as programs keep them."""
+
+    RED = "red"
+
+
+class Old(str, enum.Enum):  # noqa: UP042 - as programs had it before Python 3.11
+    """The same as it was done before."""
+
+    RED = "red"
+
+
+class Plain(enum.Enum):
+    """Without a type of their own."""
+
+    RED = "red"
+    ODD = 5
+
+
+class Level(enum.IntEnum):
+    """Numbers as programs keep them."""
+
+    HIGH = 7
+
+
 BAD: dict[str, tuple[Any, ...]] = {
     "task_id": (5, uuid.UUID(int=1), "\ud800"),
     "countdown": ("x", "5", math.inf, math.nan, True, [1], 1e11),
@@ -22,10 +53,21 @@ BAD: dict[str, tuple[Any, ...]] = {
     "expires": ("soon", math.inf, True, [1], datetime.date(2030, 1, 1)),
     "time_limit": ("5", -1, math.nan, True, 2**31),
     "soft_time_limit": ("5", -1, math.nan, True),
-    "priority": ("high", [1], math.nan, math.inf, True),
+    "priority": ("high", [1], math.nan, math.inf, True, uuid.UUID(int=5)),
     "retries": ("1", 1.5, -1, True),
-    "queue": (5, "", b"q", ["q"], "a\0b", "\ud800", "umbel.queues"),
-    "exchange": (5, b"x"),
+    "queue": (
+        5,
+        "",
+        b"q",
+        ["q"],
+        "a\0b",
+        "\ud800",
+        "umbel.queues",
+        PurePath("/x"),
+        Level.HIGH,
+        Umbel("q", set_as_current=False).signature("x"),
+    ),
+    "exchange": (5, b"x", PurePath("/x"), Level.HIGH),
     "routing_key": (5, ["k"]),
     "serializer": (5, "", ["json"]),
     "compression": (5, ""),
@@ -44,6 +86,8 @@ BAD: dict[str, tuple[Any, ...]] = {
     "stamped_headers": ("name", 5, [5]),
     "replaced_task_nesting": ("1", -1),
     "delivery_mode": (3, "x"),
+    "chord": (5, "x", [5], {"args": ()}),
+    "retry_policy": (5, {"max_retries": "x"}, {"interval_step": True}, {"interval_max": math.nan}, {"timeout": 3}),
 }
 CASES = [(option, value) for option, values in BAD.items() for value in values]
 
@@ -58,18 +102,6 @@ class Unruly:
 
     def __repr__(self) -> str:
         raise RuntimeError
-
-
-class Colour(enum.StrEnum):
-    """Names as programs keep them."""
-
-    RED = "red"
-
-
-class Old(str, enum.Enum):  # noqa: UP042 - as programs had it before Python 3.11
-    """The same as it was done before."""
-
-    RED = "red"
 
 
 @pytest.fixture
@@ -118,13 +150,13 @@ WAYS: dict[str, Callable[[Umbel, Any, dict[str, Any]], Any]] = {
 def test_an_option_that_means_nothing_is_refused_wherever_it_is_given(
     app: Umbel, add: Any, way: str, option: str, value: Any
 ) -> None:
-    with pytest.raises(ValueError, match=rf"(add2?|nobody): .*{option} (must be|= |holds)"):
+    with pytest.raises(ValueError, match=rf"(add2?|nobody): .*{option} (must be|= |holds|has)"):
         WAYS[way](app, add, {option: value})
     assert app.broker.depth(["celery"])["celery"].ready == 0
 
 
 @pytest.mark.parametrize("value", [Unruly(), 10**5000], ids=["unruly", "huge"])
-@pytest.mark.parametrize("option", [option for option in BAD if option != "priority"])
+@pytest.mark.parametrize("option", [option for option in BAD if option not in ("priority", "retry_policy")])
 def test_a_value_that_cannot_even_be_told_is_refused_by_name(option: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"^add: {option} .*(<Unruly object|<int of)"):
         checked("add", {option: value})
@@ -154,13 +186,43 @@ def test_members_of_enums_are_what_they_stand_for(name: Any, option: str) -> Non
 
 
 def test_numbers_become_plain_ones() -> None:
-    class Level(enum.IntEnum):
-        HIGH = 7
-
     found = checked("add", {"priority": Level.HIGH, "retries": Level.HIGH, "countdown": Level.HIGH, "ignore_result": 1})
-    assert [(type(value), value) for value in found.values()] == [(int, 7), (int, 7), (float, 7.0), (bool, True)]
+    assert [(type(value), value) for value in found.values()] == [(int, 7), (int, 7), (int, 7), (bool, True)]
     assert checked("add", {"priority": 5.0})["priority"] == 5
     assert checked("add", {"priority": "3"})["priority"] == 3
+    exact = {"countdown": Decimal("2.5"), "expires": Fraction(5, 2), "time_limit": Decimal(3), "priority": Decimal(3)}
+    found = checked("add", exact)
+    assert [(type(value), value) for value in found.values()] == [(float, 2.5), (float, 2.5), (float, 3.0), (int, 3)]
+
+
+@pytest.mark.parametrize("option", ["queue", "exchange"])
+def test_members_of_enums_without_a_type_are_what_they_stand_for_too(option: str) -> None:
+    assert checked("add", {option: Plain.RED}) == {option: "red"}
+    with pytest.raises(ValueError, match=f"add: {option} must be the name of"):
+        checked("add", {option: Plain.ODD})
+
+
+@pytest.mark.parametrize("way", ["link", "link_error", "chain"])
+def test_what_a_call_takes_its_signature_may_say_as_well(app: Umbel, add: Any, way: str) -> None:
+    options = {
+        "queue": Plain.RED,
+        "countdown": Fraction(5, 2),
+        "headers": UserDict(a=1),
+        "stamped_headers": {"a"},
+        "link": (each for each in [add]),
+    }
+    add.apply_async((), queue=f"with {way}", **{way: [add.s().set(**options)]})
+    (delivery,) = app.broker.reserve([f"with {way}"], 1, 1.0)
+    _, _, embed = json.loads(delivery.envelope.body)
+    (said,) = embed[{"link": "callbacks", "link_error": "errbacks"}.get(way, way)]
+    (link,) = said["options"].pop("link")
+    assert link["task"] == "add"
+    assert said["options"] == {"queue": "red", "countdown": 2.5, "headers": {"a": 1}, "stamped_headers": ["a"]}
+
+
+def test_what_is_known_of_policies_is_taken() -> None:
+    policy = {"max_retries": None, "interval_start": 0, "interval_step": 0.2, "interval_max": Fraction(1, 5), "errback": print}
+    assert checked("add", {"retry_policy": policy})["retry_policy"] == policy
 
 
 def test_what_says_nothing_is_left_out_and_what_nobody_knows_is_left_alone() -> None:

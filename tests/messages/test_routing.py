@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import enum
 import re
+from pathlib import PurePath
 from types import SimpleNamespace
 
 import pytest
@@ -23,6 +25,15 @@ def by_argument(name, args, kwargs, options, task=None):
 class Class:
     def route_for_task(self, name, args, kwargs, options, task=None):
         return "from-class"
+
+
+class Names(enum.Enum):
+    MAIL = "mail-q"
+    NONE = 5
+
+
+class Texts(str, enum.Enum):  # noqa: UP042 - as programs had it before Python 3.11
+    SLOW = "slow-q"
 
 
 @pytest.mark.parametrize(
@@ -93,9 +104,20 @@ def test_queues_are_named_in_any_of_their_shapes():
         assert list(Router(None, queues, default="celery", create_missing=True).queues) == names
 
 
-def test_a_queue_that_is_nothing_is_told():
-    with pytest.raises(ImproperlyConfigured, match="task_queues holds 5; expected a name"):
-        Router(None, [5], default="celery", create_missing=True)
+@pytest.mark.parametrize(("queues", "what"), [([5], "5"), ([PurePath("/x")], "Pure"), ({5: None}, "5"), ([Names.NONE], "<Names")])
+def test_a_queue_that_is_nothing_is_told(queues, what):
+    with pytest.raises(ImproperlyConfigured, match=f"task_queues holds {what}.*; expected a name"):
+        Router(None, queues, default="celery", create_missing=True)
+
+
+def test_members_of_enums_are_what_they_stand_for_wherever_queues_are_named():
+    assert list(Router(None, [Names.MAIL, Texts.SLOW], default=Texts.SLOW, create_missing=True).queues) == ["mail-q", "slow-q"]
+    router = Router(None, {Names.MAIL: {"exchange": Names.MAIL}, Texts.SLOW: None}, default=Texts.SLOW, create_missing=False)
+    assert [*map(type, router.queues)] == [str, str]
+    assert router.choose({"queue": Names.MAIL}) == ("mail-q", "mail-q", "")
+    assert router.choose({}) == ("slow-q", "", "")
+    for route in (Names.MAIL, {"queue": Names.MAIL}, lambda *args, **kwargs: Names.MAIL):
+        assert route_of({"*": route} if not callable(route) else [route]) == "mail-q"
 
 
 def test_a_routing_key_finds_the_queue_that_binds_it():

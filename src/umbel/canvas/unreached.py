@@ -66,9 +66,18 @@ def marks(sig: Any) -> Iterator[Sig]:
 
 def _one(options: Any, *, begun: bool) -> Iterator[Lost]:
     id_, chord = options.get("task_id"), options.get("chord")
-    if not isinstance(id_, str):
+    if not isinstance(id_, str) or not _is_writable(id_):
         return
     if begun and isinstance(chord, dict) and isinstance(options.get("group_id"), str):
         yield Lost(id_, chord, options["group_id"], options.get("group_index"))
     else:
         yield Lost(id_)
+
+
+def _is_writable(id_: str) -> bool:
+    """False for what a store cannot name: nothing waits under such an id."""
+    try:
+        id_.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+    return True

@@ -16,8 +16,12 @@ _NEAR = 0.8
 _OF_DECORATOR = ("name", "base", "bind", "shared", "filter", "lazy")
 
 
+FARTHEST = 1e10
+"""Seconds from now: some three hundred years."""
+
+
 def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < FARTHEST
 
 
 def _whole(value: Any) -> bool:
@@ -26,10 +30,6 @@ def _whole(value: Any) -> bool:
 
 def _flag(value: Any) -> bool:
     return isinstance(value, bool) or (isinstance(value, int) and value in (0, 1))
-
-
-def _seconds(value: Any) -> bool:
-    return _number(value) or isinstance(value, datetime.timedelta)
 
 
 def _text(value: Any) -> bool:
@@ -48,7 +48,7 @@ def _rate(value: Any) -> bool:
 
 
 def _destination(value: Any) -> bool:
-    return _text(value) or hasattr(value, "name")
+    return _text(value) or hasattr(value, "name")  # which of those, calls know
 
 
 def _priority(value: Any) -> bool:
@@ -56,7 +56,13 @@ def _priority(value: Any) -> bool:
 
 
 def _expiry(value: Any) -> bool:
-    return _seconds(value) or isinstance(value, (str, datetime.datetime))
+    return _number(value) or isinstance(value, (str, datetime.datetime))
+
+
+def _retry(value: Any) -> bool:
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        return False
+    return value.get("max_retries") is None or _whole(value["max_retries"])
 
 
 _FLAG = (_flag, "True or False")
@@ -79,10 +85,10 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "default_retry_delay": _NUMBER,
     "retry_backoff": (lambda value: _flag(value) or _number(value), "True, False or a number from 0"),
     "retry_backoff_max": _NUMBER,
-    "retry_kwargs": _MAPPING,
+    "retry_kwargs": (_retry, "a dict of what `retry` takes"),
     **dict.fromkeys(("autoretry_for", "dont_autoretry_for", "throws"), _ERRORS),
-    "time_limit": (_seconds, "seconds"),
-    "soft_time_limit": (_seconds, "seconds"),
+    "time_limit": (_number, "a number of seconds"),
+    "soft_time_limit": (_number, "a number of seconds"),
     "rate_limit": (_rate, "a number, or text as '10/m'"),
     "serializer": (_text, "the name of a serializer"),
     "compression": (_text, "the name of a compression"),
@@ -104,8 +110,31 @@ def misfit(name: str, value: Any) -> str | None:
     fits, expected = found
     with suppress(Exception):  # comparing or iterating runs code of the value's class
         if fits(value):
-            return None
+            return _of_call(name, value)
     return f"{name} must be {expected}, not {brief(value)}"
+
+
+OF_CALLS = frozenset({"time_limit", "soft_time_limit", "queue", "exchange", "expires", "routing_key"})
+"""Options that a task has for all its calls, and whose values fit there or nowhere."""
+
+
+def _of_call(name: str, value: Any) -> str | None:
+    """What each call with this option would be refused for."""
+    if name not in OF_CALLS and name != "retry_kwargs":
+        return None
+    from umbel.messages.options import checked, read  # few tasks have any, and no others need what looks at calls
+
+    if name == "retry_kwargs":
+        return _told(lambda: checked(name, {key: said for key, said in value.items() if key != "max_retries"}))
+    return _told(lambda: read(name, value))
+
+
+def _told(look: Callable[[], object]) -> str | None:
+    try:
+        look()
+    except ValueError as problem:
+        return str(problem)
+    return None
 
 
 def check(task: str, options: Mapping[str, Any], base: type) -> None:

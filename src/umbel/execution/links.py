@@ -75,7 +75,12 @@ def _doubtful(sigs: list[Any]) -> list[Any]:
         found = msgspec.convert(sigs, list[_Shape])
     except (msgspec.ValidationError, ValueError, RecursionError):
         return sigs
-    return [sig for sig, shape in zip(sigs, found, strict=True) if shape.subtask_type is not None]
+    return [sig for sig, shape in zip(sigs, found, strict=True) if shape.subtask_type is not None or _leads_on(shape.options)]
+
+
+def _leads_on(options: Any) -> bool:
+    """True if more signatures are among the options of a call, which this moves on or arrives at."""
+    return bool(options) and ("chain" in options or "chord" in options)
 
 
 def _check(sig: Any, place: str, depth: int = 0) -> None:
@@ -84,11 +89,13 @@ def _check(sig: Any, place: str, depth: int = 0) -> None:
     for key, kinds in PARTS:
         if sig.get(key) is not None and not isinstance(sig[key], kinds):
             raise InvalidTaskError(f"the signature of {sig['task']!r} among the message's {place} has wrong {key}")
+    if depth > DEEPEST:
+        raise InvalidTaskError(f"a canvas among the message's {place} is nested more than {DEEPEST} deep")
+    if _leads_on(sig.get("options")):
+        _check_options(sig, place, depth)
     what = sig.get("subtask_type")
     if what not in KINDS:
         return
-    if depth > DEEPEST:
-        raise InvalidTaskError(f"a canvas among the message's {place} is nested more than {DEEPEST} deep")
     try:
         inside = [*header(sig), body(sig)] if kind(sig) == CHORD else members(sig)
     except (KeyError, TypeError, ValueError):
@@ -96,6 +103,16 @@ def _check(sig: Any, place: str, depth: int = 0) -> None:
     for each in inside:
         if each is not None:
             _check(each, place, depth + 1)
+
+
+def _check_options(sig: Any, place: str, depth: int) -> None:
+    chain, chord = sig["options"].get("chain"), sig["options"].get("chord")
+    if chain is not None and not isinstance(chain, (list, tuple)):
+        raise InvalidTaskError(
+            f"the signature of {sig['task']!r} among the message's {place} has a wrong chain: {brief(chain, 100)}"
+        )
+    for each in (*(chain or ()), *(() if chord is None else (chord,))):
+        _check(each, f"{place}' {'chord' if each is chord else 'chain'}", depth + 1)
 
 
 DEEPEST = 100

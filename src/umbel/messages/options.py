@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import enum
+import os
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
 
 from umbel.messages import when
+from umbel.settings.kinds import wrong_with_policy
 from umbel.wire.brief import brief
 
 Options = dict[str, Any]
@@ -28,18 +32,26 @@ def checked(name: str, options: Mapping[str, Any]) -> Options:
     for option, given in options.items():
         value = given
         if given is not None and option in _KNOWN:
-            read, wanted = _KNOWN[option]
             try:
-                value = read(given)
-            except Exception as problem:  # comparing, hashing or reading a value runs code of its class
-                told = str(problem) if type(problem) is Unfit else f"must be {wanted}, not {brief(given)}"
-                raise ValueError(f"{name}: {option} {told}") from None
+                value = read(option, given)
+            except Unfit as problem:
+                raise ValueError(f"{name}: {problem}") from None
         if value is not None:
             found[option] = value
     soft = found.get("soft_time_limit")
     if soft is not None and "time_limit" in found and soft > found["time_limit"]:
         raise ValueError(f"{name}: soft_time_limit = {soft:g} is longer than time_limit = {found['time_limit']:g}")
     return found
+
+
+def read(option: str, given: Any) -> Any:
+    """The value of an option that is known here, as a plain one; Unfit begins with the option's name."""
+    reader, wanted = _KNOWN[option]
+    try:
+        return reader(given)
+    except Exception as problem:  # comparing, hashing or reading a value runs code of its class
+        told = str(problem) if type(problem) is Unfit else f"must be {wanted}, not {brief(given)}"
+        raise Unfit(f"{option} {told}") from None
 
 
 class Unfit(ValueError):
@@ -52,6 +64,14 @@ def signatures(given: Any) -> list[Any] | None:
         return None
     several = [given] if isinstance(given, (Mapping, str)) or not isinstance(given, Iterable) else given
     return [_signature(each) for each in several] or None
+
+
+def _body(given: Any) -> Any:
+    """What a chord ends with; its own options are looked at when it is sent."""
+    found = given if isinstance(given, Mapping) else given.s()
+    if not isinstance(found.get("task"), str):
+        raise TypeError(given)
+    return found
 
 
 def _chain(given: Any) -> list[Any]:
@@ -70,16 +90,22 @@ def _signature(each: Any) -> Any:
     for part, kinds in PARTS:
         if found.get(part) is not None and not isinstance(found[part], kinds):
             raise Unfit(f"holds a call of {found['task']} whose {part} are {brief(found[part], 100)}")
+    said = _mapping(found.get("options") or {})
     try:
-        checked(found["task"], _mapping(found.get("options") or {}))
+        plain = checked(found["task"], said)
     except ValueError as problem:
         raise Unfit(f"holds a call that cannot be sent: {problem}") from None
-    return found
+    odd = {option: plain[option] for option, value in said.items() if option in plain and not isinstance(value, _TRAVELS)}
+    return {**found, "options": {**said, **odd}} if odd else found
+
+
+_TRAVELS = (str, int, float, dict, list, tuple, Decimal, datetime.datetime, type(None))
+"""What is written in the options of a signature as it was given; of other things what they are read as is."""
 
 
 def queue_name(thing: Any) -> str:
     """The name of a queue, given as its name or as an object that has one; ValueError if no queue can be called so."""
-    name = thing if isinstance(thing, str) else thing.name
+    name = _named(thing)
     if not isinstance(name, str):
         raise TypeError(thing)
     if not name:
@@ -93,18 +119,33 @@ def queue_name(thing: Any) -> str:
 
 def name_of(thing: Any) -> str:
     """The name of a queue or exchange, given as its name or as an object that has one."""
-    return _text(thing if isinstance(thing, str) else thing.name)
+    return _text(_named(thing))
+
+
+def bears_name(thing: Any) -> bool:
+    """True if this may stand for a queue or an exchange by its name; those of tasks, files and members of enums are others."""
+    return not isinstance(thing, (str, enum.Enum, os.PathLike)) and not hasattr(thing, "apply_async") and hasattr(thing, "name")
+
+
+def _named(thing: Any) -> Any:
+    if isinstance(thing, str):
+        return thing
+    if isinstance(thing, enum.Enum):
+        return thing.value
+    if not bears_name(thing):
+        raise TypeError(thing)
+    return thing.name
 
 
 def _queue(thing: Any) -> Any:
     """A plain name; what says more than its name stays what it is."""
     name = queue_name(thing)
-    return name if isinstance(thing, str) else thing
+    return thing if bears_name(thing) else name
 
 
 def _exchange(thing: Any) -> Any:
     name = name_of(thing)
-    return name if isinstance(thing, str) else thing
+    return thing if bears_name(thing) else name
 
 
 def _text(value: Any) -> str:
@@ -131,8 +172,8 @@ def _word(value: Any) -> str:
 
 
 def _seconds(value: Any) -> float:
-    seconds: float = value if type(value) is int else float(value)
-    if isinstance(value, (bool, str)) or not isinstance(value, Real) or not abs(seconds) < FARTHEST:
+    seconds: float = int(value) if isinstance(value, Integral) else float(value)
+    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)) or not abs(seconds) < FARTHEST:
         raise TypeError(value)
     return seconds
 
@@ -150,7 +191,7 @@ def _moment(value: Any) -> str | datetime.datetime:
 
 
 def _expiry(value: Any) -> float | str | datetime.datetime:
-    return _seconds(value) if isinstance(value, Real) else _moment(value)
+    return _seconds(value) if isinstance(value, (Real, Decimal)) else _moment(value)
 
 
 def _count(value: Any) -> int:
@@ -163,9 +204,10 @@ def _count(value: Any) -> int:
 
 def _priority(value: Any) -> int:
     """0 to 9; what is beyond (RabbitMQ takes up to 255) counts as the nearest."""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, (Real, Decimal, str)):
         raise TypeError(value)
-    return max(0, min(HIGHEST, int(value)))
+    number: Any = value
+    return max(0, min(HIGHEST, int(number)))
 
 
 def _delivery_mode(value: Any) -> int | None:
@@ -183,6 +225,13 @@ def _mapping(value: Any) -> dict[str, Any]:
     if not (isinstance(value, Mapping) and all(isinstance(key, str) for key in value)):
         raise TypeError(value)
     return dict(value)
+
+
+def _policy(value: Any) -> dict[str, Any]:
+    found = _mapping(value)
+    if wrong := wrong_with_policy(found):
+        raise Unfit(wrong)
+    return found
 
 
 def _words(value: Any) -> list[str]:
@@ -218,6 +267,7 @@ _KNOWN: dict[str, tuple[Callable[[Any], Any], str]] = {
     "link": _SIGNATURES,
     "link_error": _SIGNATURES,
     "chain": (_chain, "a list of signatures"),
+    "chord": (_body, "a signature"),
     "shadow": _TEXT,
     "reply_to": _TEXT,
     "ignore_result": _TRUTH,
@@ -232,6 +282,6 @@ _KNOWN: dict[str, tuple[Callable[[Any], Any], str]] = {
     "replaced_task_nesting": _COUNT,
     "stamped_headers": (_words, "a list of names"),
     "retry": _TRUTH,
-    "retry_policy": (_mapping, "a mapping"),
+    "retry_policy": (_policy, "a mapping"),
     "properties": (_mapping, "a mapping"),
 }

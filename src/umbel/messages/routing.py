@@ -8,8 +8,9 @@ from fnmatch import translate
 from typing import Any, NamedTuple
 
 from umbel.errors import ImproperlyConfigured, QueueNotFound
-from umbel.messages.options import name_of, queue_name
+from umbel.messages.options import Unfit, bears_name, name_of, queue_name
 from umbel.settings import find
+from umbel.wire.brief import brief
 
 Route = Mapping[str, Any]
 Rule = Callable[..., Any]
@@ -39,13 +40,8 @@ class Router:
     """Knows the queues and the routes of an app's settings."""
 
     def __init__(self, routes: Any, queues: Any, *, default: str, create_missing: bool):
-        self.default = default
-        self.queues = _queues(queues) if queues else {default: Queue(default)}
-        for setting, name in (("task_default_queue", default), *(("task_queues", name) for name in self.queues)):
-            try:
-                queue_name(name)
-            except (TypeError, ValueError) as problem:
-                raise ImproperlyConfigured(f"{setting} {problem}") from None
+        self.default = _checked("task_default_queue", default)
+        self.queues = _queues(queues) if queues else {self.default: Queue(self.default)}
         self._create = create_missing
         self._rules: list[Rule] = []
         self.is_fixed = True
@@ -75,7 +71,7 @@ class Router:
         for rule in self._rules:
             found = rule(name, args, kwargs, options, task=task)
             if found is not None:
-                return {"queue": found} if isinstance(found, str) or hasattr(found, "name") else dict(found)
+                return dict(found) if isinstance(found, Mapping) else {"queue": found}
         return {}
 
     def choose(self, options: Mapping[str, Any]) -> Destination:
@@ -104,7 +100,7 @@ class Router:
         if known is None:
             if not self._create:
                 raise QueueNotFound(f"queue {name!r} is not in task_queues; add it, or set task_create_missing_queues")
-            known = Queue(name) if isinstance(queue, str) else _queue(queue)
+            known = _queue(queue) if bears_name(queue) else Queue(name)
         return known
 
 
@@ -144,11 +140,22 @@ def _queues(given: Any) -> dict[str, Queue]:
     if isinstance(given, Mapping):
         each = (_queue_of(name, options) for name, options in given.items())
     else:
-        each = (Queue(item) if isinstance(item, str) else _queue(item) for item in given)
+        each = (_queue(item) if bears_name(item) else Queue(_checked("task_queues", item)) for item in given)
     return {queue.name: queue for queue in each}
 
 
+def _checked(setting: str, given: Any) -> str:
+    """The name of a queue that a setting names."""
+    try:
+        return queue_name(given)
+    except Unfit as problem:
+        raise ImproperlyConfigured(f"{setting} {problem}") from None
+    except Exception:  # reading it runs code of its class
+        raise ImproperlyConfigured(f"{setting} holds {brief(given)}; expected a name, or an object with a name") from None
+
+
 def _queue_of(name: str, options: Any) -> Queue:
+    name = _checked("task_queues", name)
     options = dict(options or {})
     exchange = options.get("exchange") or ""
     if options.get("exchange_type", getattr(exchange, "type", None)) == "fanout":
@@ -158,13 +165,12 @@ def _queue_of(name: str, options: Any) -> Queue:
 
 def _queue(thing: Any) -> Queue:
     """A queue from an object with Celery's attributes."""
-    if not hasattr(thing, "name"):
-        raise ImproperlyConfigured(f"task_queues holds {thing!r}; expected a name, or an object with a name")
     exchange = getattr(thing, "exchange", None)
     kind = getattr(exchange, "type", None)
+    name = _checked("task_queues", thing)
     if kind == "fanout" or type(thing).__name__ == "Broadcast":
-        raise _broadcast(name_of(thing))
-    return Queue(name_of(thing), name_of(exchange) if exchange else "", getattr(thing, "routing_key", None) or "")
+        raise _broadcast(name)
+    return Queue(name, name_of(exchange) if exchange else "", getattr(thing, "routing_key", None) or "")
 
 
 def _broadcast(name: str) -> ImproperlyConfigured:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from numbers import Real
 from typing import Any
 
 _YES = frozenset({"1", "true", "yes", "on", "y", "t"})
@@ -68,6 +70,31 @@ def _is_route(value: object) -> bool:
     return isinstance(value, (str, Mapping)) or hasattr(value, "name") or value is None
 
 
+POLICY = ("max_retries", "interval_start", "interval_step", "interval_max")
+"""What a policy of trying again says: numbers, or None."""
+_OF_KOMBU = frozenset({"errback", "on_revive", "retry_errors"})
+"""What may be in one besides, and says nothing here."""
+
+
+def wrong_with_policy(value: Mapping[Any, Any]) -> str | None:
+    """What makes no sense in a policy of trying again; None if nothing is wrong."""
+    for key, said in value.items():
+        if key in POLICY:
+            if said is not None and not _is_finite(said):
+                return f"has {key} = {said!r:.100}, which is no number"
+        elif key not in _OF_KOMBU:
+            return f"has {key!r:.100}, which says nothing: it is of {', '.join(POLICY)}"
+    return None
+
+
+def _is_finite(value: object) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
+
+
+def _is_policy(value: object) -> bool:
+    return isinstance(value, Mapping) and wrong_with_policy(value) is None
+
+
 def _read_flag(text: str) -> bool:
     word = text.strip().lower()
     if word in _YES:
@@ -116,6 +143,7 @@ KINDS: dict[str, Kind] = {
     "flag": Kind("True or False", _is_flag, _read_flag),
     "names": Kind("a list of names", _is_names, _read_names),
     "mapping": Kind("a dict", lambda value: isinstance(value, Mapping), _read_mapping),
+    "policy": Kind(f"a dict of the numbers {', '.join(POLICY)}", _is_policy, _read_mapping),
     "places": Kind("a URL, or a list of them", _is_places, str),
     "queues": Kind("names, a dict of options by name, or objects with a name", _is_queues, _read_names),
     "routes": Kind("a dict of routes by task name, a list of such, a function, or the path of one", _is_routes, _read_routes),

@@ -136,7 +136,7 @@ _KEPT: tuple[_Row, ...] = (
     ("task_ignore_result", "flag", False, "C_IGNORE_RESULT", "Results are not kept."),
     ("task_max_deliveries", "whole", 5, "", "So often a message is handed out before it goes to the dead letters."),
     ("task_publish_retry", "flag", True, "C_TASK_PUBLISH_RETRY", "Sending is tried again while the store is away."),
-    ("task_publish_retry_policy", "mapping", _POLICY, "C_TASK_PUBLISH_RETRY_POLICY", "How often, and with which pauses."),
+    ("task_publish_retry_policy", "policy", _POLICY, "C_TASK_PUBLISH_RETRY_POLICY", "How often, and with which pauses."),
     ("task_queues", "queues", None, "C_QUEUES", "The queues: names, a dict of options by name, or objects with a name."),
     ("task_routes", "routes", None, "C_ROUTES", "Which task goes to which queue: dict, list, function or its path."),
     ("task_reject_on_worker_lost", "flag", None, "C_REJECT_ON_WORKER_LOST", "False: a late task does not outlive its worker."),

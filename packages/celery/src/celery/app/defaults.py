@@ -72,6 +72,7 @@ _TYPES = {
     "seconds": "float",
     "flag": "bool",
     "mapping": "dict",
+    "policy": "dict",
     "names": "tuple",
     "slots": "any",
     "places": "string",
