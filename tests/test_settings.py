@@ -317,6 +317,13 @@ def test_a_wrong_type_tells_what_was_expected_and_where_it_was_set(monkeypatch):
     ]
 
 
+@pytest.mark.parametrize("name", ["task_time_limit", "result_expires", "broker_lease", "task_dead_ttl", "broker_publish_timeout"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_seconds_are_a_number_that_passes(name, value):
+    with pytest.raises(ImproperlyConfigured, match=rf"{name} = {value} \(app.conf\): expected seconds"):
+        Settings({name: value})
+
+
 def test_two_spellings_with_two_values_clash():
     conf = Settings()
     conf.read({"CELERY_ALWAYS_EAGER": True, "task_always_eager": False})

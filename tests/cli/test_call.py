@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from tests.cli.project import Project
+from tests.cli.project import Done, Project
 
 from umbel.stores.broker import Delivery
 from umbel.wire import protocol
@@ -55,6 +55,8 @@ def test_a_task_may_expire(project: Project, expires: str) -> None:
         (("-k", "[]"), "is no object"),
         (("--eta", "tomorrow"), "'tomorrow' is no time"),
         (("--eta", "2999-12-31", "--countdown", "3"), "say the same"),
+        *((("--countdown", odd), f"{odd!r} is no number of seconds") for odd in ("nan", "inf")),
+        *((("--expires", odd), f"{odd!r} is no number of seconds") for odd in ("nan", "-inf")),
     ],
 )
 def test_what_cannot_be_sent_is_told_in_a_line(project: Project, words: tuple[str, ...], told: str) -> None:
@@ -62,6 +64,20 @@ def test_what_cannot_be_sent_is_told_in_a_line(project: Project, words: tuple[st
     assert done.code == 64
     assert told in done.err
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["call", "schedule add every-day --every 1d"])
+@pytest.mark.parametrize("queue", ["", "umbel.queues"])
+def test_options_that_make_no_sense_are_told_in_a_line(project: Project, command: str, queue: str) -> None:
+    done = project.umbel(*command.split(), "proj.add", "--queue", queue)
+    assert done.code == 1
+    assert done.err.startswith("umbel: proj.add: queue ")
+    assert (done.err.count("\n"), "unexpected" in done.err) == (1, False)
+
+
+def test_what_has_no_name_or_id_is_told(project: Project) -> None:
+    assert project.umbel("call", "") == Done(64, "", "umbel: a task has a name, and this one is empty\n")
+    assert project.umbel("revoke", "a", "") == Done(64, "", "umbel: an id is empty\n")
 
 
 def test_a_result_that_is_not_there_is_told(project: Project) -> None:

@@ -89,6 +89,8 @@ def test_commands_that_cannot_be_are_refused_before_anybody_is_asked(project: Pr
         "control revoke_by_stamped_headers a": "write name=value",
         "inspect conf perhaps": "with_defaults is 'perhaps', and should be true or false",
         "inspect ping -t 0": "0.0 is not in the range",
+        "inspect ping -t nan": "'nan' is no number of seconds",
+        "graph workers nodes:a threads:b": "threads:b is no number",
     }.items():
         done = project.umbel(*command.split())
         assert (done.code, told in done.err) == (64, True), done

@@ -31,6 +31,12 @@ def test_queues_are_listed_with_what_leads_to_them(project: Project) -> None:
     assert json.loads(project.umbel("list", "bindings", "--json").out)[0]["exchange"] == "post"
 
 
+def test_a_file_that_is_no_text_is_told(project: Project) -> None:
+    (project.folder / "odd.py").write_bytes(b"\xff")
+    done = project.bare("upgrade", "settings", "odd.py")
+    assert (done.code, done.err) == (1, "umbel: odd.py is no text in UTF-8\n")
+
+
 def test_what_waits_is_brought_to_another_broker(project: Project) -> None:
     ids = project.send("proj.add", "proj.other", "proj.add")
     project.send("proj.add", queue="mail")

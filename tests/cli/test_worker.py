@@ -220,6 +220,8 @@ def test_a_log_file_that_cannot_be_written_is_one_line(project: Project) -> None
         (("-P", "gevent"), "'gevent' is no pool of umbel's; take threads (for what waits), or asyncio"),
         (("--umask", "9"), "'9' is no octal number"),
         (("--time-limit", "0"), "--time-limit"),
+        (("--time-limit", "nan"), "'nan' is no number of seconds"),
+        (("--heartbeat-interval", "inf"), "'inf' is no number of seconds"),
         (("--nosuch",), "no such option"),
     ],
 )
@@ -229,6 +231,12 @@ def test_an_option_that_cannot_work_is_one_line(project: Project, words: tuple[s
     assert done.out == ""
     assert told in done.err
     assert done.err.count("\n") == 1
+
+
+def test_queues_that_cannot_be_are_not_served(project: Project) -> None:
+    done = project.umbel("worker", "-Q", "mail,umbel.queues")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "a queue to serve = 'umbel.queues' is umbel's own" in done.err
 
 
 def test_a_worker_needs_an_app(project: Project) -> None:

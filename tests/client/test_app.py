@@ -112,6 +112,14 @@ def test_annotations_that_fail_fail_each_time(app):
             _ = app.tasks
 
 
+@pytest.mark.parametrize("annotations", [5, ["x"], {"job": 5}, {"*": "x"}])
+def test_annotations_that_are_none_are_told(app, annotations):
+    app.task(lambda: None, name="job")
+    app.conf.task_annotations = annotations
+    with pytest.raises(ImproperlyConfigured, match=r"task_annotations holds .*; expected a dict such as {'job': "):
+        app.finalize()
+
+
 def test_a_first_call_finalizes_the_app(app):
     @app.task
     def job(): ...

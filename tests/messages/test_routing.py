@@ -110,6 +110,12 @@ def test_a_queue_that_is_nothing_is_told(queues, what):
         Router(None, queues, default="celery", create_missing=True)
 
 
+@pytest.mark.parametrize("options", [5, "x", {"exchange": 5}, {"routing_key": 5}, {"exchange": PurePath("x")}])
+def test_options_of_a_queue_that_are_none_are_told(options):
+    with pytest.raises(ImproperlyConfigured, match=r"task_queues\['mail'\] (is|has an exchange or)"):
+        Router(None, {"mail": options}, default="celery", create_missing=True)
+
+
 def test_members_of_enums_are_what_they_stand_for_wherever_queues_are_named():
     assert list(Router(None, [Names.MAIL, Texts.SLOW], default=Texts.SLOW, create_missing=True).queues) == ["mail-q", "slow-q"]
     router = Router(None, {Names.MAIL: {"exchange": Names.MAIL}, Texts.SLOW: None}, default=Texts.SLOW, create_missing=False)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from umbel import guise
-from umbel.cli.command import names, option
+from umbel.cli.command import Seconds, names, option
 from umbel.cli.failure import NO_REPLY, USAGE, Failure
 from umbel.cli.scope import Scope
 from umbel.client.remote.broadcast import Reply
@@ -19,7 +19,7 @@ from umbel.worker.control.panel import Command, commands
 
 with_timeout = option(
     *("-t", "--timeout"),
-    type=click.FloatRange(0, min_open=True),
+    type=Seconds(endless=True),
     default=1.0,
     metavar="SECONDS",
     help="How long to wait (1).",

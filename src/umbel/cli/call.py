@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
 
 from umbel.cli import complete
-from umbel.cli.command import command, option
+from umbel.cli.command import Seconds, command, option
+from umbel.cli.failure import USAGE, Failure
 from umbel.cli.scope import Scope
+from umbel.errors import UmbelError
 
 Value = TypeVar("Value")
 
@@ -47,9 +51,10 @@ def moment(text: str) -> datetime.datetime:
 def seconds_or_moment(text: str) -> float | datetime.datetime:
     """Seconds from now, or a time."""
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
         return moment(text)
+    return float(Seconds(positive=False).convert(seconds, None, None))
 
 
 @command("call")
@@ -57,7 +62,7 @@ def seconds_or_moment(text: str) -> float | datetime.datetime:
 @option("-a", "--args", type=arguments, metavar="JSON", default="[]", help="Positional arguments: '[2, 3]'.")
 @option("-k", "--kwargs", type=named_arguments, metavar="JSON", default="{}", help="Named arguments.")
 @option("--eta", type=moment, metavar="TIME", help="Run it then: 2030-01-31T12:00:00+01:00; without a zone it is UTC.")
-@option("--countdown", type=float, metavar="SECONDS", help="Run it so much later.")
+@option("--countdown", type=Seconds(positive=False), metavar="SECONDS", help="Run it so much later.")
 @option("--expires", type=seconds_or_moment, metavar="TIME|SECONDS", help="Do not run it after this.")
 @option("--serializer", metavar="NAME", help="json, msgpack, yaml or pickle.")
 @option("--queue", shell_complete=complete.queues, metavar="NAME", help="Send it to this queue.")
@@ -69,7 +74,21 @@ def call(scope: Scope, /, name: str, args: list[Any], kwargs: dict[str, Any], **
 
     The name is the one it was registered with, such as proj.tasks.add. The app need not know the task itself.
     """
+    if not name:
+        raise Failure("a task has a name, and this one is empty", USAGE)
     if options["eta"] is not None and options["countdown"] is not None:
         raise click.UsageError("--eta and --countdown say the same; give one", click.get_current_context())
     given = {key: value for key, value in options.items() if value is not None}
-    click.echo(scope.app.send_task(name, args, kwargs, **given).id)
+    with sensible():
+        click.echo(scope.app.send_task(name, args, kwargs, **given).id)
+
+
+@contextmanager
+def sensible() -> Iterator[None]:
+    """Says in one line what is wrong with the arguments or options of a call."""
+    try:
+        yield
+    except (TypeError, ValueError) as problem:
+        if isinstance(problem, UmbelError):
+            raise
+        raise Failure(str(problem)) from problem

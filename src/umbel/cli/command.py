@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from typing import Any
@@ -51,6 +52,28 @@ class Option(click.Option):
             own = f"{ctx.auto_envvar_prefix}_{self.name}".upper()
             text = os.environ.get(own.replace("UMBEL_", "CELERY_", 1)) or None
         return text
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds more than 0, or in another range (`min`, `min_open`); what is no number is none of them."""
+
+    name = "seconds"
+
+    def __init__(self, *, positive: bool = True, endless: bool = False):
+        super().__init__(min=0 if positive else None, min_open=positive)
+        self.endless = endless
+        """True if it may be infinity, as in: wait for ever."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number; asked once more of one that is converted already."""
+        found = super().convert(value, param, ctx)
+        if math.isnan(found) or (math.isinf(found) and not self.endless):
+            self.fail(f"{str(value)!r} is no number of seconds", param, ctx)
+        return found
+
+
+TIMEOUT = Seconds(positive=False, endless=True)
+"""How long to wait: not at all, or for ever, too."""
 
 
 class Command(click.Command):

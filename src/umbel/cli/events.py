@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from umbel import clock
-from umbel.cli.command import command, option
+from umbel.cli.command import Seconds, command, option
 from umbel.cli.failure import USAGE, Failure
 from umbel.cli.scope import Scope
 from umbel.cli.screen import age, drawn, plain
@@ -37,7 +37,7 @@ PAUSE = 0.2
 @command("events")
 @option("-d", "--dump", is_flag=True, help="Print a line for each event, until Ctrl-C.")
 @option("-j", "--json", "as_json", is_flag=True, help="Print each event as a line of JSON, for programs.")
-@option("-F", "--frequency", type=click.FloatRange(0, min_open=True), default=1.0, metavar="SECONDS", help="Redraw so often.")
+@option("-F", "--frequency", type=Seconds(), default=1.0, metavar="SECONDS", help="Redraw so often.")
 @option("--limit", type=click.IntRange(1), metavar="N", help="With --dump or --json: stop after N events.")
 @option("--passive", is_flag=True, help="Do not ask workers to tell of tasks; those started with -E do so anyway.")
 @click.pass_obj

@@ -10,6 +10,7 @@ import click
 from umbel import shown
 from umbel.cli.asking import ask, merged, with_timeout
 from umbel.cli.command import Command
+from umbel.cli.failure import USAGE, Failure
 from umbel.cli.scope import Scope, shared_options
 
 PARTS = (
@@ -53,7 +54,10 @@ def workers(context: click.Context, /, timeout: float) -> None:
     scope: Scope = context.obj
     given = dict(word.partition(":")[::2] for word in context.args)
     if "nodes" in given:
-        threads = int(given.get("threads", "0") or 0)
+        written = given.get("threads") or "0"
+        if not written.isdecimal():
+            raise Failure(f"threads:{written} is no number: write nodes:a,b threads:4", USAGE)
+        threads = int(written)
         found = {name: [str(number) for number in range(threads)] for name in given["nodes"].split(",")}
     else:
         answers = merged(ask(scope, "stats", {}, timeout=timeout))

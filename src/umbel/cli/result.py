@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from umbel.cli.command import command, option
+from umbel.cli.command import TIMEOUT, command, option
 from umbel.cli.failure import FAILED, NO_REPLY, Failure
 from umbel.cli.scope import Scope, backend_of
 from umbel.cli.screen import follow as draw
@@ -26,7 +26,7 @@ NAMED = 10
 @click.argument("task_id", metavar="ID")
 @option("-t", "--task", "name", metavar="NAME", help="Name of the task, if it has a result backend of its own.")
 @option("--traceback", is_flag=True, help="Show the traceback of a failure.")
-@option("--wait", type=float, default=0.0, metavar="SECONDS", help="Wait so long for it to end.")
+@option("--wait", type=TIMEOUT, default=0.0, metavar="SECONDS", help="Wait so long for it to end.")
 @option("-f", "--follow", is_flag=True, help="Show how far it is until it has ended (or for --wait SECONDS).")
 @click.pass_obj
 def result(scope: Scope, /, task_id: str, name: str | None, traceback: bool, wait: float, follow: bool) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from umbel.cli.command import command, option
+from umbel.cli.failure import USAGE, Failure
 from umbel.cli.scope import Scope, broker_of
 from umbel.cli.screen import count
 from umbel.client.remote.control import signal_name
@@ -28,6 +29,8 @@ def revoke(scope: Scope, /, task_ids: tuple[str, ...], terminate: bool, signal: 
     The store remembers it until the task is met, or for task_revoke_ttl seconds. One that runs goes on, unless --terminate is
     given.
     """
+    if not all(task_ids):
+        raise Failure("an id is empty", USAGE)
     app = scope.app
     with broker_of(scope) as broker:
         app.control.revoke(task_ids, terminate=terminate, signal=signal)

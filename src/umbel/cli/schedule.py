@@ -12,9 +12,8 @@ from click.shell_completion import CompletionItem
 
 from umbel import clock, guise
 from umbel.cli import complete
-from umbel.cli.call import arguments, moment, named_arguments
-from umbel.cli.command import command, option
-from umbel.cli.failure import Failure
+from umbel.cli.call import arguments, moment, named_arguments, sensible
+from umbel.cli.command import Seconds, command, option
 from umbel.cli.scope import Scope, shared_options
 from umbel.cli.screen import plain, print_json, table
 from umbel.client.app import Umbel
@@ -97,7 +96,7 @@ def schedule(context: click.Context, /, upcoming: tuple[int, str] | None, as_jso
 @option("-k", "--kwargs", type=named_arguments, metavar="JSON", default="{}", help="Named arguments.")
 @option("--queue", metavar="NAME", help="Send it to this queue.")
 @option("--priority", type=click.IntRange(0, 9), metavar="0-9", help="With this priority; 9 is most urgent.")
-@option("--expires", type=float, metavar="SECONDS", help="A run that has not begun so long after is of no use.")
+@option("--expires", type=Seconds(positive=False), metavar="SECONDS", help="A run that has not begun so long after is of no use.")
 @option("--disabled", is_flag=True, help="Do not send it yet.")
 @click.pass_obj
 def add(scope: Scope, /, name: str, task: str, **given: Any) -> None:
@@ -106,10 +105,8 @@ def add(scope: Scope, /, name: str, task: str, **given: Any) -> None:
     options = {key: given[key] for key in ("queue", "priority", "expires") if given[key] is not None}
     with _app(scope) as app:
         told = {"timezone": given["zone"], "catch_up": given["catch_up"], "enabled": not given["disabled"]}
-        try:
+        with sensible():
             app.schedule.add(name, task, when, given["args"], given["kwargs"], **told, **options)
-        except TypeError as problem:  # the arguments do not fit the task
-            raise Failure(str(problem)) from problem
         line = app.schedule[name]
     first = f"first at {_time(line.next)}" if line.next is not None else "disabled"
     _say(scope, f"added {name}: {when}, {first}")
@@ -150,7 +147,7 @@ def show(scope: Scope, /, name: str) -> None:
 @option("-k", "--kwargs", type=named_arguments, metavar="JSON", help="Named arguments.")
 @option("--queue", metavar="NAME", shell_complete=complete.queues, help="Send it to this queue.")
 @option("--priority", type=click.IntRange(0, 9), metavar="0-9", help="With this priority; 9 is most urgent.")
-@option("--expires", type=float, metavar="SECONDS", help="A run that has not begun so long after is of no use.")
+@option("--expires", type=Seconds(positive=False), metavar="SECONDS", help="A run that has not begun so long after is of no use.")
 @click.pass_obj
 def change(scope: Scope, /, name: str, **given: Any) -> None:
     """Give an entry other values; what is not named stays. If it is due at other times, only those from now on count."""
@@ -168,10 +165,8 @@ def change(scope: Scope, /, name: str, **given: Any) -> None:
         before = app.schedule[name].entry
         if options and before is not None:
             changes["options"] = {**before.options, **options}
-        try:
+        with sensible():
             app.schedule.change(name, **changes)
-        except TypeError as problem:  # the arguments do not fit the task
-            raise Failure(str(problem)) from problem
         line = app.schedule[name]
         when = "?" if line.entry is None else _said(app, line.entry)
     _say(scope, f"changed {name}: {when}, next {_time(line.next) if line.enabled else 'never, as it is disabled'}")

@@ -30,7 +30,10 @@ def settings(scope: Scope, /, filename: str, django: bool, compat: bool, no_back
     Nothing needs it: old names are understood as they are.
     """
     with open(filename, encoding="utf-8", newline="") as file:
-        before = file.read()
+        try:
+            before = file.read()
+        except UnicodeDecodeError as problem:
+            raise Failure(f"{filename} is no text in UTF-8") from problem
     after, changed = renamed(before, django=django or compat)
     if not changed:
         click.echo(f"{filename}: nothing to change")

@@ -14,7 +14,7 @@ import click
 from umbel import guise, log, signals
 from umbel.cli import complete, daemon, early
 from umbel.cli.anew import Anew
-from umbel.cli.command import command, names, option, some_names
+from umbel.cli.command import Seconds, command, names, option, some_names
 from umbel.cli.failure import FAILED, INTERRUPTED, Failure, note
 from umbel.cli.scope import Scope
 from umbel.cli.service import level, log_prints, octal, set_up_log, settle_down, show, take_schedule
@@ -71,7 +71,7 @@ def bounds(text: str) -> tuple[int, int]:
     return pair
 
 
-COUNT, SECONDS = click.IntRange(1), click.FloatRange(0, min_open=True)
+COUNT, SECONDS = click.IntRange(1), Seconds()
 
 
 @command("worker")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from umbel.client import attributes
 from umbel.client.current import App
 from umbel.client.task import Configured, Task
+from umbel.errors import ImproperlyConfigured
+from umbel.wire.brief import brief
 
 
 def make(function: Callable[..., Any], *, name: str, base: type[Task[..., Any]], app: App | None, options: dict[str, Any]) -> Any:
@@ -91,7 +93,14 @@ def annotate(task: Task[..., Any], annotations: Any) -> None:
     """Change attributes of the task as `task_annotations` says."""
     several = annotations if isinstance(annotations, (list, tuple)) else [annotations]
     for each in several:
-        changes = each.annotate(task) if hasattr(each, "annotate") else {**each.get("*", {}), **each.get(task.name, {})}
+        if hasattr(each, "annotate"):
+            changes = each.annotate(task)
+        elif isinstance(each, Mapping) and all(isinstance(each.get(name, {}), Mapping) for name in ("*", task.name)):
+            changes = {**each.get("*", {}), **each.get(task.name, {})}
+        else:
+            raise ImproperlyConfigured(
+                f"task_annotations holds {brief(each)}; expected a dict such as {{{task.name!r}: {{'rate_limit': '10/m'}}}}"
+            )
         for key, value in (changes or {}).items():
             if key.startswith("@"):
                 _around(task, key[1:], value)

@@ -156,11 +156,16 @@ def _checked(setting: str, given: Any) -> str:
 
 def _queue_of(name: str, options: Any) -> Queue:
     name = _checked("task_queues", name)
-    options = dict(options or {})
-    exchange = options.get("exchange") or ""
-    if options.get("exchange_type", getattr(exchange, "type", None)) == "fanout":
+    if options is not None and not isinstance(options, Mapping):
+        raise ImproperlyConfigured(f"task_queues[{name!r}] is {brief(options)}; expected a dict of its options")
+    say = (options or {}).get
+    exchange, key = say("exchange") or "", say("routing_key") or say("binding_key") or ""
+    if say("exchange_type", getattr(exchange, "type", None)) == "fanout":
         raise _broadcast(name)
-    return Queue(name, name_of(exchange), options.get("routing_key") or options.get("binding_key") or "")
+    try:
+        return Queue(name, name_of(exchange), name_of(key))
+    except (TypeError, ValueError):
+        raise ImproperlyConfigured(f"task_queues[{name!r}] has an exchange or a routing key that is no name") from None
 
 
 def _queue(thing: Any) -> Queue:

@@ -25,7 +25,7 @@ class Kind:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value  # noqa: PLR0124 - nan is no number
 
 
 def _is_positive(value: object) -> bool:
@@ -87,6 +87,10 @@ def wrong_with_policy(value: Mapping[Any, Any]) -> str | None:
     return None
 
 
+def _is_seconds(value: object) -> bool:
+    return _is_number(value) and _is_finite(value)
+
+
 def _is_finite(value: object) -> bool:
     return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
@@ -139,7 +143,7 @@ KINDS: dict[str, Kind] = {
     "text": Kind("text", lambda value: isinstance(value, str), str),
     "whole": Kind("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool), int),
     "number": Kind("a number", _is_number, float),
-    "seconds": Kind("seconds (a number) or a timedelta", _is_number, float),
+    "seconds": Kind("seconds (a number) or a timedelta", _is_seconds, float),
     "flag": Kind("True or False", _is_flag, _read_flag),
     "names": Kind("a list of names", _is_names, _read_names),
     "mapping": Kind("a dict", lambda value: isinstance(value, Mapping), _read_mapping),

@@ -22,6 +22,7 @@ from umbel.client.reloading import load
 from umbel.client.task import Task
 from umbel.errors import BrokerDown, BrokerError, ImproperlyConfigured, WorkerError
 from umbel.execution.execute import Executor
+from umbel.messages.options import queue_name
 from umbel.pools.pool import Pool
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker
@@ -612,6 +613,11 @@ def served(app: Umbel, queues: Sequence[str] | None, exclude: Sequence[str]) -> 
     unknown = [name for name in [*names, *exclude] if name not in known]
     if unknown and not app.conf.task_create_missing_queues:
         raise ImproperlyConfigured(f"queue {unknown[0]!r} is not in task_queues; add it, or set task_create_missing_queues")
+    for name in names:
+        try:
+            queue_name(name)
+        except (TypeError, ValueError) as problem:
+            raise ImproperlyConfigured(f"a queue to serve {problem}") from None
     left = [name for name in dict.fromkeys(names) if name not in exclude]
     if not left:
         raise ImproperlyConfigured("no queue is left to serve; leave one out of --exclude-queues")

@@ -10,7 +10,7 @@ import msgspec
 from umbel.errors import ImproperlyConfigured
 from umbel.stores.place import Place
 
-PORT, SENTINEL_PORT = 6379, 26379
+PORT, SENTINEL_PORT, HIGHEST_PORT = 6379, 26379, 65535
 TIMEOUT, CONNECT_TIMEOUT = 5.0, 2.0
 
 _FALSE = frozenset({"0", "false", "no", "off", ""})
@@ -111,12 +111,16 @@ def _hosts(place: Place) -> tuple[tuple[str, int], ...]:
 def _host(place: Place, text: str, default: int) -> tuple[str, int]:
     """`host`, `host:port`, `[v6]:port`, or nothing."""
     if text.startswith("["):
-        name, _, port = text[1:].partition("]")
+        name, end, port = text[1:].partition("]")
+        if not end or port[:1] not in ("", ":"):
+            raise ImproperlyConfigured(f"{place.url}: an address of IPv6 stands in brackets: [::1]:6379")
         port = port.removeprefix(":")
     else:
         name, _, port = text.partition(":")
     if port and not port.isdecimal():
         raise ImproperlyConfigured(f"{place.url}: the port is {port!r}, and should be a number")
+    if port and not 0 < int(port) <= HIGHEST_PORT:
+        raise ImproperlyConfigured(f"{place.url}: the port is {port}, and should be from 1 to {HIGHEST_PORT}")
     return name or "localhost", int(port or default)
 
 

@@ -10,6 +10,7 @@ import click
 
 from celery.bin.base import COMMA_SEPARATED_LIST, CeleryCommand, CeleryOption
 from umbel.cli.asking import read_arguments
+from umbel.cli.command import TIMEOUT
 from umbel.cli.failure import NO_REPLY, USAGE, Failure, note
 from umbel.client.remote.control import revocations, signal_name, stamp_revocations, stamps_in
 from umbel.errors import BrokerDown
@@ -26,7 +27,15 @@ def _options(command: Any) -> Any:
         click.option(
             "-d", "--destination", cls=CeleryOption, type=COMMA_SEPARATED_LIST, metavar="NODES", help="Only these workers."
         ),
-        click.option("-t", "--timeout", cls=CeleryOption, type=float, default=1.0, metavar="SECONDS", help="How long to wait."),
+        click.option(
+            "-t",
+            "--timeout",
+            cls=CeleryOption,
+            type=TIMEOUT,
+            default=1.0,
+            metavar="SECONDS",
+            help="How long to wait.",
+        ),
     ):
         command = option(command)
     return command

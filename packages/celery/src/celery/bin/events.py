@@ -11,6 +11,7 @@ import click
 from celery.bin.base import EX_UNAVAILABLE, LOG_LEVEL, CeleryOption, derived
 from umbel import log as logs
 from umbel.cli import daemon
+from umbel.cli.command import Seconds
 from umbel.cli.events import events as own
 from umbel.cli.failure import Failure, note
 from umbel.cli.scope import Scope
@@ -88,7 +89,7 @@ events = derived(
     CeleryOption(["--executable"], hidden=True),
     CeleryOption(
         ["-F", "--freq", "--frequency", "frequency"],
-        type=click.FloatRange(0, min_open=True),
+        type=Seconds(),
         default=1.0,
         help="Redraw, or take a picture, so often, in s.",
     ),

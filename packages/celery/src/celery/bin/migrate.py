@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from celery.bin.base import COMMA_SEPARATED_LIST, CeleryCommand, CeleryOption
+from umbel.cli.command import TIMEOUT
 from umbel.cli.migrate import LEASE, bring_over
 from umbel.stores.url import open_broker
 
@@ -19,7 +20,14 @@ PAUSE = 0.5
 @click.argument("source")
 @click.argument("destination")
 @click.option("-n", "--limit", cls=CeleryOption, type=int, help="At most so many tasks.")
-@click.option("-t", "--timeout", cls=CeleryOption, type=float, default=1.0, help="How long to wait for tasks, in seconds.")
+@click.option(
+    "-t",
+    "--timeout",
+    cls=CeleryOption,
+    type=TIMEOUT,
+    default=1.0,
+    help="How long to wait for tasks, in seconds.",
+)
 @click.option("-a", "--ack-messages", cls=CeleryOption, is_flag=True, help="Take them away from the source.")
 @click.option("-T", "--tasks", cls=CeleryOption, type=COMMA_SEPARATED_LIST, help="Only tasks of these names.")
 @click.option("-Q", "--queues", cls=CeleryOption, type=COMMA_SEPARATED_LIST, help="Only these queues.")
