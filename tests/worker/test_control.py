@@ -7,6 +7,7 @@ import json
 import logging
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -122,6 +123,7 @@ def test_some_may_be_meant_by_their_names_or_by_a_pattern(app: Umbel, start: Sta
 
     assert answers(destination=["w2@h", "nobody@h"]) == {"w2@h"}
     assert answers(destination="w2@h,mail1@h") == {"w2@h", "mail1@h"}
+    assert answers(destination=[]) == answers(limit=-1) == {"w1@h", "w2@h", "mail1@h"}  # as Celery has it
     assert answers(pattern="w?@*") == {"w1@h", "w2@h"}
     assert answers(pattern="w?@*", matcher="glob") == {"w1@h", "w2@h"}
     assert answers(pattern=r"mail\d+@", matcher="pcre") == {"mail1@h"}
@@ -319,6 +321,24 @@ def test_revoking_is_heard_at_once_and_lasts(app: Umbel, start: Start, gate: thr
     later = app.tasks["add"].apply_async((1, 1), task_id="from afar")
     with pytest.raises(TaskRevokedError):
         later.get(timeout=patience())
+
+
+def test_ids_are_text_uuids_or_results_and_may_be_none(app: Umbel, start: Start) -> None:
+    start()
+    how = {"reply": True, "timeout": patience()}
+    for nothing in (None, [], ()):
+        assert app.control.revoke(nothing, **how) == [{"w1@h": {"ok": "tasks set() flagged as revoked"}}]
+    assert tell(app, "revoke", task_id=None) == {"ok": "tasks set() flagged as revoked"}
+    for ids in ("a", uuid.UUID(int=1), app.AsyncResult("b"), {"c"}, (each for each in ["d", uuid.UUID(int=2)])):
+        app.control.revoke(ids)
+    assert sorted(ask(app).revoked()["w1@h"]) == sorted(["a", str(uuid.UUID(int=1)), "b", "c", "d", str(uuid.UUID(int=2))])
+
+
+@pytest.mark.parametrize("ids", [5, b"abc", {"a": 1}, ["a", 5], ["a", None], [b"a"]])
+def test_what_is_no_id_is_refused_where_it_is_given(app: Umbel, ids: Any) -> None:
+    with pytest.raises(TypeError, match="the id of a task is text, and not"):
+        app.control.revoke(ids)
+    assert app.broker.revocations(0)[1] == []
 
 
 def test_tasks_are_revoked_by_their_stamps_also_by_workers_that_come_later(app: Umbel, start: Start) -> None:

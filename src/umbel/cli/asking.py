@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from umbel import guise
-from umbel.cli.command import Seconds, names, option
+from umbel.cli.command import Seconds, option, some_names
 from umbel.cli.failure import NO_REPLY, USAGE, Failure
 from umbel.cli.scope import Scope
 from umbel.client.remote.broadcast import Reply
@@ -33,7 +33,7 @@ def asking_options(to_list: str) -> Callable[[Callable[..., Any]], Callable[...,
         click.argument("what", metavar="COMMAND", required=False),
         click.argument("rest", metavar="[ARGS]...", nargs=-1),
         with_timeout,
-        option("-d", "--destination", type=names, metavar="WORKERS", help="Only these, with commas between."),
+        option("-d", "--destination", type=some_names, metavar="WORKERS", help="Only these, with commas between."),
         option("-p", "--pattern", metavar="GLOB", help="Only those whose names fit: 'mail*'."),
         option("-j", "--json", "as_json", is_flag=True, help="As JSON, for programs."),
         option("--list", "listed", is_flag=True, help=to_list),

@@ -9,7 +9,7 @@ import click
 
 from umbel import clock
 from umbel.cli.asking import ask, merged, with_timeout
-from umbel.cli.command import command, names, option
+from umbel.cli.command import command, option, some_names
 from umbel.cli.scope import Scope
 from umbel.cli.screen import age, count, print_json, table
 from umbel.errors import UmbelError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @command("status")
 @with_timeout
-@option("-d", "--destination", type=names, metavar="WORKERS", help="Only these, with commas between.")
+@option("-d", "--destination", type=some_names, metavar="WORKERS", help="Only these, with commas between.")
 @option("-j", "--json", "as_json", is_flag=True, help="As JSON, for programs.")
 @click.pass_obj
 def status(scope: Scope, /, timeout: float, destination: Sequence[str] | None, as_json: bool) -> None:

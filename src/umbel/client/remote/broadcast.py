@@ -35,7 +35,7 @@ class Broadcast:
     ):
         """`kept`: the store remembers it as well, so that umbel's workers need not write it down once more.
 
-        Raises ValueError if the destination is no list of names.
+        An empty list is everybody, as Celery has it. Raises ValueError if the destination is no list of names.
         """
         self._app = app
         self._command = command
@@ -71,7 +71,7 @@ class Broadcast:
             note = self._note({"ticket": ticket, "reply_to": reply_to}, clock.now() + timeout)
             note.headers.setdefault("umbel", ASKED)
             reached = channel.publish([note])
-            wanted = limit or (len(self._destination) if self._destination else None)
+            wanted = (limit if limit and limit > 0 else None) or (len(self._destination) if self._destination else None)
             most = reached if wanted is None else min(wanted, reached)
             return self._collect(box, ticket, end, most, reached, callback)
 

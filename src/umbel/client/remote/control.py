@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import signal as signals
+import uuid
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
+
+from umbel.wire.brief import brief
 
 if TYPE_CHECKING:
     from umbel.client.periodic.declared import Home
@@ -73,13 +76,13 @@ class Control:
 
     def revoke(
         self,
-        task_id: str | Iterable[str],
+        task_id: Any,
         destination: Any = None,
         terminate: bool = False,
         signal: str | int | None = "SIGTERM",
         **kwargs: Any,
     ) -> Any:
-        """Let a task, or several, not run: once this has returned no worker begins it, not even one that is started later.
+        """Let the task with this id, or with several, not run: once this has returned no worker begins it, not even a later one.
 
         One that runs goes on, unless `terminate` is true: then it is ended, whatever the signal, save that SIGUSR1 raises
         SoftTimeLimitExceeded in it. The store remembers it for `task_revoke_ttl` seconds, or until the task is met.
@@ -87,7 +90,7 @@ class Control:
         to wait for. Raises ValueError if there is no such signal.
         """
         name = signal_name(signal) if terminate else None
-        ids = [task_id] if isinstance(task_id, str) else [str(each) for each in task_id]
+        ids = ids_of(task_id)
         self._app.broker.revoke(revocations(ids, name), self._app.conf.task_revoke_ttl)
         told = {"task_id": task_id if isinstance(task_id, str) else ids, "terminate": terminate, "signal": signal}
         return self._tell_kept("revoke", told, destination, kwargs)
@@ -238,6 +241,24 @@ def stamp_revocations(stamps: Mapping[str, Iterable[str]], signal: str | None) -
     """What the store is to remember of these."""
     ids = [f"{STAMP}{json.dumps([name, value])}" for name, values in stamps.items() for value in values]
     return revocations(ids, signal)
+
+
+def ids_of(given: Any) -> list[str]:
+    """The ids of tasks: of one or several, given as text, as UUID or as results; none of None. TypeError at what is no id."""
+    if given is None:
+        return []
+    if not isinstance(given, str | bytes | bytearray | Mapping | uuid.UUID) and isinstance(given, Iterable):
+        return [_id_of(each) for each in given]
+    return [_id_of(given)]
+
+
+def _id_of(given: Any) -> str:
+    if isinstance(given, str):
+        return str.__str__(given)
+    found = str(given) if isinstance(given, uuid.UUID) else getattr(given, "id", None)
+    if not isinstance(found, str):
+        raise TypeError(f"the id of a task is text, and not {brief(given, 100)}")
+    return found
 
 
 def revocations(ids: Iterable[str], signal: str | None) -> list[Revocation]:

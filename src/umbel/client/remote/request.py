@@ -42,7 +42,7 @@ class Request(msgspec.Struct):
             if self.matcher == "pcre":
                 return re.match(self.pattern, node) is not None
             return fnmatchcase(node, self.pattern)
-        return self.destination is None or node in self.destination
+        return not self.destination or node in self.destination  # none at all are all, as Celery's workers have it
 
 
 def read(note: Note, accept: frozenset[str]) -> Request:

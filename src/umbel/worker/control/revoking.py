@@ -17,7 +17,7 @@ MOST = 10_000
 
 
 def _ids(given: Any) -> list[str]:
-    ids = [given] if isinstance(given, str) else list(given)
+    ids = [given] if isinstance(given, str) else list(given or ())
     if not all(isinstance(each, str) for each in ids):
         raise ValueError("task ids are text")
     return ids
@@ -49,7 +49,7 @@ async def revoke(
     known = {ticket.id for ticket in state.worker.book.values()} if terminate else set()
     await _keep(state, revocations(ids, name))
     if not terminate:
-        return ok(f"tasks {set(ids)} flagged as revoked" if ids else "tasks unknown")
+        return ok(f"tasks {set(ids)} flagged as revoked")
     found = [id for id in ids if id in known]
     return ok(f"terminate: {', '.join(found) or 'tasks unknown'}")
 
