@@ -6,7 +6,7 @@ import functools
 
 import pytest
 
-from umbel import Task, Umbel
+from umbel import EagerResult, Task, Umbel, chain, chord, group
 from umbel.execution.rounds import makers, stand_round
 from umbel.messages import announce
 from umbel.wire import protocol
@@ -63,6 +63,11 @@ def noted(app, noting):
         return args
 
     return noted
+
+
+def plainly(value):
+    """Lists for tuples, at any depth."""
+    return [plainly(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def tenants(outcomes):
@@ -165,7 +170,62 @@ class TestTask:
             return self.request.retries
 
         assert eager.apply().get() == 2
-        assert diary == ["apply eager", "retry eager"] * 2 + ["apply eager"]
+        once = ["apply eager", "retry eager", "signature_from_request eager", "signature eager"]
+        assert diary == once * 2 + ["apply eager"]
+
+    @pytest.mark.parametrize("is_sent", [True, False])
+    @pytest.mark.parametrize(
+        ("canvas", "value", "times"),
+        [
+            (lambda one: chain(one.s(1), one.s(2)), ((1,), 2), 2),
+            (lambda one: group(one.s(1), one.s(2)), [(1,), (2,)], 2),
+            (lambda one: chord([one.s(1), one.s(2)], one.s()), ([(1,), (2,)],), 3),
+            (lambda one: chain(one.si(1), group(one.si(2), one.si(3))), [(2,), (3,)], 3),
+        ],
+    )
+    def test_parts_of_eager_canvases_enter_apply(self, app, noted, diary, canvas, value, times, is_sent):
+        made = canvas(noted)
+        app.conf.task_always_eager = True
+        diary.clear()
+        found = made.apply_async() if is_sent else made.apply()
+        assert plainly(found.get()) == plainly(value)
+        assert diary == ["apply noted"] * times
+
+    def test_a_part_that_is_tried_again_enters_it_for_each_try(self, app, noting, diary):
+        @app.task(base=noting, name="part", bind=True)
+        def part(self, *args):
+            if self.request.retries < 1:
+                raise self.retry()
+            return len(args)
+
+        found = chain(part.si(), part.s()).apply()
+        assert (found.get(), found.parent.get()) == (1, 0)
+        assert diary.count("apply part") == 4
+
+    def test_what_a_part_replaces_itself_by_enters_it_too(self, app, noting, noted, diary):
+        @app.task(base=noting, name="stand", bind=True)
+        def stand(self):
+            return self.replace(noted.si(7))
+
+        assert plainly(chain(stand.si(), noted.s()).apply().get()) == [[7]]
+        assert [each for each in diary if each.startswith("apply ")] == ["apply stand", "apply noted", "apply noted"]
+
+    @pytest.mark.parametrize("state", ["SUCCESS", "FAILURE"])
+    def test_an_apply_that_runs_nothing_decides_how_its_part_ends(self, app, noted, state):
+        class Stub(Task):
+            abstract = True
+
+            def apply(self, args=None, kwargs=None, **options):
+                return EagerResult(options["task_id"], 5 if state == "SUCCESS" else KeyError("no"), state)
+
+        stub = app.task(lambda *args: 1 / 0, base=Stub, name="stub")
+        found = chain(stub.si(), noted.s()).apply()
+        if state == "SUCCESS":
+            assert plainly(found.get()) == [5]
+        else:
+            with pytest.raises(KeyError):
+                found.get()
+        assert chord([stub.si(), stub.si()], noted.s()).apply().state == state
 
     def test_calls_that_run_eagerly_enter_apply(self, app, noted, diary):
         app.conf.task_always_eager = True

@@ -400,3 +400,12 @@ def test_after_a_kill_of_everything_only_what_is_named_for_good_is_left(server, 
 )
 def test_a_server_that_takes_no_writes_now_is_away_and_not_unwilling(told):
     assert isinstance(refusal("redis://here", told), BrokerDown)
+
+
+def test_a_replica_without_its_master_is_told_as_one(server, broker):
+    broker.send([envelope("a")])
+    server.ask("CONFIG", "SET", "replica-serve-stale-data", "no")
+    server.ask("REPLICAOF", "127.0.0.1", "1")
+    assert "is a replica that has lost its master (MASTERDOWN " in in_time(lambda: broker.depth(["q"]))
+    server.ask("REPLICAOF", "NO", "ONE")
+    until(lambda: broker.depth(["q"])["q"].ready == 1)

@@ -439,6 +439,9 @@ class Task(Hooks, Generic[P, R]):
 
         options |= {"args": args, "kwargs": kwargs, "exc": exc, "eta": eta, "countdown": countdown, "max_retries": max_retries}
         found = retrying.retry(self, request, send, **options)
+        if request.is_eager and not (is_plain(self.signature_from_request) and is_plain(self.signature)):
+            drawn: Any = found.sig
+            found.sig = self.signature_from_request(request, args, kwargs, **drawn["options"])
         if throw:
             raise found
         return found

@@ -76,10 +76,10 @@ class Executor:
         self.hostname = hostname
         self.accept = accept
         self._documents = Documents(hostname, result_serializer, extended=result_extended, facts=result_facts)
-        self._follow = Follow(tasks, self._documents, relay or Writer())
+        self.follow = Follow(tasks, self._documents, relay or Writer())
         self._rand = rand
         self._rounds = Rounds()
-        self.joiner = Joiner(tasks, self._documents, self._follow, accept=accept, hostname=hostname)
+        self.joiner = Joiner(tasks, self._documents, self.follow, accept=accept, hostname=hostname)
 
     @property
     def documents(self) -> Documents:
@@ -170,7 +170,7 @@ class Executor:
         token = push(request)
         try:
             ending = (again and retried(task, error)) or failure(task, error, kind)
-            ending = self._follow.complete(task, request, ending)
+            ending = self.follow.complete(task, request, ending)
             request.decided = ending.results
             tell(task, request, ending, 0.0)
         finally:
@@ -271,7 +271,7 @@ class Executor:
     ) -> Ending:
         """How it ended, with what follows; told to whom it concerns. `untouched`: nobody has seen the request."""
         ending = Ending(_SUCCESS, value) if error is None else raised(task, request, error, hard=hard, rand=self._rand)
-        ending = self._follow.complete(task, request, ending, untouched=untouched)
+        ending = self.follow.complete(task, request, ending, untouched=untouched)
         request.decided = ending.results
         tell(task, request, ending, clock.monotonic() - began)
         return ending

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,7 @@ from umbel.canvas.unfold import Call, Event, Size, unfold
 from umbel.canvas.unreached import Lost, lost
 from umbel.client.canvas.launch import named
 from umbel.client.current import App
-from umbel.client.eager import as_received, run, store
+from umbel.client.eager import as_received, ended, run, store
 from umbel.client.plain import is_plain
 from umbel.client.results.eager_result import EagerResult
 from umbel.errors import NotRegistered, Retry
@@ -54,7 +55,14 @@ def apply(
     Retries follow at once, without their pauses; without `again`, but with `throw`, Retry is raised instead.
     What follows after it is sent as `apply_async` would; what stands in its place runs here, too.
     """
-    request, ending, text = run(task, args, kwargs, options, again=(again or not throw) and is_plain(task.apply))
+    part = _part.get()
+    if part is not None and part.task is not task:
+        part = None
+    token = _part.set(None)  # what its code applies is no part
+    try:
+        request, ending, text = run(task, args, kwargs, options, again=(again or not throw) and _retries_plainly(task))
+    finally:
+        _part.reset(token)
     if ending.kind is Kind.RETRY and isinstance(ending.value, Retry) and throw and not again:
         raise ending.value
     if ending.kind is Kind.RETRY and isinstance(ending.value, Retry):  # whoever overrides `apply` is entered for it
@@ -62,6 +70,9 @@ def apply(
         step = once_more(task.name, request, None, None, sig["options"])
         carried = {key: value for key, value in step.options.items() if value is not None}
         return task.apply(sig["args"], sig["kwargs"], throw=throw, **carried)
+    if part is not None:
+        part.run = request, ending, text
+        return EagerResult(request.id or "", ending.value, ending.kind.state, traceback=text, name=task.name)
     if request.is_replaced:
         stage = Stage(task.app, throw=throw, as_sent=False)
         stage.end(request, ending, text)
@@ -75,6 +86,22 @@ def apply(
     if throw and ending.kind.state in states.PROPAGATE_STATES and isinstance(ending.value, BaseException):
         raise ending.value
     return EagerResult(request.id or "", ending.value, ending.kind.state, traceback=text, name=task.name)
+
+
+def _retries_plainly(task: Any) -> bool:
+    return is_plain(task.apply) and is_plain(task.signature_from_request) and is_plain(task.signature)
+
+
+@dataclass(slots=True)
+class Part:
+    """A call of a canvas whose task has an `apply` of somebody's own, which is entered for it."""
+
+    task: Any
+    run: tuple[Request, Ending, str | None] | None = None
+    """What it came to, left there by the `apply` that was overridden."""
+
+
+_part: ContextVar[Part | None] = ContextVar("umbel_part", default=None)
 
 
 @dataclass(slots=True)
@@ -128,7 +155,8 @@ class Stage:
             return
         if self._as_sent:
             args, kwargs = as_received(task, args, kwargs, options.get("serializer"))
-        request, ending, traceback = run(task, args, kwargs, options)
+        play = run if _retries_plainly(task) else _entered
+        request, ending, traceback = play(task, args, kwargs, options)
         self.end(request, ending, traceback)
         if self._throw and ending.kind.state in states.PROPAGATE_STATES and isinstance(ending.value, BaseException):
             raise ending.value
@@ -200,6 +228,20 @@ class Stage:
         if self._throw:
             raise error
         return [*follow, *sent.sizes, *map(_call, sent.steps)]
+
+
+def _entered(task: Any, args: Any, kwargs: Any, options: Mapping[str, Any]) -> tuple[Request, Ending, str | None]:
+    """The run of a call by the `apply` of its task; what stands in its place without any decides how it ended."""
+    part = Part(task)
+    token = _part.set(part)
+    try:
+        found = task.apply(args, kwargs, throw=False, **options)
+    finally:
+        _part.reset(token)
+    if part.run is None:
+        kind = Kind.SUCCESS if getattr(found, "state", states.SUCCESS) == states.SUCCESS else Kind.FAILURE
+        return ended(task, args, kwargs, options, kind, getattr(found, "result", found))
+    return part.run
 
 
 def _call(step: Step) -> Call:

@@ -246,9 +246,9 @@ _CODES = {
     exceptions.MovedError: "MOVED",  # before the class that it is one of
     exceptions.AskError: "ASK",
     exceptions.ClusterCrossSlotError: "CROSSSLOT",
+    exceptions.MasterDownError: "MASTERDOWN",  # as above
     exceptions.ClusterDownError: "CLUSTERDOWN",
     exceptions.TryAgainError: "TRYAGAIN",
-    exceptions.MasterDownError: "MASTERDOWN",
 }
 """redis-py takes the code off the errors that it has a class for."""
 
