@@ -17,7 +17,7 @@ from umbel import guise
 from umbel.canvas.ids import derived_id
 from umbel.canvas.pieces import KEPT
 from umbel.canvas.settle import copied, settle
-from umbel.canvas.shape import CHAIN, CHORD, GROUP, Sig, body, header, kind, made, members
+from umbel.canvas.shape import CHORD, NAMES, Sig, body, header, kind, members
 from umbel.canvas.unfold import Call, Size, unfold
 from umbel.canvas.unreached import Lost, lost, marks
 from umbel.errors import InvalidTaskError
@@ -36,7 +36,6 @@ JOIN = "umbel.join"
 """The task that is sent once all parts of a chord have arrived: a worker sends the body for it."""
 ORDERS = frozenset({JOIN, KEPT})
 """Tasks that workers do themselves, wherever they are."""
-KINDS = {"chain": CHAIN, "group": GROUP, "chord": CHORD}
 
 
 class Sent(NamedTuple):
@@ -94,7 +93,7 @@ def _check(sig: Any, place: str, depth: int = 0) -> None:
     if _leads_on(sig.get("options")):
         _check_options(sig, place, depth)
     what = sig.get("subtask_type")
-    if what not in KINDS:
+    if what not in NAMES:
         return
     try:
         inside = [*header(sig), body(sig)] if kind(sig) == CHORD else members(sig)
@@ -262,8 +261,3 @@ def arrived(request: Request, *, failed: bool) -> Iterator[Lost]:
 def never_reached(request: Request) -> list[str]:
     """The ids of all steps that were to follow, next first: who waits for the end waits for one of these."""
     return [each.id for sig in reversed(request.chain or ()) for each in lost(sig)]
-
-
-def composed(sigs: list[Any]) -> Sig:
-    """Steps in their order as one chain."""
-    return made(CHAIN, {"tasks": sigs})
