@@ -115,7 +115,7 @@ class Executor:
                     text = brief(ending.value, task.resultrepr_maxsize)
                     outcome = Outcome(job.number, _SUCCESS, tuple(ending.results), tuple(ending.envelopes), 0.0, text)
                     if ending.arrivals or ending.sizes:
-                        outcome.arrivals, outcome.sizes = tuple(ending.arrivals), _sizes(ending)
+                        outcome.arrivals, outcome.sizes = tuple(ending.arrivals), tuple(ending.sizes)
                 else:
                     outcome = _outcome(job, task, ending)
         except BaseException as error:
@@ -367,15 +367,11 @@ def _outcome(job: Job, task: Runnable, ending: Ending) -> Outcome:
         text = brief(value.reason if kind is Kind.REJECTED else value)
     results, envelopes = tuple(ending.results), tuple(ending.envelopes)
     outcome = Outcome(job.number, kind, results, envelopes, text=text, expected=ending.expected)
-    outcome.arrivals, outcome.sizes = tuple(ending.arrivals), _sizes(ending)
+    outcome.arrivals, outcome.sizes = tuple(ending.arrivals), tuple(ending.sizes)
     if einfo is not None and kind is not _SUCCESS:
         outcome.traceback = einfo.traceback
     outcome.requeue = kind is Kind.REJECTED and value.requeue
     return outcome
-
-
-def _sizes(ending: Ending) -> tuple[tuple[str, int], ...]:
-    return tuple((each.chord, each.parts) for each in ending.sizes)
 
 
 def brief_text(retry_: Retry) -> str:

@@ -98,7 +98,7 @@ class Joiner:
         request = _served(order, chain=chain)
         sent = links.after_success(request, value)
         envelopes = tuple(self._follow.sent(request, sent.steps, needed=True))
-        return Outcome(0, Kind.SUCCESS, (), envelopes, sizes=tuple((each.chord, each.parts) for each in sent.sizes))
+        return Outcome(0, Kind.SUCCESS, (), envelopes, sizes=tuple(sent.sizes))
 
     def fail(self, order: Request, chain: list[Any], state: str, error: BaseException) -> Outcome:
         """Tell all who wait for one of these steps (reversed), and call their errbacks, each once."""
@@ -112,8 +112,7 @@ class Joiner:
             failed = _served(order, id=id_, chain=None)
             links.call_errbacks(sent, failed, errbacks, error, None, self._tasks)
         envelopes = tuple(self._follow.sent(request, sent.steps, needed=False))
-        sizes = tuple((each.chord, each.parts) for each in sent.sizes)
-        return Outcome(0, Kind.FAILURE, results, envelopes, arrivals=arrivals, sizes=sizes)
+        return Outcome(0, Kind.FAILURE, results, envelopes, arrivals=arrivals, sizes=tuple(sent.sizes))
 
     def part(self, text: str) -> parts.Part:
         """What was written as the end of a part. Raises DecodeError."""
