@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from umbel import guise, shown, signals, states
@@ -16,48 +17,28 @@ log = guise.logger("umbel.trace")
 
 def tell(task: Runnable, request: Request, ending: Ending, runtime: float) -> None:
     """Call the hooks and receivers that the ending concerns. What they raise is logged: the outcome is decided."""
-    if ending.kind is Kind.SUCCESS:
-        _tell_success(task, request, ending.value, runtime)
-    elif ending.kind is Kind.RETRY:
-        _tell_retry(task, request, ending)
-    elif ending.kind is Kind.REJECTED:
-        if not ending.value.requeue:
+    kind, value, einfo = ending.kind, ending.value, ending.einfo
+    id_, args, kwargs = request.id, request.args, request.kwargs
+    if kind is Kind.SUCCESS:
+        _hook(request, "on_success", task.on_success, value, id_, args, kwargs)
+        if signals.task_success.receivers:
+            _signal(signals.task_success, task, request, result=value, runtime=runtime)
+        _hook(request, "after_return", task.after_return, states.SUCCESS, value, id_, args, kwargs, None)
+    elif kind is Kind.RETRY:
+        _hook(request, "on_retry", task.on_retry, value.exc, id_, args, kwargs, einfo)
+        if signals.task_retry.receivers:
+            _signal(signals.task_retry, task, request, request=request, reason=value, einfo=einfo)
+    elif kind is Kind.REJECTED:
+        if not value.requeue:
             _signal_failure(task, request, ending)
-    elif ending.kind not in (Kind.IGNORED, Kind.TERMINATED):
-        _tell_failure(task, request, ending)
+    elif kind not in (Kind.IGNORED, Kind.TERMINATED):
+        _hook(request, "on_failure", task.on_failure, value, id_, args, kwargs, einfo)
+        _signal_failure(task, request, ending)
+        _hook(request, "after_return", task.after_return, states.FAILURE, value, id_, args, kwargs, einfo)
     if signals.task_postrun.receivers:
-        args, kwargs, state = request.args, request.kwargs, ending.kind.state
         _signal(
-            signals.task_postrun, task, request, task_id=request.id, task=task, args=args, kwargs=kwargs,
-            retval=ending.value, state=state,
-        )  # fmt: skip
-
-
-def _tell_success(task: Runnable, request: Request, value: Any, runtime: float) -> None:
-    id_: Any = request.id
-    try:
-        task.on_success(value, id_, request.args, request.kwargs)
-    except BaseException:
-        _not_ours(request, "on_success")
-    if signals.task_success.receivers:
-        _signal(signals.task_success, task, request, result=value, runtime=runtime)
-    try:
-        task.after_return(states.SUCCESS, value, id_, request.args, request.kwargs, None)
-    except BaseException:
-        _not_ours(request, "after_return")
-
-
-def _tell_failure(task: Runnable, request: Request, ending: Ending) -> None:
-    id_: Any = request.id
-    try:
-        task.on_failure(ending.value, id_, request.args, request.kwargs, ending.einfo)
-    except BaseException:
-        _not_ours(request, "on_failure")
-    _signal_failure(task, request, ending)
-    try:
-        task.after_return(states.FAILURE, ending.value, id_, request.args, request.kwargs, ending.einfo)
-    except BaseException:
-        _not_ours(request, "after_return")
+            signals.task_postrun, task, request, task_id=id_, task=task, args=args, kwargs=kwargs, retval=value, state=kind.state
+        )
 
 
 def _signal_failure(task: Runnable, request: Request, ending: Ending) -> None:
@@ -69,15 +50,11 @@ def _signal_failure(task: Runnable, request: Request, ending: Ending) -> None:
         )  # fmt: skip
 
 
-def _tell_retry(task: Runnable, request: Request, ending: Ending) -> None:
-    id_: Any = request.id
-    reason = ending.value
+def _hook(request: Request, name: str, hook: Callable[..., object], *arguments: Any) -> None:
     try:
-        task.on_retry(reason.exc, id_, request.args, request.kwargs, ending.einfo)
+        hook(*arguments)
     except BaseException:
-        _not_ours(request, "on_retry")
-    if signals.task_retry.receivers:
-        _signal(signals.task_retry, task, request, request=request, reason=reason, einfo=ending.einfo)
+        _not_ours(request, name)
 
 
 def _signal(signal: signals.Signal, sender: Runnable, about: Request, /, **arguments: Any) -> None:
