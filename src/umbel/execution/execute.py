@@ -75,16 +75,12 @@ class Executor:
         self.tasks = tasks
         self.hostname = hostname
         self.accept = accept
-        self._documents = Documents(hostname, result_serializer, extended=result_extended, facts=result_facts)
-        self.follow = Follow(tasks, self._documents, relay or Writer())
+        self.documents = Documents(hostname, result_serializer, extended=result_extended, facts=result_facts)
+        """Makes the documents of its runs."""
+        self.follow = Follow(tasks, self.documents, relay or Writer())
         self._rand = rand
         self._rounds = Rounds()
-        self.joiner = Joiner(tasks, self._documents, self.follow, accept=accept, hostname=hostname)
-
-    @property
-    def documents(self) -> Documents:
-        """Makes the documents of its runs."""
-        return self._documents
+        self.joiner = Joiner(tasks, self.documents, self.follow, accept=accept, hostname=hostname)
 
     # -- what pools call ----------------------------------------------------------------------------------------------
 
@@ -145,24 +141,19 @@ class Executor:
         outcome.runtime = clock.monotonic() - began
         return outcome
 
-    def retry_lost(self, job: Job, text: str) -> Outcome:
-        """The outcome of a job whose process died and that is to be retried for it; a failure, once that was done too often."""
-        try:
-            return self._lost(job, Kind.LOST, _end_of(job, Kind.LOST, text), again=True)
-        except BaseException as problem:
-            return self._internal_error(job, problem)
-
-    def conclude_lost(self, job: Job, kind: Kind, text: str = "") -> Outcome:
+    def conclude_lost(self, job: Job, kind: Kind, text: str = "", *, again: bool = False) -> Outcome:
         """The outcome of a job that was ended from outside: `LOST` or `UNTOLD` (`text` says how), `TIMEOUT` or `TERMINATED`.
 
-        A failure is told to the task's hooks, receivers and errbacks here, in whatever process this is called.
+        It is told to the task's hooks, receivers and errbacks here, in whatever process this is called. With `again` it is to be
+        retried, and fails only once that was done too often.
         """
         try:
-            return self._lost(job, kind, _end_of(job, kind, text))
+            return self._lost(job, kind, text, again=again)
         except BaseException as problem:
             return self._internal_error(job, problem)
 
-    def _lost(self, job: Job, kind: Kind, error: UmbelError, *, again: bool = False) -> Outcome:
+    def _lost(self, job: Job, kind: Kind, text: str, *, again: bool) -> Outcome:
+        error = _end_of(job, kind, text)
         sealed = self._open(job)
         if not isinstance(sealed, Sealed):
             return self._unopened(job, error, kind)
@@ -299,13 +290,13 @@ class Executor:
             return
         try:
             meta = {"pid": os.getpid(), "hostname": self.hostname}
-            self.begun(self._documents.of_run(task, request, states.STARTED, meta))
+            self.begun(self.documents.of_run(task, request, states.STARTED, meta))
         except Exception as error:
             log.warning("That %s has started could not be told: %s", shown.line(f"{task.name}[{request.id}]"), told(error))
 
     def _plain(self, task: Runnable, request: Request | Sealed, value: Any) -> Ending | None:
         """The ending of a success that nothing follows from but its result, as of nearly all; None for any other."""
-        if not isinstance(request, Sealed) or request.opened or self._documents.extended:
+        if not isinstance(request, Sealed) or request.opened or self.documents.extended:
             return None
         headers, embed = request.message.headers, request.message.embed
         if embed.callbacks or embed.chain or embed.chord is not None:
@@ -313,7 +304,7 @@ class Executor:
         asked = headers.ignore_result
         if task.ignore_result if asked is None else asked:  # `is_ignored`, written out
             return Ending(_SUCCESS, value)
-        parent, group, serializer = headers.parent_id, headers.group, self._documents.serializer
+        parent, group, serializer = headers.parent_id, headers.group, self.documents.serializer
         try:
             kept = result.encode(headers.id, states.SUCCESS, value, serializer=serializer, parent_id=parent, group_id=group)
         except Exception:  # what cannot be serialised: the patient way says so
@@ -332,7 +323,7 @@ class Executor:
         results = []
         if not is_ignored(task, headers.ignore_result) or (task is not None and task.store_errors_even_if_ignored):
             parent, group = headers.parent_id, headers.group
-            results = [self._documents.document(headers.id, kind.state, error, parent_id=parent, group_id=group)]
+            results = [self.documents.document(headers.id, kind.state, error, parent_id=parent, group_id=group)]
         outcome = Outcome(job.number, kind, tuple(results), text=encodable(f"{type(error).__name__}: {error}"[:1024]))
         return self.joiner.untaken(job.envelope, kind.state, error, outcome)
 

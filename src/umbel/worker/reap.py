@@ -147,7 +147,7 @@ class Reap:
         try:
             if kind is not Kind.RETRY:
                 return self._executor.conclude_lost(job, kind, text)
-            outcome = self._executor.retry_lost(job, text)
+            outcome = self._executor.conclude_lost(job, Kind.LOST, text, again=True)
             how = "is to be tried again" if outcome.kind is Kind.RETRY else "was tried often enough"
             log.warning("Task %s %s, its process died: %s", shown.line(f"{job.task}[{job.envelope.id}]"), how, text)
             return outcome
