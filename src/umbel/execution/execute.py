@@ -148,25 +148,20 @@ class Executor:
         retried, and fails only once that was done too often.
         """
         try:
-            return self._lost(job, kind, text, again=again)
+            error = _end_of(job, kind, text)
+            sealed = self._open(job)
+            if not isinstance(sealed, Sealed):
+                return self._unopened(job, error, kind)
+            task, request = sealed.owner, sealed.open()
+            token = push(request)
+            try:
+                ending = (again and retried(task, error)) or failure(task, error, kind)
+                ending = self._after(task, request, ending, clock.monotonic())
+            finally:
+                current.reset(token)
+            return _outcome(job, task, ending)
         except BaseException as problem:
             return self._internal_error(job, problem)
-
-    def _lost(self, job: Job, kind: Kind, text: str, *, again: bool) -> Outcome:
-        error = _end_of(job, kind, text)
-        sealed = self._open(job)
-        if not isinstance(sealed, Sealed):
-            return self._unopened(job, error, kind)
-        task, request = sealed.owner, sealed.open()
-        token = push(request)
-        try:
-            ending = (again and retried(task, error)) or failure(task, error, kind)
-            ending = self.follow.complete(task, request, ending)
-            request.decided = ending.results
-            tell(task, request, ending, 0.0)
-        finally:
-            current.reset(token)
-        return _outcome(job, task, ending)
 
     # -- one run, as objects: for the methods above, and for calls that are to run eagerly ------------------------------
 
@@ -216,12 +211,13 @@ class Executor:
                 if type(value) in _LAZY:
                     value = lazy.settled(task.name, value, soft)
             except BaseException as error:
-                return self._after(task, opened(request), began, error=error)
+                ending = raised(task, opened(request), error, hard=None, rand=self._rand)
+                return self._after(task, opened(request), ending, began)
             ended = self._plain(task, request, value) if is_plain else None
             if ended is not None:
                 return ended
             untouched = is_plain and isinstance(request, Sealed) and request.opened is None
-            return self._after(task, opened(request), began, value, untouched=untouched)
+            return self._after(task, opened(request), Ending(_SUCCESS, value), began, untouched=untouched)
         finally:
             current.reset(token)
 
@@ -244,24 +240,13 @@ class Executor:
             try:
                 value = await call_async(task, request, soft, hard)
             except BaseException as error:
-                return self._after(task, request, began, error=error, hard=hard)
-            return self._after(task, request, began, value)
+                return self._after(task, request, raised(task, request, error, hard=hard, rand=self._rand), began)
+            return self._after(task, request, Ending(_SUCCESS, value), began)
         finally:
             current.reset(token)
 
-    def _after(
-        self,
-        task: Runnable,
-        request: Request,
-        began: float,
-        value: Any = None,
-        *,
-        error: BaseException | None = None,
-        hard: float | None = None,
-        untouched: bool = False,
-    ) -> Ending:
+    def _after(self, task: Runnable, request: Request, ending: Ending, began: float, *, untouched: bool = False) -> Ending:
         """How it ended, with what follows; told to whom it concerns. `untouched`: nobody has seen the request."""
-        ending = Ending(_SUCCESS, value) if error is None else raised(task, request, error, hard=hard, rand=self._rand)
         ending = self.follow.complete(task, request, ending, untouched=untouched)
         request.decided = ending.results
         tell(task, request, ending, clock.monotonic() - began)
