@@ -15,7 +15,6 @@ from umbel.execution import links
 from umbel.execution.documents import Documents, is_ignored
 from umbel.execution.ending import Ending, failure
 from umbel.execution.outcome import Kind
-from umbel.execution.parts import written
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable, find_task
 from umbel.messages.complete import Parent
@@ -23,6 +22,7 @@ from umbel.messages.write import Step
 from umbel.stores.join import Arrival
 from umbel.wire import rest
 from umbel.wire.envelope import Envelope
+from umbel.wire.parts import written
 from umbel.wire.result import Result
 from umbel.wire.typed_json import to_json
 

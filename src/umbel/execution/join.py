@@ -13,13 +13,13 @@ from umbel import guise, states
 from umbel.canvas.shape import CHAIN, as_list, body, flat, header, kind, linear, members, options_of
 from umbel.canvas.unreached import lost, lost_ends
 from umbel.errors import ChordError, DecodeError
-from umbel.execution import links, parts
+from umbel.execution import links
 from umbel.execution.documents import Documents
 from umbel.execution.follow import Follow
 from umbel.execution.outcome import Kind, Outcome
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable
-from umbel.wire import encoding, protocol
+from umbel.wire import encoding, parts, protocol
 from umbel.wire.envelope import Envelope
 from umbel.wire.message import Embed, Message
 

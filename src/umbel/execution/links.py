@@ -22,13 +22,13 @@ from umbel.canvas.unfold import Call, Size, unfold
 from umbel.canvas.unreached import Lost, lost, marks
 from umbel.errors import InvalidTaskError
 from umbel.execution.einfo import ExceptionInfo
-from umbel.execution.parts import written
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable
 from umbel.messages.options import PARTS
 from umbel.messages.write import Step
 from umbel.wire.brief import brief
 from umbel.wire.message import Embed
+from umbel.wire.parts import written
 
 log = guise.logger("umbel.trace")
 

@@ -16,12 +16,12 @@ import msgspec
 
 from umbel import clock, guise, shown, signals
 from umbel.errors import BrokerDown, BrokerRefused
-from umbel.execution.parts import spoiled
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Broker, Conclusion, Delivery
 from umbel.stores.join import Arrival
 from umbel.stores.slices import MOST_BYTES, slices
 from umbel.wire.brief import encodable, told
+from umbel.wire.parts import spoiled
 from umbel.wire.result import Result
 
 log = guise.logger("umbel.worker.settle")

@@ -22,7 +22,7 @@ from umbel.client.eager import as_received, ended, run, store
 from umbel.client.plain import is_plain
 from umbel.client.results.eager_result import EagerResult
 from umbel.errors import NotRegistered, Retry
-from umbel.execution import links, parts
+from umbel.execution import links
 from umbel.execution.ending import Ending
 from umbel.execution.follow import told
 from umbel.execution.join import errbacks_of
@@ -31,6 +31,7 @@ from umbel.execution.request import Request
 from umbel.execution.retry import once_more
 from umbel.execution.runnable import find_task
 from umbel.messages.write import Step
+from umbel.wire import parts
 from umbel.wire.ids import new_id
 
 
