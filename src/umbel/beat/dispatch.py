@@ -17,7 +17,7 @@ from umbel.client.app import Umbel
 from umbel.client.outbox import call_all
 from umbel.client.periodic.declared import Declared
 from umbel.client.periodic.entry import Entry
-from umbel.client.periodic.tick import call_of, fire, goes_plainly
+from umbel.client.periodic.tick import draft_of, fire, goes_plainly
 from umbel.errors import BrokerDown, BrokerError, BrokerRefused
 from umbel.stores.broker import Once
 from umbel.stores.schedule import Ticks
@@ -213,7 +213,7 @@ class Dispatch:
         stream = self._stream + entry.name
         id_ = derived(f"{stream}\0{entry.task}", moment)
         if _through is None and goes_plainly(self._app, entry):
-            envelope, then = call_of(self._app, entry, id=id_).write()
+            envelope, then = draft_of(self._app, entry, id=id_).write()
             return Letter(entry.name, entry.task, Once(envelope, stream, moment), [then] if then else [])
         with self._app.outbox.diverted() as batch:
             if _through is None:

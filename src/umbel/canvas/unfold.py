@@ -52,6 +52,12 @@ class Call(msgspec.Struct):
     args: Sequence[Any]
     kwargs: Mapping[str, Any]
     options: dict[str, Any]
+    """Those of `apply_async`, the id of the task among them."""
+
+    @property
+    def id(self) -> str:
+        """The id of the task."""
+        return str(self.options["task_id"])
 
 
 class Size(NamedTuple):

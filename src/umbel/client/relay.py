@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from umbel.canvas.unfold import Call
 from umbel.client.current import App
 from umbel.client.outbox import call_all
 from umbel.client.plain import is_plain
 from umbel.execution.request import Request
 from umbel.execution.retry import once_more
 from umbel.messages.complete import Parent
-from umbel.messages.write import Step
 from umbel.wire.envelope import Envelope
 
 
@@ -21,7 +21,7 @@ class Relay:
     def __init__(self, app: App):
         self._app = app
 
-    def follow(self, step: Step, *, task: Any, parent: Parent) -> list[Envelope]:
+    def follow(self, step: Call, *, task: Any, parent: Parent) -> list[Envelope]:
         """The messages of a call that follows from the run of `parent`: one, unless whoever overrides has it otherwise."""
         app = self._app
         if self._is_short(task):
@@ -43,7 +43,7 @@ class Relay:
     def _is_short(self, task: Any) -> bool:
         return is_plain(self._app.send_task) and (task is None or is_plain(task.apply_async))
 
-    def order(self, step: Step, *, parent: Parent) -> Envelope:
+    def order(self, step: Call, *, parent: Parent) -> Envelope:
         """The message of an order for a worker itself, of which nobody is told."""
         return self._app.writer.order(step, parent=parent)
 

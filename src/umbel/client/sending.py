@@ -48,17 +48,17 @@ def send(
     """Send a call of `task` (None: it is not known here), and count it among the children of the run that it is made in."""
     parent = requests.served()
     id_ = options.get("task_id") or new_id()
-    call = app.writer.call(name, id_, args, kwargs, options, task=stranger(name, app) if task is None else task, parent=parent)
+    draft = app.writer.draft(name, id_, args, kwargs, options, task=stranger(name, app) if task is None else task, parent=parent)
     policy = options.get("retry_policy")
     try:
-        envelope, then = call.write(policy)
+        envelope, then = draft.write(policy)
     except EncodeError as problem:
         raise blame(problem, name, () if task is None else task.shortcut.arguments.names) from problem
     if app.conf.task_send_sent_event:
         then = app.events.sent(envelope, then)
     app.outbox.send((envelope,), retry=options.get("retry"), policy=policy, then=then)
     result: AsyncResult[Any] = app.result_type(envelope.id, app=app)
-    result.ignored = bool(call.message.headers.ignore_result)
+    result.ignored = bool(draft.message.headers.ignore_result)
     if parent is not None and options.get("add_to_parent") is not False:
         parent.children.append(result.as_tuple())
     return result

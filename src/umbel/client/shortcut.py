@@ -86,11 +86,11 @@ class Shortcut:
 
     def _shared(self, options: Options) -> Template | None:
         """What calls with these options share; None if each has its own time to expire."""
-        call = self.app.writer.call(self.task.name, "", (), {}, options, task=self.task)
-        if not options and call.message.headers.expires is not None:
+        draft = self.app.writer.draft(self.task.name, "", (), {}, options, task=self.task)
+        if not options and draft.message.headers.expires is not None:
             return None
         try:
-            return call.template()
+            return draft.template()
         except EncodeError as problem:
             raise self.blamed(problem) from problem
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from umbel.canvas.unfold import Size
+from umbel.canvas.unfold import Call, Size
 from umbel.canvas.unreached import Lost
 from umbel.errors import Ignore, Reject, Retry, SoftTimeLimitExceeded, TaskRevokedError, TimeLimitExceeded, WorkerLostError
 from umbel.execution import arguments, limits, retry
@@ -16,7 +16,6 @@ from umbel.execution.einfo import ExceptionInfo, strip
 from umbel.execution.outcome import Kind
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable
-from umbel.messages.write import Step
 from umbel.stores.join import Arrival
 from umbel.wire.brief import brief
 from umbel.wire.envelope import Envelope
@@ -32,7 +31,7 @@ class Ending(msgspec.Struct):
     einfo: ExceptionInfo | None = None
     expected: bool = False
     """A failure that the task's `throws` names."""
-    steps: Sequence[Step] = ()
+    steps: Sequence[Call] = ()
     """The calls that follow, before they are messages."""
     sizes: Sequence[Size] = ()
     """Of the chords that begin with them."""

@@ -9,6 +9,7 @@ import msgspec
 
 from umbel import guise, shown, states
 from umbel.canvas.shape import kind
+from umbel.canvas.unfold import Call
 from umbel.canvas.unreached import Lost
 from umbel.errors import TaskRevokedError
 from umbel.execution import links
@@ -18,7 +19,6 @@ from umbel.execution.outcome import Kind
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable, find_task
 from umbel.messages.complete import Parent
-from umbel.messages.write import Step
 from umbel.stores.join import Arrival
 from umbel.wire import rest
 from umbel.wire.envelope import Envelope
@@ -47,10 +47,10 @@ _PARENT, _ROOT = to_json(_Hole.id), to_json(_Hole.root_id)
 class Relay(Protocol):
     """Makes messages of calls that follow from a run."""
 
-    def follow(self, step: Step, *, task: Any, parent: Parent) -> list[Envelope]:
+    def follow(self, step: Call, *, task: Any, parent: Parent) -> list[Envelope]:
         """The messages of one call, mostly one; `task` is what is known of it here. Raises what makes it impossible."""
 
-    def order(self, step: Step, *, parent: Parent) -> Envelope:
+    def order(self, step: Call, *, parent: Parent) -> Envelope:
         """The message of an order for a worker itself, of which nobody is told."""
 
     def is_alone(self, task: Any) -> bool:
@@ -173,7 +173,7 @@ class Follow:
             return lost
         return [self._documents.of_run(task, request, state, value, None if kind is REJECTED else einfo), *lost]
 
-    def sent(self, request: Request, steps: Sequence[Step], *, needed: bool) -> list[Envelope]:
+    def sent(self, request: Request, steps: Sequence[Call], *, needed: bool) -> list[Envelope]:
         """The messages of these; one that cannot be made is told, and is a failure where it is `needed`."""
         sent, orders = list[Envelope](), list[Envelope]()
         for step in steps:

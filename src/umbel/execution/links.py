@@ -25,7 +25,6 @@ from umbel.execution.einfo import ExceptionInfo
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable
 from umbel.messages.options import PARTS
-from umbel.messages.write import Step
 from umbel.wire.brief import brief
 from umbel.wire.message import Embed
 from umbel.wire.parts import written
@@ -41,7 +40,7 @@ ORDERS = frozenset({JOIN, KEPT})
 class Sent(NamedTuple):
     """What is to be sent, and the sizes of chords that begin with it."""
 
-    steps: list[Step]
+    steps: list[Call]
     sizes: list[Size]
 
 
@@ -142,7 +141,7 @@ def after_failure(request: Request, error: Any, einfo: ExceptionInfo | None, tas
     return sent
 
 
-def after_loss(request: Request, state: str, error: Any) -> list[Step]:
+def after_loss(request: Request, state: str, error: Any) -> list[Call]:
     """What tells that steps are never reached which the store keeps."""
     steps = []
     for mark in (each for sig in request.chain or () for each in marks(sig)):
@@ -226,25 +225,25 @@ def ids(request: Request, place: str) -> Callable[[], str]:
     return new_id
 
 
-def step(request: Request, call: Call) -> Step:
-    """A call as a message's beginnings."""
+def step(request: Request, call: Call) -> Call:
+    """A call as it follows from the run; that of a mark becomes an order."""
     options = call.options
     options["reply_to"] = options.get("reply_to") or request.reply_to
     if call.task == KEPT:
         return _order(request, "", KEPT, {**call.kwargs, "value": call.args[0]}, id_=options["task_id"])
-    return Step(options["task_id"], call.task, call.args, call.kwargs, options)
+    return call
 
 
-def _order(request: Request, place: str, task: str, kwargs: dict[str, Any], *, id_: str | None = None) -> Step:
+def _order(request: Request, place: str, task: str, kwargs: dict[str, Any], *, id_: str | None = None) -> Call:
     """A message for a worker itself: it goes where the task was, since there somebody serves it."""
     envelope = request.envelope
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"task_id": id_ or derived_id(request.id or "", place)}
     if envelope is not None:
-        options = {"queue": envelope.queue, "priority": envelope.priority, "ignore_result": True}
-    return Step(id_ or derived_id(request.id or "", place), task, (), kwargs, options)
+        options |= {"queue": envelope.queue, "priority": envelope.priority, "ignore_result": True}
+    return Call(task, (), kwargs, options)
 
 
-def order_to_fire(request: Request, chord: str, last: Any) -> Step:
+def order_to_fire(request: Request, chord: str, last: Any) -> Call:
     """The message that has the body of a chord sent; the same from whichever part it comes."""
     return _order(request, "", JOIN, {"chord": chord, "body": last}, id_=derived_id(chord, "join"))
 

@@ -6,12 +6,12 @@ import datetime
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from umbel.canvas.unfold import Call
 from umbel.errors import MaxRetriesExceededError, Retry
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable
 from umbel.messages import when
 from umbel.messages.options import Options, checked
-from umbel.messages.write import Step
 from umbel.wire.brief import brief
 from umbel.wire.envelope import Envelope
 
@@ -139,7 +139,7 @@ def delay_for(task: Runnable, retries: int, rand: Callable[[], float] = chance) 
     return round(rand() * pause, 3) if task.retry_jitter else pause
 
 
-def once_more(name: str, request: Request, args: Any, kwargs: Any, given: Mapping[str, Any]) -> Step:
+def once_more(name: str, request: Request, args: Any, kwargs: Any, given: Mapping[str, Any]) -> Call:
     """The same call again: same id, and everything else as it came or as `given` says."""
     carried = request.as_execution_options()
     options = {**carried, **{key: value for key, value in given.items() if value is not None}}
@@ -161,7 +161,7 @@ def once_more(name: str, request: Request, args: Any, kwargs: Any, given: Mappin
             options.setdefault("exchange", envelope.exchange or None)
             options.setdefault("routing_key", envelope.routing_key or None)
     args, kwargs = request.args if args is None else args, request.kwargs if kwargs is None else kwargs
-    return Step(str(request.id), name, args, kwargs, options)
+    return Call(name, args, kwargs, options)
 
 
 def _custom(carried: Mapping[str, Any] | None, given: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,6 +15,9 @@ from umbel.messages.options import Options
 from umbel.wire import protocol
 from umbel.wire.envelope import Envelope
 from umbel.wire.message import Embed, Headers, Message
+
+if TYPE_CHECKING:  # who sends single calls composes none
+    from umbel.canvas.unfold import Call
 
 _READ = frozenset(
     {
@@ -33,19 +36,8 @@ _WITHOUT_EFFECT = frozenset(
 _NO_PROPERTY = _READ | _WITHOUT_EFFECT
 
 
-class Step(msgspec.Struct):
-    """One call that follows from a run, with its arguments complete."""
-
-    id: str
-    task: str
-    args: Sequence[Any]
-    kwargs: Mapping[str, Any]
-    options: Options
-    """Those of `apply_async`."""
-
-
-class Call:
-    """One call that is about to be sent: its message, and how the message is written and addressed."""
+class Draft:
+    """The message of a call that is about to be sent, and how it is written and addressed."""
 
     __slots__ = ("address", "message")
 
@@ -79,7 +71,7 @@ class Writer:
         # No route is for orders, and their queue need not be declared.
         self._open = msgspec.structs.replace(self.rules, router=Rules().router)
 
-    def call(
+    def draft(
         self,
         name: str,
         id_: str,
@@ -89,15 +81,15 @@ class Writer:
         *,
         task: Any = None,
         parent: Parent | None = None,
-    ) -> Call:
+    ) -> Draft:
         """A call of the task `name` with `options` as `Task.apply_async` takes them; ValueError if they make no sense."""
         found = complete(name, args, kwargs, options, self.rules, task=task, parent=parent)
         return _written(name, found.get("task_id") or id_, args, kwargs, found)
 
-    def follow(self, step: Step, *, task: Any, parent: Parent) -> list[Envelope]:
+    def follow(self, step: Call, *, task: Any, parent: Parent) -> list[Envelope]:
         """The message of a call that leaves with the outcome of the run of `parent`: told as sent in the process that runs it."""
-        call = self.call(step.task, step.id, step.args, step.kwargs, step.options, task=task, parent=parent)
-        envelope, then = call.write()
+        draft = self.draft(step.task, step.id, step.args, step.kwargs, step.options, task=task, parent=parent)
+        envelope, then = draft.write()
         if then is not None:
             then()
         return [envelope]
@@ -106,14 +98,14 @@ class Writer:
         """True if nobody else sees or makes the messages of such calls."""
         return not is_watched()
 
-    def order(self, step: Step, *, parent: Parent) -> Envelope:
+    def order(self, step: Call, *, parent: Parent) -> Envelope:
         """The message of an order for a worker itself, of which nobody is told."""
         options = {**step.options, "queue": self.rules.orders} if self.rules.orders else step.options
         found = complete(step.task, step.args, step.kwargs, options, self._open, parent=parent)
         return _written(step.task, step.id, step.args, step.kwargs, found).encode()
 
 
-def _written(name: str, id_: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: Options) -> Call:
+def _written(name: str, id_: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: Options) -> Draft:
     """The message of a call whose options are complete."""
     say = options.get
     eta, due = when.start(say("eta"), say("countdown"))
@@ -152,7 +144,7 @@ def _written(name: str, id_: str, args: Sequence[Any], kwargs: Mapping[str, Any]
         "reply_to": say("reply_to", ""),
         "properties": {**say("properties", {}), **properties},
     }
-    return Call(Message(headers, args if type(args) is list else tuple(args), dict(kwargs), embed, say("headers", {})), address)
+    return Draft(Message(headers, args if type(args) is list else tuple(args), dict(kwargs), embed, say("headers", {})), address)
 
 
 def blame(failure: EncodeError, name: str, names: Sequence[str]) -> EncodeError:

@@ -30,7 +30,6 @@ from umbel.execution.outcome import Kind
 from umbel.execution.request import Request
 from umbel.execution.retry import once_more
 from umbel.execution.runnable import find_task
-from umbel.messages.write import Step
 from umbel.wire import parts
 from umbel.wire.ids import new_id
 
@@ -80,8 +79,7 @@ def apply(
         stage.play(())
         return stage.result([[request.id, None], None])
     for each in ending.steps:
-        following = {**each.options, "task_id": each.id, "parent_id": request.id}
-        task.app.signature(each.task, each.args, each.kwargs).apply_async(**following)
+        task.app.signature(each.task, each.args, each.kwargs).apply_async(**{**each.options, "parent_id": request.id})
     if task.store_eager_result:
         store(task, request, ending, text)
     if throw and ending.kind.state in states.PROPAGATE_STATES and isinstance(ending.value, BaseException):
@@ -174,7 +172,7 @@ class Stage:
         if state != states.SUCCESS and not request.is_replaced:
             for id_ in links.never_reached(request):
                 self._told(id_, value, told_state)
-        follow: list[Event] = [*request.events, *ending.sizes, *map(_call, ending.steps)]
+        follow: list[Event] = [*request.events, *ending.sizes, *ending.steps]
         for each in ending.arrived:
             follow += self._arrive(each, told_state, value)
         self._todo.extendleft(reversed(follow))
@@ -228,7 +226,7 @@ class Stage:
             links.call_errbacks(sent, request, errbacks, error, None, self._app.tasks)
         if self._throw:
             raise error
-        return [*follow, *sent.sizes, *map(_call, sent.steps)]
+        return [*follow, *sent.sizes, *sent.steps]
 
 
 def _entered(task: Any, args: Any, kwargs: Any, options: Mapping[str, Any]) -> tuple[Request, Ending, str | None]:
@@ -243,7 +241,3 @@ def _entered(task: Any, args: Any, kwargs: Any, options: Mapping[str, Any]) -> t
         kind = Kind.SUCCESS if getattr(found, "state", states.SUCCESS) == states.SUCCESS else Kind.FAILURE
         return ended(task, args, kwargs, options, kind, getattr(found, "result", found))
     return part.run
-
-
-def _call(step: Step) -> Call:
-    return Call(step.task, step.args, step.kwargs, {**step.options, "task_id": step.id})

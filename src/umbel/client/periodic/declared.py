@@ -11,7 +11,7 @@ import msgspec
 from umbel import clock
 from umbel.client.current import App
 from umbel.client.periodic.entry import BeatLazyFunc, Entry, opened
-from umbel.client.periodic.tick import call_of
+from umbel.client.periodic.tick import draft_of
 from umbel.errors import DecodeError, UmbelError
 from umbel.stores.schedule import Row, ScheduleStore
 
@@ -124,7 +124,7 @@ def try_out(app: Home, entry: Entry) -> None:
         args=tuple(None if isinstance(each, BeatLazyFunc) else each for each in entry.args),
         kwargs={key: None if isinstance(each, BeatLazyFunc) else each for key, each in entry.kwargs.items()},
     )
-    call_of(app, sample).encode()
+    draft_of(app, sample).encode()
 
 
 def _told(problem: Exception) -> str:

@@ -9,22 +9,22 @@ from umbel.client.define import stranger
 from umbel.client.periodic.entry import Entry
 from umbel.client.plain import is_plain
 from umbel.client.results.result import AsyncResult
-from umbel.messages.write import Call
+from umbel.messages.write import Draft
 from umbel.wire.ids import new_id
 
 
 def goes_plainly(app: App, entry: Entry) -> bool:
-    """True if `call_of` is all that `fire` would do: nobody overrides the methods that it goes through, or is told of each."""
+    """True if `draft_of` is all that `fire` would do: nobody overrides the methods that it goes through, or is told of each."""
     task = app.tasks.get(entry.task)
     return is_plain(app.send_task) and not app.conf.task_send_sent_event and (task is None or is_plain(task.apply_async))
 
 
-def call_of(app: App, entry: Entry, *, id: str | None = None) -> Call:
+def draft_of(app: App, entry: Entry, *, id: str | None = None) -> Draft:
     """The call that the entry makes; its task need not be known here."""
     args, kwargs = entry.arguments()
     options = _options(entry, id)
     task = app.tasks.get(entry.task) or stranger(entry.task, app)
-    return app.writer.call(entry.task, options["task_id"], list(args), kwargs, options, task=task)
+    return app.writer.draft(entry.task, options["task_id"], list(args), kwargs, options, task=task)
 
 
 def fire(app: App, entry: Entry, *, id: str | None = None) -> AsyncResult[Any]:

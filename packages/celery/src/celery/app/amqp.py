@@ -272,8 +272,8 @@ class AMQP:
         said |= {"argsrepr": argsrepr, "kwargsrepr": kwargsrepr, "stamped_headers": stamped_headers}
         said["replaced_task_nesting"] = replaced_task_nesting
         said["queue"] = self.app.conf.task_default_queue  # it is addressed when it is sent
-        call = self.app.writer.call(name, task_id, args or (), kwargs or {}, said)
-        headers, body = announce.opened(call.message)
+        draft = self.app.writer.draft(name, task_id, args or (), kwargs or {}, said)
+        headers, body = announce.opened(draft.message)
         told = ("root_id", "parent_id", "retries", "eta", "expires")
         event = {"uuid": task_id, "name": name, "args": headers["argsrepr"], "kwargs": headers["kwargsrepr"]}
         return task_message(
@@ -315,9 +315,9 @@ class AMQP:
         sent, properties, body, event = message
         said["eta"], said["reply_to"] = sent.get("eta"), properties.get("reply_to") or ""
         said["properties"] = {key: value for key, value in properties.items() if key not in ("correlation_id", "reply_to")}
-        call = self.app.writer.call(name, sent["id"], (), {}, said)
-        announce.close(call.message, {**sent, **(headers or {})}, body)
-        envelope, then = call.write(retry_policy)
+        draft = self.app.writer.draft(name, sent["id"], (), {}, said)
+        announce.close(draft.message, {**sent, **(headers or {})}, body)
+        envelope, then = draft.write(retry_policy)
         if event is not None:
             then = self.app.events.sent(envelope, then)
         self.app.outbox.send((envelope,), retry=retry, policy=retry_policy, then=then)
