@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -62,6 +62,34 @@ def marks(sig: Any) -> Iterator[Sig]:
             yield from marks(each)
     elif what == CHORD and body(sig) is not None:
         yield from marks(body(sig))
+
+
+def errbacks_of(chain: list[Any]) -> Iterator[tuple[str, list[Any]]]:
+    """The errbacks of the step that would have been next, and of those that would have run beside it."""
+    if not chain:
+        return
+    seen: list[Any] = []
+    for sig in _first(chain[-1]):
+        fresh = [each for each in as_list(options_of(sig).get("link_error")) if each not in seen]
+        seen += fresh
+        if fresh:
+            yield str(options_of(sig).get("task_id")), fresh
+
+
+def _first(sig: Any) -> Iterator[Any]:
+    """What of a canvas bears the errbacks of its failure: its next step, all of a group, the body of a chord."""
+    what = kind(sig)
+    inside: Iterable[Any] = ()
+    if what == CHAIN:
+        inside = linear(sig)[:1]
+    elif what == GROUP:
+        inside = flat(members(sig))
+    elif what == CHORD:
+        inside = (each for each in (body(sig), *flat(header(sig))) if each is not None)
+    if what != GROUP:
+        yield sig
+    for each in inside:
+        yield from _first(each)
 
 
 def _one(options: Any, *, begun: bool) -> Iterator[Lost]:

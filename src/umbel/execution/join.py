@@ -5,13 +5,12 @@ For the parent process of a worker, which has the store: here is what it is to w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from umbel import guise, states
-from umbel.canvas.shape import CHAIN, as_list, body, flat, header, kind, linear, members, options_of
-from umbel.canvas.unreached import lost, lost_ends
+from umbel.canvas.unreached import errbacks_of, lost_ends
 from umbel.errors import ChordError, DecodeError
 from umbel.execution import links
 from umbel.execution.documents import Documents
@@ -45,12 +44,16 @@ class Joiner:
         request = self._request(envelope)
         if request is not None and (request.chord is not None or request.chain):
             with suppress(Exception):  # its own end is told in any case
-                outcome.results += tuple(self._documents.of_steps_never_reached(request, state, error, None))
-                arrived = [*links.arrived(request, failed=True)]
-                outcome.arrivals = tuple(self._follow.notes(request, arrived, state, error))
-                more = links.after_loss(request, state, error)
-                outcome.envelopes += tuple(self._follow.sent(request, more, needed=False))
+                self._lose(outcome, request, state, error)
         return outcome
+
+    def _lose(self, outcome: Outcome, request: Request, state: str, error: BaseException) -> None:
+        """Add word for all who count on the end of a call that does not come, and on that of the steps behind it."""
+        outcome.results += tuple(self._documents.of_steps_never_reached(request, state, error, None))
+        arrived = [*links.arrived(request, failed=True)]
+        outcome.arrivals = tuple(self._follow.notes(request, arrived, state, error))
+        more = links.after_loss(request, state, error)
+        outcome.envelopes += tuple(self._follow.sent(request, more, needed=False))
 
     def _request(self, envelope: Envelope) -> Request | None:
         """The request of any message, also of one that this worker may not take, as far as it is safe to read."""
@@ -102,17 +105,14 @@ class Joiner:
 
     def fail(self, order: Request, chain: list[Any], state: str, error: BaseException) -> Outcome:
         """Tell all who wait for one of these steps (reversed), and call their errbacks, each once."""
-        request = _served(order, chain=chain)
-        gone = [each for sig in reversed(chain) for each in lost(sig)]
-        ids = dict.fromkeys(each.id for each in gone)
-        results = tuple(self._documents.document(id_, state, error, parent_id=order.parent_id) for id_ in ids)
-        arrivals = tuple(self._follow.notes(request, [each for each in gone if each.chord is not None], state, error))
-        sent = links.Sent(links.after_loss(request, state, error), [])
+        outcome, request = Outcome(0, Kind.FAILURE), _served(order, chain=chain)
+        self._lose(outcome, request, state, error)
+        sent = links.Sent([], [])
         for id_, errbacks in errbacks_of(chain):
-            failed = _served(order, id=id_, chain=None)
-            links.call_errbacks(sent, failed, errbacks, error, None, self._tasks)
-        envelopes = tuple(self._follow.sent(request, sent.steps, needed=False))
-        return Outcome(0, Kind.FAILURE, results, envelopes, arrivals=arrivals, sizes=tuple(sent.sizes))
+            links.call_errbacks(sent, _served(order, id=id_), errbacks, error, None, self._tasks)
+        outcome.envelopes += tuple(self._follow.sent(request, sent.steps, needed=False))
+        outcome.sizes = tuple(sent.sizes)
+        return outcome
 
     def part(self, text: str) -> parts.Part:
         """What was written as the end of a part. Raises DecodeError."""
@@ -155,38 +155,3 @@ def _served(order: Request, **fields: Any) -> Request:
     known = {name: order.get(name) for name in ("root_id", "envelope", "reply_to", "delivery_info", "hostname", "properties")}
     known["id"] = order.parent_id or order.id
     return Request(**{**known, "called_directly": False, "task": links.JOIN, **fields})
-
-
-def errbacks_of(chain: list[Any]) -> Iterator[tuple[str, list[Any]]]:
-    """The errbacks of the step that would have been next, and of those that would have run beside it."""
-    if not chain:
-        return
-    seen: list[Any] = []
-    for sig in _first(chain[-1]):
-        fresh = [each for each in as_list(options_of(sig).get("link_error")) if each not in seen]
-        seen += fresh
-        if fresh:
-            yield str(options_of(sig).get("task_id")), fresh
-
-
-def _first(sig: Any) -> Iterator[Any]:
-    """What of a canvas bears the errbacks of its failure: its next step, all of a group, the body of a chord."""
-    what = kind(sig)
-    if what is None:
-        yield sig
-    elif what == CHAIN:
-        steps = linear(sig)
-        if options_of(sig).get("link_error"):
-            yield {**sig, "subtask_type": None}
-        if steps:
-            yield from _first(steps[0])
-    elif what == "group":
-        for each in flat(members(sig)):
-            yield from _first(each)
-    else:
-        if options_of(sig).get("link_error"):
-            yield {**sig, "subtask_type": None}
-        if body(sig) is not None:
-            yield from _first(body(sig))
-        for each in flat(header(sig)):
-            yield from _first(each)

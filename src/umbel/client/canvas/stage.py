@@ -15,7 +15,7 @@ from typing import Any
 from umbel import states
 from umbel.canvas.settle import copied, settle
 from umbel.canvas.unfold import Call, Event, Size, unfold
-from umbel.canvas.unreached import Lost, lost
+from umbel.canvas.unreached import Lost, errbacks_of, lost
 from umbel.client.canvas.launch import named
 from umbel.client.current import App
 from umbel.client.eager import as_received, ended, run, store
@@ -25,7 +25,6 @@ from umbel.errors import NotRegistered, Retry
 from umbel.execution import links
 from umbel.execution.ending import Ending
 from umbel.execution.follow import told
-from umbel.execution.join import errbacks_of
 from umbel.execution.outcome import Kind
 from umbel.execution.request import Request
 from umbel.execution.retry import once_more
