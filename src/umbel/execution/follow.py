@@ -32,16 +32,8 @@ SUCCESS, RETRY, IGNORED, REJECTED = Kind.SUCCESS, Kind.RETRY, Kind.IGNORED, Kind
 _NO_FAILURES = frozenset({SUCCESS, RETRY, IGNORED, REJECTED})
 
 
-class _Hole:
-    """Stands where the run is to be named that an order is the child of."""
-
-    id, root_id = "\x02parent\x03", "\x02root\x03"
-
-    def __init__(self, delivery_info: Any):
-        self.delivery_info = delivery_info
-
-
-_PARENT, _ROOT = to_json(_Hole.id), to_json(_Hole.root_id)
+_PARENT, _ROOT = "\x02parent\x03", "\x02root\x03"
+"""Stand where the run is to be named that an order is the child of."""
 
 
 class Relay(Protocol):
@@ -117,7 +109,7 @@ class Follow:
             sent = self.sent(request, ending.steps, needed=kind is SUCCESS) if ending.steps else []
             ending.envelopes = request.follow_ups + sent
             ending.results = self._results(task, request, ending)
-            ending.arrivals = self.arrivals(request, ending)
+            ending.arrivals = self.notes(request, ending.arrived, *told(ending))
             if request.grown:
                 ending.arrivals = _grown(request.grown, ending.arrivals)
             ending.sizes = [*request.sizes, *ending.sizes]
@@ -128,15 +120,8 @@ class Follow:
         kind = ending.kind
         return kind is RETRY or (kind is REJECTED and ending.value.requeue) or (kind is IGNORED and request.is_replaced)
 
-    def arrivals(self, request: Request, ending: Ending) -> list[Arrival]:
-        """The ends of parts as stores note them. Raises EncodeError if the value cannot be kept."""
-        if not ending.arrived:
-            return []
-        state, value = told(ending)
-        return self.notes(request, ending.arrived, state, value)
-
     def notes(self, request: Request, arrived: Sequence[Lost], state: str, value: Any) -> list[Arrival]:
-        """The same, of parts that end in this state."""
+        """The ends of parts as stores note them. Raises EncodeError if the value cannot be kept."""
         found = []
         for each in arrived:
             assert each.group_id is not None, "it is a part"
@@ -152,8 +137,11 @@ class Follow:
         known = self._last_order
         if known is None or known[0] != key:
             order = links.order_to_fire(request, chord, last)
-            known = self._last_order = key, self._relay.order(order, parent=_Hole(request.delivery_info))
-        headers = known[1].headers.replace(_PARENT, to_json(request.id)).replace(_ROOT, to_json(request.root_id or request.id))
+            parent = Request(id=_PARENT, root_id=_ROOT, delivery_info=request.delivery_info)
+            known = self._last_order = key, self._relay.order(order, parent=parent)
+        headers = known[1].headers
+        for hole, id_ in ((_PARENT, request.id), (_ROOT, request.root_id or request.id)):
+            headers = headers.replace(to_json(hole), to_json(id_))
         return msgspec.structs.replace(known[1], headers=headers)
 
     def _results(self, task: Runnable, request: Request, ending: Ending) -> list[Result]:

@@ -107,11 +107,10 @@ class Joiner:
         """Tell all who wait for one of these steps (reversed), and call their errbacks, each once."""
         outcome, request = Outcome(0, Kind.FAILURE), _served(order, chain=chain)
         self._lose(outcome, request, state, error)
-        sent = links.Sent([], [])
         for id_, errbacks in errbacks_of(chain):
-            links.call_errbacks(sent, _served(order, id=id_), errbacks, error, None, self._tasks)
-        outcome.envelopes += tuple(self._follow.sent(request, sent.steps, needed=False))
-        outcome.sizes = tuple(sent.sizes)
+            sent = links.after_failure(_served(order, id=id_, errbacks=errbacks), error, None, self._tasks)
+            outcome.envelopes += tuple(self._follow.sent(request, sent.steps, needed=False))
+            outcome.sizes += tuple(sent.sizes)
         return outcome
 
     def part(self, text: str) -> parts.Part:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -135,27 +135,10 @@ def after_success(request: Request, value: Any, *, bare: bool = False) -> Sent:
 
 def after_failure(request: Request, error: Any, einfo: ExceptionInfo | None, tasks: Mapping[str, Runnable]) -> Sent:
     """The errbacks, as a group: each gets the id of the failed task. Those that take the error are called here, where it is."""
-    sent = Sent([], [])
-    if request.errbacks:
-        call_errbacks(sent, request, request.errbacks, error, einfo.traceback if einfo else None, tasks)
-    return sent
-
-
-def after_loss(request: Request, state: str, error: Any) -> list[Call]:
-    """What tells that steps are never reached which the store keeps."""
-    steps = []
-    for mark in (each for sig in request.chain or () for each in marks(sig)):
-        words = {**mark["kwargs"], "lost": written(request.id or "", state, error, "json").decode()}
-        steps.append(_order(request, f"lost:{mark['kwargs']['id']}", KEPT, words))
-    return steps
-
-
-def call_errbacks(
-    sent: Sent, request: Request, errbacks: Iterable[Any], error: Any, traceback: str | None, tasks: Mapping[str, Runnable]
-) -> None:
-    """Call those that take the error; add the others to what is to be sent."""
+    traceback = einfo.traceback if einfo else None
     group, index = derived_id(request.id or "", "link_errors"), 0
-    for place, sig in enumerate(errbacks):
+    sent = Sent([], [])
+    for place, sig in enumerate(request.errbacks or ()):
         task = tasks.get(sig["task"])
         if task is None or task.is_async or kind(sig) is not None or not is_errback_of_the_new_kind(task.entry):
             _unfold(sent, request, sig, request.id, f"link_error:{place}", group, index)
@@ -168,6 +151,16 @@ def call_errbacks(
             if request.is_eager and not isinstance(failed, Exception):
                 raise  # it is the program's
             log.exception("Errback %s of %s[%s] failed", task.name, request.task, request.id)
+    return sent
+
+
+def after_loss(request: Request, state: str, error: Any) -> list[Call]:
+    """What tells that steps are never reached which the store keeps."""
+    steps = []
+    for mark in (each for sig in request.chain or () for each in marks(sig)):
+        words = {**mark["kwargs"], "lost": written(request.id or "", state, error, "json").decode()}
+        steps.append(_order(request, f"lost:{mark['kwargs']['id']}", KEPT, words))
+    return steps
 
 
 def is_errback_of_the_new_kind(function: Callable[..., Any]) -> bool:

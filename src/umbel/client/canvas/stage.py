@@ -219,13 +219,13 @@ class Stage:
             self._told(each.id, error, states.FAILURE)
             if each.chord is not None:
                 follow += self._arrive(each, states.FAILURE, error)
-        sent = links.Sent([], [])
         for id_, errbacks in errbacks_of([last]):
-            request = Request(id=id_, task=last["task"], is_eager=True, called_directly=False)
-            links.call_errbacks(sent, request, errbacks, error, None, self._app.tasks)
+            request = Request(id=id_, task=last["task"], errbacks=errbacks, is_eager=True, called_directly=False)
+            sent = links.after_failure(request, error, None, self._app.tasks)
+            follow += [*sent.sizes, *sent.steps]
         if self._throw:
             raise error
-        return [*follow, *sent.sizes, *sent.steps]
+        return follow
 
 
 def _entered(task: Any, args: Any, kwargs: Any, options: Mapping[str, Any]) -> tuple[Request, Ending, str | None]:
