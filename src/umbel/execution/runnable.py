@@ -25,85 +25,48 @@ class Runnable(Protocol):
     `async def` tasks.
     """
 
-    @property
-    def name(self) -> str:
-        """Its registered name."""
+    name: str
+    """Its registered name."""
+    entry: Callable[..., Any]
+    """What to call with the message's arguments: `run`, or the task itself if its class has a `__call__` of its own."""
+    ignore_result: bool | None
+    """True if nobody wants its results, where the message does not say."""
+    store_errors_even_if_ignored: bool | None
+    """True if failures are stored all the same."""
+    trail: bool
+    """True if the result remembers what the run has sent."""
+    throws: Any
+    """Exceptions, a class or a tuple, that are part of its normal work."""
+    resultrepr_maxsize: int
+    """Characters of the value's repr in logs."""
+    max_retries: int | None
+    """Retries after which it fails for good; None: never."""
+    default_retry_delay: float
+    """Seconds until a retry for which nothing else is said."""
+    autoretry_for: Any
+    """Exceptions for which it is retried by itself."""
+    dont_autoretry_for: Any
+    """Exceptions among those for which it is not."""
+    retry_kwargs: Mapping[str, Any]
+    """Arguments of `retry` for automatic retries."""
+    retry_backoff: bool | float
+    """Seconds before the first automatic retry, doubled each time; True: one; False: `default_retry_delay`."""
+    retry_backoff_max: float
+    """The longest such pause in seconds."""
+    retry_jitter: bool
+    """True if the pause is drawn between nothing and all of that."""
+    pydantic: bool
+    """True if annotated arguments are validated, and a returned model is turned into plain values."""
+    pydantic_strict: bool | None
+    """Passed to `model_validate`."""
+    pydantic_context: Mapping[str, Any] | None
+    """Passed to `model_validate`."""
+    pydantic_dump_kwargs: Mapping[str, Any] | None
+    """Passed to `model_dump`."""
 
     @property
     def is_async(self) -> bool:
         """True if calling `entry` gives a coroutine."""
-
-    @property
-    def entry(self) -> Callable[..., Any]:
-        """What to call with the message's arguments: `run`, or the task itself if its class has a `__call__` of its own."""
-
-    @property
-    def ignore_result(self) -> bool | None:
-        """True if nobody wants its results, where the message does not say."""
-
-    @property
-    def store_errors_even_if_ignored(self) -> bool | None:
-        """True if failures are stored all the same."""
-
-    @property
-    def trail(self) -> bool:
-        """True if the result remembers what the run has sent."""
-
-    @property
-    def throws(self) -> Any:
-        """Exceptions, a class or a tuple, that are part of its normal work."""
-
-    @property
-    def resultrepr_maxsize(self) -> int:
-        """Characters of the value's repr in logs."""
-
-    @property
-    def max_retries(self) -> int | None:
-        """Retries after which it fails for good; None: never."""
-
-    @property
-    def default_retry_delay(self) -> float:
-        """Seconds until a retry for which nothing else is said."""
-
-    @property
-    def autoretry_for(self) -> Any:
-        """Exceptions for which it is retried by itself."""
-
-    @property
-    def dont_autoretry_for(self) -> Any:
-        """Exceptions among those for which it is not."""
-
-    @property
-    def retry_kwargs(self) -> Mapping[str, Any]:
-        """Arguments of `retry` for automatic retries."""
-
-    @property
-    def retry_backoff(self) -> bool | float:
-        """Seconds before the first automatic retry, doubled each time; True: one; False: `default_retry_delay`."""
-
-    @property
-    def retry_backoff_max(self) -> float:
-        """The longest such pause in seconds."""
-
-    @property
-    def retry_jitter(self) -> bool:
-        """True if the pause is drawn between nothing and all of that."""
-
-    @property
-    def pydantic(self) -> bool:
-        """True if annotated arguments are validated, and a returned model is turned into plain values."""
-
-    @property
-    def pydantic_strict(self) -> bool | None:
-        """Passed to `model_validate`."""
-
-    @property
-    def pydantic_context(self) -> Mapping[str, Any] | None:
-        """Passed to `model_validate`."""
-
-    @property
-    def pydantic_dump_kwargs(self) -> Mapping[str, Any] | None:
-        """Passed to `model_dump`."""
 
     @property
     def retry(self) -> Callable[..., Retry]:
