@@ -56,4 +56,4 @@ def _prepare(task: Runnable, request: Request) -> tuple[Sequence[Any], Mapping[s
     return arguments.validated(task, request.args, request.kwargs) if task.pydantic else (request.args, request.kwargs)
 
 
-OWN_CODE.update(function.__code__ for function in (call, call_async, _prepare, limits.call, limits.LIMITED_CALL))
+OWN_CODE.update(function.__code__ for function in (call, call_async, _prepare))

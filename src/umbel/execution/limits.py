@@ -14,6 +14,7 @@ from typing import Any
 
 from umbel import clock
 from umbel.errors import SoftTimeLimitExceeded
+from umbel.execution.einfo import OWN_CODE
 
 AGAIN = 0.001
 """Seconds after which a limit is tried once more that fired beside the task, in our own frame."""
@@ -103,5 +104,4 @@ class _Limit:
                 signal.setitimer(signal.ITIMER_REAL, left, interval)
 
 
-LIMITED_CALL = _Limit.call
-"""The function of ours that stands around a limited task."""
+OWN_CODE.update(function.__code__ for function in (call, _Limit.call))
