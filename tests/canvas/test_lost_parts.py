@@ -13,7 +13,7 @@ from tests.canvas.conftest import Stand
 
 from umbel import Signature, chain, chord, group
 from umbel.errors import ChordError
-from umbel.execution import links
+from umbel.execution.follow import links
 from umbel.execution.request import Request
 from umbel.stores.broker import Broker, Conclusion
 from umbel.stores.url import open_broker

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from umbel import Task
-from umbel.execution.links import is_errback_of_the_new_kind
+from umbel.execution.follow.links import is_errback_of_the_new_kind
 from umbel.execution.rounds import makers, stand_round
 from umbel.wire import protocol
 from umbel.wire.encoding import accept_types

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 from umbel import clock
 from umbel.errors import EncodeError, Retry
-from umbel.execution.execute import Ending, Executor, brief_text
+from umbel.execution.ending import Ending
+from umbel.execution.execute import Executor, brief_text
 from umbel.execution.lines import log, say
 from umbel.execution.outcome import Kind
 from umbel.execution.request import OWN, Request, flat

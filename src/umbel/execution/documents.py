@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from umbel.errors import EncodeError
-from umbel.execution import links
 from umbel.execution.einfo import ExceptionInfo
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable
@@ -59,10 +58,11 @@ class Documents:
             facts |= {name: value for name in _FACTS if (value := request.get(name)) is not None}
         return facts
 
-    def of_steps_never_reached(self, request: Request, state: str, value: Any, einfo: ExceptionInfo | None) -> list[Result]:
-        """Those of the further steps of a chain that has failed, next first: who waits for its end waits for one of these."""
-        ids = dict.fromkeys(links.never_reached(request))
-        return [self.document(id_, state, value, einfo, parent_id=request.id) for id_ in ids]
+    def of_lost(
+        self, ids: Iterable[str], state: str, value: Any, einfo: ExceptionInfo | None = None, *, parent_id: str | None
+    ) -> list[Result]:
+        """Those of calls that are never made, each once."""
+        return [self.document(id_, state, value, einfo, parent_id=parent_id) for id_ in dict.fromkeys(ids)]
 
     def document(
         self,

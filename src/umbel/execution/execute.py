@@ -21,13 +21,14 @@ from umbel.errors import (
     UmbelError,
     WorkerLostError,
 )
-from umbel.execution import lazy, links
+from umbel.execution import lazy
 from umbel.execution.call import NO_HOOKS, beginnings, call, call_async, hooks_of
 from umbel.execution.documents import Documents, is_ignored
 from umbel.execution.einfo import OWN_CODE, ExceptionInfo
 from umbel.execution.ending import Ending, failure, overrun, raised, retried
-from umbel.execution.follow import Follow, Relay
-from umbel.execution.join import Joiner
+from umbel.execution.follow import links
+from umbel.execution.follow.follow import Follow, Relay
+from umbel.execution.follow.join import Joiner
 from umbel.execution.outcome import Job, Kind, Outcome
 from umbel.execution.request import Request, Sealed, current, opened, push
 from umbel.execution.retry import chance
@@ -39,8 +40,6 @@ from umbel.wire import protocol, result
 from umbel.wire.brief import brief, encodable, told
 from umbel.wire.message import Headers
 from umbel.wire.result import Result
-
-__all__ = ["Ending", "Executor", "Runnable"]
 
 log = guise.logger("umbel.trace")
 

@@ -26,7 +26,7 @@ from umbel.events.tasks import (
     Told,
     sent,
 )
-from umbel.execution.links import ORDERS
+from umbel.execution.follow.links import ORDERS
 from umbel.execution.outcome import Outcome
 from umbel.pools.pool import Pool
 from umbel.wire import protocol

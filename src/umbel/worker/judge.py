@@ -12,7 +12,7 @@ import msgspec
 from umbel import clock
 from umbel.client.task import Task
 from umbel.errors import DecodeError
-from umbel.execution.links import ORDERS
+from umbel.execution.follow.links import ORDERS
 from umbel.execution.outcome import Job
 from umbel.execution.runnable import find_task
 from umbel.stores.broker import Delivery

@@ -13,9 +13,9 @@ from umbel.client.task import Task
 from umbel.errors import DecodeError, NotRegistered, TaskRevokedError
 from umbel.events.tasks import Failed, Rejected, Retried
 from umbel.execution.execute import Executor
+from umbel.execution.follow.links import ORDERS
 from umbel.execution.lines import log as trace
 from umbel.execution.lines import say
-from umbel.execution.links import ORDERS
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.execution.request import Request
 from umbel.pools.pool import Pool

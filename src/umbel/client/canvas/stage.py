@@ -22,9 +22,9 @@ from umbel.client.eager import as_received, ended, run, store
 from umbel.client.plain import is_plain
 from umbel.client.results.eager_result import EagerResult
 from umbel.errors import NotRegistered, Retry
-from umbel.execution import links
 from umbel.execution.ending import Ending
-from umbel.execution.follow import told
+from umbel.execution.follow import links
+from umbel.execution.follow.follow import told
 from umbel.execution.outcome import Kind
 from umbel.execution.request import Request
 from umbel.execution.retry import once_more

@@ -12,9 +12,9 @@ from typing import Any
 from umbel import guise, states
 from umbel.canvas.unreached import errbacks_of, lost_ends
 from umbel.errors import ChordError, DecodeError
-from umbel.execution import links
 from umbel.execution.documents import Documents
-from umbel.execution.follow import Follow
+from umbel.execution.follow import links
+from umbel.execution.follow.follow import Follow
 from umbel.execution.outcome import Kind, Outcome
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable
@@ -49,7 +49,7 @@ class Joiner:
 
     def _lose(self, outcome: Outcome, request: Request, state: str, error: BaseException) -> None:
         """Add word for all who count on the end of a call that does not come, and on that of the steps behind it."""
-        outcome.results += tuple(self._documents.of_steps_never_reached(request, state, error, None))
+        outcome.results += tuple(self._documents.of_lost(links.never_reached(request), state, error, parent_id=request.id))
         arrived = [*links.arrived(request, failed=True)]
         outcome.arrivals = tuple(self._follow.notes(request, arrived, state, error))
         more = links.after_loss(request, state, error)
@@ -130,7 +130,7 @@ class Joiner:
         ends = [*lost_ends(words)]
         if not ends:
             return None
-        results = tuple(self._documents.document(each.id, states.FAILURE, error, parent_id=order.parent_id) for each in ends)
+        results = tuple(self._documents.of_lost((each.id for each in ends), states.FAILURE, error, parent_id=order.parent_id))
         arrived = [each for each in ends if each.chord is not None]
         arrivals = tuple(self._follow.notes(_served(order), arrived, states.FAILURE, error))
         return Outcome(0, Kind.FAILURE, results, arrivals=arrivals)

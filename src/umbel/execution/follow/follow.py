@@ -12,9 +12,9 @@ from umbel.canvas.shape import kind
 from umbel.canvas.unfold import Call
 from umbel.canvas.unreached import Lost
 from umbel.errors import TaskRevokedError
-from umbel.execution import links
 from umbel.execution.documents import Documents, is_ignored
 from umbel.execution.ending import Ending, failure
+from umbel.execution.follow import links
 from umbel.execution.outcome import Kind
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable, find_task
@@ -156,7 +156,8 @@ class Follow:
             return []
         # What a step does not lead to never runs; who waits for it did not ask to ignore that.
         state, reason = told(ending)
-        lost = self._documents.of_steps_never_reached(request, state, reason, einfo) if request.chain else []
+        ids = links.never_reached(request)
+        lost = self._documents.of_lost(ids, state, reason, einfo, parent_id=request.id)
         if kind is IGNORED or ignored:
             return lost
         return [self._documents.of_run(task, request, state, value, None if kind is REJECTED else einfo), *lost]
