@@ -13,6 +13,9 @@ from umbel.errors import ImproperlyConfigured
 from umbel.execution.runnable import Runnable
 from umbel.wire.brief import brief
 
+MOST_SHOWN = 300
+"""So many characters of the arguments are told."""
+
 
 def misfit(name: str, entry: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
     """What is wrong with the arguments, in one line; None if they fit (or nobody can tell)."""
@@ -24,14 +27,11 @@ def misfit(name: str, entry: Callable[..., Any], args: Sequence[Any], kwargs: Ma
         signature.bind(*args, **kwargs)
     except TypeError as error:
         given = ", ".join([*(brief(arg, 60) for arg in args), *(f"{key}={brief(value, 60)}" for key, value in kwargs.items())])
+        if len(given) > MOST_SHOWN:
+            given = f"{given[:MOST_SHOWN]}…"
         names = ", ".join(_name_of(parameter) for parameter in signature.parameters.values())
-        return f"{name}({names}) cannot be called as {brief_call(name, given)}: {error}"
+        return f"{name}({names}) cannot be called as {name}({given}): {error}"
     return None
-
-
-def brief_call(name: str, given: str) -> str:
-    """A call as people write it, bounded."""
-    return f"{name}({given})" if len(given) <= 300 else f"{name}({given[:300]}…)"
 
 
 def _name_of(parameter: inspect.Parameter) -> str:

@@ -49,7 +49,8 @@ def retry(
         raise exc or Retry("Task can be retried")
     if max_retries is not None and type(max_retries) is not int:
         raise ValueError(f"{task.name}: max_retries must be a whole number, not {max_retries!r}")
-    if exhausted(task, request, max_retries):
+    most = task.max_retries if max_retries is None else max_retries
+    if most is not None and request.retries >= most:
         raise exc or _exceeded(task, request, args, kwargs)
     if eta is None and countdown is None:
         countdown = task.default_retry_delay
@@ -117,12 +118,6 @@ def errors_of(errors: Any) -> tuple[type[BaseException], ...]:
     if not errors:
         return ()
     return (errors,) if isinstance(errors, type) else tuple(errors)
-
-
-def exhausted(task: Runnable, request: Request, max_retries: int | None = None) -> bool:
-    """True if one more try would be one too many."""
-    most = task.max_retries if max_retries is None else max_retries
-    return most is not None and request.retries >= most
 
 
 def chance() -> float:
