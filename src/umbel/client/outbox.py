@@ -102,12 +102,12 @@ class Outbox:
 
     def batch(self) -> Batch:
         """A context in which messages are collected, to be sent in one step at its end."""
-        return Batch(self, self.open_batch)
+        return Batch(self)
 
     @contextmanager
     def diverted(self) -> Iterator[Batch]:
         """A context in which nothing leaves: gives the batch into which all goes that is sent here, for somebody else to send."""
-        batch = Batch(self, self.open_batch)
+        batch = Batch(self)
         token = self.open_batch.set(batch)
         try:
             yield batch
@@ -121,9 +121,8 @@ class Batch:
     Nothing is sent if the block raises. A batch inside a batch adds to the outer one.
     """
 
-    def __init__(self, outbox: Outbox, slot: ContextVar[Batch | None]):
+    def __init__(self, outbox: Outbox):
         self._outbox = outbox
-        self._slot = slot
         self.envelopes: list[Envelope] = []
         self.then: list[Callable[[], None]] = []
         self._token: Token[Batch | None] | None = None
@@ -146,12 +145,12 @@ class Batch:
         return len(self.envelopes)
 
     def __enter__(self) -> Self:
-        self._token = self._slot.set(self)
+        self._token = self._outbox.open_batch.set(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         assert self._token is not None
-        self._slot.reset(self._token)
+        self._outbox.open_batch.reset(self._token)
         envelopes, then = self.envelopes, self.then
         self.envelopes, self.then = [], []
         if kind is None and envelopes:

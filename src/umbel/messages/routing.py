@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from fnmatch import translate
 from typing import Any, NamedTuple
 
+import msgspec
+
 from umbel.errors import ImproperlyConfigured, QueueNotFound
 from umbel.messages.options import Unfit, bears_name, name_of, queue_name
 from umbel.settings import find
@@ -17,15 +19,12 @@ Rule = Callable[..., Any]
 """Called as `rule(name, args, kwargs, options, task=task)`; gives a route, a queue's name, or None."""
 
 
-class Queue:
+class Queue(msgspec.Struct, eq=False):
     """One queue that the settings name."""
 
-    __slots__ = ("exchange", "name", "routing_key")
-
-    def __init__(self, name: str, exchange: str = "", routing_key: str = ""):
-        self.name = name
-        self.exchange = exchange
-        self.routing_key = routing_key
+    name: str
+    exchange: str = ""
+    routing_key: str = ""
 
 
 class Destination(NamedTuple):

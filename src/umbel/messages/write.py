@@ -56,7 +56,7 @@ class Draft:
         `policy` says how sending is tried again. An EncodeError names what cannot travel.
         """
         then = announced(self.message, self.address, policy)
-        return protocol.encode(self.message, **self.address), then
+        return self.encode(), then
 
     def template(self) -> protocol.Template:
         """What all calls that differ in nothing but id and arguments share."""
