@@ -76,13 +76,13 @@ def test_who_is_put_out_of_the_line_comes_back_before_those_behind_it(monkeypatc
     monkeypatch.setattr(clock, "monotonic", lambda: 1000.0)
     bucket, later = Bucket(40.0), Later(lambda deliveries: asyncio.sleep(0))
     bucket.take(1000.0)
-    assert [later.keep(numbered(number), bucket) for number in range(MOST)] == [None] * MOST
-    away = [later.keep(numbered(number), bucket) for number in range(MOST, MOST + 20)]
+    assert [later.line_up(numbered(number), bucket) for number in range(MOST)] == [None] * MOST
+    away = [later.line_up(numbered(number), bucket) for number in range(MOST, MOST + 20)]
     soonest = min(wait for _, wait in filter(None, away))
-    out = [later.keep(numbered(number, priority=9), bucket) for number in range(1000, 1003)]
+    out = [later.line_up(numbered(number, priority=9), bucket) for number in range(1000, 1003)]
     assert [delivery.envelope.id for delivery, _ in filter(None, out)] == [str(MOST - 1), str(MOST - 2), str(MOST - 3)]
     assert all(wait < soonest for _, wait in filter(None, out))
-    back = later.keep(numbered(MOST - 2), bucket)  # and the line is full yet, or again
+    back = later.line_up(numbered(MOST - 2), bucket)  # and the line is full yet, or again
     assert back is not None
     assert 0 < back[1] < soonest
 
