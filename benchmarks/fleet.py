@@ -12,7 +12,8 @@ import time
 from collections.abc import Sequence
 
 from umbel.stores.broker import Conclusion
-from umbel.stores.redis.broker import INTAKE, RedisBroker
+from umbel.stores.redis.broker import RedisBroker
+from umbel.stores.redis.watches import INTAKE
 from umbel.stores.url import open_broker
 from umbel.wire.envelope import Envelope
 

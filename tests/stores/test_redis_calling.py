@@ -14,6 +14,7 @@ import pytest
 from umbel import clock
 from umbel.stores.broker import Broker, Conclusion, Delivery
 from umbel.stores.redis import broker as brokers
+from umbel.stores.redis import calls as summoned
 from umbel.stores.redis import lookout, summons
 from umbel.stores.redis.broker import RedisBroker
 from umbel.stores.url import open_broker
@@ -139,7 +140,7 @@ def test_what_one_message_costs_does_not_grow_with_the_queues(redis_server, open
 def test_one_message_wakes_three_at_most(redis_server, open_one, work, monkeypatch):
     monkeypatch.setattr(summons, "SHORTEST", NEVER)
     monkeypatch.setattr(summons, "LONGEST", NEVER)
-    monkeypatch.setattr(brokers, "EVERYTHING", NEVER)
+    monkeypatch.setattr(summoned, "EVERYTHING", NEVER)
     found: list[Delivery] = []
 
     def wait(broker: Broker) -> None:
@@ -266,7 +267,7 @@ def test_an_ear_that_hears_no_more_is_noticed(redis_server, open_one, work, monk
     monkeypatch.setattr(lookout, "POST", 0.3)
     (worker,) = work()
     ready(redis_server, open_one)
-    out = worker._broker._lookout
+    out = worker._broker._calls.lookout
     assert out is not None
     out._heard = float("-inf")
     until(lambda: out._heard > 0)

@@ -47,12 +47,12 @@ def test_who_has_heard_of_many_forgets_them_when_they_are_gone(redis_server, red
     monkeypatch.setattr(mirror, "SPARE", 10)
     broker = open_broker(redis_url)
     revoke(broker, *map(str, range(100)), seconds=0.3 * factor())  # they are to be heard of before it has passed
-    assert len(broker._revoked._mirror.at(broker.revocations()[0], broker._revoked._behind)) == 100
+    assert len(broker._hands.revoked._mirror.at(broker.revocations()[0], broker._hands.revoked._behind)) == 100
     until(lambda: broker.recover() and redis_server.ask("ZCARD", "umbel.revoked") == b":0\r\n")
     revoke(broker, "one", seconds=3600)
     broker.send(envelopes("one", "5"))
     assert [each.revoked for each in drain(broker)] == [True, False]
-    assert broker._revoked._mirror.at(broker.revocations()[0], broker._revoked._behind) == {"one"}
+    assert broker._hands.revoked._mirror.at(broker.revocations()[0], broker._hands.revoked._behind) == {"one"}
     broker.close()
 
 

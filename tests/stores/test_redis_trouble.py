@@ -303,7 +303,7 @@ def test_more_follow_ups_than_redis_takes_are_refused_and_the_rest_concluded(bro
     many = [Conclusion(each, envelopes=envelopes("x", "y", "z", queue="after")) for each in held]
     assert broker.conclude([*many, many[0]]) == [held[0]]
     assert broker.depth(["q", "after"])["after"].ready == 150
-    monkeypatch.setattr("umbel.stores.redis.broker.MOST_FOR_ONE", 100)
+    monkeypatch.setattr("umbel.stores.redis.ends.MOST_FOR_ONE", 100)
     with pytest.raises(BrokerRefused, match="in parts"):
         broker.conclude([Conclusion(held[0], envelopes=envelopes(*map(str, range(50))))])
 

@@ -79,7 +79,7 @@ def test_an_idle_worker_sends_hardly_anything_but_its_waits(redis_server, open_o
 
 
 def test_messages_that_come_one_by_one_are_not_looked_for_in_between(redis_server, open_one, monkeypatch):
-    monkeypatch.setattr("umbel.stores.redis.broker.INTAKE", 600.0)  # until then nobody has to look
+    monkeypatch.setattr("umbel.stores.redis.watches.INTAKE", 600.0)  # until then nobody has to look
     broker, sender = open_one(), open_one()
 
     def one(*names: str) -> list[str]:
@@ -247,7 +247,7 @@ def test_connections_that_the_server_closed_meanwhile_are_opened_anew(open_one, 
     broker = open_one()
     assert broker.reserve(["q"], 1, 0.02) == []
     redis_server.ask("CLIENT", "KILL", "TYPE", "normal")
-    broker._watches[0]._waited -= watch.UNUSED
+    broker._watches.waiters.resting[0]._waited -= watch.UNUSED
     monkeypatch.setattr("umbel.stores.redis.link.STALE", 0.0)
     waiting = Waiting(broker)
     until(lambda: blocked(redis_server) == 1)

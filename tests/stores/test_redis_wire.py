@@ -257,7 +257,7 @@ def test_long_letters_are_read_some_at_a_time(broker, monkeypatch):
 def test_what_is_no_message_is_buried_even_if_its_finder_dies(redis_server, redis_url, broker, monkeypatch):
     dying = open_broker(redis_url, lease=LEASE)
     redis_server.ask("LPUSH", "q", "{strange", "strange")
-    monkeypatch.setattr(type(dying), "_deliveries", lambda self, taken: [])
+    monkeypatch.setattr(type(dying._hands), "read", lambda self, taken: [])
     assert dying.reserve(["q"], 5, 0) == []
     monkeypatch.undo()
     assert recovered(broker).returned == 2

@@ -130,6 +130,11 @@ class Written(NamedTuple):
     element: bytes
 
 
+def as_arguments(each: Written) -> tuple[Any, ...]:
+    """A message as scripts read it (MESSAGE of `keys.lua`)."""
+    return each.queue, each.step, "" if each.due is None else repr(each.due), each.order, each.element
+
+
 def write(envelopes: Sequence[Envelope], steps: Sequence[int], *, celery_workers: bool = False) -> list[Written]:
     """An element for each of the envelopes; `steps` are kombu's priority steps."""
     tags = new_ids(len(envelopes)) if len(envelopes) > 1 else [new_id()]

@@ -10,8 +10,7 @@ from __future__ import annotations
 import contextlib
 import select
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -19,6 +18,7 @@ from umbel import clock, guise
 from umbel.errors import BrokerError, BrokerRefused
 from umbel.stores.redis.bell import Bell
 from umbel.stores.redis.link import Link, Wire, run_on
+from umbel.stores.redis.names import Keys, Names
 from umbel.stores.redis.scripts import Scripts
 
 log = guise.logger("umbel.stores")
@@ -44,14 +44,6 @@ AGAIN = 0.2
 """Seconds between two attempts to reach the server."""
 
 
-class Keys(NamedTuple):
-    """Of one queue."""
-
-    lists: Sequence[str]
-    soonest: str
-    call: str
-
-
 class Open(msgspec.Struct):
     """A queue that had something at the last look."""
 
@@ -63,15 +55,13 @@ class Open(msgspec.Struct):
 class Lookout(threading.Thread):
     """One lookout; all that it knows belongs to its thread. `stop` may come from any."""
 
-    def __init__(self, link: Link, number: int, owner: str, scripts: Scripts, awaited: str, keys: Callable[[str], Keys]):
-        """The queues for which somebody waits stand in `awaited`."""
+    def __init__(self, link: Link, number: int, owner: str, scripts: Scripts, names: Names):
         super().__init__(name="umbel-lookout", daemon=True)
         self._link = link
         self._number = number
         self._owner = owner
         self._scripts = scripts
-        self._awaited = awaited
-        self._keys_of = keys
+        self._names = names
         self._delay = 0.0 if number == 1 else SECOND
         self._bell = Bell()
         self._stopped = False
@@ -182,7 +172,7 @@ class Lookout(threading.Thread):
         for packed in queues:
             queue = packed.decode()
             if queue not in self._seen:
-                self._keys[queue] = keys = self._keys_of(queue)
+                self._keys[queue] = keys = self._names.of(queue)
                 self._of_key |= {key.encode(): queue for key in (*keys.lists, keys.soonest)}
                 self._changed[queue] = now
             self._seen[queue] = now
@@ -205,7 +195,7 @@ class Lookout(threading.Thread):
                 if key is None:  # all of them
                     for queue in self._seen:
                         self._changed.setdefault(queue, at)
-                elif key == self._awaited.encode():
+                elif key == self._names.awaited.encode():
                     self._changed.setdefault("", at)
                 elif (changed := self._of_key.get(key)) is not None and changed not in self._open:
                     self._changed.setdefault(changed, at)
@@ -215,7 +205,7 @@ class Lookout(threading.Thread):
         now = clock.monotonic()
         if self._changed.get("", now + 1) <= now:
             self._changed.pop("", None)
-            mouth.say(("ZRANGE", self._awaited, 0, -1))  # as a command of its own: so the server tells of the next change
+            mouth.say(("ZRANGE", self._names.awaited, 0, -1))  # as a command of its own: so the server tells of the next change
             self._know(mouth.hear())
         queues = {queue for queue, at in self._changed.items() if queue and at <= now}
         queues |= {queue for queue, at in self._due.items() if at <= now}
