@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from umbel import clock
-from umbel.events.seen import Task
+from umbel.events.seen import Task, heartbeat_expires
 from umbel.events.state import State
 
 NOW = 1795212706.0
@@ -238,3 +238,23 @@ def test_a_thousand_workers_take_a_twentieth_of_a_core():
         for beat in beats:
             state.event(beat)
     assert time.process_time() - began < 10 * 0.05  # ten seconds' worth of them
+
+
+@pytest.mark.parametrize(
+    "lost", [{"hostname": None}, {"hostname": ["w"]}, {"uuid": None}, {"uuid": 5}, {"type": None}, {"type": 5}]
+)
+@pytest.mark.parametrize("of", ["task-received", "worker-heartbeat"])
+def test_an_event_of_nobody_is_counted_and_nothing_else(of: str, lost: dict[str, Any]) -> None:
+    told = {**event(of, uuid="1"), **lost}
+    for given in (told, {key: value for key, value in told.items() if key not in lost}):
+        state = fed(given)
+        assert state.event_count == 1
+        assert not state.tasks
+        assert bool(state.workers) is (of == "worker-heartbeat" and "uuid" in lost)
+
+
+def test_a_frequency_that_is_none_is_the_usual_one() -> None:
+    for freq in ("x", [1], None, 0):
+        assert heartbeat_expires(NOW, freq) == heartbeat_expires(NOW)  # type: ignore[arg-type]
+    (worker,) = fed(event("worker-heartbeat", freq="x")).alive_workers()
+    assert worker.hostname == "w@h"

@@ -34,7 +34,11 @@ STATE_OF: Mapping[str, str] = {
 
 def heartbeat_expires(timestamp: float, freq: float = 60, expire_window: float = EXPIRE_WINDOW) -> float:
     """Until when a heartbeat of that moment says that its worker is alive."""
-    return float(timestamp) + float(freq or 60) * float(expire_window) / 100
+    try:
+        pause = float(freq or 60)
+    except (TypeError, ValueError):  # whoever has sent it: the others are to be seen all the same
+        pause = 60.0
+    return float(timestamp) + pause * float(expire_window) / 100
 
 
 class Worker:

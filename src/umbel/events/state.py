@@ -93,12 +93,13 @@ class State:
     # -- taking in ------------------------------------------------------------------------------------------------
 
     def event(self, event: dict[str, Any]) -> Any:
-        """Take in an event; gives `((task or worker, is new), subject)`, and None for one that is of neither."""
+        """Take in an event; gives `((task or worker, is new), subject)`, and None for one that is of neither, or of nobody."""
         with self._mutex:
             self.event_count += 1
             if self.event_callback is not None:
                 self.event_callback(self, event)
-            group, _, subject = event["type"].partition("-")
+            type_ = event.get("type")
+            group, _, subject = type_.partition("-") if isinstance(type_, str) else ("", "", "")
             if group in self.handlers:
                 return self.handlers[group](subject, event), subject
             if group == "task":
@@ -118,8 +119,8 @@ class State:
         return found[0] if found else None
 
     def _worker_event(self, subject: str, event: dict[str, Any]) -> Any:
-        hostname, timestamp, received = event["hostname"], event.get("timestamp"), event.get("local_received")
-        if not isinstance(timestamp, (int, float)) or "local_received" not in event:
+        hostname, timestamp, received = event.get("hostname"), event.get("timestamp"), event.get("local_received")
+        if not isinstance(hostname, str) or not isinstance(timestamp, (int, float)) or "local_received" not in event:
             return None
         worker = self.workers.data.get(hostname)
         created = worker is None and subject != "offline"  # whose goodbye is the first word is not taken in
@@ -139,7 +140,9 @@ class State:
         return (worker, created), subject
 
     def _task_event(self, subject: str, event: dict[str, Any]) -> Any:
-        uuid, hostname = event["uuid"], event["hostname"]
+        uuid, hostname = event.get("uuid"), event.get("hostname")
+        if not isinstance(uuid, str) or not isinstance(hostname, str):
+            return None
         timestamp, received = event.get("timestamp"), event.get("local_received")
         task, created = self.get_or_create_task(uuid)
         if subject == "sent":
