@@ -81,7 +81,7 @@ def test_a_pid_that_was_given_to_a_later_process_does_not_count(tmp_path: Path) 
     pidfile.drop()
 
 
-@pytest.mark.parametrize("content", ["", "garbage", "99999999999999999999"])
+@pytest.mark.parametrize("content", ["", "garbage", "0", "99999999999999999999"])
 def test_a_pidfile_that_names_no_process_is_taken_over(tmp_path: Path, content: str) -> None:
     (tmp_path / "w.pid").write_text(content)
     pidfile = Pidfile(str(tmp_path / "w.pid"))

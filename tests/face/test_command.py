@@ -100,6 +100,13 @@ def shop(face: Path, tmp_path: Path) -> Shop:
     return Shop(face, tmp_path)
 
 
+@pytest.mark.parametrize("words", ["report", "call shop.add", "inspect --list", "--help"])
+def test_commands_work_without_streams(shop: Shop, words: str) -> None:
+    command = " ".join(["exec", *shop.command("-A", "shop", *words.split()), ">&- 2>err.txt"])
+    done = subprocess.run(["sh", "-c", command], cwd=shop.folder, env=shop.env, timeout=patience(), check=False)
+    assert (done.returncode, (shop.folder / "err.txt").read_text()) == (0, "")
+
+
 # -- without a worker -------------------------------------------------------------------------------------------------------
 
 

@@ -189,7 +189,7 @@ class Pidfile:
 
 def _pid_in(file: int) -> int | None:
     text = os.pread(file, 32, 0).strip()
-    return int(text) if text.isdigit() else None
+    return (int(text) or None) if text.isdigit() else None  # no process is 0, which would ask for our own group
 
 
 def _lives(pid: int, *, since: float) -> bool:

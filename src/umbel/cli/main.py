@@ -124,7 +124,8 @@ def run(arguments: Sequence[str] | None = None, *, program: click.Command = prog
     try:
         with closing(scope or Scope()) as spoken:
             code = program.main(arguments, prog_name=guise.worn().program, standalone_mode=False, obj=spoken)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # of a program that calls this, and was started without
+            sys.stdout.flush()
     except Leave as leave:
         return leave.code
     except BrokenPipeError:

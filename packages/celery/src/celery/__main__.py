@@ -7,10 +7,12 @@ import sys
 
 def main() -> None:
     """Run one command line and exit."""
-    from celery.bin.celery import main as program
     from umbel.cli import early
 
+    early.open_streams()
     try:
+        from celery.bin.celery import main as program  # with the streams that it is loaded to write to
+
         sys.exit(program())
     finally:
         early.end_soon()
