@@ -207,6 +207,32 @@ def test_an_entry_can_be_run_at_once(app):
     assert app.schedule["later"].next == before
 
 
+@pytest.mark.parametrize(
+    "words", [{"args": "abc"}, {"args": {"a": 1}}, {"args": {1}}, {"args": 5}, {"kwargs": 5}, {"options": "x"}]
+)
+def test_what_an_entry_is_to_be_called_with_is_listed_or_named(app, words):
+    app.task(lambda *args, **kwargs: None, name="f")
+    app.schedule.add("fine", "f", 5, (number for number in range(2)))
+    (word,) = words
+    with pytest.raises(ImproperlyConfigured, match=f"its {word} are .*; they should be a "):
+        app.schedule.change("fine", **words)
+    app.conf.beat_schedule = {"odd": {"task": "f", "schedule": 5, **words}}
+    assert f"its {word} are" in app.schedule.as_dict()["wrong"]["odd"]
+    if word != "options":
+        with pytest.raises(ImproperlyConfigured, match=f"its {word} are"):
+            app.schedule.add("odd", "f", 5, **words)
+    assert app.schedule.change("fine", args=None).args == ()
+    assert [entry["name"] for entry in app.schedule.as_dict()["entries"]] == ["fine"]
+
+
+def test_enabled_is_true_or_false_and_names_of_options_are_text(app):
+    app.task(lambda *args, **kwargs: None, name="f")
+    with pytest.raises(ImproperlyConfigured, match="its enabled is 'no'"):
+        app.schedule.add("odd", "f", 5, enabled="no")
+    app.conf.beat_schedule = {"odd": {"task": "f", "schedule": 5, "options": {1: 2}}}
+    assert app.schedule.as_dict()["wrong"] == {"odd": "the names of its options must be text"}
+
+
 def test_an_entry_that_cannot_be_is_refused(app):
     app.schedule.add("there", "add", 60)
     with pytest.raises(ImproperlyConfigured, match="there is an entry 'there' already"):

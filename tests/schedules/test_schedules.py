@@ -61,10 +61,23 @@ def test_a_relative_hour_is_real_time():
     assert hourly.next(at("2026-10-25T02:00+02:00"), BERLIN) == at("2026-10-25T02:00+01:00")
 
 
-@pytest.mark.parametrize("every", [0, -1, "10", None, float("nan"), float("inf"), timedelta(0)])
+@pytest.mark.parametrize("every", [0, -1, True, "10", None, float("nan"), float("inf"), timedelta(0)])
 def test_an_interval_that_is_none_is_refused(every):
     with pytest.raises(ScheduleError, match="it takes seconds or a timedelta, more than 0"):
         schedule(every)
+
+
+@pytest.mark.parametrize("every", [1e-9, 1e-6, 0.0005])
+def test_an_interval_that_is_too_short_to_be_kept_is_a_millisecond(every):
+    short = schedule(every)
+    assert short.next(1.8e9, UTC) == 1.8e9 + 0.001
+    assert short.seconds == every
+
+
+@pytest.mark.parametrize("every", [timedelta.max, 1e12])
+@pytest.mark.parametrize("relative", [True, False])
+def test_an_interval_that_ends_after_all_dates_never_does(every, relative):
+    assert schedule(every, relative=relative).next(1.8e9, UTC) is None
 
 
 def test_an_interval_has_celerys_words():

@@ -14,6 +14,12 @@ _UNITS = ((DAY, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _START = {DAY: "at midnight", 3600: "on the hour", 60: "on the minute", 1: "on the second"}
 
 
+SHORTEST = 0.001
+"""Seconds from one run to the next at least: what is asked for more often than that would come later and later."""
+LAST = 253_402_214_400.0
+"""The last day that dates can say, in seconds since the epoch."""
+
+
 class schedule(Schedule):  # noqa: N801  Celery's name
     """Due `run_every` after the firing before.
 
@@ -36,16 +42,18 @@ class schedule(Schedule):  # noqa: N801  Celery's name
     ):
         super().__init__(nowfun, app, timezone=timezone)
         every: object = run_every.total_seconds() if isinstance(run_every, timedelta) else run_every
-        if not isinstance(every, (int, float)) or not 0 < every <= timedelta.max.total_seconds():
+        if isinstance(every, bool) or not isinstance(every, (int, float)) or not 0 < every <= timedelta.max.total_seconds():
             raise ScheduleError(f"schedule every {run_every!r}: it takes seconds or a timedelta, more than 0")
         self._every = float(every)
         self.relative = bool(relative)
 
     def next(self, after: float, zone: tzinfo) -> float | None:
-        """`run_every` after `after`; if relative, at the start of the unit that this comes to."""
-        unit = self._unit()
+        """`run_every` after `after`; if relative, at the start of the unit that this comes to. None beyond what dates can say."""
+        unit, moment = self._unit(), after + max(self._every, SHORTEST)
+        if moment > LAST:
+            return None
         if not self.relative or unit is None:
-            return after + self._every
+            return moment
         stretch = next(stretches(self.timezone or zone, after), None)
         if stretch is None:
             return None
@@ -54,8 +62,8 @@ class schedule(Schedule):  # noqa: N801  Celery's name
             return (wall + self._every) // unit * unit - stretch.offset
         # In a fold over midnight the day that counts is the one the clock had come to before: else it would begin twice.
         midnight = (max(wall, stretch.reached) + self._every) // DAY * DAY
-        moment = first_moment(self.timezone or zone, int(midnight))
-        return None if moment is None else float(moment)
+        first = first_moment(self.timezone or zone, int(midnight))
+        return None if first is None else float(first)
 
     def _unit(self) -> int | None:
         """The largest unit that fits; None below a second."""

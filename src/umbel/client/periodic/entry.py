@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Set as AbstractSet
+from typing import Any
 
 import msgspec
 
 from umbel.errors import DecodeError, EncodeError, ImproperlyConfigured, ScheduleError
 from umbel.schedules import Schedule, from_data, maybe_schedule, read_zone
+from umbel.wire.brief import brief
 from umbel.wire.typed_json import from_json, to_json
-
-Made = TypeVar("Made")
 
 CatchUp = int | str
 """What becomes of missed firings: "once", "skip", or a number, up to which all of them are made up for."""
@@ -79,9 +79,9 @@ class Entry(msgspec.Struct):
             name,
             getattr(words["task"], "name", words["task"]),
             _schedule(words["schedule"], relative=bool(words.get("relative")), app=app),
-            _made(tuple, words, "args", "a list or tuple"),
-            _made(dict, words, "kwargs", "a dict"),
-            _made(dict, words, "options", "a dict, those of apply_async"),
+            _made(words, "args"),
+            _made(words, "kwargs"),
+            _made(words, "options"),
             str(words["timezone"]) if words.get("timezone") is not None else None,
             "once" if words.get("catch_up") is None else words["catch_up"],
             words.get("enabled"),
@@ -95,8 +95,9 @@ class Entry(msgspec.Struct):
             raise ImproperlyConfigured(f"an entry's name must be text, not {self.name!r}")
         if not _is_text(self.task):
             raise ImproperlyConfigured(f"its task must be a name, not {self.task!r}")
-        if not all(isinstance(key, str) for key in self.kwargs):
-            raise ImproperlyConfigured("the names of its kwargs must be text")
+        for word, named in (("kwargs", self.kwargs), ("options", self.options)):
+            if not all(isinstance(key, str) for key in named):
+                raise ImproperlyConfigured(f"the names of its {word} must be text")
         if self.enabled not in (True, False, None):
             raise ImproperlyConfigured(f"its enabled is {self.enabled!r}; it should be True or False")
         if self.timezone is not None:
@@ -154,6 +155,7 @@ class Entry(msgspec.Struct):
             raise TypeError(f"an entry has no {', '.join(sorted(unknown))}")
         if "schedule" in changes:
             changes["schedule"] = _schedule(changes["schedule"])
+        changes |= {word: _made(changes, word) for word in _CALL if word in changes}
         entry = msgspec.structs.replace(self, **changes)
         entry.check()
         return entry
@@ -175,12 +177,26 @@ def _is_text(value: object) -> bool:
         return False
 
 
-def _made(kind: Callable[[Any], Made], words: Mapping[str, Any], word: str, should: str) -> Made:
+def _listed(given: Any) -> tuple[Any, ...]:
+    if isinstance(given, (str, bytes, bytearray, Mapping, AbstractSet)):  # of a text each letter would be one
+        raise TypeError(given)
+    return tuple(given)
+
+
+def _made(words: Mapping[str, Any], word: str) -> Any:
+    kind, should = _SHOULD[word]
     given = words.get(word)
     try:
         return kind(() if given is None else given)
     except (TypeError, ValueError):
-        raise ImproperlyConfigured(f"its {word} are {given!r}; they should be {should}") from None
+        raise ImproperlyConfigured(f"its {word} are {brief(given)}; they should be {should}") from None
+
+
+_SHOULD: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "args": (_listed, "a list or tuple"),
+    "kwargs": (dict, "a dict"),
+    "options": (dict, "a dict, those of apply_async"),
+}
 
 
 def allowed(catch_up: CatchUp) -> int:

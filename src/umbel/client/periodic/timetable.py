@@ -124,6 +124,8 @@ class Timetable:
         """
         given = {"task": task, "schedule": schedule, "args": args, "kwargs": kwargs, "options": options}
         entry = Entry.read(name, {**given, "timezone": timezone, "catch_up": catch_up})
+        if enabled not in (True, False):
+            raise ImproperlyConfigured(f"its enabled is {brief(enabled)}; it should be True or False")
         if name in self:
             raise ImproperlyConfigured(f"there is an entry {name!r} already; change it, or remove it first")
         definition = check(self._app, entry)
