@@ -507,10 +507,13 @@ class Umbel(Slots):
         has looked at its arguments and wants to be sent even if tasks are to run eagerly.
         """
         from umbel.client.sending import send  # all that writes messages is loaded with the first call
+        from umbel.messages import given
 
         task = task_type
-        if args and not isinstance(args, (list, tuple)):
-            raise TypeError(f"{name}: args must be a tuple or a list, not {args!r}; for one argument write args=({args!r},)")
+        if args:
+            args = given.listed(name, args)
+        if kwargs:
+            kwargs = given.named(name, kwargs)
         if task is None:
             task = self.tasks.get(name)
             if task is not None and self._conf.task_always_eager:

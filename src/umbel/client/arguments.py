@@ -48,7 +48,9 @@ class Arguments:
         count = len(args)
         if not kwargs:
             return self.least <= count <= self.most
-        if count > self.most or not (self._is_open or self._keywords.issuperset(kwargs)):
+        if count > self.most or not (
+            all(isinstance(name, str) for name in kwargs) if self._is_open else self._keywords.issuperset(kwargs)
+        ):
             return False
         # Each parameter at most once, and all that have no default. (Positional-only names are looked at closely.)
         return not any(name in kwargs for name in self.names[:count]) and all(

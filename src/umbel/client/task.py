@@ -90,6 +90,13 @@ class LateError:
         return getattr(errors, self._name)
 
 
+def _given() -> Any:
+    """What says what is wrong with arguments; loaded where something may be."""
+    from umbel.messages import given
+
+    return given
+
+
 class Task(Hooks, Generic[P, R]):
     """One task of an app. Options of `@app.task(…)` are its attributes; a subclass may define `run` and the hooks."""
 
@@ -310,8 +317,11 @@ class Task(Hooks, Generic[P, R]):
         if args is None:
             args = ()
         elif not isinstance(args, (tuple, list)):
-            raise TypeError(f"{self.name}: args must be a tuple or a list, not {args!r}; for one argument write args=({args!r},)")
-        kwargs = _NOTHING if kwargs is None else kwargs
+            args = _given().listed(self.name, args)
+        if kwargs is None:
+            kwargs = _NOTHING
+        elif not isinstance(kwargs, dict):
+            kwargs = _given().named(self.name, kwargs)
         fits = short.arguments
         if self.typing and (kwargs or not fits.least <= len(args) <= fits.most) and not fits.fit(args, kwargs):
             fits.check(args, kwargs)
@@ -409,7 +419,8 @@ class Task(Hooks, Generic[P, R]):
 
         options.update(link=link, link_error=link_error, task_id=task_id, retries=retries, headers=headers)
         throw = bool(self.app.conf.task_eager_propagates) if throw is None else throw
-        found: EagerResult[R] = apply(self, tuple(args or ()), dict(kwargs or {}), options, throw=throw)
+        kwargs = {} if kwargs is None else dict(_given().named(self.name, kwargs))
+        found: EagerResult[R] = apply(self, tuple(args or ()), kwargs, options, throw=throw)
         return found
 
     def retry(

@@ -11,6 +11,7 @@ from umbel.errors import MaxRetriesExceededError, Retry
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable
 from umbel.messages import when
+from umbel.messages.given import listed, named
 from umbel.messages.options import Options, checked
 from umbel.wire.brief import brief
 from umbel.wire.envelope import Envelope
@@ -52,6 +53,8 @@ def retry(
     most = task.max_retries if max_retries is None else max_retries
     if most is not None and request.retries >= most:
         raise exc or _exceeded(task, request, args, kwargs)
+    args = None if args is None else listed(task.name, args)
+    kwargs = None if kwargs is None else named(task.name, kwargs)
     if eta is None and countdown is None:
         countdown = task.default_retry_delay
     options = {"retries": request.retries + 1, **options, "eta": eta, "countdown": countdown}

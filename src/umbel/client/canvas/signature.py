@@ -12,6 +12,7 @@ from umbel.canvas.shape import CHAIN, GROUP, HELD, as_list, kind, members
 from umbel.client import current
 from umbel.client.results.result import AsyncResult as ResultOf  # the class has a property of that name
 from umbel.client.results.result import result_from_tuple
+from umbel.wire.brief import brief
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
@@ -509,6 +510,8 @@ def as_pair(call: Any) -> tuple[Sequence[Any], Mapping[str, Any]]:
     """Arguments and keyword arguments of a call given as a tuple, a dict, or a signature."""
     if isinstance(call, Signature):
         return call.args, call.kwargs
+    if not isinstance(call, (list, tuple, Mapping)):
+        raise TypeError(f"a call is the tuple of its arguments, a dict of them or a signature, and not {brief(call, 100)}")
     return ((), call) if isinstance(call, Mapping) else (call, {})
 
 
