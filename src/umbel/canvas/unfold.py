@@ -54,11 +54,6 @@ class Call(msgspec.Struct):
     options: dict[str, Any]
     """Those of `apply_async`, the id of the task among them."""
 
-    @property
-    def id(self) -> str:
-        """The id of the task."""
-        return str(self.options["task_id"])
-
 
 class Size(NamedTuple):
     """So many parts a chord has; told before its last part is sent."""

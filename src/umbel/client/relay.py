@@ -26,7 +26,7 @@ class Relay:
         app = self._app
         if self._is_short(task):
             return app.writer.follow(step, task=task, parent=parent)
-        line = {"root_id": parent.root_id or parent.id, "parent_id": parent.id, "task_id": step.id}
+        line = {"root_id": parent.root_id or parent.id, "parent_id": parent.id}
         options = {**{key: value for key, value in step.options.items() if value is not None}, **line}
         with app.outbox.diverted() as batch:
             if task is None:
