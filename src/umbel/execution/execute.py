@@ -343,7 +343,7 @@ def _outcome(job: Job, task: Runnable, ending: Ending) -> Outcome:
     results, envelopes = tuple(ending.results), tuple(ending.envelopes)
     outcome = Outcome(job.number, kind, results, envelopes, text=text, expected=ending.expected)
     outcome.arrivals, outcome.sizes = tuple(ending.arrivals), tuple(ending.sizes)
-    if einfo is not None and kind is not _SUCCESS:
+    if einfo is not None:
         outcome.traceback = einfo.traceback
     outcome.requeue = kind is Kind.REJECTED and value.requeue
     return outcome

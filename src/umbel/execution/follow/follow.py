@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from umbel import guise, shown, states
-from umbel.canvas.shape import kind
+from umbel.canvas.shape import Sig, kind, options_of
 from umbel.canvas.unfold import Call
 from umbel.canvas.unreached import Lost
 from umbel.errors import TaskRevokedError
@@ -34,6 +34,7 @@ _NO_FAILURES = frozenset({SUCCESS, RETRY, IGNORED, REJECTED})
 
 _PARENT, _ROOT = "\x02parent\x03", "\x02root\x03"
 """Stand where the run is to be named that an order is the child of."""
+_PARENT_WRITTEN, _ROOT_WRITTEN = to_json(_PARENT), to_json(_ROOT)
 
 
 class Relay(Protocol):
@@ -66,22 +67,22 @@ class Follow:
         if ending.kind is not SUCCESS:
             return self._completed(task, request, ending)
         try:
-            if untouched and request.chain and len(request.chain) > 1 and (sent := self._next(request, ending.value)):
+            chain = request.chain if untouched else None
+            if chain and len(chain) > 1 and (sent := self._next(request, chain[-1], ending.value)):
                 ending.envelopes, ending.results = [sent], self._results(task, request, ending)
                 return ending
             return self._completed(task, request, ending)
         except Exception as error:
             return self._completed(task, request, failure(task, error))
 
-    def _next(self, request: Request, value: Any) -> Envelope | None:
+    def _next(self, request: Request, following: Sig, value: Any) -> Envelope | None:
         """The next step of a chain from which nothing else follows, with the rest as it stands in the message.
 
         Read and written as signatures, a thousand steps would be read and written a thousand times. None if it must be.
         """
-        came, following = request.envelope, request.chain[-1] if request.chain else None
-        if came is None or following is None or request.callbacks or request.chord is not None or request.follow_ups:
+        came, said = request.envelope, options_of(following)
+        if came is None or request.callbacks or request.chord is not None or request.follow_ups:
             return None
-        said = following.get("options") or {}
         is_call = kind(following) is None and following["task"] not in links.ORDERS
         if not is_call or not said.get("task_id") or said.get("chain") or said.get("chord") is not None:
             return None
@@ -139,9 +140,8 @@ class Follow:
             order = links.order_to_fire(request, chord, last)
             parent = Request(id=_PARENT, root_id=_ROOT, delivery_info=request.delivery_info)
             known = self._last_order = key, self._relay.order(order, parent=parent)
-        headers = known[1].headers
-        for hole, id_ in ((_PARENT, request.id), (_ROOT, request.root_id or request.id)):
-            headers = headers.replace(to_json(hole), to_json(id_))
+        headers = known[1].headers.replace(_PARENT_WRITTEN, to_json(request.id))
+        headers = headers.replace(_ROOT_WRITTEN, to_json(request.root_id or request.id))
         return msgspec.structs.replace(known[1], headers=headers)
 
     def _results(self, task: Runnable, request: Request, ending: Ending) -> list[Result]:
