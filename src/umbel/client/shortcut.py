@@ -36,24 +36,6 @@ Pair = tuple[Sequence[Any], Mapping[str, Any]]
 class Shortcut:
     """What is known of a task's calls before there is one: what fits it and, of usual ones, all bytes that they share."""
 
-    __slots__ = (
-        *(
-            "app",
-            "arguments",
-            "aside",
-            "conf",
-            "is_eager",
-            "is_ignored",
-            "is_told",
-            "new_id",
-            "outbox",
-            "result_type",
-            "send_task",
-            "task",
-        ),
-        *("template", "version"),
-    )
-
     def __init__(self, task: Any, app: App):
         assert app.tasks is not None  # finalizes the app: nobody sends before those who wait for that are told
         self.task = task
