@@ -159,7 +159,8 @@ def after_loss(request: Request, state: str, error: Any) -> list[Call]:
     steps = []
     for mark in (each for sig in request.chain or () for each in marks(sig)):
         words = {**mark["kwargs"], "lost": written(request.id or "", state, error, "json").decode()}
-        steps.append(_order(request, f"lost:{mark['kwargs']['id']}", KEPT, words))
+        id_ = derived_id(request.id or "", f"lost:{mark['kwargs']['id']}")
+        steps.append(_order(request, id_, KEPT, words))
     return steps
 
 
@@ -201,10 +202,14 @@ def _unfold(
     settle(sig, ids(request, place))
     options: dict[str, Any] = {} if rest is None else {"chain": rest}
     for each in unfold(sig, (value,), {}, options):
-        if isinstance(each, Call):
-            sent.steps.append(step(request, each))
-        elif isinstance(each, Size):
+        if isinstance(each, Size):
             sent.sizes.append(each)
+        elif each.task == KEPT:  # a mark becomes an order
+            words = {**each.kwargs, "value": each.args[0]}
+            sent.steps.append(_order(request, each.options["task_id"], KEPT, words))
+        else:
+            each.options["reply_to"] = each.options.get("reply_to") or request.reply_to
+            sent.steps.append(each)
 
 
 def ids(request: Request, place: str) -> Callable[[], str]:
@@ -218,19 +223,10 @@ def ids(request: Request, place: str) -> Callable[[], str]:
     return new_id
 
 
-def step(request: Request, call: Call) -> Call:
-    """A call as it follows from the run; that of a mark becomes an order."""
-    options = call.options
-    options["reply_to"] = options.get("reply_to") or request.reply_to
-    if call.task == KEPT:
-        return _order(request, "", KEPT, {**call.kwargs, "value": call.args[0]}, id_=options["task_id"])
-    return call
-
-
-def _order(request: Request, place: str, task: str, kwargs: dict[str, Any], *, id_: str | None = None) -> Call:
+def _order(request: Request, id_: str, task: str, kwargs: dict[str, Any]) -> Call:
     """A message for a worker itself: it goes where the task was, since there somebody serves it."""
     envelope = request.envelope
-    options: dict[str, Any] = {"task_id": id_ or derived_id(request.id or "", place)}
+    options: dict[str, Any] = {"task_id": id_}
     if envelope is not None:
         options |= {"queue": envelope.queue, "priority": envelope.priority, "ignore_result": True}
     return Call(task, (), kwargs, options)
@@ -238,7 +234,7 @@ def _order(request: Request, place: str, task: str, kwargs: dict[str, Any], *, i
 
 def order_to_fire(request: Request, chord: str, last: Any) -> Call:
     """The message that has the body of a chord sent; the same from whichever part it comes."""
-    return _order(request, "", JOIN, {"chord": chord, "body": last}, id_=derived_id(chord, "join"))
+    return _order(request, derived_id(chord, "join"), JOIN, {"chord": chord, "body": last})
 
 
 def arrived(request: Request, *, failed: bool) -> Iterator[Lost]:
