@@ -38,7 +38,10 @@ class Heard(NamedTuple):
 
 
 class Ear:
-    """Hears each element that is pushed in one database of a Redis server, whoever does it."""
+    """Hears each element that is pushed in one database of a Redis server, whoever does it.
+
+    And what a worker of umbel's takes into its hands: a retry may come there at once if nothing else waits.
+    """
 
     def __init__(self, port: int, db: int):
         self.heard: list[tuple[str, dict[str, Any]]] = []
@@ -54,10 +57,15 @@ class Ear:
         for line in self._lines:
             db = line.split(b"[", 1)[-1].split(b" ", 1)[0].decode()
             words = [word.encode().decode("unicode_escape") for word in re.findall(r'"((?:[^"\\]|\\.)*)"', line.decode("latin1"))]
-            if db == self._db and words[:1] and words[0].upper() in ("LPUSH", "RPUSH"):
-                for element in words[2:]:
-                    if element.startswith("{") and '"headers"' in element:
-                        self.heard.append((words[1], json.loads(element)))
+            if db != self._db or not words:
+                continue
+            if words[0].upper() in ("LPUSH", "RPUSH"):
+                put = [(words[1], element) for element in words[2:]]
+            elif words[0].upper() == "HSET" and words[1].startswith("umbel.held."):
+                put = [(field.split(" ", 2)[2], element) for field, element in zip(words[2::2], words[3::2], strict=True)]
+            else:
+                continue
+            self.heard += [(queue, json.loads(each)) for queue, each in put if each.startswith("{") and '"headers"' in each]
 
     def close(self) -> None:
         """Hear no more."""

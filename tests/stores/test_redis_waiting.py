@@ -62,7 +62,8 @@ class Waiting:
 
 @pytest.mark.parametrize("due", [None, 0.01, 60])
 def test_an_idle_worker_sends_hardly_anything_but_its_waits(redis_server, open_one, monkeypatch, due):
-    monkeypatch.setattr("umbel.stores.redis.broker.INTAKE", 600.0)  # else a machine that is slow enough needs more looks
+    monkeypatch.setattr("umbel.stores.redis.watches.INTAKE", 600.0)  # else a machine that is slow enough needs more looks
+    until(lambda: redis_server.ask("CLIENT", "LIST").count(b"id=") == 1)  # those of tests before are gone, too
     broker = open_one()
     if due:
         broker.send([envelope("a", due=clock.now() + due)])

@@ -324,9 +324,11 @@ class PoolContract:
 
     @trial()
     async def test_room_grows_when_jobs_turn_out_to_be_short(self, it: Trial, tmp_path: Path) -> None:
-        before = await it.pool.room()
+        before, until = await it.pool.room(), clock.monotonic() + patience()
         await it.run(jobs(2_000, "noop"))
-        assert await it.pool.room() > 5 * before
+        while await it.pool.room() <= 5 * before:  # the machine had better things to do: they were long for once
+            assert clock.monotonic() < until
+            await it.run(jobs(200, "noop"))
 
     @trial()
     async def test_async_jobs_get_in_while_long_sync_jobs_fill_their_places(self, it: Trial, tmp_path: Path) -> None:

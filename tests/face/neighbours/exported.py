@@ -27,13 +27,13 @@ def fail():
 
 def main():
     state = app.events.State()
-    told, seen = [], threading.Event()
+    told, tasks, seen = [], [], threading.Event()
 
     def task(event):
         (known, _), subject = state.event(event)
         known = state.tasks.get(event["uuid"])
-        told.append([known.name, subject, known.exception, known.runtime is not None, known.sent is not None])
-        if sum(each[1] in ("succeeded", "failed") for each in told) == 2:
+        tasks.append((known, subject))
+        if sum(subject in ("succeeded", "failed", "sent") for _, subject in tasks) == 4:  # the client tells by a way of its own
             seen.set()
 
     def worker(event):
@@ -52,7 +52,9 @@ def main():
         running.start()
         add.delay(1, 2).get(timeout=patience)
         fail.delay().get(timeout=patience, propagate=False)
-        assert seen.wait(patience), told
+        assert seen.wait(patience), tasks
+        for each, subject in list(tasks):
+            told.append([each.name, subject, each.exception, each.runtime is not None, each.sent is not None])
         stats = app.control.inspect(timeout=patience / 10).stats()
         queues = app.control.inspect(timeout=patience / 10).active_queues()
         info = connection.info()
