@@ -40,13 +40,14 @@ class Waiters(Generic[W]):
     def call_up(self, queues: tuple[str, ...], new: Callable[[tuple[str, ...]], W]) -> W:
         """One that rests and knows these queues, or a new one."""
         with self._lock:
-            found = next((each for each in self.resting if each.queues == queues), None)
-            if found is None:
-                found = new(queues)
+            for waiter in self.resting:
+                if waiter.queues == queues:
+                    self.resting.remove(waiter)
+                    break
             else:
-                self.resting.remove(found)
-            self._waiting.add(found)
-        return found
+                waiter = new(queues)
+            self._waiting.add(waiter)
+        return waiter
 
     def let_rest(self, waiter: W) -> bool:
         """Let it rest until the next wait; False if it was closed, as enough others rest, or the end has come."""

@@ -14,7 +14,9 @@ from __future__ import annotations
 import random
 import select
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from umbel import clock
 from umbel.errors import BrokerDown, BrokerRefused
@@ -78,6 +80,33 @@ class Tracker:
         self._mouth.close()
 
 
+class Move(NamedTuple):
+    """What a wait on a queue moves: from its plain list into the owner's intake."""
+
+    queue: str
+    source: str
+    intake: str
+
+
+class Line(NamedTuple):
+    """The connection that waits on a queue, and its number on the server."""
+
+    move: Move
+    wire: Wire
+    number: int
+
+
+class Catch(msgspec.Struct):
+    """What one wait has brought."""
+
+    booked: list[tuple[str, Any]] = msgspec.field(default_factory=list)
+    """Queues and what was booked of them."""
+    handouts: list[int] = msgspec.field(default_factory=list)
+    """Those under which it may have been booked: in vain, should nobody hear of it."""
+    is_all: bool = True
+    """False if there is, or may be, more."""
+
+
 class Watch:
     """Waits on some queues for one owner. Belongs to one thread at a time; `stop` may come from any.
 
@@ -87,51 +116,47 @@ class Watch:
     def __init__(
         self,
         link: Link,
-        queues: tuple[str, ...],
-        moves: Sequence[tuple[str, str]],
+        moves: Sequence[Move],
         tracked: tuple[Sequence[str], Sequence[str]],
         book: Callable[[str], tuple[int, Command]],
         life: float,
     ):
-        """`moves`: the plain lists and the intakes; `tracked`: the other lists, and when the next messages are due.
+        """`tracked`: the other lists, and when the next messages are due.
 
         `book` gives the command that books what has come from a queue, and that replies with nothing if that is not to be,
         and the number of its hand-out.
         """
-        self.queues = queues
+        self.queues = tuple(move.queue for move in moves)
         self._link = link
         self._moves = moves
         self._tracked = tracked
         self._book = book
         self._life = life
-        self._wires: list[tuple[Wire, int]] = []
+        self._lines: list[Line] = []
         self._tracker: Tracker | None = None
         self._can_track = True
         self._bell = Bell()
         self._stopped = False
         self._looked = self._due = self._waited = 0.0
         self._waits = 1
-        self._is_left = False
-        """True if there is, or may be, more than what the last wait has booked."""
         self.is_quiet = False
         """True if the last look was vain, and nothing has been heard of since but what is booked, and was the last."""
-        self.booked: list[tuple[str, Any]] = []
-        """Queues and what the last wait has booked of them, until it is `taken`."""
-        self._handouts: list[int] = []
+        self.catch = Catch()
+        """What the last wait has brought, until it is `taken`."""
 
     def taken(self) -> None:
-        """Note that what is booked was handed on: whatever fails from now on, it must not be given back."""
-        self.booked, self._handouts = [], []
+        """Note that the catch was handed on: whatever fails from now on, it must not be given back."""
+        self.catch = Catch()
 
     def asked(self) -> list[int]:
         """The hand-outs of the last wait, which are in vain from now on, as is what it has booked."""
-        numbers = self._handouts
+        numbers = self.catch.handouts
         self.taken()
         return numbers
 
     def _booking(self, queue: str) -> Command:
         handout, command = self._book(queue)
-        self._handouts.append(handout)
+        self.catch.handouts.append(handout)
         return command
 
     def will_look(self) -> None:
@@ -161,12 +186,12 @@ class Watch:
         if is_over or self._stopped or not self._is_open() or self._has_more():
             self.is_quiet = False
             return True
-        self._handouts = []
-        for (wire, _), (source, intake), queue in zip(self._wires, self._moves, self.queues, strict=True):
-            wire.say(("BLMOVE", source, intake, "RIGHT", "LEFT", f"{max(seconds, 0.001):.3f}"), spelled(self._booking(queue)))
-        self._is_left = False
+        self.catch = Catch()
+        patience = f"{max(seconds, 0.001):.3f}"
+        for (queue, source, intake), wire, _ in self._lines:
+            wire.say(("BLMOVE", source, intake, "RIGHT", "LEFT", patience), spelled(self._booking(queue)))
         found = self._listen(seconds)
-        self.is_quiet = not self._is_left and self._can_track
+        self.is_quiet = self.catch.is_all and self._can_track
         return found or not self._can_track
 
     def _has_more(self) -> bool:
@@ -180,13 +205,13 @@ class Watch:
 
     def _is_open(self) -> bool:
         """False if it had to be opened: something may have come before."""
-        if self._wires:
+        if self._lines:
             return True
-        for _ in self._moves:
+        for move in self._moves:
             wire = self._link.open()
             wire.within(LONGEST + SLACK + 2.0)
             wire.say(("CLIENT", "ID"))
-            self._wires.append((wire, wire.hear()))
+            self._lines.append(Line(move, wire, wire.hear()))
         if self._can_track:
             try:
                 self._tracker = Tracker(self._link, *self._tracked)
@@ -198,7 +223,7 @@ class Watch:
         """Wait for the first of all; then for the others, which are told to end."""
         end = clock.monotonic() + seconds + SLACK
         poll = select.poll()
-        waiting = {wire.fileno(): (wire, number, queue) for (wire, number), queue in zip(self._wires, self.queues, strict=True)}
+        waiting = {line.wire.fileno(): line for line in self._lines}
         ear = self._tracker.ear.fileno() if self._tracker else -1
         for number in (*waiting, self._bell.fileno(), *([ear] if ear >= 0 else [])):
             poll.register(number, select.POLLIN)
@@ -210,27 +235,27 @@ class Watch:
             for number, _ in heard:
                 if number in waiting:
                     poll.unregister(number)
-                    wire, _, queue = waiting.pop(number)
-                    moved |= self._hear(wire, queue)
+                    moved |= self._hear(waiting.pop(number))
                 elif number == ear and self._tracker:
                     self._tracker.read()
                     self._due = min(self._due, self._soon(0.0))
                 else:
                     told = True
             told |= clock.monotonic() >= self._due and self._has_more()
-        self._is_left |= told
+        self.catch.is_all &= not told
         return self._end(list(waiting.values())) or moved or told
 
-    def _end(self, waiting: list[tuple[Wire, int, str]]) -> bool:
+    def _end(self, waiting: Sequence[Line]) -> bool:
         """End the waits that are still on; True if one of them had found something."""
         if not waiting:
             return False
-        self._link.ask_all([("CLIENT", "UNBLOCK", number) for _, number, _ in waiting])
-        found = [self._hear(wire, queue) for wire, _, queue in waiting]
+        self._link.ask_all([("CLIENT", "UNBLOCK", line.number) for line in waiting])
+        found = [self._hear(line) for line in waiting]
         return any(found)
 
-    def _hear(self, wire: Wire, queue: str) -> bool:
+    def _hear(self, line: Line) -> bool:
         """The end of a wait: True if it has found something, which most likely is booked now."""
+        queue, wire = line.move.queue, line.wire
         moved = wire.hear() is not None
         try:
             booked = wire.hear()
@@ -240,8 +265,8 @@ class Watch:
             command = self._booking(queue)
             booked = self._link.run(command) if moved else None
         if booked:
-            self.booked.append((queue, booked))
-        self._is_left |= bool(booked[-1]) if booked else moved
+            self.catch.booked.append((queue, booked))
+        self.catch.is_all &= not (booked[-1] if booked else moved)
         return moved
 
     def stop(self) -> None:
@@ -252,9 +277,9 @@ class Watch:
     def close(self) -> None:
         """Close the connections; the next wait opens new ones."""
         self.is_quiet = False
-        for wire, _ in self._wires:
-            wire.close()
-        self._wires = []
+        for line in self._lines:
+            line.wire.close()
+        self._lines = []
         if self._tracker:
             self._tracker.close()
             self._tracker = None

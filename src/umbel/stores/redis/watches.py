@@ -10,7 +10,7 @@ from umbel.stores.redis.link import Command, Link
 from umbel.stores.redis.names import Names
 from umbel.stores.redis.scripts import Scripts
 from umbel.stores.redis.waiters import Waiters
-from umbel.stores.redis.watch import Watch
+from umbel.stores.redis.watch import Move, Watch
 
 INTAKE = 10.0
 """Seconds for which one look at the queues lets waits fill an intake; `recover` knows of it so long."""
@@ -32,7 +32,7 @@ class Watches:
         try:
             if watch.is_quiet and not self._wait(watch, until):
                 return []
-            while not watch.booked and not self.waiters.are_stopped:
+            while not watch.catch.booked and not self.waiters.are_stopped:
                 watch.will_look()
                 found, soon, waits = self._hands.take(queues, limit, watch=INTAKE)
                 if found or clock.monotonic() >= until:
@@ -62,7 +62,7 @@ class Watches:
     def _caught(self, watch: Watch, limit: int) -> list[Delivery]:
         """What a wait has booked: one message, and seldom one of another queue."""
         hands, found = self._hands, list[Delivery]()
-        for queue, (field, packed, mark, when, _) in watch.booked:
+        for queue, (field, packed, mark, when, _) in watch.catch.booked:
             found += hands.revoked.mark(hands.read([(packed, queue, PLAIN, field.decode(), float(when))]), mark)
         if beyond := found[limit:]:
             self._link.run(self._scripts.release(hands.owner, 0.0, False, False, map(hands.field, beyond)))
@@ -71,9 +71,9 @@ class Watches:
 
     def _watch(self, queues: tuple[str, ...]) -> Watch:
         names, owner = self._names, self._hands.owner
-        moves = [(names.list(queue, PLAIN), names.intake(owner, queue)) for queue in queues]
+        moves = [Move(queue, names.list(queue, PLAIN), names.intake(owner, queue)) for queue in queues]
         tracked = [key for queue in queues for key in names.unusual(queue)], [names.soonest(queue) for queue in queues]
-        return Watch(self._link, queues, moves, tracked, self._book, INTAKE)
+        return Watch(self._link, moves, tracked, self._book, INTAKE)
 
     def _book(self, queue: str) -> tuple[int, Command]:
         """The hand-out and the command that books what a wait has moved from this queue."""
