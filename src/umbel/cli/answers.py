@@ -17,21 +17,31 @@ Row = Sequence[str]
 
 
 def show(command: str, found: Mapping[str, Any], *, color: bool | None = None) -> None:
-    """Draw the answers to a command: as one table where they are alike, else one after the other."""
+    """Draw the answers to a command: as one table where they are alike, the others one after the other."""
     draw = _TABLES.get(command)
     fine = {name: answer for name, answer in found.items() if not is_wrong(answer)}
-    if draw is not None and all(isinstance(answer, list | dict) for answer in fine.values()):
-        columns, rows = draw(fine)
+    odd = dict(fine)
+    if draw is not None:
+        columns: Row = ()
+        rows: list[Row] = []
+        for name, answer in fine.items():
+            if not isinstance(answer, list | dict):
+                continue
+            try:
+                columns, more = draw({name: answer})
+            except (TypeError, ValueError, AttributeError, LookupError):  # another program answers it in its own way
+                continue
+            rows += more
+            del odd[name]
         if rows:
             table(columns, rows, color=color)
-        elif fine:
-            click.echo(f"nothing ({', '.join(fine)})")
-    else:
-        for name, answer in fine.items():
-            _one(name, answer)
+        elif len(odd) < len(fine):
+            click.echo(f"nothing ({', '.join(plain(name) for name in fine if name not in odd)})")
+    for name, answer in odd.items():
+        _one(plain(name), answer)
     for name, answer in found.items():
         if is_wrong(answer):
-            click.echo(f"{name}: {plain(str(answer['error']))}", err=True)
+            click.echo(f"{plain(name)}: {plain(str(answer['error']))}", err=True)
 
 
 def _one(name: str, answer: Any) -> None:
@@ -43,7 +53,7 @@ def _one(name: str, answer: Any) -> None:
     elif isinstance(answer, dict | list):
         click.secho(name, bold=True)
         text = json.dumps(answer, indent=2, ensure_ascii=False, default=str)
-        click.echo("\n".join(f"  {line}" for line in text.split("\n")))
+        click.echo("\n".join(f"  {plain(line)}" for line in text.split("\n")))
     else:
         click.echo(f"{name}: {'done' if answer is None else plain(str(answer))}")
 

@@ -65,13 +65,13 @@ def _beat(app: Umbel) -> str | None:
 
 def _row(name: str, stats: Any, running: Any) -> dict[str, Any]:
     stats = stats if isinstance(stats, dict) else {}
-    total = stats.get("total")
+    pool, total, uptime = stats.get("pool"), stats.get("total"), stats.get("uptime")
     return {
         "worker": name,
         "running": len(running) if isinstance(running, list) else None,
-        "slots": (stats.get("pool") or {}).get("max-concurrency"),
-        "run": sum(total.values()) if isinstance(total, dict) else None,
-        "uptime": stats.get("uptime"),
+        "slots": pool.get("max-concurrency") if isinstance(pool, dict) else None,
+        "run": sum(each for each in total.values() if isinstance(each, int)) if isinstance(total, dict) else None,
+        "uptime": uptime if isinstance(uptime, int | float) else None,
         "pid": stats.get("pid"),
     }
 
