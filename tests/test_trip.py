@@ -76,7 +76,7 @@ def test_reading_a_result_without_the_store_is_six_functions_in_three_files(add)
     result = stored()
     entered = {step for step in trip(lambda: result.get(timeout=seconds)) if "/umbel/stores/" not in step[0]}
     assert sorted(name for _, name in entered) == [
-        "AsyncResult._keep",
+        "AsyncResult._read",
         "AsyncResult._wait",
         "AsyncResult.get",
         "Umbel.reading",

@@ -27,8 +27,8 @@ def test_everybody_is_served_though_a_worker_is_killed(tmp_path: Path, broker: s
     photos = tmp_path / "our photos"
     (photos / "trip").mkdir(parents=True)
     for number in range(6):
-        Image.effect_noise((2000, 1500), 40).convert("RGB").save(photos / f"{number}.jpg")
-        Image.linear_gradient("L").resize((900, 1200)).save(photos / "trip" / f"{number}.png")
+        Image.effect_noise((3000, 2000), 40).convert("RGB").save(photos / f"{number}.jpg")
+        Image.effect_noise((1800, 2400), 40).convert("RGB").save(photos / "trip" / f"{number}.{'png' if number < 2 else 'jpeg'}")
     (photos / "trip" / "broken.jpg").write_text("no picture at all")
     done = play(tmp_path, "--broker", broker, "--photos", str(photos), "--people", "3", "--port", "0")
     assert "✘" not in done.stdout
