@@ -174,6 +174,30 @@ def test_who_waits_in_the_terminal_is_told_for_what_and_can_end_it(tmp_path: Pat
         os.kill(pid, 0)
 
 
+SOON = """
+import os, signal
+ours, fork = os.getpid(), os.fork
+def fork_and_end():
+    child = fork()
+    if os.getpid() == ours:
+        os.kill(ours, signal.NUMBER)
+    return child
+os.fork = fork_and_end
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_ends_it_at_once_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+    body = "open(sys.argv[1] + '/pid', 'w').write(str(os.getpid())); birth.waits('the store'); time.sleep(1000)"
+    command = [sys.executable, "-c", SOON.replace("NUMBER", number.name) + BEGIN + body, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patience(), check=False)
+    assert done.returncode == 128 + number
+    assert done.stderr.endswith("worker w1 has ended before it was ready; nothing is left in the background\n")
+    if (tmp_path / "pid").exists():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
 def test_what_is_left_waiting_is_told_with_its_pid(tmp_path: Path) -> None:
     done = detached("birth.waits('the store is away'); time.sleep(1000)", tmp_path, shortly=True)
     assert done.returncode == 0

@@ -16,6 +16,8 @@ from umbel.cli.failure import CANNOT_CREATE, Failure
 
 _READY = b"\0"
 """What a new process tells once it is ready; all else are lines that say what it waits for."""
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
+"""What whoever sits at the terminal ends it by."""
 PATIENCE = 15.0  # seconds that the terminal waits for a worker to be ready before it leaves it to itself
 
 
@@ -57,9 +59,14 @@ def detach(name: str, *, quiet: bool = False) -> Birth:
         terminal ── fork ── watcher (own session) ── fork ── the worker
            waits for ──────────┘ relays its stderr, waits for `ready`
     """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)  # until there is somebody whom they can be passed on to
+    heard, begun = os.pipe()
     watcher = os.fork()
     if watcher:
-        _stay(name, watcher, quiet=quiet)
+        os.close(begun)
+        os.read(heard, 1)
+        _stay(name, watcher, before, quiet=quiet)
+    os.close(heard)
     os.setsid()
     told, tell = os.pipe()
     said, say = os.pipe()
@@ -67,7 +74,9 @@ def detach(name: str, *, quiet: bool = False) -> Birth:
     if child:
         os.close(tell)
         os.close(say)
-        _watch(name, child, told, said, quiet=quiet)
+        _watch(name, child, told, said, begun, before, quiet=quiet)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    os.close(begun)
     os.close(told)
     os.close(said)
     null = os.open(os.devnull, os.O_RDWR)
@@ -78,7 +87,7 @@ def detach(name: str, *, quiet: bool = False) -> Birth:
     return Birth(tell)
 
 
-def _stay(name: str, watcher: int, *, quiet: bool) -> NoReturn:
+def _stay(name: str, watcher: int, mask: set[int], *, quiet: bool) -> NoReturn:
     """In the terminal: wait for the watcher's verdict. Who ends this ends what is starting; asking twice does not wait for it."""
     asked: list[int] = []
 
@@ -87,9 +96,10 @@ def _stay(name: str, watcher: int, *, quiet: bool) -> NoReturn:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(watcher, signal.SIGTERM if len(asked) == 1 else signal.SIGKILL)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
+    for number in _ENDS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, pass_on)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     code = os.waitstatus_to_exitcode(os.waitpid(watcher, 0)[1])
     if asked:
         if not quiet:
@@ -98,10 +108,13 @@ def _stay(name: str, watcher: int, *, quiet: bool) -> NoReturn:
     os._exit(code)
 
 
-def _watch(name: str, child: int, told: int, said: int, *, quiet: bool) -> NoReturn:
+def _watch(name: str, child: int, told: int, said: int, begun: int, mask: set[int], *, quiet: bool) -> NoReturn:
     """Repeat what the new process says until it is ready, dead (then `told` ends without that word), or takes too long."""
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))  # the terminal's; the child has it, too, and will end
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    os.write(begun, b".")
+    os.close(begun)
     deadline, open_ends, words = time.monotonic() + PATIENCE, {told, said}, b""
     while told in open_ends and _READY not in words and (asked or time.monotonic() < deadline):
         left = max(deadline - time.monotonic(), 0.1)
