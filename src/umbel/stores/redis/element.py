@@ -24,7 +24,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from umbel.errors import BrokerRefused, DecodeError
-from umbel.stores.redis.large import fast, filled
+from umbel.stores.redis.large import LARGE, fast, filled
 from umbel.wire.envelope import Envelope
 from umbel.wire.ids import new_id, new_ids
 
@@ -137,7 +137,9 @@ def as_arguments(each: Written) -> tuple[Any, ...]:
 
 def write(envelopes: Sequence[Envelope], steps: Sequence[int], *, celery_workers: bool = False) -> list[Written]:
     """An element for each of the envelopes; `steps` are kombu's priority steps."""
-    tags = new_ids(len(envelopes)) if len(envelopes) > 1 else [new_id()]
+    if len(envelopes) == 1:  # as of all calls that are sent by themselves
+        return [_write(envelopes[0], new_id(), steps, celery_workers)]
+    tags = new_ids(len(envelopes))
     return [_write(envelope, tag, steps, celery_workers) for envelope, tag in zip(envelopes, tags, strict=True)]
 
 
@@ -153,7 +155,7 @@ def _write(envelope: Envelope, tag: str, steps: Sequence[int], celery_workers: b
     else:
         told = _Properties(envelope.id, 2, info, wire, "base64", tag, envelope.reply_to)
     body, headers = envelope.body, msgspec.Raw(envelope.headers)
-    large = fast(body)
+    large = fast(body) if len(body) >= LARGE else None
     try:
         element = _encode(_Written(b"" if large else body, envelope.content_encoding, envelope.content_type, headers, told))
     except (TypeError, ValueError) as error:

@@ -208,7 +208,7 @@ class Wire:
 
     def is_stale(self) -> bool:
         """True if the server has closed it meanwhile, as far as can be seen from here."""
-        if self.idle_for() < STALE:
+        if clock.monotonic() - (self._used or 0.0) < STALE:  # `idle_for`, written out: this is asked for each command
             return False
         try:
             return self.has_more()
