@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from umbel import clock
 from umbel.wire.brief import brief
 
 _RATE = r"\d+(\.\d+)?(/[smh])?"
@@ -16,12 +17,8 @@ _NEAR = 0.8
 _OF_DECORATOR = ("name", "base", "bind", "shared", "filter", "lazy")
 
 
-FARTHEST = 1e10
-"""Seconds from now: some three hundred years."""
-
-
 def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < FARTHEST
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < clock.FARTHEST
 
 
 def _whole(value: Any) -> bool:

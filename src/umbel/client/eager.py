@@ -27,8 +27,7 @@ def run(
     task: Task, args: tuple[Any, ...], kwargs: dict[str, Any], options: Mapping[str, Any], *, again: bool = True
 ) -> tuple[Request, Ending, str | None]:
     """A run in this process: its request, how it ended, and the traceback. Unless `again` is false, retries follow at once."""
-    request = _request(task, args, kwargs, options)
-    executor = Executor(task.app.tasks, hostname=request.hostname or "", accept=frozenset())
+    request, executor = _ready(task, args, kwargs, options)
     ending = _run(executor, task, request)
     while again and ending.kind is Kind.RETRY and isinstance(ending.value, Retry):
         request = _again(request, ending.value)
@@ -40,9 +39,14 @@ def ended(
     task: Task, args: tuple[Any, ...], kwargs: dict[str, Any], options: Mapping[str, Any], kind: Kind, value: Any
 ) -> tuple[Request, Ending, str | None]:
     """The same of a call whose code somebody else has run, or let be: with all that follows from it."""
-    request = _request(task, args, kwargs, options)
-    executor = Executor(task.app.tasks, hostname=request.hostname or "", accept=frozenset())
+    request, executor = _ready(task, args, kwargs, options)
     return request, executor.follow.complete(task, request, Ending(kind, value)), None
+
+
+def _ready(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any], options: Mapping[str, Any]) -> tuple[Request, Executor]:
+    """The request of a call, and who runs it."""
+    request = _request(task, args, kwargs, options)
+    return request, Executor(task.app.tasks, hostname=request.hostname or "", accept=frozenset())
 
 
 def _run(executor: Executor, task: Task, request: Request) -> Ending:

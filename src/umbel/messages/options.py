@@ -10,14 +10,13 @@ from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
 
+from umbel import clock
 from umbel.messages import when
 from umbel.settings.kinds import wrong_with_policy
-from umbel.wire.brief import brief
+from umbel.wire.brief import brief, encodable
 
 Options = dict[str, Any]
 
-FARTHEST = 1e10
-"""Seconds from now: some three hundred years."""
 LARGEST = 2**31 - 1
 """Of the numbers that headers hold."""
 HIGHEST = 9
@@ -110,7 +109,7 @@ def queue_name(thing: Any) -> str:
         raise TypeError(thing)
     if not name:
         raise Unfit("must be the name of a queue, and it is empty")
-    if "\0" in name or not _is_writable(name):
+    if "\0" in name or encodable(name) is not name:
         raise Unfit(f"= {name!r} holds a character that no queue's name may have")
     if name.startswith(RESERVED):
         raise Unfit(f"= {name!r} is umbel's own: no queue's name begins with {RESERVED!r}")
@@ -152,17 +151,9 @@ def _text(value: Any) -> str:
     """Text, of which UTF-8 has each character; members of an enum as what they stand for."""
     if type(value) is str and value.isascii():
         return value
-    if not isinstance(value, str) or not _is_writable(value):
+    if not isinstance(value, str) or encodable(value) is not value:
         raise TypeError(value)
     return value if type(value) is str else str.__str__(value)
-
-
-def _is_writable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # a lone surrogate
-        return False
-    return True
 
 
 def _word(value: Any) -> str:
@@ -173,7 +164,7 @@ def _word(value: Any) -> str:
 
 def _seconds(value: Any) -> float:
     seconds: float = int(value) if isinstance(value, Integral) else float(value)
-    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)) or not abs(seconds) < FARTHEST:
+    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)) or not abs(seconds) < clock.FARTHEST:
         raise TypeError(value)
     return seconds
 

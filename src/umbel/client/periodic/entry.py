@@ -10,7 +10,7 @@ import msgspec
 
 from umbel.errors import DecodeError, EncodeError, ImproperlyConfigured, ScheduleError
 from umbel.schedules import Schedule, from_data, maybe_schedule, read_zone
-from umbel.wire.brief import brief
+from umbel.wire.brief import brief, encodable
 from umbel.wire.typed_json import from_json, to_json
 
 CatchUp = int | str
@@ -171,10 +171,7 @@ _PASSED_OVER = frozenset({"name", "app", "last_run_at", "total_run_count"})
 
 def _is_text(value: object) -> bool:
     """True if it is, and can be written down: a lone surrogate (`'\\ud800'`) cannot."""
-    try:
-        return isinstance(value, str) and bool(value.encode())
-    except UnicodeEncodeError:
-        return False
+    return isinstance(value, str) and bool(value) and encodable(value) is value
 
 
 def _listed(given: Any) -> tuple[Any, ...]:

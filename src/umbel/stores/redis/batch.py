@@ -13,6 +13,11 @@ MOST_ARGUMENTS = 50_000
 """Of one script; a longer list of conclusions takes several."""
 
 
+def head(field: str, buried: str | None, results: int = 0, envelopes: int = 0) -> list[Any]:
+    """How the row of a conclusion begins: where it is held, what becomes of it, and how much follows (see `conclude.lua`)."""
+    return [field, "-" if buried is None else f"+{buried}", results, envelopes]
+
+
 class Batch(msgspec.Struct):
     """What goes over in one exchange."""
 

@@ -24,7 +24,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from umbel.errors import BrokerRefused, DecodeError
-from umbel.stores.redis.large import LARGE, fast, filled
+from umbel.stores.redis.large import fast, filled
 from umbel.wire.envelope import Envelope
 from umbel.wire.ids import new_id, new_ids
 
@@ -155,7 +155,7 @@ def _write(envelope: Envelope, tag: str, steps: Sequence[int], celery_workers: b
     else:
         told = _Properties(envelope.id, 2, info, wire, "base64", tag, envelope.reply_to)
     body, headers = envelope.body, msgspec.Raw(envelope.headers)
-    large = fast(body) if len(body) >= LARGE else None
+    large = fast(body)
     try:
         element = _encode(_Written(b"" if large else body, envelope.content_encoding, envelope.content_type, headers, told))
     except (TypeError, ValueError) as error:

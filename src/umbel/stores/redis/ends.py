@@ -10,7 +10,7 @@ from umbel.errors import BrokerRefused
 from umbel.stores.broker import Conclusion, Delivery
 from umbel.stores.redis import joins, results
 from umbel.stores.redis.backend import RedisBackend
-from umbel.stores.redis.batch import MOST_ARGUMENTS, Batch
+from umbel.stores.redis.batch import MOST_ARGUMENTS, Batch, head
 from umbel.stores.redis.budget import Budget
 from umbel.stores.redis.element import Written, as_arguments
 from umbel.stores.redis.hands import Hands
@@ -137,8 +137,7 @@ class Ends:
 
     def _ending(self, each: Conclusion, follows: Follows | None = None) -> list[Any]:
         """One conclusion as the script reads it; with `follows` as that does which counts chords."""
-        fate = "-" if each.buried is None else f"+{each.buried}"
-        arguments: list[Any] = [self._hands.field(each.delivery), fate, len(each.results), len(each.envelopes)]
+        arguments = head(self._hands.field(each.delivery), each.buried, len(each.results), len(each.envelopes))
         if follows is not None:
             arguments.append(len(each.arrivals))
         for result in each.results:

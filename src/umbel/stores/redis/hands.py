@@ -13,6 +13,7 @@ from umbel.errors import DecodeError
 from umbel.stores.broker import Delivery
 from umbel.stores.owner import new_owner
 from umbel.stores.redis import element
+from umbel.stores.redis.batch import head
 from umbel.stores.redis.handouts import Handouts
 from umbel.stores.redis.link import Link
 from umbel.stores.redis.revoked import Revoked
@@ -104,7 +105,7 @@ class Hands:
             try:
                 envelope, past = element.read(packed, queue, step)
             except DecodeError as error:
-                strange += field, f"+{encodable(str(error))}", 0, 0
+                strange += head(field, encodable(str(error)))
                 log.error("An element of the queue %r is buried: %s", queue, error)
             else:
                 attempts, begun, parked, _ = past or element.NO_PAST
