@@ -73,7 +73,8 @@ class Proxy:
         self._target = target
         self._mode = Mode.PASS
         self._roads: set[Road] = set()
-        self._door: asyncio.Server | None = None
+        self._door: socket.socket | None = None
+        self._served: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
 
@@ -121,10 +122,22 @@ class Proxy:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(patience())
 
     async def _open(self) -> None:
-        self._door = await asyncio.start_server(self._serve, "127.0.0.1", self.port, backlog=1000)
-        self.port = self._door.sockets[0].getsockname()[1]
+        # Not asyncio's own server: Python 3.11's loses whom it has let in but not greeted when it is closed.
+        self._door = socket.create_server(("127.0.0.1", self.port), backlog=1000)
+        self._door.setblocking(False)
+        self.port = self._door.getsockname()[1]
+        self._loop.add_reader(self._door, self._let_in, self._door)
 
-    async def _serve(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+    def _let_in(self, door: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # nobody is there any more
+            client, _ = door.accept()
+            client.setblocking(False)
+            task = self._loop.create_task(self._serve(client))
+            self._served.add(task)
+            task.add_done_callback(self._served.discard)
+
+    async def _serve(self, client: socket.socket) -> None:
+        from_client, to_client = await asyncio.open_connection(sock=client)
         try:
             from_server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
         except OSError:
@@ -162,6 +175,7 @@ class Proxy:
 
     async def _close_door(self) -> None:
         if self._door:
+            self._loop.remove_reader(self._door)
             self._door.close()
             self._door = None
 

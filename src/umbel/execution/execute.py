@@ -1,6 +1,6 @@
 """One message in, one Outcome out: opened, called, judged by how it ended, and what follows made as bytes. No I/O.
 
-open → call (`call.py`) → ending (`ending.py`) → what follows (`follow.py`) → told (`tell.py`) → outcome
+open → call (`call.py`) → ending (`ending.py`) → what follows (`follow/`) → told (`tell.py`) → outcome
 """
 
 from __future__ import annotations
