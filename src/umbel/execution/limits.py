@@ -76,8 +76,8 @@ class _Limit:
     def call(self, entry: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         before = signal.signal(signal.SIGALRM, self.ring)
         began = clock.monotonic()
+        self.live = True  # before the alarm is set: on a busy machine it may ring at once
         left, interval = signal.setitimer(signal.ITIMER_REAL, max(self.seconds, AGAIN))
-        self.live = True
         try:
             return entry(*args, **kwargs)
         finally:
