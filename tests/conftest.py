@@ -28,8 +28,15 @@ def pytest_configure(config):
         config.pluginmanager.register(Sharing(), "sharing")
 
 
-def pytest_collection_finish():
-    gc.freeze()  # thousands of tests, through which the collector would go again and again, also in what they fork
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Thousands of tests: the collector would go through them again and again, as they come and later, also in what they fork."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)
