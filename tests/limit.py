@@ -36,6 +36,7 @@ class Limit:
 
     def pytest_sessionstart(self) -> None:
         signal.signal(SIGNAL, self._fail)
+        self._end_in_time()
         threading.Thread(target=self._watch, name="limit", daemon=True).start()
 
     def pytest_unconfigure(self) -> None:
@@ -58,21 +59,30 @@ class Limit:
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        faulthandler.dump_traceback_later(3 * patience(TIMES), exit=True, file=self._stderr)
         self._since = time.monotonic()
         try:
             yield
         finally:
             self._since = None
-            faulthandler.cancel_dump_traceback_later()
 
     def _watch(self) -> None:
+        watched = told = None
         while not self._over.wait(0.5):  # tests may put something else in the place of `time.sleep`
             since = self._since
-            if since is not None and time.monotonic() - since > patience(TIMES):
-                self._since = None
+            if since is None or since != watched:
+                self._end_in_time()
+                watched = since
+            elif since != told and time.monotonic() - since > patience(TIMES):
+                told = since
                 signal.pthread_kill(threading.main_thread().ident or 0, SIGNAL)
-                self._since = None
+        faulthandler.cancel_dump_traceback_later()
+
+    def _end_in_time(self) -> None:
+        """Not by each phase, of which most are over sooner than the thread starts that this takes.
+
+        Nor only when a phase begins: it may never let another thread of Python's run.
+        """
+        faulthandler.dump_traceback_later(3 * patience(TIMES), exit=True, file=self._stderr)
 
     def _fail(self, *_: object) -> NoReturn:
         with tempfile.TemporaryFile() as file:
