@@ -1,4 +1,4 @@
-"""Calls one function of the project's module `use`, and prints what it gives as JSON."""
+"""Calls functions of the project's module `use`, as their names come in, and prints what each gives as a line of JSON."""
 
 import json
 import sys
@@ -7,4 +7,5 @@ sys.path.insert(0, "")
 
 import use
 
-print(json.dumps(getattr(use, sys.argv[1])(), default=repr), file=sys.__stdout__)
+for function in sys.stdin:
+    print(json.dumps(getattr(use, function.strip())(), default=repr), file=sys.__stdout__, flush=True)

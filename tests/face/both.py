@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,18 +61,37 @@ class Side:
             process.wait()
 
     def ask(self, function: str) -> Any:
-        """What a function of the project's `use` gives."""
-        asked = subprocess.run(
-            [self._python, HERE / "ask.py", function],
-            cwd=self.folder,
-            env=self._env,
-            capture_output=True,
-            text=True,
-            timeout=patience(2),
-        )
-        log = self.folder / "worker.log"
-        assert asked.returncode == 0, asked.stderr[-6000:] + (log.read_text()[-4000:] if log.exists() else "")
-        return json.loads(asked.stdout.splitlines()[-1])
+        """What a function of the project's `use` gives, in a process of its own."""
+        with self.program() as ask:
+            return ask(function)
+
+    @contextlib.contextmanager
+    def program(self) -> Iterator[Callable[[str], Any]]:
+        """A process that gives what functions of the project's `use` give, as often as it is asked."""
+        given, said, log = (self.folder / name for name in ("given", "program.log", "worker.log"))
+        with given.open("wb") as out, said.open("wb") as err:
+            command = [self._python, HERE / "ask.py"]
+            process = subprocess.Popen(command, cwd=self.folder, env=self._env, stdin=subprocess.PIPE, stdout=out, stderr=err)
+        assert process.stdin is not None
+
+        def ask(function: str) -> Any:
+            before = given.read_bytes().count(b"\n")
+            with contextlib.suppress(BrokenPipeError):  # what it died of is told below
+                process.stdin.write(f"{function}\n".encode())
+                process.stdin.flush()
+            until(lambda: given.read_bytes().count(b"\n") > before or process.poll() is not None, times=2)
+            assert process.poll() is None, said.read_text()[-6000:] + (log.read_text()[-4000:] if log.exists() else "")
+            return json.loads(given.read_bytes().splitlines()[-1])
+
+        try:
+            yield ask
+            process.stdin.close()
+            assert process.wait(patience(2)) == 0, said.read_text()[-6000:]
+        finally:
+            process.kill()
+            process.wait()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
 
     def messages(self) -> dict[str, list[Any]]:
         """What waits in Redis, by key, without what differs from one send to the next."""

@@ -44,14 +44,15 @@ def sides(real: Path, face: Path, redis_server: RedisServer, tmp_path: Path) -> 
 @pytest.mark.parametrize("project", PROJECTS)
 def test_a_project_sends_and_gives_the_same_on_celery_and_on_the_face(project: str, sides: Any) -> None:
     def run(side: Side) -> list[Any]:
-        side.ask("send")
-        messages = side.messages()
-        if not PROJECTS[project]:
-            return [messages, side.ask("use")]
-        side.redis.flushdb()
-        app, *queues = PROJECTS[project]
-        with side.worker(app, *queues) as worker:
-            results = side.ask("use")
+        with side.program() as ask:
+            ask("send")
+            messages = side.messages()
+            if not PROJECTS[project]:
+                return [messages, ask("use")]
+            side.redis.flushdb()
+            app, *queues = PROJECTS[project]
+            with side.worker(app, *queues) as worker:
+                results = ask("use")
         return [messages, results, worker.returncode]
 
     theirs, ours = at_once(*(lambda side=side: run(side) for side in sides(project)))
