@@ -6,6 +6,7 @@ import sqlite3
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 
 pytest.register_assert_rewrite("umbel.testing")  # here, before anything imports it
 
@@ -37,6 +38,11 @@ def pytest_collection():
     finally:
         gc.freeze()
         gc.enable()
+
+
+def pytest_collection_finish(session):
+    if session.config.option.collectonly:  # as before all tests: Hypothesis finds out which characters there are, and keeps it
+        st.text().validate()
 
 
 @pytest.fixture(autouse=True)
