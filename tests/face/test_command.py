@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import psutil
 import pytest
+from tests.interop.fleet import Lines
 
 from umbel.testing.waiting import patience, until
 
@@ -98,6 +99,15 @@ class Shop:
 @pytest.fixture
 def shop(face: Path, tmp_path: Path) -> Shop:
     return Shop(face, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def celerys(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lines]:
+    """Celery's own command."""
+    folder = tmp_path_factory.mktemp("celery")
+    lines = Lines(real, folder, Shop(real, folder).env)
+    yield lines
+    lines.close()
 
 
 @pytest.mark.parametrize("words", ["report", "call shop.add", "inspect --list", "--help"])
@@ -188,13 +198,10 @@ def test_a_command_line_ends_as_it_should_and_says_why(shop: Shop, arguments: st
         "multi names 2",
     ],
 )
-def test_exit_codes_are_celerys(shop: Shop, real: Path, arguments: str) -> None:
+def test_exit_codes_are_celerys(shop: Shop, celerys: Lines, arguments: str) -> None:
     shop.write("shop.py", APP.replace("sqlite:///shop.db", "memory://"))
     shop.write("broken.py", "raise ValueError('at import')\n")
-    celerys = subprocess.run(
-        [real.with_name("celery"), *arguments.split()], cwd=shop.folder, env=shop.env, capture_output=True, check=False
-    )
-    assert shop.celery(*arguments.split()).code == celerys.returncode
+    assert shop.celery(*arguments.split()).code == celerys.run(*arguments.split(), folder=shop.folder).returncode
 
 
 @pytest.mark.parametrize("name", ["pkg", "pkg.celery", "pkg.celery:app"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import pickle
 import subprocess
@@ -17,7 +18,8 @@ from tests.trips.project import Worker
 from umbel.testing.waiting import factor, patience, until
 
 ROOT = Path(__file__).parents[2]
-PROJECT = Path(__file__).parent / "project"
+HERE = Path(__file__).parent
+PROJECT = HERE / "project"
 CELERY = ROOT / ".bench" / "celery" / "bin" / "python"
 QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 _numbers = itertools.count(1)
@@ -57,6 +59,32 @@ class Agent:
         self.process.communicate()
 
 
+class Lines:
+    """Celery's command, as often as it is asked for: a process of Celery's in which each is forked."""
+
+    def __init__(self, python: str | Path, folder: Path, env: dict[str, str]):
+        self._folder = folder
+        command = [python, HERE / "lines.py"]
+        with (folder / "lines.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                command, cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+            )
+
+    def run(self, *words: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """What a command line says, and how it ends, in that folder or in this one's own."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        files = [self._folder / "out", self._folder / "err"]
+        print(json.dumps([str(folder or self._folder), words, *map(str, files)]), file=self._process.stdin, flush=True)
+        code = int(self._process.stdout.readline())
+        return subprocess.CompletedProcess(words, code, *(file.read_text() for file in files))
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.communicate()
+
+
 class Fleet:
     """One database of a Redis server, and all processes that use it."""
 
@@ -70,6 +98,7 @@ class Fleet:
         self._env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH"))))
         self.workers: list[Worker] = []
         self._agents: list[Agent] = []
+        self._lines: Lines | None = None
 
     def env(self, system: str) -> dict[str, str]:
         """The environment of a process of that system."""
@@ -102,6 +131,9 @@ class Fleet:
 
     def run(self, system: str, *words: str) -> subprocess.CompletedProcess[str]:
         """What a command of that system says."""
+        if system == "celery":
+            self._lines = self._lines or Lines(python_of(system), self.folder, self.env(system))
+            return self._lines.run("-A", "shop", *words)
         command = [python_of(system), "-m", system, "-A", "shop", *words]
         return subprocess.run(
             command, cwd=self.folder, env=self.env(system), capture_output=True, text=True, timeout=patience(), check=False
@@ -117,5 +149,7 @@ class Fleet:
         """End all processes."""
         for agent in self._agents:
             agent.close()
+        if self._lines is not None:
+            self._lines.close()
         for worker in self.workers:
             worker.kill_all()
