@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 from tests.examples.sites import ROOT, environment
 
 from umbel.testing.waiting import patience
@@ -26,9 +26,12 @@ def play(cwd: Path, *options: str) -> subprocess.CompletedProcess[str]:
 def test_everybody_is_served_though_a_worker_is_killed(tmp_path: Path, broker: str) -> None:
     photos = tmp_path / "our photos"
     (photos / "trip").mkdir(parents=True)
+    wide = Image.effect_noise((3000, 2000), 40).convert("RGB")  # which takes long: the others are the same one, moved
+    high = wide.transpose(Image.Transpose.ROTATE_90).crop((0, 0, 1800, 2400))
     for number in range(6):
-        Image.effect_noise((3000, 2000), 40).convert("RGB").save(photos / f"{number}.jpg")
-        Image.effect_noise((1800, 2400), 40).convert("RGB").save(photos / "trip" / f"{number}.{'png' if number < 2 else 'jpeg'}")
+        ImageChops.offset(wide, 100 * number).save(photos / f"{number}.jpg")
+        kind = "png" if number < 2 else "jpeg"
+        ImageChops.offset(high, 100 * number).save(photos / "trip" / f"{number}.{kind}", compress_level=1)
     (photos / "trip" / "broken.jpg").write_text("no picture at all")
     done = play(tmp_path, "--broker", broker, "--photos", str(photos), "--people", "3", "--port", "0")
     assert "✘" not in done.stdout
