@@ -46,6 +46,18 @@ def stranger(programs: Path) -> str | None:
     return "nobody"
 
 
+HASTY = """from {settings} import *
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+"""
+"""A site's settings, but for what is to take half a second of a processor whenever somebody registers."""
+
+
+def hasty(folder: Path, settings: str) -> dict[str, str]:
+    """Variables with which a site's programs have these settings and are hasty about passwords; `folder` is on their path."""
+    (folder / "hasty.py").write_text(HASTY.format(settings=settings))
+    return {"DJANGO_SETTINGS_MODULE": "hasty"}
+
+
 class Running:
     """A program that was started; its log has all that it wrote."""
 

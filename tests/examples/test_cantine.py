@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.examples.sites import KINDS, ROOT, Browser, Running, Site, environment, stranger
+from tests.examples.sites import KINDS, ROOT, Browser, Running, Site, environment, hasty, stranger
 from tests.servers import brevo, mail, postgres, redis
 
 from umbel.testing.waiting import patience, until
@@ -80,7 +80,7 @@ def rig(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ri
         web.must("python manage.py migrate -v0")
         clever_cloud = server.start("python bin/clevercloud")
         port = redis.free_port()
-        pages = web.start(f"python manage.py runserver --noreload {port}")
+        pages = web.start(f"python manage.py runserver --noreload {port}", **hasty(web.folder, "macantine.settings"))
         web.must("python manage.py seed 20")
         pages.says("Quit the server")
         clever_cloud.says("ready.", "beat: Starting")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageChops
-from tests.examples.sites import ROOT, environment
+from tests.examples.sites import ROOT, environment, hasty
 
 from umbel.testing.waiting import patience
 
@@ -19,7 +19,10 @@ BROKERS = ["sqlite", "redis"] if os.environ.get("UMBEL_ALL_DEMOS") else ["sqlite
 
 def play(cwd: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [environment("umbel") / "python", DEMO, *options]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=patience(3), stdin=subprocess.DEVNULL)
+    env = {**os.environ, "PYTHONPATH": str(cwd), **hasty(cwd, "config.settings")}
+    return subprocess.run(
+        command, cwd=cwd, env=env, capture_output=True, text=True, timeout=patience(3), stdin=subprocess.DEVNULL
+    )
 
 
 @pytest.mark.parametrize("broker", BROKERS)

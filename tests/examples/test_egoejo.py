@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 import pytest
 from PIL import Image
-from tests.examples.sites import KINDS, ROOT, Browser, Running, Site, environment
+from tests.examples.sites import KINDS, ROOT, Browser, Running, Site, environment, hasty
 from tests.servers import mail, redis
 from tests.trips.project import with_patience
 
@@ -77,7 +77,8 @@ def rig(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ri
         port = redis.free_port()
         site = Site(EGOEJO, programs, tmp_path_factory.mktemp("logs"), PORT=str(port), **env)
         stack.callback(site.close)
-        railway = site.start(f"sh -c '{RAILWAY}'", below="backend")
+        quick = hasty(site.folder / "backend", "config.settings")
+        railway = site.start(f"sh -c '{RAILWAY}'", below="backend", **quick)
         rig = Rig(programs, site, railway, f"http://127.0.0.1:{port}", broker, post)
         stack.callback(lambda: [with_patience(pid) for pid in rig.workers()])
         railway.says("Listening on TCP address")

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 from PIL import Image
-from tests.examples.sites import ROOT, Browser, Running, Site, stranger
+from tests.examples.sites import ROOT, Browser, Running, Site, hasty, stranger
 from tests.servers import brevo, mail, postgres, redis
 from tests.trips.project import with_patience
 
@@ -258,7 +258,8 @@ def _egoejo(
 
     walk.part("EGOEJO: on one machine")
     backend("python manage.py migrate -v0")
-    web = site.start(f"python manage.py runserver --noreload {port}", below="backend")
+    quick = hasty(site.folder / "backend", "config.settings")
+    web = site.start(f"python manage.py runserver --noreload {port}", below="backend", **quick)
     web.says("Quit the server")
     walk.step("python manage.py runserver", "", "answers")
     worker = site.start("celery -A config worker --loglevel=info", below="backend")
@@ -310,7 +311,7 @@ def _egoejo(
 
     walk.part("EGOEJO: on a platform with one start command")
     start = json.loads((site.folder / "backend" / "railway.json").read_text())["deploy"]["startCommand"]
-    railway = site.start(f"sh -c '{start}'", below="backend")
+    railway = site.start(f"sh -c '{start}'", below="backend", **quick)
     stack.callback(lambda: [with_patience(pid) for pid in _workers(site)])
     railway.says("runs in the background", "Listening on TCP address")
     browser = Browser(f"http://127.0.0.1:{port}")

@@ -72,6 +72,7 @@ DATABASES = {
         "OPTIONS": {"timeout": 60, "transaction_mode": "IMMEDIATE"},
     }
 }
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
 USE_TZ = True
