@@ -43,15 +43,28 @@ def programs(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(scope="module")
-def rig(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.PostgresServer]:
+    """A server with a database for both kinds to begin with: it has tables, and canteens."""
+    with postgres.running() as server:
+        url = server.create("seeded")
+        site = Site(CANTINE, environment("umbel"), tmp_path_factory.mktemp("logs"), SECRET_KEY="for-tests", DATABASE_URL=url)
+        try:
+            site.must("python manage.py migrate -v0")
+            site.must("python manage.py seed 20")
+        finally:
+            site.close()
+        yield server
+
+
+@pytest.fixture(scope="module")
+def rig(programs: Path, database: postgres.PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     with contextlib.ExitStack() as stack:
         broker = stack.enter_context(redis.running(tmp_path_factory.mktemp("redis")))
-        database = stack.enter_context(postgres.running())
         post = stack.enter_context(mail.running())
         contacts = stack.enter_context(brevo.running())
         both = {
             "SECRET_KEY": "for-tests",
-            "DATABASE_URL": database.create("cantine"),
+            "DATABASE_URL": database.create("cantine", like="seeded"),
             "REDIS_URL": f"redis://127.0.0.1:{broker.port}/0",
             "EMAIL_HOST": "127.0.0.1",
             "EMAIL_PORT": str(post.port),
@@ -77,11 +90,9 @@ def rig(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ri
         stack.callback(server.close)
         for site, env in ((web, both), (server, {**both, **celery_only})):
             (site.folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in env.items()))
-        web.must("python manage.py migrate -v0")
         clever_cloud = server.start("python bin/clevercloud")
         port = redis.free_port()
         pages = web.start(f"python manage.py runserver --noreload {port}", **hasty(web.folder, "macantine.settings"))
-        web.must("python manage.py seed 20")
         pages.says("Quit the server")
         clever_cloud.says("ready.", "beat: Starting")
         yield Rig(web, server, clever_cloud, f"http://127.0.0.1:{port}", both["REDIS_URL"], database, post, contacts)

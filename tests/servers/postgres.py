@@ -44,9 +44,10 @@ class PostgresServer:
         log = f"--log={self.directory}/log"
         self._run("pg_ctl", "start", "--wait", f"--pgdata={self._data}", log, "-o", f"{options} -c unix_socket_directories=")
 
-    def create(self, database: str) -> str:
-        """Make an empty database; gives its URL."""
-        self.query("postgres", f'CREATE DATABASE "{database}"')
+    def create(self, database: str, like: str = "template1") -> str:
+        """Make a database anew, empty or as another is; gives its URL."""
+        self.query("postgres", f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+        self.query("postgres", f'CREATE DATABASE "{database}" TEMPLATE "{like}"')
         return self.url(database)
 
     def query(self, database: str, statement: str) -> list[list[str]]:
