@@ -25,13 +25,14 @@ class Rig:
 
     def __init__(self, site: Site):
         self.site = site
+        self.shell = site.shell("python manage.py shell -v0")
         self.worker: Running = site.start("celery -A macantine worker --loglevel=INFO")
         self.beat: Running = site.start("celery -A macantine beat --loglevel=INFO")
 
     def tell(self, code: str) -> Any:
         """What a program of the project prints last, as JSON."""
         intro = f"import json\nfrom data.models import Note\nPATIENCE = {patience()}\n"
-        return json.loads(self.site.must("python manage.py shell -v0", code=intro + code).splitlines()[-1])
+        return json.loads(self.shell.must(intro + code).splitlines()[-1])
 
     def notes(self, what: str) -> int:
         """How many notes of this kind tasks have taken."""

@@ -25,14 +25,14 @@ class Rig:
     def __init__(self, site: Site, kind: str):
         self.site = site
         self.kind = kind
+        self.shell = site.shell("python", DJANGO_SETTINGS_MODULE="settings")
         self.worker: Running | None = None
 
     def tell(self, code: str) -> Any:
         """What a program of the project prints last, as JSON."""
         intro = "import json, os, sys\nimport django\ndjango.setup()\nfrom shop.tasks import *\n"
         intro += "from umbel.testing.waiting import until\n"
-        done = self.site.must("python -", code=f"{intro}PATIENCE = {patience()}\n{code}", DJANGO_SETTINGS_MODULE="settings")
-        return json.loads(done.splitlines()[-1])
+        return json.loads(self.shell.must(f"{intro}PATIENCE = {patience()}\n{code}").splitlines()[-1])
 
 
 @pytest.fixture(scope="module", params=KINDS)

@@ -7,6 +7,7 @@ import http.cookiejar
 import json
 import os
 import re
+import select
 import shlex
 import shutil
 import signal
@@ -90,6 +91,39 @@ class Running:
         return self.process.wait(patience())
 
 
+LISTENING = """
+import contextlib, io, json, sys, traceback
+for line in sys.stdin:
+    printed, problem = io.StringIO(), ""
+    try:
+        with contextlib.redirect_stdout(printed):
+            exec(json.loads(line), {"__name__": "__main__"})
+    except BaseException:
+        problem = traceback.format_exc()
+    print(json.dumps([printed.getvalue(), problem]), flush=True)
+"""
+
+
+class Shell:
+    """An interpreter that does one thing after the other, each as if it were new: to start one takes a second of a processor."""
+
+    def __init__(self, process: subprocess.Popen[bytes]):
+        self._process = process
+
+    def must(self, code: str) -> str:
+        """What is printed by this code, which has to end well."""
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(code).encode() + b"\n")
+        process.stdin.flush()
+        ready, _, _ = select.select([process.stdout], [], [], patience())
+        assert ready, f"it has not ended: {code}"
+        printed, problem = json.loads(process.stdout.readline())
+        assert not problem, problem
+        return str(printed).strip()
+
+
 class Site:
     """A copy of a site in a new folder, used by one user with one environment; what its programs say goes into `logs`."""
 
@@ -146,6 +180,17 @@ class Site:
         self._running.append(Running(process, logfile))
         return self._running[-1]
 
+    def shell(self, command: str, *, below: str = "", **env: str) -> Shell:
+        """Start an interpreter, by a command that takes code behind `-c`; it ends with the site, too."""
+        logfile = self._logs / f"{self.top.name}-{len(self._running)}.log"
+        with logfile.open("wb") as log:
+            process = subprocess.Popen(
+                [*shlex.split(command), "-c", LISTENING], cwd=self.folder / below, env={**self._env, **env},
+                user=self._user, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        self._running.append(Running(process, logfile))
+        return Shell(process)
+
     def close(self) -> None:
         """End all that runs, and remove the folder."""
         for running in self._running:
@@ -155,6 +200,9 @@ class Site:
                 running.process.wait(patience())
             running.send(signal.SIGKILL)  # what a shell has left
             running.process.wait(patience())
+            for pipe in (running.process.stdin, running.process.stdout):
+                if pipe:
+                    pipe.close()
         shutil.rmtree(self.top, ignore_errors=True)
 
 

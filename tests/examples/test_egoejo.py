@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 import pytest
 from PIL import Image
-from tests.examples.sites import KINDS, ROOT, Browser, Running, Site, environment, hasty
+from tests.examples.sites import KINDS, ROOT, Browser, Running, Shell, Site, environment, hasty
 from tests.servers import mail, redis
 from tests.trips.project import with_patience
 
@@ -40,6 +40,7 @@ class Rig:
     address: str
     redis: redis.RedisServer
     mail: mail.MailServer
+    shell: Shell
 
     def visitor(self, email: str) -> Browser:
         """Somebody who has registered just now."""
@@ -79,7 +80,8 @@ def rig(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ri
         stack.callback(site.close)
         quick = hasty(site.folder / "backend", "config.settings")
         railway = site.start(f"sh -c '{RAILWAY}'", below="backend", **quick)
-        rig = Rig(programs, site, railway, f"http://127.0.0.1:{port}", broker, post)
+        shell = site.shell("python manage.py shell -v0", below="backend")
+        rig = Rig(programs, site, railway, f"http://127.0.0.1:{port}", broker, post, shell)
         stack.callback(lambda: [with_patience(pid) for pid in rig.workers()])
         railway.says("Listening on TCP address")
         yield rig
@@ -169,7 +171,7 @@ async def watch():
     return await layer.receive("here")
 print(async_to_sync(watch)()["metrics"])
 """
-    told = rig.site.must("python manage.py shell -v0", code=code, below="backend")
+    told = rig.shell.must(code)
     assert told == "{'projets': 0, 'euros': 0.0, 'hours': 0.0, 'photos': 0}"
 
     def used() -> set[bytes]:
@@ -190,7 +192,7 @@ c = process_image_task.delay(image_path='projets/image.gone.jpg', max_width=1920
 d = send_welcome_email.delay(user_id=123)
 """
     code += f"print([task.get(timeout={patience()})['success'] for task in (a, b, c, d)])"
-    told = rig.site.must("python manage.py shell -v0", code=code, below="backend").splitlines()
+    told = rig.shell.must(code).splitlines()
     assert told == ["{'success': True, 'to_email': 'test@example.com'}", "[True, False, False, False]"]
     assert rig.mail.to("user@example.com")[0].get_body(("html",)).get_content().strip() == "<h1>Bienvenue !</h1>"
 

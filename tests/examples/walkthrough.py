@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 from PIL import Image
-from tests.examples.sites import ROOT, Browser, Running, Site, hasty, stranger
+from tests.examples.sites import ROOT, Browser, Running, Shell, Site, hasty, stranger
 from tests.servers import brevo, mail, postgres, redis
 from tests.trips.project import with_patience
 
@@ -269,11 +269,12 @@ def _egoejo(
         _lines(worker.log, "Connected to", "ready."),
         "the tasks of `core.tasks` are listed",
     )
+    shell = site.shell("python manage.py shell -v0", below="backend")
     look = _flower(walk, stack, site, worker)
     walk.step("Service 1 : Django + Daphne\nService 2 : Celery Worker", "", "these two are services of their own already")
 
     walk.part("EGOEJO: its tasks")
-    _tasks(walk, site, worker, post, f"http://127.0.0.1:{port}")
+    _tasks(walk, site, shell, worker, post, f"http://127.0.0.1:{port}")
     if look is not None:
         tasks = until(lambda: json.loads(look("/api/tasks?limit=100")), saying=lambda: worker.log)
         assert any(str(task["name"]).startswith("core.tasks.") for task in tasks.values())
@@ -284,7 +285,7 @@ def _egoejo(
     walk.part("EGOEJO: its tests")
     call = "send_email_task('test@example.com', 'Test', '<p>Test</p>')"
     code = f"from core.tasks import send_email_task\nresult = {call}\nprint(result)"
-    walk.step(code, backend("python manage.py shell -v0", code=code), "in `python manage.py shell`; it ran there")
+    walk.step(code, shell.must(code), "in `python manage.py shell`; it ran there")
     told = backend("python -m pytest -q -k test_register_sends_email")
     walk.step(
         "@patch('core.tasks.send_email_task.delay')",
@@ -301,7 +302,7 @@ def _egoejo(
     asked = site.run("celery -A config inspect active", below="backend")
     walk.step("celery -A config inspect active", asked.stdout + asked.stderr, "the worker says what it is running")
     assert worker.stop() == 0
-    backend("python manage.py shell -v0", code="from core.tasks import send_welcome_email as w\nfor n in range(3): w.delay(n)")
+    shell.must("from core.tasks import send_welcome_email as w\nfor n in range(3): w.delay(n)")
     told = site.answer("celery -A config purge", "y\n", below="backend")
     assert re.search(r"\b3 messages", told), told
     walk.step(
@@ -349,7 +350,7 @@ def _flower(walk: Walk, stack: contextlib.ExitStack, site: Site, worker: Running
     return get
 
 
-def _tasks(walk: Walk, site: Site, worker: Running, post: mail.MailServer, address: str) -> None:
+def _tasks(walk: Walk, site: Site, shell: Shell, worker: Running, post: mail.MailServer, address: str) -> None:
     """The document's calls, and the pages from which they are made."""
     words = ["to_email='user@example.com'", "subject='Bienvenue'", "html_content='<h1>Bienvenue !</h1>'"]
     mails = _call("send_email_task", *words)
@@ -362,7 +363,7 @@ def _tasks(walk: Walk, site: Site, worker: Running, post: mail.MailServer, addre
     someone = (
         "from django.contrib.auth.models import User\nUser.objects.create(pk=123, username='dana', email='dana@example.org')\n"
     )
-    site.must("python manage.py shell -v0", code=f"{someone}{mails}\n{impact}\n{image}\n{welcome}", below="backend")
+    shell.must(f"{someone}{mails}\n{impact}\n{image}\n{welcome}")
     until(lambda: post.to("user@example.com") and post.to("dana@example.org"), saying=lambda: worker.log)
     worker.says("Processed projets/image.jpg: 1440 × 1080", "Counted the impact of user 123")
     walk.step(mails, _lines(worker.log, "Sent the mail 'Bienvenue' to user@example.com"), "the mail came, as HTML and as text")
