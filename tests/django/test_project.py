@@ -179,27 +179,37 @@ def test_tasks_are_sent_and_run_by_hand(rig: Rig) -> None:
     assert [len(done.stderr.splitlines()) for done in wrong[:4]] == [1] * 4
 
 
-@pytest.mark.parametrize("pool", ["", "yes"])
-def test_children_leave_the_connections_of_their_parent_alone(tmp_path: Path, pool: str) -> None:
-    with postgres.running() as server:
-        server.create("project")
-        site = Site(PROJECT, KINDS["5"], tmp_path, PG=str(server.port), POOL=pool)
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.PostgresServer]:
+    """Its database has all tables."""
+    with postgres.running() as found:
+        found.create("project")
+        site = Site(PROJECT, KINDS["5"], tmp_path_factory.mktemp("logs"), PG=str(found.port))
         try:
             site.must("python manage.py migrate -v0")
-            rig = Rig(site, "5")
-            worker = site.start("python manage.py umbel worker -c 3 -l INFO --max-tasks-per-child 2")
-            worker.says("ready.")
-            told = rig.tell(
-                "sent = [look.delay(str(number)) for number in range(12)]\n"
-                "print(json.dumps([each.get(timeout=PATIENCE) for each in sent]))"
-            )
-            assert len({each["pid"] for each in told}) > 2
-            assert worker.stop() == 0
-            log = (server.directory / "log").read_text()
-            assert "ERROR" not in log
-            assert "unexpected EOF" not in log
         finally:
             site.close()
+        yield found
+
+
+@pytest.mark.parametrize("pool", ["", "yes"])
+def test_children_leave_the_connections_of_their_parent_alone(server: postgres.PostgresServer, tmp_path: Path, pool: str) -> None:
+    site = Site(PROJECT, KINDS["5"], tmp_path, PG=str(server.port), POOL=pool)
+    try:
+        rig = Rig(site, "5")
+        worker = site.start("python manage.py umbel worker -c 3 -l INFO --max-tasks-per-child 2")
+        worker.says("ready.")
+        told = rig.tell(
+            "sent = [look.delay(str(number)) for number in range(12)]\n"
+            "print(json.dumps([each.get(timeout=PATIENCE) for each in sent]))"
+        )
+        assert len({each["pid"] for each in told}) > 2
+        assert worker.stop() == 0
+        log = (server.directory / "log").read_text()
+        assert "ERROR" not in log
+        assert "unexpected EOF" not in log
+    finally:
+        site.close()
 
 
 def test_what_is_to_be_written_waits_until_somebody_has_migrated(tmp_path: Path) -> None:
