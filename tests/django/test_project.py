@@ -34,6 +34,24 @@ class Rig:
         intro += "from umbel.testing.waiting import until\n"
         return json.loads(self.shell.must(f"{intro}PATIENCE = {patience()}\n{code}").splitlines()[-1])
 
+    def manage(self, *commands: str) -> list[tuple[int, str, list[str]]]:
+        """How manage.py ends, what it says, and of what it complains: in one process, since to start each takes long."""
+        code = f"""
+import contextlib, io, shlex
+from django.core.management import execute_from_command_line
+told = []
+for command in {commands!r}:
+    status, out, errors = 0, io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        try:
+            execute_from_command_line(["manage.py", *shlex.split(command)])
+        except SystemExit as end:
+            status = end.code
+    told.append([status, out.getvalue().strip(), errors.getvalue().splitlines()])
+print(json.dumps(told))
+"""
+        return [(status, out, errors) for status, out, errors in self.tell(code)]
+
 
 @pytest.fixture(scope="module", params=KINDS)
 def rig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
@@ -160,23 +178,23 @@ def test_a_change_of_the_schedule_acts_while_the_beat_runs(rig: Rig) -> None:
 def test_tasks_are_sent_and_run_by_hand(rig: Rig) -> None:
     if rig.kind != "5":
         pytest.skip("once is enough")
-    run = rig.site.run
-    assert rig.site.must("python manage.py run_task add --args '[2, 3]' --here") == "5"
-    assert rig.site.must("""python manage.py run_task shop.tasks.greet --kwargs '{"whom": "toi"}' --here""") == '"Bonjour toi"'
+    done = rig.manage(
+        "run_task add --args '[2, 3]' --here",
+        """run_task shop.tasks.greet --kwargs '{"whom": "toi"}' --here""",
+        "run_task ad",
+        "run_task add --args 2",
+        "run_task add --kwargs '{'",
+        "run_task add",
+        "run_task fail --here",
+    )
+    assert done[:2] == [(0, "5", []), (0, '"Bonjour toi"', [])]
+    words = ("did you mean 'add'?", "should be a JSON list", "is no JSON", "shop.tasks.add: missing", "ValueError: as asked")
+    for (status, _, errors), word in zip(done[2:], words, strict=True):
+        assert status == 1
+        assert word in "\n".join(errors)
+    assert [len(errors) for _, _, errors in done[2:6]] == [1] * 4
     id = rig.site.must("python manage.py run_task add --args '[40, 2]'")
     until(lambda: "42" in rig.site.must(f"python manage.py umbel result {id}"))
-    wrong = [
-        run("python manage.py run_task ad"),
-        run("python manage.py run_task add --args 2"),
-        run("python manage.py run_task add --kwargs '{'"),
-        run("python manage.py run_task add"),
-        run("python manage.py run_task fail --here"),
-    ]
-    assert [done.returncode for done in wrong] == [1] * 5
-    words = ("did you mean 'add'?", "should be a JSON list", "is no JSON", "shop.tasks.add: missing", "ValueError: as asked")
-    for done, word in zip(wrong, words, strict=True):
-        assert word in done.stderr
-    assert [len(done.stderr.splitlines()) for done in wrong[:4]] == [1] * 4
 
 
 @pytest.fixture(scope="module")
