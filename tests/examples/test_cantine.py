@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.examples.sites import KINDS, ROOT, Browser, Running, Site, environment, hasty, stranger
+from tests.examples.sites import KINDS, ROOT, Browser, Running, Shell, Site, environment, hasty, stranger
 from tests.servers import brevo, mail, postgres, redis
 
 from umbel.testing.waiting import patience, until
@@ -30,6 +30,8 @@ class Rig:
     server: Site
     """The one called "celery"."""
     clever_cloud: Running
+    shell: Shell
+    """Of the web server."""
     address: str
     broker: str
     postgres: postgres.PostgresServer
@@ -95,17 +97,19 @@ def rig(programs: Path, database: postgres.PostgresServer, tmp_path_factory: pyt
         pages = web.start(f"python manage.py runserver --noreload {port}", **hasty(web.folder, "macantine.settings"))
         pages.says("Quit the server")
         clever_cloud.says("ready.", "beat: Starting")
-        yield Rig(web, server, clever_cloud, f"http://127.0.0.1:{port}", both["REDIS_URL"], database, post, contacts)
+        shell = web.shell("python manage.py shell -v0")
+        yield Rig(web, server, clever_cloud, shell, f"http://127.0.0.1:{port}", both["REDIS_URL"], database, post, contacts)
         assert clever_cloud.stop() == 0
 
 
-def test_its_own_tests_pass(programs: Path, tmp_path: Path) -> None:
+def test_its_own_tests_pass(rig: Rig, programs: Path, tmp_path: Path) -> None:
     site = Site(CANTINE, programs, tmp_path)
     try:
         site.must("python manage.py test")
-        assert "No changes detected" in site.must("python manage.py makemigrations --check")
     finally:
         site.close()
+    check = 'from django.core.management import call_command; call_command("makemigrations", "--check")'
+    assert "No changes detected" in rig.shell.must(check)
 
 
 def test_what_visitors_enter_is_completed_on_the_other_server(rig: Rig) -> None:
@@ -135,7 +139,7 @@ while not Reminder.objects.filter(user=late) and time.monotonic() < end:
     time.sleep(0.05)
 print(remind.delay().get(timeout={patience()}))
 """
-    told = rig.web.must("python manage.py shell -v0", code=code)
+    told = rig.shell.must(code)
     assert "Mails due (without_canteen): 0" in told.splitlines()[-1], rig.clever_cloud.log
     assert [letter["Subject"] for letter in rig.mail.to("late@example.org")] == ["Ajoutez votre cantine"]
     assert rig.mail.refusals == 0
@@ -152,7 +156,7 @@ def test_the_export_replaces_all_tables_at_once_or_none(rig: Rig) -> None:
     assert first == f"Exported: canteens {before[0]}, purchases {before[1]}"
     assert int(before[1]) >= 600
     rig.postgres.query("warehouse", "CREATE VIEW dear AS SELECT * FROM purchases")
-    rig.web.must("python manage.py seed 1")
+    rig.shell.must('from django.core.management import call_command; call_command("seed", 1)')
     failed = rig.server.run("python manage.py export_datasets")
     assert failed.returncode == 1
     assert "view dear depends on table purchases" in failed.stderr
