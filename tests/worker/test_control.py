@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import json
 import logging
@@ -428,6 +429,44 @@ def test_commands_of_ones_own(app: Umbel, start: Start) -> None:
     )
     assert ask(app).ping() == {"w1@h": {"ok": "pong"}}
     assert "SystemExit" in tell(app, "leave")["error"]
+    until(lambda: app.control.ping(timeout=0.1) == [])
+
+
+class Odd(ValueError):
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.usefixtures("own_commands")
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), GeneratorExit(), KeyboardInterrupt(), BaseException("all"), Odd()])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_whatever_a_command_raises_the_worker_goes_on_to_hear(
+    app: Umbel, start: Start, error: BaseException, is_async: bool
+) -> None:
+    def fall(state: Any) -> Any:
+        raise error
+
+    async def fall_in_the_loop(state: Any) -> Any:
+        raise error
+
+    inspect_command(name="fall")(fall_in_the_loop if is_async else fall)
+    start()
+    assert type(error).__name__ in tell(app, "fall")["error"]
+    assert ask(app).ping() == {"w1@h": {"ok": "pong"}}
+
+
+@pytest.mark.usefixtures("own_commands")
+def test_a_command_on_the_loop_may_end_the_worker_as_any_other(app: Umbel, start: Start, gate: threading.Event) -> None:
+    @control_command(name="leave_later")
+    async def _leave(state: Any) -> Any:
+        raise SystemExit(3)
+
+    start()
+    result = app.tasks["wait"].delay()
+    until(lambda: ask(app).active()["w1@h"])
+    assert "SystemExit" in tell(app, "leave_later")["error"]
+    gate.set()
+    assert result.get(timeout=patience()) == "waited"
     until(lambda: app.control.ping(timeout=0.1) == [])
 
 

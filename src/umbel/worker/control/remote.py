@@ -172,11 +172,11 @@ class Remote:
         except (CancelledError, RuntimeError) as error:
             if self._closing.is_set():  # this worker ends just now
                 return False, None
-            return True, refused(repr(error))
+            return True, refused(brief(error))
         except SystemExit as wish:
             self._loop.call_soon_threadsafe(self._state.worker.shut_down, "a remote command")
             return True, refused(repr(wish))
-        except Exception as error:
+        except BaseException as error:  # of a command of somebody's; it must not end this thread, or nobody is heard any more
             known = isinstance(error, (UmbelError, ValueError, TypeError, NotImplementedError))
             self._tell_once(
                 f"failed {command.name} {type(error).__name__}",
@@ -186,15 +186,21 @@ class Remote:
             )
             if not known:
                 log.debug("It was raised here", exc_info=True)
-            return True, refused(repr(error) if not isinstance(error, UmbelError) else str(error))
+            return True, refused(brief(error) if not isinstance(error, UmbelError) else str(error))
 
     def _on_loop(self, request: Request, command: Command) -> Any:
-        async def run() -> Any:
+        async def run() -> tuple[Any, BaseException | None]:
             state = State(self._state.worker)
             state.request = request
-            return await command.run(state, **request.arguments)
+            try:
+                return await command.run(state, **request.arguments), None
+            except (SystemExit, KeyboardInterrupt) as error:  # raised here, they would end the loop
+                return None, error
 
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+        found, error = asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+        if error is not None:
+            raise error
+        return found
 
     def _reply(self, request: Request, found: Any) -> None:
         node = self._state.hostname
