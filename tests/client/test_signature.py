@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import copy
+import enum
 import json
 import pickle
 
 import pytest
 
-from umbel import Signature, signature
+from umbel import Signature, chain, chord, group, signature
 from umbel.client.canvas.signature import maybe_signature
 
 
@@ -127,3 +128,35 @@ def test_a_signature_is_made_of_a_task_a_name_or_a_dict(app, add):
     assert maybe_signature(dict(sig), app, clone=True) == sig
     assert signature("add", app=app).app is app
     assert add.signature((1,), {"y": 2}, immutable=True, queue="q") == {**add.si(1, y=2), "options": {"queue": "q"}}
+
+
+@pytest.mark.parametrize("option", ["task_id", "countdown", "link_error", "chain", "chord", "headers"])
+@pytest.mark.parametrize(
+    "canvas",
+    [
+        lambda one, odd: chord([one, one], odd),
+        lambda one, odd: chord((each for each in [one, one]), odd),
+        lambda one, odd: chord([one], chain(one, odd)),
+        lambda one, odd: chord([one], group([one, odd])),
+        lambda one, odd: chain(one, chord([one, one], odd)),
+        lambda one, odd: chain(one, chord([one, odd], one)),
+        lambda one, odd: chain(one, group([one, odd])),
+        lambda one, odd: group([one, chain(one, odd)]),
+    ],
+)
+def test_what_cannot_be_sent_later_in_a_canvas_is_refused_at_once(add, work, canvas, option):
+    with pytest.raises(ValueError, match=f"^add: {option} must be|that cannot be sent: add: {option} must be"):
+        canvas(add.si(1), add.si(2).set(**{option: 5.5 if option != "countdown" else "soon"})).apply_async()
+    work()
+    assert add.delay(1).status == "PENDING"
+
+
+def test_members_of_an_enum_are_the_queues_of_bodies_as_of_calls(app, add):
+    class Queue(enum.Enum):
+        FAST = "fast"
+
+    body = add.si(3).set(queue=Queue.FAST)
+    chord([add.si(1)], body).apply_async()
+    assert body.options["queue"] is Queue.FAST
+    (delivery,) = app.broker.reserve(["celery"], 1, 0)
+    assert json.loads(delivery.envelope.body)[2]["chord"]["options"]["queue"] == "fast"

@@ -91,11 +91,19 @@ def _signature(each: Any) -> Any:
             raise Unfit(f"holds a call of {found['task']} whose {part} are {brief(found[part], 100)}")
     said = _mapping(found.get("options") or {})
     try:
-        plain = checked(found["task"], said)
+        odd = odd_ones(found["task"], said)
     except ValueError as problem:
         raise Unfit(f"holds a call that cannot be sent: {problem}") from None
-    odd = {option: plain[option] for option, value in said.items() if option in plain and not isinstance(value, _TRAVELS)}
     return {**found, "options": {**said, **odd}} if odd else found
+
+
+def odd_ones(name: str, said: Mapping[str, Any]) -> Options:
+    """Of the options of a signature of the task `name` those that do not travel as they are, as plain values.
+
+    ValueError if one cannot mean anything.
+    """
+    plain = checked(name, said)
+    return {option: plain[option] for option, value in said.items() if option in plain and not isinstance(value, _TRAVELS)}
 
 
 _TRAVELS = (str, int, float, dict, list, tuple, Decimal, datetime.datetime, type(None))
