@@ -256,7 +256,10 @@ def test_time_limits_count_for_what_begins_later(app: Umbel, start: Start) -> No
     with pytest.raises(TimeLimitExceeded):
         app.tasks["wait"].delay().get(timeout=patience())
     assert tell(app, "time_limit", task_name="nothing", soft=1) == {"error": "unknown task"}
-    assert "no" in tell(app, "time_limit", task_name="wait", soft="long")["error"]
+    assert "a number of seconds, not 'long'" in tell(app, "time_limit", task_name="wait", soft="long")["error"]
+    # The messages of retries would be refused for it.
+    assert "soft_time_limit = 5 is longer than" in tell(app, "time_limit", task_name="wait", soft=5, hard=1)["error"]
+    assert app.tasks["wait"].time_limit == 0.05
 
 
 def test_queues_are_served_and_left(app: Umbel, start: Start) -> None:
@@ -283,8 +286,8 @@ def test_the_pool_grows_and_shrinks_and_what_runs_goes_on(app: Umbel, start: Sta
     assert tell(app, "pool_shrink", n=2) == {"ok": "pool will shrink"}
     assert ask(app).stats()["w1@h"]["pool"]["max-concurrency"] == 1
     assert "error" in tell(app, "pool_shrink")
-    for wrong in (0, -1, "x", 1 << 40):
-        assert "error" in tell(app, "pool_grow", n=wrong)
+    for wrong in (0, -1, 1.5, float("inf"), True, None, [], "x", 1 << 40):
+        assert "is no whole number from 1 to 10000" in tell(app, "pool_grow", n=wrong)["error"]
     gate.set()
     assert [each.get(timeout=patience()) for each in results] == ["waited"] * 3
     assert tell(app, "pool_restart") == {"error": "ValueError('Pool restarts not enabled')"}
@@ -329,6 +332,8 @@ def test_ids_are_text_uuids_or_results_and_may_be_none(app: Umbel, start: Start)
     how = {"reply": True, "timeout": patience()}
     for nothing in (None, [], ()):
         assert app.control.revoke(nothing, **how) == [{"w1@h": {"ok": "tasks set() flagged as revoked"}}]
+    for wrong in (5, True, {"a": 1}, ["a", 1]):
+        assert tell(app, "revoke", task_id=wrong) == {"error": "ValueError('task ids are text')"}
     assert tell(app, "revoke", task_id=None) == {"ok": "tasks set() flagged as revoked"}
     for ids in ("a", uuid.UUID(int=1), app.AsyncResult("b"), {"c"}, (each for each in ["d", uuid.UUID(int=2)])):
         app.control.revoke(ids)

@@ -38,11 +38,11 @@ async def rate_limit(state: State, task_name: str, rate_limit: str | float | Non
 )
 async def time_limit(state: State, task_name: str, hard: Any = None, soft: Any = None, **_: Any) -> dict[str, Any]:
     """Tell worker(s) to modify the time limit for task by type."""
+    from umbel.messages.options import checked  # here, as the command line does without
+
     task = state.worker.tasks.get(str(task_name))
     if task is None:
         return refused("unknown task")
-    for limit in (hard, soft):
-        if limit is not None and not (isinstance(limit, int | float) and 0 <= limit < 1 << 31):
-            raise ValueError(f"a time limit is a number of seconds, and {limit!r} is none")
+    checked(task.name, {"soft_time_limit": soft, "time_limit": hard})
     task.soft_time_limit, task.time_limit = soft, hard
     return ok("time limits set successfully")

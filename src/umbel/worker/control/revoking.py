@@ -17,7 +17,7 @@ MOST = 10_000
 
 
 def _ids(given: Any) -> list[str]:
-    ids = [given] if isinstance(given, str) else list(given or ())
+    ids = list(given or ()) if isinstance(given or (), (list, tuple, set, frozenset)) else [given]
     if not all(isinstance(each, str) for each in ids):
         raise ValueError("task ids are text")
     return ids

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from umbel.wire.brief import brief
 from umbel.worker.control.panel import control_command, ok, refused
 
 if TYPE_CHECKING:  # the command line lists commands, and loads nothing of a worker for it
@@ -16,9 +17,12 @@ MOST = 10_000
 
 
 def _count(given: Any) -> int:
-    count = int(given)
-    if not 0 < count <= MOST:
-        raise ValueError(f"{given!r} is no number from 1 to {MOST}")
+    try:
+        count = int(given)
+    except (TypeError, ValueError, OverflowError):
+        count = 0
+    if not 0 < count <= MOST or isinstance(given, bool) or (isinstance(given, float) and count != given):
+        raise ValueError(f"{brief(given, 100)} is no whole number from 1 to {MOST}")
     return count
 
 
