@@ -4,6 +4,7 @@ import click
 import pytest
 
 from umbel.cli.failure import Failure, UserCodeFailed, explain
+from umbel.cli.main import run
 from umbel.errors import BrokerDown, ImproperlyConfigured, UmbelError
 
 
@@ -29,6 +30,7 @@ def of_another_class(problem: UmbelError) -> Exception:
         (of_another_class(BrokerDown("x cannot be reached")), 1, "umbel: x cannot be reached"),
         (click.UsageError("No such option: --foo"), 64, "umbel: no such option: --foo"),
         (click.BadParameter("'x' is wrong"), 64, "umbel: invalid value: 'x' is wrong"),
+        (click.UsageError("Missing it. Choose from:\n\tone,\n\ttwo"), 64, "umbel: missing it. Choose from: one, two"),
         (click.ClickException("hm"), 1, "umbel: hm"),
         (click.Abort(), 130, "umbel: stopped"),
         (KeyboardInterrupt(), 130, "umbel: stopped"),
@@ -42,6 +44,13 @@ def test_whatever_goes_wrong_is_one_line_and_a_code(
 ) -> None:
     assert explain(raised(problem)) == code
     assert capsys.readouterr().err == line + "\n"
+
+
+def test_a_group_without_a_command_shows_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["logtool"]) in (0, 64)  # click before 8.2 shows it as what was asked for
+    shown = "".join(capsys.readouterr())
+    assert shown.startswith("Usage: umbel logtool [OPTIONS] COMMAND [ARGS]...\n")
+    assert shown.rstrip().splitlines()[-1].startswith("  traces ")
 
 
 def test_the_unexpected_shows_where_if_asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

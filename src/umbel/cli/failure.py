@@ -39,6 +39,9 @@ class UserCodeFailed(Failure):
 def explain(problem: BaseException) -> int:
     """Tell on stderr what went wrong, in one line where it can be one; gives the exit code."""
     if isinstance(problem, click.UsageError):
+        if isinstance(problem, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # of a group, since click 8.2
+            click.echo(problem.format_message(), err=True)
+            return USAGE
         return _say(_usage(problem), USAGE)
     if isinstance(problem, click.Abort | KeyboardInterrupt):
         return _say("stopped", INTERRUPTED)
@@ -72,7 +75,7 @@ def _say(text: str, code: int) -> int:
 
 
 def _usage(problem: click.UsageError) -> str:
-    text = problem.format_message().rstrip(".")
+    text = " ".join(problem.format_message().split()).rstrip(".")
     text = text[:1].lower() + text[1:] if text[1:2].islower() else text
     text += _from_environment(problem)
     return f"{text} ({problem.ctx.command_path} --help)" if problem.ctx else text
