@@ -284,6 +284,9 @@ def test_wrong_entries_are_told_and_the_others_run(app, start, caplog):
         "options": {"task": "add", "schedule": 10, "options": ["queue"]},
         "expires": {"task": "add", "schedule": 10, "options": {"expires": "soon"}},
         "queue": {"task": "add", "schedule": 10, "options": {"queue": object()}},
+        "headers": {"task": "add", "schedule": 10, "options": {"headers": 5}},
+        "no headers": {"task": "add", "schedule": 10, "options": {"headers": ""}},
+        "id": {"task": "add", "schedule": 10, "options": {"task_id": 0}},
         "unkept": {"task": "add", "schedule": Untold()},
         "lone\ud800": {"task": "add", "schedule": 10},
         **{f"strange{n}": {"task": "elsewhere.task", "schedule": 0.1, "options": {"queue": "strange"}} for n in range(1002)},
@@ -293,8 +296,9 @@ def test_wrong_entries_are_told_and_the_others_run(app, start, caplog):
     start(app)
     until(lambda: waiting(app) and waiting(app, "strange"))
     told = {record.args[0]: record.getMessage() for record in caplog.records if record.name == "umbel.beat"}
-    wrong = ["args", "cron", "empty", "expires", "lone\ud800", "number", "object", "options", "queue", "typo", "unkept", "zone"]
-    assert sorted(told) == sorted([*wrong, "elsewhere.task"])
+    wrong = ["args", "cron", "empty", "expires", "headers", "id", "lone\ud800", "no headers", "number", "object", "options", "queue"]
+    assert sorted(told) == sorted([*wrong, "typo", "unkept", "zone", "elsewhere.task"])
+    assert "headers must be a mapping, not 5" in told["headers"]
     assert "its options are ['queue']; they should be a dict" in told["options"]
     assert "expires must be a number of seconds, a datetime or a time in ISO 8601, not 'soon'" in told["expires"]
     assert "RuntimeError: nobody is told" in told["unkept"]

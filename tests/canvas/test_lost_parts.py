@@ -12,6 +12,8 @@ import pytest
 from tests.canvas.conftest import Stand
 
 from umbel import Signature, chain, chord, group
+from umbel.canvas.settle import copied
+from umbel.client.canvas import launch
 from umbel.errors import ChordError
 from umbel.execution.follow import links
 from umbel.execution.request import Request
@@ -120,6 +122,17 @@ def test_a_stranded_step_of_a_part_that_nobody_knows_ends_its_chord(make: Callab
     take(dying, stand, result.parent.results[1].parent.id, begun=True)
     with stand:
         ends(stand, result, "raised WorkerLostError")
+
+
+@pytest.mark.parametrize("odd", [5, "hear", {"task": 5}, {"task": "stand.hear", "args": 5}])
+def test_a_chord_whose_errbacks_are_none_ends_too(make: Callable[..., Stand], monkeypatch: pytest.MonkeyPatch, odd: Any) -> None:
+    monkeypatch.setattr(launch, "_sendable", copied)  # as a client that looks at nothing
+    with make() as stand:
+        last = stand.total.s()
+        last.options["link_error"] = [odd]
+        result = chord([stand.add.s(1, 1), stand.fail.s()], last).apply_async()
+        with pytest.raises(ChordError, match="raised ValueError"):
+            result.get(timeout=patience())
 
 
 RECORDS: dict[str, tuple[str, ...]] = {

@@ -9,6 +9,7 @@ from umbel.client.define import stranger
 from umbel.client.periodic.entry import Entry
 from umbel.client.plain import is_plain
 from umbel.client.results.result import AsyncResult
+from umbel.messages.options import checked
 from umbel.messages.write import Draft
 from umbel.wire.ids import new_id
 
@@ -39,5 +40,7 @@ def fire(app: App, entry: Entry, *, id: str | None = None) -> AsyncResult[Any]:
 
 def _options(entry: Entry, id_: str | None) -> dict[str, Any]:
     """As from Celery's beat, its message bears the headers `celery_beat_task` and `periodic_task_name`."""
-    headers = {**(entry.options.get("headers") or {}), "celery_beat_task": True, "periodic_task_name": entry.name}
-    return {**entry.options, "headers": headers, "task_id": entry.options.get("task_id") or id_ or new_id()}
+    own = checked(entry.task, {"headers": entry.options.get("headers")}).get("headers", {})
+    headers = {**own, "celery_beat_task": True, "periodic_task_name": entry.name}
+    given = entry.options.get("task_id")
+    return {**entry.options, "headers": headers, "task_id": given if given is not None else id_ or new_id()}

@@ -108,7 +108,11 @@ class Joiner:
         outcome, request = Outcome(0, Kind.FAILURE), _served(order, chain=chain)
         self._lose(outcome, request, state, error)
         for id_, errbacks in errbacks_of(chain):
-            sent = links.after_failure(_served(order, id=id_, errbacks=errbacks), error, None, self._tasks)
+            try:
+                sent = links.after_failure(_served(order, id=id_, errbacks=errbacks), error, None, self._tasks)
+            except Exception:  # whoever waits is told in any case
+                log.exception("The errbacks of %s cannot be called", id_)
+                continue
             outcome.envelopes += tuple(self._follow.sent(request, sent.steps, needed=False))
             outcome.sizes += tuple(sent.sizes)
         return outcome
