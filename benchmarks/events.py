@@ -3,7 +3,8 @@
 Microseconds for each task of making, writing and taking in its three events; with a Redis also how many tasks a worker with two
 processes runs in a second, and for how many microseconds each, of all its processes and of its own: without events, with events
 that nobody listens to, and with a watcher that takes all of them in and does nothing with them. The three take turns, and what is
-printed last is the best of each: whoever else uses the machine only adds to that, and up to as much again.
+printed last is the best of each: whoever else uses the machine only adds to that, and up to as much again. At the end 20,000
+tasks are sent in each second: how many run, how long after it was sent the last has, and how much of a core the worker takes.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
+from typing import Self
 
 import psutil
 
@@ -35,6 +37,8 @@ from umbel.worker.ticket import Ticket
 
 ROUNDS, MANY, TASKS = 20, 200, 60_000
 ROUNDS_OF_WORKERS = 9
+RATE, FOR = 20_000, 5
+"""Tasks sent in a second, and for how many seconds."""
 PROJECT = """
 import sys
 from umbel import Umbel
@@ -127,34 +131,76 @@ def watcher(place: str) -> Iterator[None]:
             process.kill()
 
 
-def worker(place: str, *options: str) -> tuple[float, float, float]:
-    """Drain a full queue; gives tasks in a second, and microseconds for each of all processes and of the worker's own."""
-    with tempfile.TemporaryDirectory() as folder, Umbel("bench", broker=place, set_as_current=False) as app:
+class Running:
+    """A worker with two processes, as long as the block runs, and the queue before it, with so many tasks at first."""
+
+    def __init__(self, place: str, options: tuple[str, ...], tasks: int):
+        self._stack = ExitStack()
+        self._app = self._stack.enter_context(Umbel("bench", broker=place, set_as_current=False))
+        self._task = self._app.task(lambda: None, name="noop", ignore_result=True)
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory())
         Path(folder, "bench_app.py").write_text(PROJECT.format(place=place))
-        app.task(lambda: None, name="noop", ignore_result=True).delay_many([()] * TASKS)
+        self.send(tasks)
         command = [sys.executable, "-m", "umbel", "-A", "bench_app", "worker", "-c", "2", "-l", "ERROR", *options]
-        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, env=os.environ)
-        top = psutil.Process(process.pid)
+        self._process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, env=os.environ)
+        self._top = psutil.Process(self._process.pid)
 
-        def left() -> int:
-            depth = app.broker.depth(["celery"])["celery"]
-            return depth.ready + depth.held
+    def send(self, count: int) -> None:
+        """Let so many more wait."""
+        self._task.delay_many([()] * count)
 
-        def seconds() -> tuple[float, float]:
-            own = sum(top.cpu_times()[:2])
-            return own, own + sum(sum(child.cpu_times()[:2]) for child in top.children(recursive=True))
+    def left(self) -> int:
+        """How many have not run."""
+        depth = self._app.broker.depth(["celery"])["celery"]
+        return depth.ready + depth.held
 
-        while (first := left()) > TASKS * 0.9:
+    def until(self, most: int) -> int:
+        """Wait until at most so many are left; gives how many are."""
+        while (left := self.left()) > most:
             time.sleep(0.01)
-        began, before = time.monotonic(), seconds()
-        while (last := left()) > TASKS * 0.05:
+        return left
+
+    def seconds(self) -> tuple[float, float]:
+        """Processor time so far, of the worker's own process and of all of its."""
+        own = sum(self._top.cpu_times()[:2])
+        return own, own + sum(sum(child.cpu_times()[:2]) for child in self._top.children(recursive=True))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait()
+        self._stack.close()
+
+
+def drain(place: str, *options: str) -> tuple[float, float, float]:
+    """Drain a full queue; gives tasks in a second, and microseconds for each of all processes and of the worker's own."""
+    with Running(place, options, TASKS) as worker:
+        first = worker.until(int(TASKS * 0.9))
+        began, before = time.monotonic(), worker.seconds()
+        last = worker.until(int(TASKS * 0.05))
+        took, after = time.monotonic() - began, worker.seconds()
+    done = first - last
+    own, whole = ((b - a) / done * 1e6 for a, b in zip(before, after, strict=True))
+    return done / took, whole, own
+
+
+def keep_up(place: str, *options: str) -> tuple[float, float, float]:
+    """Send at a steady rate; gives how many ran in a second, seconds from the last one's sending to its end, and cores taken."""
+    with Running(place, options, 1) as worker:
+        worker.until(0)
+        began, before, sent = time.monotonic(), worker.seconds(), 0
+        while sent < RATE * FOR:
+            due = min(int((time.monotonic() - began) * RATE), RATE * FOR)
+            if due > sent:
+                worker.send(due - sent)
+                sent = due
             time.sleep(0.01)
-        took, after = time.monotonic() - began, seconds()
-        done = first - last
-        own, whole = ((b - a) / done * 1e6 for a, b in zip(before, after, strict=True))
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-        return done / took, whole, own
+        over = time.monotonic()
+        worker.until(0)
+        end, after = time.monotonic(), worker.seconds()
+    return sent / (end - began), end - over, (after[1] - before[1]) / (end - began)
 
 
 def compare(place: str) -> None:
@@ -165,16 +211,21 @@ def compare(place: str) -> None:
         print(f"{name:14} {rate:8,.0f} tasks/s, {whole:5.1f} µs each, {own:5.1f} of the worker's own", flush=True)
 
     for _ in range(ROUNDS_OF_WORKERS):
-        found["without events"].append(worker(place))
-        found["unheard events"].append(worker(place, "-E"))
+        found["without events"].append(drain(place))
+        found["unheard events"].append(drain(place, "-E"))
         with watcher(place):
-            found["watched events"].append(worker(place, "-E"))
+            found["watched events"].append(drain(place, "-E"))
         for name, rounds in found.items():
             say(name, *rounds[-1])
     print("at best")
     for name, rounds in found.items():
         rates, whole, own = zip(*rounds, strict=True)
         say(name, max(rates), min(whole), min(own))
+    print(f"{RATE:,} a second are sent")
+    for name, options in (("without events", ()), ("watched events", ("-E",))):
+        with watcher(place) if options else nullcontext():
+            rate, late, cores = keep_up(place, *options)
+        print(f"{name:14} {rate:8,.0f} tasks/s, the last {late:.2f} s after it was sent, {cores:.2f} of a core", flush=True)
 
 
 if __name__ == "__main__":

@@ -296,8 +296,8 @@ def test_wrong_entries_are_told_and_the_others_run(app, start, caplog):
     start(app)
     until(lambda: waiting(app) and waiting(app, "strange"))
     told = {record.args[0]: record.getMessage() for record in caplog.records if record.name == "umbel.beat"}
-    wrong = ["args", "cron", "empty", "expires", "headers", "id", "lone\ud800", "no headers", "number", "object", "options", "queue"]
-    assert sorted(told) == sorted([*wrong, "typo", "unkept", "zone", "elsewhere.task"])
+    wrong = ["args", "cron", "empty", "expires", "headers", "id", "lone\ud800", "no headers", "number", "object", "options"]
+    assert sorted(told) == sorted([*wrong, "queue", "typo", "unkept", "zone", "elsewhere.task"])
     assert "headers must be a mapping, not 5" in told["headers"]
     assert "its options are ['queue']; they should be a dict" in told["options"]
     assert "expires must be a number of seconds, a datetime or a time in ISO 8601, not 'soon'" in told["expires"]
