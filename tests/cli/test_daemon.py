@@ -188,7 +188,8 @@ os.fork = fork_and_end
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_who_ends_it_at_once_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
-    body = "open(sys.argv[1] + '/pid', 'w').write(str(os.getpid())); birth.waits('the store'); time.sleep(1000)"
+    there = "open(sys.argv[1] + '/it', 'w').write(str(os.getpid())); os.rename(sys.argv[1] + '/it', sys.argv[1] + '/pid')"
+    body = f"{there}; birth.waits('the store'); time.sleep(1000)"  # it may be ended in the midst of writing
     command = [sys.executable, "-c", SOON.replace("NUMBER", number.name) + BEGIN + body, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=patience(), check=False)
     assert done.returncode == 128 + number

@@ -360,19 +360,20 @@ def test_calls_for_later(way: Way) -> None:
     early, order = way.ask(
         """
 import datetime, time
-began = time.time()
-utc = datetime.timezone.utc
-moment = datetime.datetime.now(utc) + datetime.timedelta(seconds=1)
+utc, seconds, first, due = datetime.timezone.utc, 0.5, 1, 0
 zone = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
-times = [{"countdown": 1}, {"eta": moment}, {"eta": moment.astimezone(zone)}, {"eta": moment.replace(tzinfo=None)}]
-results = [shop.now.apply_async(queue=queue, **each) for each in times]
-first = shop.now.apply_async(queue=queue).get(timeout=patience)
-ran = [each.get(timeout=patience) for each in results]
-[each - began for each in ran], first < min(ran)
+while first > due:  # on a busy machine it is all the same by then which of them was for later
+    seconds *= 2
+    began, moment = time.time(), datetime.datetime.now(utc) + datetime.timedelta(seconds=seconds)
+    times = [{"countdown": seconds}, {"eta": moment}, {"eta": moment.astimezone(zone)}, {"eta": moment.replace(tzinfo=None)}]
+    results = [shop.now.apply_async(queue=queue, **each) for each in times]
+    first, due = shop.now.apply_async(queue=queue).get(timeout=patience), began + seconds
+    ran = [each.get(timeout=patience) for each in results]
+[each - due for each in ran], first < min(ran)
 """
     )
     assert order
-    assert min(early) > 0.9
+    assert min(early) > -0.1
     assert max(early) < 30
 
 
