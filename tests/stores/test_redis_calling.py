@@ -250,6 +250,16 @@ def test_a_call_that_goes_to_one_that_dies_is_made_again(redis_server, open_one,
     until(lambda: len(worker.found) == 30)
 
 
+def test_a_lookout_without_connection_whose_server_is_emptied_knows_who_waits(redis_server, open_one, work, monkeypatch):
+    monkeypatch.setattr(lookout, "AGAIN", 1.0)  # time to empty it
+    (worker,) = work()
+    ready(redis_server, open_one)
+    redis_server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+    redis_server.ask("FLUSHALL")
+    open_one().send([envelope("after", queue="q2")])
+    until(lambda: "after" in ids(worker.found))
+
+
 def test_lookouts_survive_their_connections_and_an_emptied_server(redis_server, open_one, work):
     (worker,) = work()
     ready(redis_server, open_one)

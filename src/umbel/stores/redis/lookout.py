@@ -65,18 +65,18 @@ class Lookout(threading.Thread):
         self._delay = 0.0 if number == 1 else SECOND
         self._bell = Bell()
         self._stopped = False
-        self._forget()
-
-    def _forget(self) -> None:
-        """Begin with nothing."""
         self._seen: dict[str, float] = {}
         """Queues, and when each was known to be awaited for the last time."""
         self._keys: dict[str, Keys] = {}
         self._of_key: dict[bytes, str] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know which queues are awaited, if that: the server that is reached next may have lost all, with who waits."""
         self._open: dict[str, Open] = {}
         self._due: dict[str, float] = {}
         """When the next of a queue is due that has nothing now."""
-        self._changed: dict[str, float] = {"": 0.0}
+        self._changed: dict[str, float] = dict.fromkeys(("", *self._seen), 0.0)
         """Queues that are to be looked at, and when; '' stands for the list of them."""
         self._heard = clock.monotonic()
         """When the server has said anything on its own."""
@@ -93,7 +93,7 @@ class Lookout(threading.Thread):
             except Exception:
                 log.exception("A lookout stumbled; it begins anew")
                 self._pause(AGAIN)
-            self._forget()
+            self._begin()
 
     def _pause(self, seconds: float) -> None:
         poll = select.poll()
