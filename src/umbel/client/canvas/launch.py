@@ -185,7 +185,7 @@ def _each(
     size = given = 0
     for index, sig in enumerate(flat(calls)):
         yield from held
-        found = _sendable(sig)
+        found = copied(sig) if kind(sig) is None else _sendable(sig)  # a call is looked at as it is sent, just now
         parts.append(settle(found, new_id, index=index))
         size += leaves(found)
         held = list(unfold(found, args, kwargs, options, Place(gid, index, last), keep))
