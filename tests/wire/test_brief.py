@@ -57,22 +57,23 @@ def test_what_lies_too_deep_is_left_out(value, text):
     assert brief(value) == text
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        "x" * 10_000_000,
-        b"x" * 10_000_000,
-        ("x" * 5000,),
-        {"x" * 5000: 1},
-        list(range(1_000_000)),
-        dict.fromkeys(range(1_000_000)),
-        ["é" * 2000],
-        (10**4200,) * 16,
-        ("x" * 900, "y" * 900),
-    ],
-)
-def test_long_values_end_in_dots_at_the_limit(value):
-    text = brief(value, 100)
+LONG = {
+    "text": lambda: "x" * 10_000_000,
+    "bytes": lambda: b"x" * 10_000_000,
+    "text in a tuple": lambda: ("x" * 5000,),
+    "key": lambda: {"x" * 5000: 1},
+    "list": lambda: list(range(1_000_000)),
+    "dictionary": lambda: dict.fromkeys(range(1_000_000)),
+    "other letters": lambda: ["é" * 2000],
+    "numbers": lambda: (10**4200,) * 16,
+    "two": lambda: ("x" * 900, "y" * 900),
+}
+"""Made when they are needed: each of the processes that run the tests would keep them all."""
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_long_values_end_in_dots_at_the_limit(name):
+    text = brief(LONG[name](), 100)
     assert len(text) == 100
     assert text.endswith("...")
 

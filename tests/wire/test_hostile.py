@@ -173,20 +173,20 @@ def test_what_we_write_we_read(first, second, callbacks, chord):
 
 HEAD = b'{"task": "t", "id": "i"}'
 DEEP = {
-    "array": (b"[" * 200_000, "application/json"),
-    "closed array": (b"[" * 200_000 + b"]" * 200_000, "application/json"),
-    "object": (b'{"a":' * 200_000, "application/json"),
-    "typed": (b'{"__type__":"bytes","__value__":' * 200_000, "application/json"),
-    "msgpack": (b"\x91" * 200_000, "application/x-msgpack"),
-    "msgpack sizes": (b"\xdd\xff\xff\xff\xff" * 5000, "application/x-msgpack"),
-    "yaml": (b"[" * 20_000, "application/x-yaml"),
-    "yaml blocks": (b"- " * 5_000, "application/x-yaml"),
+    "array": lambda: (b"[" * 200_000, "application/json"),
+    "closed array": lambda: (b"[" * 200_000 + b"]" * 200_000, "application/json"),
+    "object": lambda: (b'{"a":' * 200_000, "application/json"),
+    "typed": lambda: (b'{"__type__":"bytes","__value__":' * 200_000, "application/json"),
+    "msgpack": lambda: (b"\x91" * 200_000, "application/x-msgpack"),
+    "msgpack sizes": lambda: (b"\xdd\xff\xff\xff\xff" * 5000, "application/x-msgpack"),
+    "yaml": lambda: (b"[" * 20_000, "application/x-yaml"),
+    "yaml blocks": lambda: (b"- " * 5_000, "application/x-yaml"),
 }
 
 
 @pytest.mark.parametrize("name", DEEP)
 def test_deep_nesting(name):
-    data, kind = DEEP[name]
+    data, kind = DEEP[name]()
     began = time.process_time()
     with pytest.raises(DecodeError):
         protocol.decode(Envelope("i", "q", HEAD, data, kind, "utf-8"), SAFE)
