@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from umbel import Umbel, signals
-from umbel.testing.waiting import patience
+from umbel.testing.waiting import patience, until
 from umbel.worker.worker import Worker
 
 
@@ -113,6 +113,7 @@ def test_threads_that_write_outcomes_tell_when_they_have(app: Umbel, begin) -> N
     try:
         begin()
         assert app.tasks["double"].delay(1).get(timeout=patience()) == 2
+        until(lambda: heard)  # it is told when all is written, and a result is there a little earlier
     finally:
         signals.worker_batch_done.disconnect(done)
     assert {name.partition("_")[0] for name in heard} == {"umbel-settle"}

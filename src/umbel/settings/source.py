@@ -10,7 +10,7 @@ from typing import Any
 
 from umbel.errors import ImproperlyConfigured
 from umbel.settings.kinds import loosely
-from umbel.settings.table import TABLE
+from umbel.settings.table import OVERRIDES, TABLE
 
 NAMES = {setting.name: setting for setting in TABLE}
 OLD_NAMES = {old: setting for setting in TABLE for old in setting.old}
@@ -133,10 +133,10 @@ def _plain(source: Any) -> Iterator[tuple[str, Any]]:
 def from_environment() -> Layer:
     """What `UMBEL_<NAME>` variables set."""
     layer = Layer("environment")
-    for setting in TABLE:
-        text = os.environ.get(setting.env)
-        if text is not None:
-            layer.put(setting.name, text)
+    given = {variable for variable in os.environ if variable.startswith("UMBEL_")}
+    for setting in TABLE if given else ():
+        if setting.env in given:
+            layer.put(setting.name, os.environ[setting.env])
             layer.keys[setting.name] = setting.env
     return layer
 
@@ -144,9 +144,8 @@ def from_environment() -> Layer:
 def overrides() -> Layer:
     """What Celery's own variables set (`CELERY_BROKER_URL` and its like): they win over the program."""
     layer = Layer("environment")
-    for setting in TABLE:
-        text = setting.overrides and os.environ.get(setting.overrides)
-        if text:
-            layer.put(setting.name, text)
-            layer.keys[setting.name] = setting.overrides or ""
+    for name, variable in OVERRIDES.items():
+        if text := os.environ.get(variable):
+            layer.put(name, text)
+            layer.keys[name] = variable
     return layer

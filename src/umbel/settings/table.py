@@ -34,18 +34,14 @@ class Setting:
         """The environment variable that sets it."""
         return f"UMBEL_{self.name.upper()}"
 
-    @property
-    def overrides(self) -> str | None:
-        """The environment variable that wins over whatever the program sets, as Celery has it."""
-        return _OVERRIDES.get(self.name)
 
-
-_OVERRIDES = {
+OVERRIDES = {
     "broker_url": "CELERY_BROKER_URL",
     "broker_read_url": "CELERY_BROKER_READ_URL",
     "broker_write_url": "CELERY_BROKER_WRITE_URL",
     "result_backend": "CELERY_RESULT_BACKEND",
 }
+"""The environment variables that win over whatever the program sets, as Celery has it."""
 
 _POLICY = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 1}
 _LOG = "[%(asctime)s: %(levelname)s/%(processName)s] %(message)s"
