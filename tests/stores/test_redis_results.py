@@ -16,7 +16,7 @@ from umbel.errors import BrokerDown, TimeoutError
 from umbel.stores.redis import backend as backends
 from umbel.stores.redis import listener
 from umbel.stores.url import open_backend
-from umbel.testing.waiting import factor, patience, until
+from umbel.testing.waiting import NEVER, factor, patience, until
 from umbel.wire.result import encode
 
 
@@ -49,6 +49,56 @@ def test_who_waits_for_many_looks_only_at_those_that_were_heard(redis_server, op
         while name in left:
             left -= set(waiting.wait(left, patience()))
     assert looked_up(redis_server) < 1000
+
+
+@pytest.fixture
+def waits_for(redis_server, open_one):
+    """Has another thread wait for the end of this task, and gives what it has found, once it has looked in vain."""
+    threads = []
+
+    def waits_for(name):
+        found = []
+        backend = open_one()
+        redis_server.ask("CONFIG", "RESETSTAT")
+        threads.append(threading.Thread(target=lambda: found.append(backend.wait([name], NEVER)), daemon=True))
+        threads[-1].start()
+        until(lambda: looked_up(redis_server) == 4)  # the document and the state: before it listens, and as soon as it does
+        return found
+
+    yield waits_for
+    for thread in threads:
+        thread.join(patience())
+        assert not thread.is_alive()
+
+
+def test_an_end_that_is_told_is_taken_without_a_look(redis_server, open_one, waits_for):
+    found, result = waits_for("told"), encode("told", "FAILURE", ValueError("no"))
+    open_one().store([result])
+    until(lambda: found)
+    assert found == [{"told": result}]
+    assert looked_up(redis_server) == 4
+
+
+@pytest.mark.parametrize("size", [100, 100_000])
+@pytest.mark.parametrize("serializer", ["json", "pickle", "yaml", "msgpack"])
+def test_an_end_that_is_told_otherwise_or_at_length_is_looked_at(open_one, waits_for, serializer, size):
+    found, result = waits_for("long"), encode("long", "SUCCESS", "x" * size, serializer=serializer)
+    open_one().store([result])
+    until(lambda: found)
+    assert found == [{"long": result}]
+
+
+@pytest.mark.parametrize(
+    "told", ["", "-1", "\xff", '{"status": "STARTED"}', '{"status": "SUCCESS", "res', '{"status": 1}', "SUCCESS"]
+)
+def test_what_is_told_and_is_no_end_is_looked_at(redis_server, open_one, waits_for, told):
+    found, result = waits_for("odd"), encode("odd", "SUCCESS", 1)
+    redis_server.ask("PUBLISH", "celery-task-meta-odd", told)
+    until(lambda: looked_up(redis_server) == 6)
+    assert found == []
+    open_one().store([result])
+    until(lambda: found)
+    assert found == [{"odd": result}]
 
 
 def test_what_was_told_between_two_waits_is_found(open_one):

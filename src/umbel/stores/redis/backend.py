@@ -17,7 +17,7 @@ from umbel.stores.redis.budget import Budget
 from umbel.stores.redis.joins import REMEMBERED, Follows
 from umbel.stores.redis.link import Link
 from umbel.stores.redis.listener import PAUSE, SILENT, Heard, Listener
-from umbel.stores.redis.results import as_arguments, life, state_in
+from umbel.stores.redis.results import as_arguments, end_in, life, state_in
 from umbel.stores.redis.scripts import ResultScripts
 from umbel.stores.redis.server import Server
 from umbel.wire.envelope import Envelope
@@ -100,8 +100,8 @@ class RedisBackend(ResultBackend):
         return final
 
     def _wait(self, names: Mapping[bytes, str], until: float, heard: Heard, trouble: BrokerDown | None) -> dict[str, Result]:
-        """Look at what was heard; while the server is away, now and then at all that was heard meanwhile."""
-        fresh = set(names) if trouble else set()
+        """Take the ends that were told, else look at what was heard; while the server is away, now and then at all of that."""
+        fresh = dict.fromkeys(names, b"") if trouble else {}
         while not self._closed:
             left = until - clock.monotonic()
             if left <= 0:
@@ -110,10 +110,11 @@ class RedisBackend(ResultBackend):
             if not fresh:
                 self._listener.check()
                 continue
+            found = {names[name]: Result(names[name], end, told) for name, told in fresh.items() if (end := end_in(told))}
             try:
-                if found := self._look(names, fresh):
+                if found or (found := self._look(names, fresh)):
                     return found
-                fresh, trouble = set(), None
+                fresh, trouble = {}, None
             except BrokerDown as error:
                 trouble = error
         if trouble is not None and not self._closed:

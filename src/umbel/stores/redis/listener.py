@@ -1,9 +1,10 @@
 """One subscription for all who wait for results in this process, whatever their number.
 
 A thread reads it while anybody waits. It tells each who waits which of his channels were heard, so that he looks at those and no
-others; a channel counts as heard when it is newly subscribed to, too, since nothing is known of the time before. Of a channel
-that was looked at in vain, and not heard since, it is known that there is nothing to see: who comes back to wait for it, as
-those do who wait for many in short rounds, need not look again. So channels stay subscribed to for a moment after the last left.
+others, and what was told there: mostly the result itself, so that he need not look at all. A channel counts as heard when it is
+newly subscribed to, too, since nothing is known of the time before. Of a channel that was looked at in vain, and not heard since,
+it is known that there is nothing to see: who comes back to wait for it, as those do who wait for many in short rounds, need not
+look again. So channels stay subscribed to for a moment after the last left.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ IDLE = 5.0
 SILENT = 10.0
 """Seconds of silence after which the server is asked whether it is still there."""
 
+SMALL = 16384
+"""Bytes of a document that is kept for who waits; longer ones he has to fetch, so that who is slow does not hoard them."""
+MANY = 1000
+"""So many documents are kept for one who waits."""
+
 Bell = tuple[socket.socket, socket.socket]
 """What the thread listens to beside the server, and what the others ring it with."""
 
@@ -39,23 +45,29 @@ class Heard:
     """What was heard, for one who waits."""
 
     def __init__(self) -> None:
-        self._names: deque[bytes] = deque()  # filled and emptied at its ends only: both are atomic
+        self._told: deque[tuple[bytes, bytes]] = deque()  # filled and emptied at its ends only: both are atomic
         self._event = threading.Event()
 
-    def tell(self, *names: bytes) -> None:
-        """These were heard."""
-        self._names.extend(names)
+    def tell(self, name: bytes = b"", document: bytes = b"") -> None:
+        """This channel was heard, and maybe this document on it; without a channel he is only woken."""
+        if name:
+            kept = len(document) <= SMALL and len(self._told) < MANY
+            self._told.append((name, document if kept else b""))
         self._event.set()
 
-    def wait(self, seconds: float) -> set[bytes]:
-        """The channels heard since the last time, as soon as there are any; none after `seconds`, or at the end."""
+    def wait(self, seconds: float) -> dict[bytes, bytes]:
+        """The channels heard since the last time, as soon as there are any, and the last document of each, if it is known.
+
+        None after `seconds`, or at the end.
+        """
         self._event.wait(seconds)
         self._event.clear()
-        names = set()
+        told = {}
         with contextlib.suppress(IndexError):
             while True:
-                names.add(self._names.popleft())
-        return names
+                name, document = self._told.popleft()
+                told[name] = document
+        return told
 
 
 class Channel:
@@ -262,8 +274,9 @@ class Listener:
                 with self._lock:
                     if (channel := self._channels.get(rest[0])) is not None:
                         channel.news = next(self._news)
+                        document = rest[1] if kind == b"message" else b""
                         for heard in channel.waiting:
-                            heard.tell(rest[0])
+                            heard.tell(rest[0], document)
             if not wire.has_more():
                 return
 
