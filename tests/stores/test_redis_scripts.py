@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import umbel.stores.redis
-from umbel.stores.redis.script import Script, arguments, read
+from umbel.stores.redis.script import Script, arguments, definitions, read
 from umbel.stores.redis.scripts import ChannelScripts, ResultScripts, ScheduleScripts, Scripts
 
 FILES = {path.stem for path in Path(umbel.stores.redis.__path__[0]).glob("*.lua")}
@@ -77,3 +77,22 @@ def test_lists_stand_behind_the_others_each_but_the_last_with_its_count(name):
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_no_script_knows_an_argument_by_its_number(name):
     assert not re.search(r"ARGV\[\d", read(name))
+
+
+@pytest.mark.parametrize("name", sorted(LIBRARIES))
+def test_libraries_are_definitions_and_nothing_else(name):
+    text = read(name)
+    code = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("--"))
+    assert "".join(definitions(text)) == code.lstrip()
+
+
+def test_a_script_comes_with_what_it_needs_and_no_more():
+    script, *_ = METHODS["holding"]([])
+    assert re.findall(r"^local (?:function )?(\w+)", script.text, re.MULTILINE) == [
+        "P",
+        "held",
+        "place",
+        "count_held",
+        "LISTS",
+        "counts",
+    ]

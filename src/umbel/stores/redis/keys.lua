@@ -30,11 +30,14 @@
 --
 -- An element is kombu's envelope in JSON. One with a past begins with {"umbel":[attempts,begun,parked,due], and is an
 -- envelope for kombu all the same.
-local OWNERS, INTAKES, QUEUES = P .. 'umbel.owners', P .. 'umbel.intakes', P .. 'umbel.queues'
+local OWNERS = P .. 'umbel.owners'
+local INTAKES = P .. 'umbel.intakes'
+local QUEUES = P .. 'umbel.queues'
 local DEAD, DEAD_COUNT = P .. 'umbel.dead', P .. 'umbel.dead.count'
 
 local REVOKED, REVOKED_UNTIL = P .. 'umbel.revoked', P .. 'umbel.revoked.until'
-local REVOKED_SIGNAL, REVOKED_MARK = P .. 'umbel.revoked.signal', P .. 'umbel.revoked.mark'
+local REVOKED_SIGNAL = P .. 'umbel.revoked.signal'
+local REVOKED_MARK = P .. 'umbel.revoked.mark'
 
 local AWAITED, AWAIT = P .. 'umbel.awaited', 600
 

@@ -117,9 +117,10 @@ class Wire:
         """Send these; their replies are to be read."""
         connection = self._connection
         try:
-            packed = [_pack(tuple(command)) for command in commands] if _pack else connection.pack_commands(commands)
-            parts = [part for piece in packed for part in ((piece,) if len(piece) <= CHUNK else _chunks(piece))]
-            for several in [parts] if self._until is None else ([each] for each in parts):
+            parts = [_pack(tuple(command)) for command in commands] if _pack else connection.pack_commands(commands)
+            if len(parts) != 1 or len(parts[0]) > CHUNK:
+                parts = [part for piece in parts for part in ((piece,) if len(piece) <= CHUNK else _chunks(piece))]
+            for several in [parts] if self._until is None or len(parts) == 1 else ([each] for each in parts):
                 self._hurry()
                 connection.send_packed_command(several, check_health=False)
         except _NATIVE as error:

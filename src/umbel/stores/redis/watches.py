@@ -62,8 +62,9 @@ class Watches:
     def _caught(self, watch: Watch, limit: int) -> list[Delivery]:
         """What a wait has booked: one message, and seldom one of another queue."""
         hands, found = self._hands, list[Delivery]()
-        for queue, (field, packed, mark, when, _) in watch.catch.booked:
-            found += hands.revoked.mark(hands.read([(packed, queue, PLAIN, field.decode(), float(when))]), mark)
+        for queue, (field, packed, mark, (seconds, microseconds), _) in watch.catch.booked:
+            when = int(seconds) + int(microseconds) / 1e6
+            found += hands.revoked.mark(hands.read([(packed, queue, PLAIN, field.decode(), when)]), mark)
         if beyond := found[limit:]:
             self._link.run(self._scripts.release(hands.owner, 0.0, False, False, map(hands.field, beyond)))
         watch.taken()
