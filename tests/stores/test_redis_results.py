@@ -11,7 +11,7 @@ import pytest
 from tests.servers.proxy import standing_before
 from tests.servers.redis import running
 
-from umbel import Umbel
+from umbel import Umbel, clock
 from umbel.errors import BrokerDown, TimeoutError
 from umbel.stores.redis import backend as backends
 from umbel.stores.redis import listener
@@ -99,6 +99,16 @@ def test_what_is_told_and_is_no_end_is_looked_at(redis_server, open_one, waits_f
     open_one().store([result])
     until(lambda: found)
     assert found == [{"odd": result}]
+
+
+def test_one_of_whom_only_the_name_is_known_does_not_wait_for_those_whose_ends_are_told(open_one):
+    backend, heard = open_one(), listener.Heard()
+    ends = {name: encode(name, "SUCCESS", name) for name in ("a", "b")}
+    backend.store([ends["a"]])
+    heard.tell(b"celery-task-meta-a")
+    heard.tell(b"celery-task-meta-b", ends["b"].document)
+    names = {f"celery-task-meta-{name}".encode(): name for name in ends}
+    assert backend._wait(names, clock.monotonic() + patience(), heard, None) == ends
 
 
 def test_what_was_told_between_two_waits_is_found(open_one):

@@ -112,10 +112,14 @@ class RedisBackend(ResultBackend):
                 continue
             found = {names[name]: Result(names[name], end, told) for name, told in fresh.items() if (end := end_in(told))}
             try:
-                if found or (found := self._look(names, fresh)):
+                if others := [name for name in fresh if names[name] not in found]:
+                    found |= self._look(names, others)
+                if found:
                     return found
                 fresh, trouble = {}, None
             except BrokerDown as error:
+                if found:
+                    return found
                 trouble = error
         if trouble is not None and not self._closed:
             raise trouble
