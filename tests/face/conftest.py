@@ -1,4 +1,4 @@
-"""Environments of this room: umbel's face of Celery without Celery in `.bench/face`, and Celery in `.bench/real`."""
+"""Environments of this room: umbel's face of Celery without Celery in `.bench/face`, and Celery in `.bench/sites-celery`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def face() -> Path:
 @pytest.fixture(scope="session")
 def real() -> Path:
     """The Python that has Celery."""
-    return python_of("real")
+    return python_of("sites-celery")
 
 
 @pytest.fixture(scope="session")
