@@ -26,12 +26,14 @@ class TestSqliteChannel(ChannelContract):
         return f"sqlite:///{tmp_path}/queue.db"
 
 
+@pytest.mark.usefixtures("patient")
 class TestRedisChannel(ChannelContract):
     @pytest.fixture
     def url(self, redis_url):
         return redis_url
 
 
+@pytest.mark.usefixtures("patient")
 class TestRedisChannelWithPrefixWithoutKeys(ChannelContract):
     @pytest.fixture
     def url(self, redis_url):

@@ -12,18 +12,21 @@ from umbel.testing.given import drain, envelope, ids
 from umbel.testing.waiting import patience
 
 
+@pytest.mark.usefixtures("patient")
 class TestRedisBroker(BrokerContract):
     @pytest.fixture
     def url(self, redis_url):
         return redis_url
 
 
+@pytest.mark.usefixtures("patient")
 class TestRedisBackend(BackendContract):
     @pytest.fixture
     def url(self, redis_url):
         return redis_url
 
 
+@pytest.mark.usefixtures("patient")
 class TestRedisBrokerWithPrefixAndOtherDatabase(BrokerContract):
     """Results lie in another database of the same server, and every name has a prefix."""
 
@@ -38,6 +41,7 @@ class TestRedisBrokerWithPrefixAndOtherDatabase(BrokerContract):
         return open_backend(url.removesuffix("/3") + "/5", expires=expires, options={"global_keyprefix": "res"})
 
 
+@pytest.mark.usefixtures("patient")
 class TestRedisBackendOnASocket(BackendContract):
     @pytest.fixture
     def url(self, redis_server, redis_url):
@@ -61,12 +65,14 @@ def tls_url(tls_server, few_certificates):
     return tls_server
 
 
+@pytest.mark.usefixtures("patient")
 class TestRedisBrokerInTls(BrokerContract):
     @pytest.fixture
     def url(self, tls_url):
         return tls_url
 
 
+@pytest.mark.usefixtures("patient")
 class TestRedisBackendInTls(BackendContract):
     @pytest.fixture
     def url(self, tls_url):

@@ -32,12 +32,14 @@ def steady_url(steady):
     return steady.url
 
 
+@pytest.mark.usefixtures("patient")
 class TestRedisBrokerThroughSentinels(BrokerContract):
     @pytest.fixture
     def url(self, steady_url):
         return steady_url
 
 
+@pytest.mark.usefixtures("patient")
 class TestRedisBackendThroughSentinels(BackendContract):
     @pytest.fixture
     def url(self, steady_url):

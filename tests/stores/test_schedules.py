@@ -29,12 +29,14 @@ class TestSqliteSchedule(ScheduleStoreContract):
         return f"sqlite:///{tmp_path}/queue.db"
 
 
+@pytest.mark.usefixtures("patient")
 class TestRedisSchedule(ScheduleStoreContract):
     @pytest.fixture
     def url(self, redis_url):
         return redis_url
 
 
+@pytest.mark.usefixtures("patient")
 class TestRedisScheduleWithPrefix(ScheduleStoreContract):
     @pytest.fixture
     def url(self, redis_url):
