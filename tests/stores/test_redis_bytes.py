@@ -108,6 +108,18 @@ def test_reserve_gives_no_more_at_once_than_goes_over_a_connection(broker):
     assert sum(len(each.envelope.body) for each in broker.reserve(["q"], COUNT, 0)) < 1.5 * MOST_BYTES
 
 
+def test_long_ones_behind_short_ones_are_given_a_few_at_a_time_and_in_order(broker):
+    sizes = [10] * 50 + [MOST_BYTES // 3] * 10 + [10] * 5 + [2 * MOST_BYTES] * 2
+    names = [f"{number:02}" for number in range(len(sizes))]
+    for name, size in zip(names, sizes, strict=True):
+        broker.send([envelope(name, body=b"x" * size)])
+    given = []
+    while found := broker.reserve(["q"], 100, 0):
+        given += ids(found)
+        assert sum(len(each.envelope.body) for each in found[:-1]) < MOST_BYTES
+    assert given == names
+
+
 def test_what_a_dead_owner_held_comes_back_in_parts_and_in_order(redis_server, redis_url, broker):
     dying = open_broker(redis_url, lease=LEASE)
     broker.send(long_ones())

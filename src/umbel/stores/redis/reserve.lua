@@ -6,7 +6,7 @@
 -- of the number of waits.
 -- Gives {1 if the lease was lost, seconds until the next is due or false, how many waits are on, revoked.mark or false, the time,
 -- {queue, step, {element...}...}...}
-local MOST_BYTES, CHUNK, FIRST = 4194304, 100, 8
+local MOST_BYTES, CHUNK = 4194304, 100
 limit, turn, watch, is_new, calls = tonumber(limit), tonumber(turn), tonumber(watch), is_new == '1', calls == '1'
 local queues = {unpack(ARGV, LISTS)}
 
@@ -68,11 +68,16 @@ local mine = held(owner)
 local function take(group, key, queue, step, count)
   local behind = ' ' .. step .. ' ' .. queue
   while count > 0 and bytes < MOST_BYTES do
-    -- The first few tell how long they are, and so how many more fit.
-    local fit = number == 0 and FIRST or math.floor((MOST_BYTES - bytes) * number / bytes)
+    -- Those before tell how long they may be; longer ones stay where they were.
+    local fit = number == 0 and 1 or math.floor((MOST_BYTES - bytes) * number / bytes)
     local elements = redis.call('RPOP', key, math.max(math.min(count, CHUNK, fit), 1))
     local pairs = {}
     for i, element in ipairs(elements) do
+      if bytes >= MOST_BYTES then
+        for j = #elements, i, -1 do redis.call('RPUSH', key, table.remove(elements)) end
+        count = #elements
+        break
+      end
       bytes = bytes + #element
       pairs[2 * i - 1] = handout .. '.' .. number + i .. behind
       pairs[2 * i] = element
