@@ -7,7 +7,7 @@ import re
 import pytest
 from tests.servers.proxy import standing_before
 
-from umbel import Umbel
+from umbel import Umbel, clock
 from umbel.errors import BrokerDown
 from umbel.stores.broker import Conclusion, Recovered
 from umbel.stores.slices import MOST_BYTES
@@ -117,6 +117,20 @@ def test_long_ones_behind_short_ones_are_given_a_few_at_a_time_and_in_order(brok
     while found := broker.reserve(["q"], 100, 0):
         given += ids(found)
         assert sum(len(each.envelope.body) for each in found[:-1]) < MOST_BYTES
+    assert given == names
+
+
+def test_long_ones_that_are_due_are_put_in_line_a_few_at_a_time_and_in_order(broker):
+    sizes = [10] * 50 + [MOST_BYTES // 3] * 10 + [10] * 5
+    names, due = [f"{number:02}" for number in range(len(sizes))], clock.now() + 600
+    for name, size in zip(names, sizes, strict=True):
+        broker.send([envelope(name, body=b"x" * size, due=due)])
+    in_one_script, _ = broker._link.run(broker._scripts.hasten("q", "+700"))
+    assert 50 < in_one_script < 55
+    broker.hasten(["q"], 700)
+    given = []
+    while found := broker.reserve(["q"], 100, 0):
+        given += ids(found)
     assert given == names
 
 

@@ -148,19 +148,24 @@ end
 -- Puts in line what is due by `until_`, some at a time, and not too much of it, as they may be long; gives how much it was.
 local function wake(queue, until_, time)
   local chunk, at_once, most_bytes = 100, 1000, 4194304
-  local count, bytes, due = 0, 0
+  local count, bytes = 0, 0
   repeat
-    due = redis.call('ZRANGEBYSCORE', later(queue), '-inf', until_, 'LIMIT', 0, chunk)
+    -- Those before tell how long they may be; as others behind them may be longer, not many more are read than there were.
+    local fit = count == 0 and 1 or math.floor((most_bytes - bytes) * count / bytes)
+    local some = math.max(math.min(chunk, fit, 2 * count), 1)
+    local due, woken = redis.call('ZRANGEBYSCORE', later(queue), '-inf', until_, 'LIMIT', 0, some), 0
     if #due == 0 then break end
     redis.call('LLEN', list(queue, '0')) -- an error before anything has moved, if another program uses the key
-    for _, member in ipairs(due) do
+    while woken < #due and bytes < most_bytes do
+      woken = woken + 1
+      local member = due[woken]
       local step, start = string.match(member, '^(%S+) %S+ ()')
       redis.call('LPUSH', list(queue, step), string.sub(member, start))
       bytes = bytes + #member
     end
-    redis.call('ZREMRANGEBYRANK', later(queue), 0, #due - 1)
-    count = count + #due
-  until #due < chunk or count >= at_once or bytes >= most_bytes
+    redis.call('ZREMRANGEBYRANK', later(queue), 0, woken - 1)
+    count = count + woken
+  until #due < some or count >= at_once or bytes >= most_bytes
   if count > 0 then tell_soonest(queue, next_due(queue), time) end
   return count
 end
