@@ -134,6 +134,19 @@ def test_long_ones_that_are_due_are_put_in_line_a_few_at_a_time_and_in_order(bro
     assert given == names
 
 
+def test_dead_letters_are_taken_up_in_parts_and_in_order(redis_server, broker):
+    broker.send(long_ones())
+    while found := broker.reserve(["q"], COUNT, 0):
+        broker.conclude([Conclusion(each, buried="dead") for each in found])
+    keys = []
+    while letters := broker.buried(limit=50, after=keys[-1] if keys else ""):
+        keys += [letter.key for letter in letters]
+    before = scripts_run(redis_server)
+    assert broker.revive(keys) == COUNT
+    assert scripts_run(redis_server) - before >= 3
+    assert [each for _ in range(5) for each in ids(broker.reserve(["q"], COUNT, 0))] == NAMES
+
+
 def test_what_a_dead_owner_held_comes_back_in_parts_and_in_order(redis_server, redis_url, broker):
     dying = open_broker(redis_url, lease=LEASE)
     broker.send(long_ones())

@@ -43,7 +43,11 @@ class Cemetery:
     def dig(self, what: str, keys: Sequence[str]) -> int:
         """`revive` or `discard` these; tells how many there were."""
         valid = [key for key in dict.fromkeys(keys) if KEY.match(key)]
-        count: int = self._link.run(self._scripts.dig(what, valid)) if valid else 0
+        count = 0
+        while valid:
+            dug, seen = self._link.run(self._scripts.dig(what, valid[:AT_ONCE]))
+            count += dug
+            del valid[:seen]
         return count
 
 

@@ -1,8 +1,9 @@
 -- Takes letters from the dead, to send them again ('revive') or for good. Keys: dead, dead.count, the lists, queues.
 -- ARGV: what keys...
--- Gives how many there were.
-local count, time = 0, now()
-for i = LISTS, #ARGV do
+-- Gives how many there were, and how many keys were looked at: the rest is for the next time.
+local MOST_BYTES = 4194304
+local count, bytes, i, time = 0, 0, LISTS, now()
+while i <= #ARGV and bytes < MOST_BYTES do
   local entry = redis.call('XRANGE', DEAD, ARGV[i], ARGV[i])[1]
   if entry then
     local fields = {}
@@ -12,7 +13,8 @@ for i = LISTS, #ARGV do
       put(time, fields.queue, fields.step, '', '', with_past(bare, 0, '0', 'null', due))
     end
     unbury(ARGV[i], fields.queue)
-    count = count + 1
+    count, bytes = count + 1, bytes + #fields.element
   end
+  i = i + 1
 end
-return count
+return {count, i - LISTS}
