@@ -171,8 +171,9 @@ class RedisBackend(ResultBackend):
         return f"{self.prefix}celery-taskset-meta-{id}"
 
     def forget(self, ids: Sequence[str]) -> None:
-        if ids:
-            self._link.ask("DEL", *map(self._key, ids), *map(self._side, ids))
+        parts = [ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE)]
+        if parts:
+            self._link.ask_all([("DEL", *map(self._key, part), *map(self._side, part)) for part in parts])
 
     def sweep(self) -> int:
         """Nothing to do: the server removes what is past its age by itself."""
