@@ -153,7 +153,8 @@ def test_we_end_a_chord_of_which_celery_has_run_parts(side: Side) -> None:
 def test_of_many_chords_each_ends_once_whoever_comes_last(side: Side) -> None:
     chords = {}
     for number in range(24):
-        queues = [random.choice(["ours", "celery"]) for _ in range(random.randint(2, 6))]
+        # The first is ours alone: a machine may be so slow that Celery comes last at each of the others.
+        queues = [random.choice(["ours", "celery"]) if number else "ours" for _ in range(random.randint(2, 6))]
         chords[side.begin(*queues, code=f"shop.add.s({number * 1000}, index)")] = number, len(queues)
         if number % 3 == 0:
             side.end_all()
