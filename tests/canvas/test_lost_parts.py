@@ -126,7 +126,7 @@ def test_a_stranded_step_of_a_part_that_nobody_knows_ends_its_chord(make: Callab
 
 @pytest.mark.parametrize("odd", [5, "hear", {"task": 5}, {"task": "stand.hear", "args": 5}])
 def test_a_chord_whose_errbacks_are_none_ends_too(make: Callable[..., Stand], monkeypatch: pytest.MonkeyPatch, odd: Any) -> None:
-    monkeypatch.setattr(launch, "_sendable", copied)  # as a client that looks at nothing
+    monkeypatch.setattr(launch, "sendable", copied)  # as a client that looks at nothing
     with make() as stand:
         last = stand.total.s()
         last.options["link_error"] = [odd]

@@ -151,6 +151,29 @@ def test_what_cannot_be_sent_later_in_a_canvas_is_refused_at_once(add, work, can
     assert add.delay(1).status == "PENDING"
 
 
+@pytest.mark.parametrize("place", ["link", "link_error"])
+@pytest.mark.parametrize(
+    "canvas",
+    [
+        lambda one, odd: chain(one, odd),
+        lambda one, odd: group([one, odd]),
+        lambda one, odd: chord([one, odd], one),
+        lambda one, odd: chord([one], chain(one, odd)),
+        lambda one, odd: one.set(link=chain(one, odd)),
+    ],
+)
+def test_what_cannot_be_sent_later_in_a_canvas_that_follows_a_call_is_refused_with_the_call(add, canvas, place):
+    behind = canvas(add.si(1), add.si(2).set(priority="urgent"))
+    for send in (add.apply_async, lambda args, **options: chain(add.si(*args), add.si(1)).apply_async(**options)):
+        with pytest.raises(ValueError, match=f"{place} holds a call that cannot be sent: .*add: priority must be a whole number"):
+            send((1,), **{place: behind})
+
+
+def test_a_canvas_without_tasks_is_no_link(add):
+    with pytest.raises(ValueError, match=r"^add: link must be a signature, or a list of them, not .*'celery\.chain'"):
+        add.apply_async((1,), link={"task": "celery.chain", "subtask_type": "chain", "args": [], "kwargs": {}, "options": {}})
+
+
 def test_members_of_an_enum_are_the_queues_of_bodies_as_of_calls(app, add):
     class Queue(enum.Enum):
         FAST = "fast"

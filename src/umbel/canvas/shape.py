@@ -91,6 +91,18 @@ def body(sig: Mapping[str, Any]) -> Any:
     return sig["kwargs"].get("body")
 
 
+def inside(sig: Mapping[str, Any]) -> Iterator[Any]:
+    """The signatures that one is made of: none of a single call."""
+    what = kind(sig)
+    if what in (CHAIN, GROUP):
+        yield from members(sig)
+    elif what == CHORD:
+        front, behind = sig["kwargs"]["header"], body(sig)
+        yield from [front] if isinstance(front, Mapping) else front
+        if behind is not None:
+            yield behind
+
+
 def flat(signatures: Iterable[Any]) -> Iterator[Any]:
     """Members of a group, with those of the groups among them in their places; what such a group says holds for its members."""
     for each in signatures:

@@ -11,6 +11,8 @@ from numbers import Integral, Real
 from typing import Any
 
 from umbel import clock
+from umbel.canvas.settle import copied
+from umbel.canvas.shape import CHUNKS, inside, kind
 from umbel.messages import when
 from umbel.settings.kinds import wrong_with_policy
 from umbel.wire.brief import brief, encodable
@@ -91,13 +93,27 @@ def _signature(each: Any) -> Any:
             raise Unfit(f"holds a call of {found['task']} whose {part} are {brief(found[part], 100)}")
     said = _mapping(found.get("options") or {})
     try:
-        odd = odd_ones(found["task"], said)
+        if found["task"] != CHUNKS and kind(found) is not None:
+            return sendable(found)
+        odd = _odd_ones(found["task"], said)
     except ValueError as problem:
         raise Unfit(f"holds a call that cannot be sent: {problem}") from None
     return {**found, "options": {**said, **odd}} if odd else found
 
 
-def odd_ones(name: str, said: Mapping[str, Any]) -> Options:
+def sendable(canvas: Any) -> Any:
+    """A copy whose options are plain values; ValueError for what could not be sent later, when nobody is there to be told."""
+    found = copied(canvas)
+    left = [found]
+    while left:
+        sig = left.pop()
+        if sig["options"]:
+            sig["options"].update(_odd_ones(sig["task"], sig["options"]))
+        left += inside(sig)
+    return found
+
+
+def _odd_ones(name: str, said: Mapping[str, Any]) -> Options:
     """Of the options of a signature of the task `name` those that do not travel as they are, as plain values.
 
     ValueError if one cannot mean anything.

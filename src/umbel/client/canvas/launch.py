@@ -8,7 +8,7 @@ from typing import Any
 
 from umbel.canvas.pieces import Pieces
 from umbel.canvas.settle import copied, settle
-from umbel.canvas.shape import CHAIN, CHORD, GROUP, Sig, body, flat, kind, leaves, members, options_of
+from umbel.canvas.shape import CHORD, GROUP, Sig, flat, kind, leaves, options_of
 from umbel.canvas.unfold import Call, Event, Keep, Place, Size, ended, unfold
 from umbel.client.canvas.mould import Moulds
 from umbel.client.current import App
@@ -16,7 +16,7 @@ from umbel.client.results.result import result_from_tuple
 from umbel.errors import BrokerRefused, ImproperlyConfigured
 from umbel.execution import request as requests
 from umbel.execution.runnable import find_task
-from umbel.messages.options import odd_ones
+from umbel.messages.options import sendable
 from umbel.stores.join import OPEN, WAITS
 from umbel.wire import encoding
 from umbel.wire.ids import new_id
@@ -38,7 +38,7 @@ def launch(canvas: Any, args: Any, kwargs: Any, options: Mapping[str, Any]) -> A
         tree, events = _lazily(canvas, stream, args, kwargs, options, id_, keeping(app))
         send(app, events)
     else:
-        found = _sendable(canvas)
+        found = sendable(canvas)
         tree = settle(found, new_id, id_=id_)
         send(app, unfold(found, args, kwargs, options, keep=keeping(app)))
     result = result_from_tuple(tree, app)
@@ -55,24 +55,6 @@ def named(canvas: Any, options: Mapping[str, Any]) -> tuple[dict[str, Any], str 
     if kind(canvas) == GROUP:
         id_ = id_ or rest.pop("group_id", None)
     return rest, id_
-
-
-def _sendable(canvas: Any) -> Any:
-    """A copy whose options are plain values; ValueError for what could not be sent later, when nobody is there to be told."""
-    found = copied(canvas)
-    left = [found]
-    while left:
-        sig = left.pop()
-        if sig["options"]:
-            sig["options"].update(odd_ones(sig["task"], sig["options"]))
-        what = kind(sig)
-        if what in (CHAIN, GROUP):
-            left += members(sig)
-        elif what == CHORD:
-            inside, behind = sig["kwargs"]["header"], body(sig)
-            left += [inside] if isinstance(inside, dict) else inside
-            left += [] if behind is None else [behind]
-    return found
 
 
 def keeping(app: App) -> Keep | None:
@@ -154,7 +136,7 @@ def _lazily(
         given = {key: value for key, value in said.items() if key not in _OF_ENDS}
         return [[gid, None], parts], _each(calls, parts, args, kwargs, given, gid, None, keep)
     gid = said.get("task_id") or new_id()
-    last = _sendable(canvas["kwargs"]["body"])
+    last = sendable(canvas["kwargs"]["body"])
     tree = settle(last, new_id, id_=id_)
     of_all = {key: value for key, value in said.items() if key not in _OF_ENDS}
     last = ended(last, gid, said, Place(), {key: value for key, value in of_all.items() if key not in ("countdown", "eta")})
@@ -185,7 +167,7 @@ def _each(
     size = given = 0
     for index, sig in enumerate(flat(calls)):
         yield from held
-        found = copied(sig) if kind(sig) is None else _sendable(sig)  # a call is looked at as it is sent, just now
+        found = copied(sig) if kind(sig) is None else sendable(sig)  # a call is looked at as it is sent, just now
         parts.append(settle(found, new_id, index=index))
         size += leaves(found)
         held = list(unfold(found, args, kwargs, options, Place(gid, index, last), keep))
