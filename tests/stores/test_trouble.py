@@ -90,6 +90,34 @@ def test_a_directory_is_refused(tmp_path):
     assert "is a directory" in refusal(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["/dev/null", "/dev/full"])
+def test_a_device_is_refused(name):
+    assert "is no plain file" in refusal(name)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="there is no /proc")
+def test_a_file_that_nobody_can_make_is_refused():
+    assert "its directory must exist and be one in which this user can make files" in refusal("/proc/queue.db")
+
+
+def test_a_name_that_no_file_can_have_is_refused(tmp_path):
+    assert "cannot be opened: File name too long" in refusal(tmp_path / ("x" * 300))
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+@pytest.mark.parametrize("beside", ["", "-wal"])
+def test_a_file_of_another_user_is_refused_by_its_own_name(tmp_path, open_path, beside, mode):
+    """As root leaves it who once ran a command there, in a directory that is ours."""
+    broker = SqliteBroker(open_path)
+    broker.send(envelopes("a"))
+    broker.close()
+    os.chmod(open_path, 0o666)
+    with open(f"{open_path}{beside}", "ab"):
+        os.chmod(f"{open_path}{beside}", mode)
+    tmp_path.chmod(0o777)
+    assert as_nobody(lambda: f"{open_path}{beside} cannot be used: this user may not read and write it" in refusal(open_path))
+
+
 def test_a_missing_directory_is_refused(tmp_path):
     assert "does not exist" in refusal(tmp_path / "missing" / "queue.db")
 

@@ -60,6 +60,7 @@ def test_memory_takes_a_name_or_none():
         ("sqlite://host/queue.db", "sqlite:///file.db"),
         ("sqlite://queue.db", "a file is on no host"),
         ("sqlite:///:memory:", "memory://"),
+        ("sqlite:///a%00b.db", "NUL"),
         ("sqlite:///q.db?synchronus=full", "'synchronus'"),
         ("sqlite:///q.db?synchronous=maybe", "off, normal, full, extra"),
         ("sqlite:///q.db?timeout=soon", "'soon'"),

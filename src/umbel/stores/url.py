@@ -169,6 +169,8 @@ def _sqlite_path(place: Place) -> str:
         raise ImproperlyConfigured(f"{place.url}: a file is on no host; {SQLITE_FORM}")
     if not name or name.endswith("/"):
         raise ImproperlyConfigured(f"{place.url} names no file; {SQLITE_FORM}")
+    if "\0" in name:
+        raise ImproperlyConfigured(f"{place.url}: no file's name holds the character NUL")
     if name == ":memory:":
         raise ImproperlyConfigured(f"{place.url}: for a store in memory write memory://")
     return os.path.abspath(os.path.expanduser(name))

@@ -185,6 +185,8 @@ class File:
             raise BrokerRefused(f"umbel needs SQLite 3.35 or newer, and this Python has {sqlite3.sqlite_version}")
         if os.path.isdir(self.path):
             raise BrokerRefused(f"{self.path} is a directory: name a file in it")
+        if os.path.exists(self.path) and not os.path.isfile(self.path):
+            raise BrokerRefused(f"{self.path} is no plain file but a device, pipe or socket: name another file")
         if not os.path.isdir(os.path.dirname(self.path)):
             raise BrokerRefused(f"the directory of {self.path} does not exist: make it, or name another file")
         return sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)

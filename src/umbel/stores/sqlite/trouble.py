@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
+import tempfile
 
 from umbel.errors import BrokerDown, BrokerError, BrokerRefused
 
@@ -15,7 +17,6 @@ _REFUSED = {
     sqlite3.SQLITE_READONLY: "cannot be written: make the file and its directory writable, or name another file",
     sqlite3.SQLITE_PERM: "may not be used by this user: change its permissions, or name another file",
     sqlite3.SQLITE_AUTH: "may not be used by this user: change its permissions, or name another file",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened: its directory must exist and be writable",
     sqlite3.SQLITE_TOOBIG: "does not take a message of more than a gigabyte",
 }
 _DOWN = {
@@ -33,7 +34,9 @@ def is_busy(error: sqlite3.Error) -> bool:
 def translate(error: sqlite3.Error, path: str) -> BrokerError:
     """The same, as an error of umbel's."""
     code = _code(error)
-    if code == sqlite3.SQLITE_CANTOPEN and os.access(os.path.dirname(path), os.W_OK) and not os.path.islink(path):
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) and (obstacle := _obstacle(path)):
+        return BrokerRefused(f"{obstacle} ({error})")
+    if code == sqlite3.SQLITE_CANTOPEN:
         return BrokerDown(f"{path} cannot be opened now: this process may have too many open files ({error})")
     if code in _REFUSED:
         return BrokerRefused(f"{path} {_REFUSED[code]} ({error})")
@@ -42,6 +45,32 @@ def translate(error: sqlite3.Error, path: str) -> BrokerError:
     if isinstance(error, sqlite3.OperationalError):
         return BrokerDown(f"{path}: {error}")
     return BrokerRefused(f"{path}: {error}")
+
+
+def _obstacle(path: str) -> str | None:
+    """What keeps this process from opening the file, today and tomorrow; None if that may be over soon."""
+    for each in (path, f"{path}-wal", f"{path}-shm"):
+        try:
+            found = os.stat(each).st_ino
+            if not os.access(each, os.R_OK | os.W_OK) and os.stat(each).st_ino == found:
+                return f"{each} cannot be used: this user may not read and write it"
+        except FileNotFoundError:  # others make and remove those beside it
+            continue
+        except OSError as problem:
+            return f"{each} cannot be opened: {problem.strerror}"
+    if os.path.islink(path):
+        return f"{path} cannot be opened: it is a link to a file that does not exist"
+    try:
+        with tempfile.TemporaryFile(dir=os.path.dirname(path)):
+            return None
+    except OSError as problem:
+        if problem.errno in _PASSING:
+            return None
+        return f"{path} cannot be opened: its directory must exist and be one in which this user can make files"
+
+
+_PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EIO})
+"""What may end by itself."""
 
 
 def _code(error: sqlite3.Error) -> int:
