@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-import tempfile
 
 from umbel.errors import BrokerDown, BrokerError, BrokerRefused
 
@@ -60,6 +59,8 @@ def _obstacle(path: str) -> str | None:
             return f"{each} cannot be opened: {problem.strerror}"
     if os.path.islink(path):
         return f"{path} cannot be opened: it is a link to a file that does not exist"
+    import tempfile  # few programs ever need it
+
     try:
         with tempfile.TemporaryFile(dir=os.path.dirname(path)):
             return None
