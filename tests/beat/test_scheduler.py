@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from tests.beat.messages import drain, waiting
@@ -103,6 +104,67 @@ def test_an_entry_of_the_code_that_is_wrong_stops_no_other(app, now, caplog):
     assert "Entry 'none' is not sent: " in caplog.text
 
 
+class Rows(Scheduler):
+    """Reads its entries from elsewhere, all at once, whenever it is told to."""
+
+    class Entry(ScheduleEntry):
+        """Of a row that may be broken."""
+
+        def __init__(self, row, app=None):
+            super().__init__(row.name, "add", schedule=row.every, args=row.args, app=app)
+
+        def __next__(self):
+            self.last_run_at = self.default_now()
+            self.total_run_count += 1
+            return self
+
+    def read(self, *rows):
+        self.data = {row.name: self.Entry(row, app=self.app) for row in rows}
+
+
+def test_a_row_of_which_no_entry_can_be_made_is_told_and_the_others_are_sent(app, now, caplog):
+    scheduler = Rows(app, lazy=True)
+    good, bad = SimpleNamespace(name="good", every=1, args=[1]), SimpleNamespace(name="bad", every=1)
+    scheduler.read(bad, good)
+    assert "Entry 'bad' is not sent until it is mended: AttributeError: " in caplog.text
+    assert isinstance(scheduler.schedule["good"], scheduler.Entry)
+    scheduler.tick()
+    now(2)
+    assert scheduler.tick() <= 1
+    assert [each["args"] for each in drain(app)] == [[1]]
+    bad.args = [2]
+    scheduler.read(bad, good)
+    scheduler.tick()
+    now(2)
+    scheduler.tick()
+    assert sorted(each["args"] for each in drain(app)) == [[1], [2]]
+
+
+def test_an_entry_whose_run_cannot_be_counted_stops_no_other(app, now, caplog):
+    scheduler = Rows(app, lazy=True)
+    scheduler.read(SimpleNamespace(name="bad", every=1, args=[]), SimpleNamespace(name="good", every=1, args=[1]))
+    scheduler.schedule["bad"].total_run_count = "many"
+    for _ in range(3):
+        now(2)
+        scheduler.tick()
+    assert [each["args"] for each in drain(app)] == [[1], [1], [1]]
+    assert caplog.text.count("Entry 'bad' could not be sent; it is asked again in ") == 3
+
+
+def test_what_was_sent_is_not_blamed_for_what_cannot_be_saved(app, now, caplog):
+    class Broken(Scheduler):
+        def sync(self):
+            raise OSError("no room left")
+
+    scheduler = Broken(app, lazy=True)
+    scheduler.update_from_dict({"a": {"task": "add", "schedule": 1}})
+    now(2)
+    scheduler.tick()
+    assert waiting(app) == 1
+    assert "When entries ran could not be saved" in caplog.text
+    assert "'a'" not in caplog.text
+
+
 def test_it_syncs_as_often_as_it_is_told(app, now):
     calls = []
 
@@ -167,6 +229,27 @@ def test_a_scheduler_of_ones_own_runs_under_the_same_leadership(app, start):
     found = drain(app)
     assert all((each["args"], each["own"], each["periodic_task_name"]) == ([7], True, "row") for each in found)
     assert len(Database.notes) >= len(found)
+
+
+def test_a_failure_lets_it_read_its_entries_anew(app, start, caplog):
+    class Failing(Database):
+        rows = {"row": {"task": "add", "schedule": 0.2, "args": [8]}}
+        fails = False
+
+        def tick(self):
+            if type(self).fails:
+                type(self).fails = False
+                raise OSError("no table")
+            return super().tick()
+
+    Failing.made = 0
+    start(app, scheduler=Failing).leads()
+    until(lambda: waiting(app) >= 1)
+    Failing.fails = True
+    until(lambda: Failing.made == 2)
+    assert "OSError: no table" in caplog.text
+    sent = waiting(app)
+    until(lambda: waiting(app) >= sent + 2)
 
 
 def test_one_that_derives_from_celerys_default_goes_on_where_the_last_one_stopped(app, start):

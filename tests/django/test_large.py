@@ -160,3 +160,35 @@ act("disable_tasks")
     ]
     until(lambda: rig.notes("django") == sent + 1)
     assert beat.log.count("Sending due task often") == sent
+
+
+def test_a_row_that_django_celery_beat_cannot_read_stops_no_other(rig: Rig) -> None:
+    intro = """
+from django.db import connection
+from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
+every, _ = IntervalSchedule.objects.get_or_create(every=1, period=IntervalSchedule.SECONDS)
+def add(name):
+    words = {"task": "data.tasks.note", "interval": every, "args": f'["{name}"]', "headers": "{}"}
+    PeriodicTask.objects.update_or_create(name=name, defaults=words)
+def set(name, words):
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE django_celery_beat_periodictask SET {words} WHERE name = %s", [name])
+"""
+    tell = "PeriodicTasks.update_changed(); print(1)"
+    breaks = {"no schedule": "interval_id = NULL", "headers": "headers = '[1]'", "text": "headers = '{'"}
+    rig.tell(intro + "".join(f"add({name!r}); set({name!r}, {words!r})\n" for name, words in breaks.items()) + tell)
+    assert rig.beat.stop() == 0
+    rig.beat = beat = rig.site.start("celery -A macantine beat -l INFO -S django")  # it finds them at its start
+    refused = "Entry {!r} is not sent until it is mended: ".format
+    beat.says(*map(refused, breaks), "Sending due task heartbeat")
+    rig.tell(intro + "".join(f"add({name!r})\n" for name in breaks) + tell)
+    until(lambda: all(rig.notes(name) for name in breaks), saying=lambda: beat.log)
+    rig.tell(intro + "set('headers', 'interval_id = NULL'); print(1)")  # unnoticed, so that it fails when its runs are saved
+    sent = beat.log.count("Sending due task headers")
+    until(lambda: beat.log.count("Sending due task headers") > sent + 2, saying=lambda: beat.log)
+    rig.tell(intro + "add('later'); print(1)")
+    until(lambda: rig.notes("later") > 1, saying=lambda: beat.log)
+    assert beat.log.count(refused("headers"))
+    rig.tell(intro + "add('headers'); PeriodicTask.objects.exclude(name='headers').delete(); print(1)")
+    sent = beat.log.count("Sending due task headers")
+    until(lambda: beat.log.count("Sending due task headers") > sent + 1, saying=lambda: beat.log)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from umbel import clock
+from umbel import clock, guise
 from umbel.client.app import Umbel
+
+log = guise.logger("umbel.beat")
 
 
 class Custom:
@@ -22,22 +24,37 @@ class Custom:
         self._may_send = may_send
         self._made: Any = None
         self._next = 0.0
+        self._has_failed = False
 
     @property
     def scheduler(self) -> Any:
         """The instance; made when it is first wanted."""
         if self._made is None:
-            filename = self._app.conf.beat_schedule_filename
-            self._made = self._kind(app=self._app, max_interval=self._max_interval, schedule_filename=filename, lazy=False)
+            self._made = self._make()
         return self._made
+
+    def _make(self) -> Any:
+        filename = self._app.conf.beat_schedule_filename
+        return self._kind(app=self._app, max_interval=self._max_interval, schedule_filename=filename, lazy=False)
 
     def prepare(self) -> None:
         """Nothing: it has its own way to its entries."""
 
     def begin(self) -> None:
-        """Make it, and let it read its entries."""
+        """Make it, and let it read its entries; after a failure anew, since it may have passed over a change."""
         self._next = 0.0
-        _ = self.scheduler
+        if not self._has_failed:
+            _ = self.scheduler
+            return
+        self._has_failed = False
+        try:
+            if self._made is not None:
+                self._made._do_sync()
+            self._made = self._make()
+        except Exception:
+            if self._made is None:
+                raise
+            log.exception("The schedule cannot be read anew: what was read before goes on")
 
     def compare(self, leader: str) -> None:
         """Nothing: what it sends is its own affair."""
@@ -52,7 +69,11 @@ class Custom:
         while (left := self._next - clock.monotonic()) <= 0:
             if not self._may_send():
                 return None
-            wait = self.scheduler.tick()
+            try:
+                wait = self.scheduler.tick()
+            except Exception:
+                self._has_failed = True
+                raise
             self._next = clock.monotonic() + float(wait or 0.0)
         return left
 

@@ -123,6 +123,42 @@ class ScheduleEntry:
         return f"<{type(self).__name__}: {self.name} {self.task}({', '.join(words)}) {self.schedule!r}"
 
 
+class Unmade(ScheduleEntry):
+    """Stands where an entry could not be made, and is never due."""
+
+    def is_due(self) -> Any:
+        """Never; whoever reads the schedule anew makes it again."""
+        return False, DEFAULT_MAX_INTERVAL
+
+    def save(self) -> None:
+        """Nothing: nothing has run."""
+
+
+class Sound:
+    """A class of entries, for schedulers that make one of each row of a table: a row of which none can be made is told.
+
+    The code that reads the table knows some errors at best: with any other, one broken row would keep all from being sent.
+    """
+
+    def __init__(self, kind: Any):
+        self._kind = kind
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return self._kind(*args, **kwargs)
+        except Exception as problem:
+            first = next(iter([*args, *kwargs.values()]), None)  # the row, whatever that is
+            name = str(getattr(first, "name", kwargs.get("name", first)))
+            logger.error("Entry %r is not sent until it is mended: %s: %s", name, type(problem).__name__, problem)
+            return Unmade(name, schedule=DEFAULT_MAX_INTERVAL)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._kind, name)
+
+    def __instancecheck__(self, entry: object) -> bool:
+        return isinstance(entry, self._kind)
+
+
 class Scheduler:
     """Keeps entries in `data`, sends each that is due when `tick` is called, and says how long to sleep.
 
@@ -158,6 +194,8 @@ class Scheduler:
         self.data: dict[str, Any] = {} if schedule is None else schedule
         self.max_interval = max_interval or app.conf.beat_max_loop_interval or self.max_interval
         self.Producer = Producer
+        self._kind: Any = self.Entry
+        vars(self)["Entry"] = Sound(self._kind)  # where a class has a property of that name, this changes nothing
         self.sync_every_tasks = app.conf.beat_sync_every if sync_every_tasks is None else sync_every_tasks
         self.old_schedulers: dict[str, Any] | None = None
         if not lazy:
@@ -192,17 +230,17 @@ class Scheduler:
 
     def add(self, **kwargs: Any) -> Any:
         """A new entry, from the arguments of `Entry`."""
-        entry = self.Entry(app=self.app, **kwargs)
+        entry = self._kind(app=self.app, **kwargs)
         self.schedule[entry.name] = entry
         return entry
 
     def _maybe_entry(self, name: str, entry: Any) -> Any:
-        if isinstance(entry, self.Entry):
+        if isinstance(entry, self._kind):
             entry.app = self.app
             return entry
         known = {"name", "task", "last_run_at", "total_run_count", "schedule", "args", "kwargs", "options", "relative"}
         words = {key: value for key, value in dict(entry).items() if key in known}
-        return self.Entry(**{**words, "name": name, "app": self.app})
+        return self._kind(**{**words, "name": name, "app": self.app})
 
     def _usable(self, given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         """The entries of these words; one that cannot be is told, and the others are."""
@@ -276,8 +314,12 @@ class Scheduler:
             entry = event.entry
             is_due, wait = self._ask(entry)
             if is_due:
-                entry = self.reserve(entry)
-                self.apply_entry(event.entry, producer=self.producer)
+                try:
+                    entry = self.reserve(entry)
+                    self.apply_entry(event.entry, producer=self.producer)
+                except Exception:
+                    wait = wait or self.max_interval
+                    logger.exception("Entry %r could not be sent; it is asked again in %g s", entry.name, wait)
                 if self.old_schedulers is not None:
                     self.old_schedulers[entry.name] = entry
             heapq.heappush(heap, event_t(self._when(entry, wait or 0), event.priority, entry))
@@ -347,6 +389,8 @@ class Scheduler:
     def _do_sync(self) -> None:
         try:
             self.sync()
+        except Exception:  # whose message was just sent is not to blame
+            logger.exception("When entries ran could not be saved")
         finally:
             self._last_sync = clock.monotonic()
             self._tasks_since_sync = 0
