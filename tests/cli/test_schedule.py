@@ -149,3 +149,23 @@ def test_what_cannot_be_done_is_one_line(project: Project, app: Umbel, words: tu
     assert done.code == code, done.err
     assert told in done.err
     assert done.err.count("\n") == 1
+
+
+def test_one_row_that_was_broken_by_hand_hides_no_other(app: Umbel, project: Project) -> None:
+    good = b'{"task":"add","schedule":{"kind":"schedule","args":[60,false]}}'
+    broken = {
+        "letters": good[:-1] + b',"args":"abc"}',
+        "far": good[:-1] + b',"start":1e300}',
+        "options": good[:-1] + b',"options":{"queue":5}}',
+        "zone": good[:-1] + b',"timezone":[1]}',
+    }
+    app.schedule_store.save([("good", good), *broken.items()])
+    app.schedule_store.tick([Ticks("good", time.time() + 1e6, 1)])  # by a clock that was wrong: beats pass over it
+    shown = project.umbel("schedule")
+    assert shown.code == 0, shown.err
+    assert re.search("^cannot be read here: zone: .*unhashable", shown.out, re.MULTILINE)
+    assert re.search("^cannot be read here: letters: .*abc", shown.out, re.MULTILINE)
+    line = app.schedule["good"]
+    assert line.next is not None
+    assert line.next < time.time() + 61
+    assert project.umbel("schedule", "run", "options").err == "umbel: add: queue must be the name of a queue, not 5\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from tests.django import site
 
@@ -149,6 +150,34 @@ def test_entries_of_the_code_are_looked_at_only(app: Umbel, browser: Client) -> 
     browser.post("/admin/umbel/entry/", {"action": "delete_selected", "_selected_action": [number], "post": "yes"})
     browser.post("/admin/umbel/entry/", {"action": "disable", "_selected_action": [number]})
     assert not app.schedule["daily"].enabled
+
+
+def test_rows_that_were_changed_by_hand_are_shown_and_what_is_wrong_is_told(app: Umbel, browser: Client) -> None:
+    from umbel.django.models import Entry
+
+    names = ("bare", "options", "renamed", "text", "far")
+    for name in names:
+        app.schedule.add(name, "shop.add", 60, (1,))
+    kept = bytes(Entry.objects.get(name="bare").definition)
+    Entry.objects.filter(name="options").update(definition=kept[:-1] + b',"options":{"queue":5}}')
+    Entry.objects.filter(name="far").update(definition=kept[:-1] + b',"start":1e300}')
+    Entry.objects.filter(name="renamed").update(name="new name")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE umbel_entry SET definition = CAST(definition AS TEXT) WHERE name = 'text'")
+    numbers = dict(Entry.objects.values_list("name", "pk"))
+    assert "5 schedule" in page(browser, "entry/")
+    for number in numbers.values():
+        page(browser, f"entry/{number}/change/")
+
+    def act(action: str, *chosen: str) -> str:
+        given = {"action": action, "_selected_action": [numbers[name] for name in chosen]}
+        answer = browser.post("/admin/umbel/entry/", given, follow=True)
+        assert answer.status_code == 200
+        return answer.content.decode()
+
+    assert "ptions: shop.add: queue must be the name of a queue, not 5" in act("run_now", "options", "bare")
+    assert "Nothing is disabled: there is no entry &#x27;new name&#x27;" in act("disable", "new name", "bare")
+    assert app.schedule["bare"].enabled
 
 
 def test_a_schedule_that_is_elsewhere_is_told(app: Umbel, browser: Client) -> None:

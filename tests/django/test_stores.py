@@ -11,7 +11,7 @@ from tests.django import site
 from tests.servers import postgres
 
 from umbel.stores.backend import ResultBackend
-from umbel.stores.url import open_backend
+from umbel.stores.url import open_backend, open_schedule
 from umbel.testing.contracts import BackendContract, ScheduleStoreContract
 
 LONG = bool(os.environ.get("UMBEL_ALL_STORES"))
@@ -76,3 +76,13 @@ class TestScheduleOnPostgres(ScheduleStoreContract):
     @pytest.fixture
     def url(self, postgres_url: str) -> str:
         return postgres_url
+
+
+def test_a_definition_that_was_written_as_text_hides_no_other(alias: str) -> None:
+    store = open_schedule(f"django://{alias}", name="shop")
+    store.save([("a", b'{"task":"a"}'), ("b", b'{"task":"b"}')])
+    with connections[alias].cursor() as cursor:
+        cursor.execute("UPDATE umbel_entry SET definition = '{\"task\":\"by hand\"}' WHERE name = 'a'")
+    assert {row.name: row.definition for row in store.changes().rows} == {"a": b'{"task":"by hand"}', "b": b'{"task":"b"}'}
+    store.save([("a", b'{"task":"again"}')])
+    assert store.find(["a"])[0].definition == b'{"task":"again"}'

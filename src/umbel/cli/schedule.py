@@ -207,7 +207,7 @@ def remove(scope: Scope, /, names: tuple[str, ...]) -> None:
 @click.pass_obj
 def run(scope: Scope, /, name: str) -> None:
     """Send an entry's task once, now, and print the task's id; its times stay as they are."""
-    with _app(scope) as app:
+    with _app(scope) as app, sensible():
         click.echo(app.schedule.run_now(name).id)
 
 

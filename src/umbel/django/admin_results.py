@@ -13,6 +13,7 @@ from umbel import states
 from umbel.client.current import App
 from umbel.django import project
 from umbel.django.models import Result
+from umbel.django.reach import bytes_of
 from umbel.errors import UmbelError
 from umbel.wire.typed_json import from_json
 
@@ -101,7 +102,7 @@ class ResultAdmin(admin.ModelAdmin):
 
 def send_again(app: App, row: Any) -> Any:
     """Send what a result tells of, as a new task; ValueError if it does not tell all."""
-    facts = from_json(bytes(row.document))
+    facts = from_json(bytes_of(row.document))
     name, args, kwargs = facts.get("name"), facts.get("args"), facts.get("kwargs")
     if not name or not isinstance(args, (list, tuple)) or not isinstance(kwargs, dict):
         raise ValueError("its arguments were not kept as they were, so it cannot be sent again")

@@ -14,6 +14,7 @@ from umbel.client.periodic.declared import check, origin_of, try_out
 from umbel.client.periodic.entry import Entry as Read
 from umbel.django import project, when
 from umbel.django.models import Entry
+from umbel.django.reach import bytes_of
 from umbel.django.schedule import DjangoScheduleStore
 from umbel.errors import UmbelError
 from umbel.schedules import ScheduleError
@@ -47,7 +48,7 @@ class EntryForm(forms.ModelForm):
         self.known: Read | None = None
         """The entry as it is kept, if it is."""
         if self.instance.pk:
-            self.known = kept = project.app.schedule[self.instance.name].entry
+            self.known = kept = project.app.schedule.line(_row(self.instance)).entry
             if kept is not None and "name" in self.fields:
                 self.fields["name"].disabled = True
                 self.initial |= {"task": kept.task, "when": when.write(kept.schedule), "zone": kept.timezone or ""}
@@ -172,7 +173,7 @@ class EntryAdmin(admin.ModelAdmin):
     @admin.display(description="next")
     def next_firing(self, obj: Any) -> Any:
         """When it fires next."""
-        due = project.app.schedule[obj.name].next if obj.enabled else None
+        due = project.app.schedule.line(_row(obj)).next
         return None if due is None else _moment(due)
 
     @admin.display(description="from")
@@ -194,12 +195,14 @@ class EntryAdmin(admin.ModelAdmin):
     @admin.action(description="Enable", permissions=["change"])
     def enable(self, request: Any, queryset: Any) -> None:
         """Let them fire again, from now on."""
-        project.app.schedule.enable(*queryset.values_list("name", flat=True))
+        names = queryset.values_list("name", flat=True)
+        self._try(request, "Nothing is enabled", lambda: project.app.schedule.enable(*names))
 
     @admin.action(description="Disable", permissions=["change"])
     def disable(self, request: Any, queryset: Any) -> None:
         """Let them fire no more."""
-        project.app.schedule.disable(*queryset.values_list("name", flat=True))
+        names = queryset.values_list("name", flat=True)
+        self._try(request, "Nothing is disabled", lambda: project.app.schedule.disable(*names))
 
     @admin.action(description="Run now, once", permissions=["run"])
     def run_now(self, request: Any, queryset: Any) -> None:
@@ -213,7 +216,7 @@ class EntryAdmin(admin.ModelAdmin):
         """Do it; what is wrong is told on the page."""
         try:
             return act()
-        except (UmbelError, TypeError) as problem:
+        except (UmbelError, TypeError, ValueError) as problem:
             self.message_user(request, f"{name}: {problem}", messages.ERROR)
             return None
 
@@ -225,7 +228,7 @@ def _store() -> DjangoScheduleStore | None:
 
 
 def _row(obj: Any) -> Row:
-    return Row(obj.name, bytes(obj.definition), obj.enabled, obj.since, obj.fired, obj.count)
+    return Row(obj.name, bytes_of(obj.definition), obj.enabled, obj.since, obj.fired, obj.count)
 
 
 def _is_of_code(obj: Any) -> bool:
@@ -233,7 +236,7 @@ def _is_of_code(obj: Any) -> bool:
 
 
 def _is_unread(obj: Any) -> bool:
-    return obj.name in project.app.schedule and project.app.schedule[obj.name].entry is None
+    return project.app.schedule.line(_row(obj)).entry is None
 
 
 def _moment(seconds: float) -> datetime.datetime:

@@ -9,7 +9,7 @@ from django.db.models import F
 
 from umbel import clock
 from umbel.django.models import Chord, Part
-from umbel.django.reach import key_of, pages, shown, upsert
+from umbel.django.reach import bytes_of, key_of, pages, shown, upsert
 from umbel.stores.join import Arrival, Parts, life
 from umbel.stores.slices import slices
 from umbel.wire.envelope import Envelope
@@ -80,7 +80,7 @@ class Chords:
             return None
         rows = list(self._parts.filter(chord=chord.key).values_list("index", "task_id", "document"))
         rows.sort(key=lambda row: (row[0] is None, row[0] or 0, row[1]))
-        return Parts(None if chord.size is None else _size(chord), [bytes(document) for _, _, document in rows])
+        return Parts(None if chord.size is None else _size(chord), [bytes_of(document) for _, _, document in rows])
 
     def done(self, connection: Any, id: str) -> None:
         """Keep nothing but that it was."""

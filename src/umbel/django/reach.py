@@ -102,6 +102,11 @@ def upsert(connection: Any, unique: str, fields: Sequence[str]) -> dict[str, Any
     return told
 
 
+def bytes_of(kept: Any) -> bytes:
+    """What a column of bytes holds: in SQLite whatever somebody has written there, such as text."""
+    return bytes(kept) if isinstance(kept, (bytes, memoryview)) else str(kept).encode("utf-8", "surrogateescape")
+
+
 def shown(value: object, most: int) -> str:
     """What every database takes for text, of at most so many letters."""
     text = str(value)[:most].replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -15,7 +15,7 @@ from umbel import clock
 from umbel.django.joins import Chords
 from umbel.django.models import Group
 from umbel.django.models import Result as Kept
-from umbel.django.reach import Reach, key_of, pages, shown, upsert
+from umbel.django.reach import Reach, bytes_of, key_of, pages, shown, upsert
 from umbel.states import READY_STATES, may_replace
 from umbel.stores.backend import ResultBackend
 from umbel.stores.join import Arrival, Parts
@@ -105,7 +105,7 @@ class DjangoBackend(ResultBackend):
             for page in pages(list(wanted)):
                 rows = self._rows.filter(which, fresh, task_id__in=page).order_by()
                 for id, state, document in rows.values_list("task_id", "status", "document"):
-                    found[wanted[id]] = Result(wanted[id], state, bytes(document))
+                    found[wanted[id]] = Result(wanted[id], state, bytes_of(document))
         return found
 
     def wait(self, ids: Collection[str], timeout: float) -> dict[str, Result]:
@@ -167,7 +167,7 @@ class DjangoBackend(ResultBackend):
         fresh = Q(expires__isnull=True) | Q(expires__gt=clock.now())
         with self._reach.open():
             found = self._groups.filter(fresh, group_id=row_id(id)).values_list("document", flat=True).first()
-        return None if found is None else bytes(found)
+        return None if found is None else bytes_of(found)
 
     def forget_group(self, id: str) -> None:
         with self._reach.open():

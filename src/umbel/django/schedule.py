@@ -11,7 +11,7 @@ from django.db.models import Case, F, Q, Value, When
 from umbel import clock
 from umbel.client.periodic.entry import decode, opened
 from umbel.django.models import Entry, Gone, Leader, Version
-from umbel.django.reach import Reach, key_of, pages, upsert
+from umbel.django.reach import Reach, bytes_of, key_of, pages, upsert
 from umbel.errors import DecodeError, UmbelError
 from umbel.stores.schedule import ASTRAY, FORGOTTEN, Changes, Row, ScheduleStore, Ticks, first_version
 from umbel.stores.schedule import Leader as Leading
@@ -83,7 +83,7 @@ class DjangoScheduleStore(ScheduleStore):
         with self._reach.write() as connection:
             version, now, changed = self._lock(), clock.now(), False
             for page in pages(sorted(wanted)):
-                known = {key: bytes(kept) for key, kept in self.entries.filter(key__in=page).values_list("key", "definition")}
+                known = {key: bytes_of(kept) for key, kept in self.entries.filter(key__in=page).values_list("key", "definition")}
                 new = [key for key in page if known.get(key) != wanted[key][1]]
                 rows = [Entry(key=key, schedule=self.name, since=now, version=version, **_shown(*wanted[key])) for key in new]
                 self.entries.bulk_create(rows, **upsert(connection, "key", ("definition", "task", "when", "version")))
@@ -167,7 +167,7 @@ def _is_led_by_another(leader: Any, owner: str, now: float, seconds: float) -> b
 
 def _rows(entries: Any) -> list[Row]:
     return [
-        Row(name, bytes(definition), enabled, since, fired, count)
+        Row(name, bytes_of(definition), enabled, since, fired, count)
         for name, definition, enabled, since, fired, count in entries.order_by().values_list(*_FIELDS)
     ]
 

@@ -65,7 +65,7 @@ def read_declared(app: Home) -> Declared:
                 try_out(app, entry)  # once for all that differ in their arguments only: there may be thousands
                 tried.add(options)
         except Exception as problem:  # whatever schedules, routers and arguments of users raise, the others are to run
-            declared.wrong[name] = _told(problem)
+            declared.wrong[name] = said(problem)
             continue
         declared.definitions[name] = definition
         if entry.enabled is not None:
@@ -127,7 +127,8 @@ def try_out(app: Home, entry: Entry) -> None:
     draft_of(app, sample).encode()
 
 
-def _told(problem: Exception) -> str:
+def said(problem: Exception) -> str:
+    """What is wrong, in one line; with the kind of an error whose text alone says too little."""
     is_plain = isinstance(problem, (UmbelError, TypeError, ValueError)) and str(problem)
     return str(problem) if is_plain else f"{type(problem).__name__}: {problem}"
 

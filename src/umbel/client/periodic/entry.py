@@ -242,7 +242,7 @@ def with_schedule(name: str, found: Mapping[str, Any], schedule: Schedule) -> En
             name,
             found["task"],
             schedule,
-            tuple(found.get("args", ())),
+            _listed(found.get("args", ())),
             dict(found.get("kwargs", {})),
             dict(found.get("options", {})),
             found.get("timezone"),

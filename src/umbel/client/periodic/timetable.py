@@ -10,13 +10,13 @@ import msgspec
 
 from umbel import clock
 from umbel.client.canvas.signature import maybe_signature
-from umbel.client.periodic.declared import Declared, Home, check, origin_of, read_declared, try_out, unsaved
+from umbel.client.periodic.declared import Declared, Home, check, origin_of, read_declared, said, try_out, unsaved
 from umbel.client.periodic.entry import Entry, decode, opened
 from umbel.client.periodic.tick import fire
 from umbel.client.results.result import AsyncResult
 from umbel.errors import DecodeError, ImproperlyConfigured, ScheduleError
 from umbel.schedules import read_zone
-from umbel.stores.schedule import Leader, Row, ScheduleStore
+from umbel.stores.schedule import ASTRAY, Leader, Row, ScheduleStore
 from umbel.wire.brief import brief
 
 PAGE = 10_000
@@ -67,14 +67,23 @@ class Timetable:
     # Looking
 
     def __iter__(self) -> Iterator[Line]:
-        lines = [self._line(row) for row in self._store.changes().rows]
+        lines = [self.line(row) for row in self._store.changes().rows]
         return iter(sorted(lines, key=lambda line: line.name))
 
     def __getitem__(self, name: str) -> Line:
-        return self._line(self._row(name))
+        return self.line(self._row(name))
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and bool(self._store.find([name]))
+
+    def line(self, row: Row) -> Line:
+        """What a row of the store says; one that cannot be used says why."""
+        try:
+            entry = self._entry(row)
+            due = entry.schedule.next(self._begin(row, entry), self._zone(entry)) if row.enabled else None
+        except Exception as problem:  # also whatever a schedule of somebody's own raises: the others are to be shown
+            return Line(row.name, row.enabled, row.fired, None, row.count, None, said(problem))
+        return Line(row.name, row.enabled, row.fired, due, row.count, entry)
 
     def leader(self) -> Leader | None:
         """The beat that sends, and until when it has said that it lives; None if none runs."""
@@ -95,11 +104,14 @@ class Timetable:
         row = self._row(name)
         entry = self._decode(row)
         found: list[float] = []
-        after: float | None = self._begin(row, entry)
-        while after is not None and len(found) < count:
-            after = entry.schedule.next(after, self._zone(entry))
-            if after is not None:
-                found.append(after)
+        try:
+            after: float | None = self._begin(row, entry)
+            while after is not None and len(found) < count:
+                after = entry.schedule.next(after, self._zone(entry))
+                if after is not None:
+                    found.append(after)
+        except Exception as problem:  # whatever a schedule of somebody's own raises
+            raise ImproperlyConfigured(f"entry {name!r}: its schedule failed: {said(problem)}") from problem
         return found
 
     # Changing
@@ -232,18 +244,11 @@ class Timetable:
         except (DecodeError, ScheduleError) as problem:
             raise ImproperlyConfigured(f"entry {row.name!r} cannot be used: {problem}") from problem
 
-    def _line(self, row: Row) -> Line:
-        try:
-            entry = self._entry(row)
-            due = entry.schedule.next(self._begin(row, entry), self._zone(entry)) if row.enabled else None
-        except (DecodeError, ScheduleError) as problem:
-            return Line(row.name, row.enabled, row.fired, None, row.count, None, str(problem))
-        return Line(row.name, row.enabled, row.fired, due, row.count, entry)
-
     @staticmethod
     def _begin(row: Row, entry: Entry) -> float:
-        """Behind which moment its next firing lies."""
-        return max(row.after, entry.start)
+        """Behind which moment its next firing lies; as beats do, it passes over what a clock that was wrong has settled."""
+        after, now = max(row.after, entry.start), clock.now()
+        return now if after > now + ASTRAY else after
 
     def _switch(self, names: Iterable[str], *, enabled: bool) -> None:
         names = tuple(names)
