@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 
@@ -10,9 +11,11 @@ from django.db import connections
 from tests.django import site
 from tests.servers import postgres
 
+from umbel.errors import BrokerDown
 from umbel.stores.backend import ResultBackend
 from umbel.stores.url import open_backend, open_schedule
 from umbel.testing.contracts import BackendContract, ScheduleStoreContract
+from umbel.testing.waiting import until
 
 LONG = bool(os.environ.get("UMBEL_ALL_STORES"))
 """Some tests take many seconds of a database."""
@@ -86,3 +89,23 @@ def test_a_definition_that_was_written_as_text_hides_no_other(alias: str) -> Non
     assert {row.name: row.definition for row in store.changes().rows} == {"a": b'{"task":"by hand"}', "b": b'{"task":"b"}'}
     store.save([("a", b'{"task":"again"}')])
     assert store.find(["a"])[0].definition == b'{"task":"again"}'
+
+
+def test_a_connection_that_breaks_is_opened_anew_whoever_has_opened_it(postgres_url: str, server: str) -> None:
+    store = open_schedule(postgres_url, name="shop")
+    other = connections.create_connection(server)
+    with connections[server].cursor() as cursor:  # as a project that looks something up while it is loaded
+        cursor.execute("SELECT pg_backend_pid()")
+        number = cursor.fetchone()
+    with contextlib.closing(other), other.cursor() as cursor:
+
+        def is_gone() -> bool:
+            cursor.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", number)
+            return cursor.fetchone() is None
+
+        cursor.execute("SELECT pg_terminate_backend(%s)", number)
+        until(is_gone)
+    with pytest.raises(BrokerDown):
+        store.leader()
+    assert store.leader() is None
+    connections[server].close()

@@ -38,6 +38,7 @@ class Reach:
         try:
             yield connection
         except (OperationalError, InterfaceError, DatabaseError, UnicodeError) as error:
+            _drop_broken(connection)
             raise self._told(error, lacking) from error
         except ValueError as error:
             if "NUL" not in str(error):
@@ -81,6 +82,12 @@ _CLOCKS = {
     "postgresql": "SELECT extract(epoch FROM clock_timestamp())::float8",
     "mysql": "SELECT UNIX_TIMESTAMP(SYSDATE(6))",
 }
+
+
+def _drop_broken(connection: Any) -> None:
+    """Let the next use open a new one, whoever has opened this: in threads without requests, nobody else would look after it."""
+    if connection.connection is not None and not connection.in_atomic_block and not connection.is_usable():
+        connection.close()
 
 
 def pages(items: Sequence[T]) -> Iterator[Sequence[T]]:
