@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -119,14 +120,27 @@ def test_a_wait_ends_with_the_first_result_with_its_time_or_with_the_store() -> 
 
 
 @pytest.mark.parametrize(
-    ("error", "kind"), [(LookupError("busy"), BrokerDown), (ConnectionResetError(), BrokerDown), (TypeError("no"), BrokerRefused)]
+    ("error", "kind"),
+    [
+        (LookupError("busy"), BrokerDown),
+        (ConnectionResetError(), BrokerDown),
+        (TypeError("no"), BrokerRefused),
+        (sqlite3.OperationalError("database is locked"), BrokerDown),
+        (sqlite3.InterfaceError("connection already closed"), BrokerDown),
+        (sqlite3.IntegrityError("NOT NULL constraint failed"), BrokerRefused),
+        (sqlite3.OperationalError(2006, "MySQL server has gone away"), BrokerDown),
+        (sqlite3.OperationalError(1213, "Deadlock found when trying to get lock"), BrokerDown),
+        (sqlite3.OperationalError(1366, "Incorrect string value"), BrokerRefused),
+    ],
 )
 def test_its_errors_are_tried_again_if_it_says_so(error: Exception, kind: type[Exception]) -> None:
     shelf = Shelf()
     shelf.fails = error
+    renewed: list[int] = []
     with pytest.raises(kind, match="shelf://") as told:
-        ByValue(shelf, "shelf://").store([result.encode("a", states.SUCCESS, 1)])
+        ByValue(shelf, "shelf://", renew=lambda: renewed.append(1)).store([result.encode("a", states.SUCCESS, 1)])
     assert told.value.__cause__ is error
+    assert bool(renewed) is (kind is BrokerDown)
 
 
 def test_what_it_cannot_do_is_told_or_needs_nothing() -> None:

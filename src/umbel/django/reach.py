@@ -38,7 +38,7 @@ class Reach:
         try:
             yield connection
         except (OperationalError, InterfaceError, DatabaseError, UnicodeError) as error:
-            _drop_broken(connection)
+            drop_broken(connection)
             raise self._told(error, lacking) from error
         except ValueError as error:
             if "NUL" not in str(error):
@@ -84,10 +84,16 @@ _CLOCKS = {
 }
 
 
-def _drop_broken(connection: Any) -> None:
+def drop_broken(connection: Any) -> None:
     """Let the next use open a new one, whoever has opened this: in threads without requests, nobody else would look after it."""
     if connection.connection is not None and not connection.in_atomic_block and not connection.is_usable():
         connection.close()
+
+
+def drop_all_broken() -> None:
+    """The same, of all connections that this thread has opened."""
+    for connection in connections.all(initialized_only=True):
+        drop_broken(connection)
 
 
 def pages(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -73,11 +73,26 @@ class ValueBackend(Protocol):
         """What is known: `status`, `result`, and more; `PENDING` if nothing is."""
 
 
+_OUTAGES = frozenset({"OperationalError", "InterfaceError"})
+"""What drivers of databases raise when these are away, by PEP 249; what stands between calls its own by the same names."""
+_PASSING = frozenset({1040, 1053, 1205, 1213})
+"""MySQL's server: too many connections, shutting down, waited too long, deadlock. Others below 2,000 blame the statement."""
+
+
+def is_outage(error: BaseException) -> bool:
+    """True if a database was away, or busy, and is to be asked again."""
+    if not any(kind.__name__ in _OUTAGES for kind in type(error).__mro__):
+        return False
+    code = error.args[0] if error.args else None
+    return not isinstance(code, int) or code >= 2_000 or code in _PASSING
+
+
 class ByValue(ResultBackend):
     """Keeps results where `backend` does. How long is that one's affair, as is what becomes of it in a fork.
 
-    What it raises is `BrokerDown`, and tried again, if its `exception_safe_to_retry` says so or the system does (`OSError`);
-    else `BrokerRefused`. Chords are counted, and groups kept, in another store, which `joins` opens; without it they are refused.
+    What it raises is `BrokerDown`, and tried again, if its `exception_safe_to_retry` says so, the system does (`OSError`), or a
+    database (`is_outage`); else `BrokerRefused`. Chords are counted, and groups kept, in another store, which `joins` opens;
+    without it they are refused.
     """
 
     wants_facts = True
@@ -90,10 +105,13 @@ class ByValue(ResultBackend):
         *,
         serializer: str = "json",
         joins: Callable[[], ResultBackend] | None = None,
+        renew: Callable[[], object] | None = None,
     ):
+        """`renew` is called behind each outage, in the thread that met it: it lets broken connections go."""
         self.url = url
         self.backend = backend
         self._open_joins = joins
+        self._renew = renew
         self._joins: ResultBackend | None = None
         self._lock = threading.Lock()
         self._serializer = serializer
@@ -183,7 +201,7 @@ class ByValue(ResultBackend):
             self.backend.store_result(given.id, document.result, given.state, traceback=document.traceback, request=call)
 
     def _find(self, id: str) -> Mapping[str, Any] | None:
-        with self._trouble():
+        with self._trouble(f"the result of {id}: "):
             meta = self.backend.get_task_meta(id)
         return meta if meta and meta.get("status", PENDING) != PENDING else None
 
@@ -210,10 +228,13 @@ class ByValue(ResultBackend):
                 method(*arguments)
 
     @contextmanager
-    def _trouble(self) -> Iterator[None]:
+    def _trouble(self, what: str = "") -> Iterator[None]:
         try:
             yield
         except Exception as error:
             is_safe = getattr(self.backend, "exception_safe_to_retry", None)
-            kind = BrokerDown if isinstance(error, OSError) or (is_safe and is_safe(error)) else BrokerRefused
-            raise kind(f"{self.url}: {type(error).__name__}: {error}") from error
+            is_passing = bool(is_safe and is_safe(error)) or isinstance(error, OSError) or is_outage(error)
+            kind = BrokerDown if is_passing else BrokerRefused
+            if is_passing and self._renew is not None:
+                self._renew()
+            raise kind(f"{self.url}: {what if kind is BrokerRefused else ''}{type(error).__name__}: {error}") from error

@@ -435,6 +435,7 @@ class Celery(Umbel):
             return None
         if type(backend).__module__ in ("celery.backends.redis", "celery.backends.umbel"):
             return super().open_result_store()
+        from celery.fixups.django import renew_connections
         from umbel.client.storage import open_joins
         from umbel.stores.by_value import ByValue
 
@@ -443,6 +444,7 @@ class Celery(Umbel):
             backend.as_uri() or place or type(backend).__name__,
             serializer=self.conf.result_serializer,
             joins=lambda: open_joins(self._conf),
+            renew=renew_connections,
         )
 
     # Parts

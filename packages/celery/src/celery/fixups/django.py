@@ -26,6 +26,14 @@ def _look_after_connections(**_: Any) -> None:
     upkeep.install()
 
 
+def renew_connections() -> None:
+    """Let those of this thread go that are broken, in a project: who waits for a result is in no request, and would keep them."""
+    if "django.db" in sys.modules:
+        from umbel.django.reach import drop_all_broken
+
+        drop_all_broken()
+
+
 class DjangoFixup:
     """Lets a Django project be found and its time be used."""
 
