@@ -52,6 +52,18 @@ def test_the_store_is_told_what_was_sent(app, start):
     assert line.next == pytest.approx(line.last + 0.1, abs=0.002)
 
 
+@pytest.mark.parametrize("words", [b'"start":"soon"', b'"start":null', b'"timezone":[1]', b'"origin":[1]'])
+def test_what_was_broken_by_hand_is_as_the_code_says_again(app, start, words):
+    app.conf.beat_schedule = {"a": {"task": "add", "schedule": 0.2}}
+    app.schedule.save_named()
+    store = app.schedule_store
+    kept = store.find(["a"])[0].definition
+    store.save([("a", kept[:-1] + b"," + words + b"}")])
+    start(app).leads()
+    until(lambda: waiting(app) > 0)
+    assert words not in store.find(["a"])[0].definition
+
+
 def test_entries_of_the_code_are_saved_changed_and_removed(app, start):
     app.conf.beat_schedule = {
         "a": {"task": "add", "schedule": 3600, "args": (1, 2)},

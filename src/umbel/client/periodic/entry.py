@@ -138,10 +138,11 @@ class Entry(msgspec.Struct):
         """This entry in the place of what the store has: if it is due at other moments, those count from now on."""
         try:
             found = opened(definition)
-        except DecodeError:
+            start = float(found.get("start", 0.0))
+        except (DecodeError, TypeError, ValueError):  # broken by hand: as if nothing had been
             return self
         same = (found["schedule"], found.get("timezone")) == (self._schedule_data(), self.timezone)
-        return msgspec.structs.replace(self, start=float(found.get("start", 0.0)) if same else now)
+        return msgspec.structs.replace(self, start=start if same else now)
 
     def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of one message; lazy ones are evaluated."""
