@@ -13,6 +13,8 @@ from collections.abc import Callable
 from umbel import Umbel
 from umbel.execution.execute import Executor
 from umbel.execution.outcome import Job
+from umbel.follow.executor import make_executor
+from umbel.follow.join import Joiner
 from umbel.wire import protocol
 from umbel.wire.encoding import accept_types
 from umbel.wire.message import Headers, Message
@@ -67,7 +69,7 @@ def median(run: Callable[[], object]) -> float:
     return statistics.median(rounds)
 
 
-async def median_async(executor: Executor, one: Job) -> float:
+async def median_async(executor: Executor[Joiner], one: Job) -> float:
     rounds = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
@@ -78,7 +80,7 @@ async def median_async(executor: Executor, one: Job) -> float:
 
 
 def main() -> None:
-    executor = Executor(app.tasks, hostname="w1@host", accept=ACCEPT)
+    executor = make_executor(app.tasks, hostname="w1@host", accept=ACCEPT)
     cases = {
         "noop()": job("noop"),
         "noop(), result ignored": job("noop", ignore=True),

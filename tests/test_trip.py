@@ -9,8 +9,8 @@ import pytest
 from tests.profiled import profiled
 
 from umbel import Umbel
-from umbel.execution.execute import Executor
 from umbel.execution.outcome import Job
+from umbel.follow.executor import make_executor
 from umbel.testing.waiting import patience
 from umbel.wire import protocol
 from umbel.wire.message import Headers, Message
@@ -87,7 +87,7 @@ def test_reading_a_result_without_the_store_is_six_functions_in_three_files(add)
 
 
 def test_a_plain_run_is_seven_functions_in_four_files(add):
-    executor = Executor(add.app.tasks, hostname="w@h", accept=frozenset({"application/json"}))
+    executor = make_executor(add.app.tasks, hostname="w@h", accept=frozenset({"application/json"}))
     call = Message(Headers(task=add.name, id="i", ignore_result=False), (2, 3))  # as every client writes it
     job = Job(1, add.name, protocol.encode(call, queue="celery"))
     assert executor.run(job).text == "5"

@@ -20,7 +20,7 @@ FLOORS: tuple[frozenset[str], ...] = (  # ground first; rooms of one floor do no
     frozenset({"wire", "canvas", "settings", "schedules"}),
     frozenset({"stores", "messages"}),
     frozenset({"execution"}),
-    frozenset({"pools", "events"}),
+    frozenset({"pools", "events", "follow"}),
     frozenset({"client"}),
     frozenset({"worker", "beat"}),
     frozenset({"cli", "django", "testing"}),

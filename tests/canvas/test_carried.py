@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from umbel import Umbel, chain, group
-from umbel.execution.execute import Executor
 from umbel.execution.outcome import Job
+from umbel.follow.executor import make_executor
 from umbel.signals import before_task_publish
 from umbel.wire import protocol
 
@@ -16,7 +16,7 @@ from umbel.wire import protocol
 def run_of(app: Umbel, envelope: Any) -> Any:
     """The outcome of this message's run."""
     accept = frozenset({"application/json"})
-    executor = Executor(app.tasks, relay=app.relay, hostname="h", accept=accept, result_serializer="json")
+    executor = make_executor(app.tasks, relay=app.relay, hostname="h", accept=accept, result_serializer="json")
     return executor.run(Job(1, "add", envelope, 1, None, None, False, False))
 
 

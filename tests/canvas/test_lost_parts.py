@@ -15,8 +15,8 @@ from umbel import Signature, chain, chord, group
 from umbel.canvas.settle import copied
 from umbel.client.canvas import launch
 from umbel.errors import ChordError
-from umbel.execution.follow import links
 from umbel.execution.request import Request
+from umbel.follow import links
 from umbel.stores.broker import Broker, Conclusion
 from umbel.stores.url import open_broker
 from umbel.testing.waiting import patience, until

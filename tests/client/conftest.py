@@ -10,8 +10,8 @@ import pytest
 
 from umbel import Umbel
 from umbel.client import shared
-from umbel.execution.execute import Executor
 from umbel.execution.outcome import Job, Outcome
+from umbel.follow.executor import make_executor
 from umbel.stores.broker import Conclusion
 from umbel.wire.encoding import accept_types
 
@@ -50,7 +50,7 @@ def work(app: Umbel) -> Callable[..., list[Outcome]]:
 
     def run(*queues: str, of: Umbel = app) -> list[Outcome]:
         accept = accept_types(of.conf.accept_content)
-        executor = Executor(of.tasks, hostname="worker@here", accept=accept, relay=of.relay)
+        executor = make_executor(of.tasks, hostname="worker@here", accept=accept, relay=of.relay)
         outcomes = []
         while held := of.broker.reserve(queues or of.queues(), 100, 0.0):
             for delivery in held:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from umbel import Umbel, signals
-from umbel.execution.execute import Executor
 from umbel.execution.outcome import Job
+from umbel.follow.executor import make_executor
 from umbel.wire import protocol, result
 from umbel.wire.encoding import accept_types
 from umbel.wire.message import Embed, Headers, Message
@@ -28,7 +28,7 @@ class House:
 
     @property
     def executor(self):
-        return Executor(self.app.tasks, **{"relay": self.app.relay, "hostname": "w1@host", "accept": ACCEPT, **self.options})
+        return make_executor(self.app.tasks, **{"relay": self.app.relay, "hostname": "w1@host", "accept": ACCEPT, **self.options})
 
     def task(self, *args, **options):
         return self.app.task(*args, **options)

@@ -29,9 +29,9 @@ from umbel.errors import (
     TimeLimitExceeded,
     WorkerLostError,
 )
-from umbel.execution.execute import Executor
 from umbel.execution.outcome import Job, Kind
 from umbel.execution.request import Request, current, served
+from umbel.follow.executor import make_executor
 from umbel.testing.waiting import patience
 from umbel.wire.encoding import accept_types
 from umbel.wire.envelope import Envelope
@@ -595,7 +595,7 @@ class TestMessagesThatCannotRun:
     @settings(max_examples=150, deadline=None)
     @given(headers=st.binary(max_size=60) | st.just(b'{"task":"proj.fine","id":"i"}'), body=st.binary(max_size=60))
     def test_no_bytes_make_it_raise(self, headers, body):
-        executor = Executor(TASKS, hostname="w1@host", accept=accept_types(["json"]))
+        executor = make_executor(TASKS, hostname="w1@host", accept=accept_types(["json"]))
         assert executor.run(Job(1, "proj.fine", Envelope("i", "celery", headers, body))).number == 1
 
     @pytest.mark.parametrize(

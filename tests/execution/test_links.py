@@ -8,8 +8,8 @@ import json
 import pytest
 
 from umbel import Task
-from umbel.execution.follow.links import is_errback_of_the_new_kind
 from umbel.execution.rounds import makers, stand_round
+from umbel.follow.links import is_errback_of_the_new_kind
 from umbel.wire import protocol
 from umbel.wire.encoding import accept_types
 from umbel.wire.message import Embed

@@ -10,8 +10,8 @@ import pytest
 
 from umbel import Umbel
 from umbel.errors import SoftTimeLimitExceeded
-from umbel.execution.execute import Executor
 from umbel.execution.outcome import Job, Kind
+from umbel.follow.executor import make_executor
 from umbel.pools.loop import LoopPool
 from umbel.pools.pool import Pool, Stop
 from umbel.pools.process import ProcessPool
@@ -35,7 +35,7 @@ class Bench:
     """An app with tasks, and jobs of them run in a pool."""
 
     def __init__(self, app: Umbel, pool: str):
-        self.executor = Executor(app.tasks, hostname="w1@host", accept=accept_types(["json"]))
+        self.executor = make_executor(app.tasks, hostname="w1@host", accept=accept_types(["json"]))
         self.pool = pool
         self.made = 0
 

@@ -13,6 +13,8 @@ from umbel.client.app import Umbel
 from umbel.errors import WireError
 from umbel.execution.execute import Executor
 from umbel.execution.outcome import Job, Kind
+from umbel.follow.executor import make_executor
+from umbel.follow.join import Joiner
 from umbel.stores.broker import Broker, Conclusion, Delivery
 from umbel.wire import protocol
 from umbel.wire.encoding import accept_types
@@ -53,10 +55,10 @@ def _conclude(app: Umbel, broker: Broker, stranded: Sequence[Delivery]) -> int:
     return sum(conclusion.buried is not None for conclusion in conclusions)
 
 
-def _executor(app: Umbel) -> Executor:
+def _executor(app: Umbel) -> Executor[Joiner]:
     """One that tells of lost tasks as a worker does: with their hooks, their errbacks, and the rest of their chains."""
     conf = app.conf
-    return Executor(
+    return make_executor(
         app.tasks,
         relay=app.relay,
         hostname=node_name(None),
@@ -66,7 +68,7 @@ def _executor(app: Umbel) -> Executor:
     )
 
 
-def _conclusion(executor: Executor, delivery: Delivery, limit: int) -> Conclusion:
+def _conclusion(executor: Executor[Joiner], delivery: Delivery, limit: int) -> Conclusion:
     buried = None if delivery.begun else f"never finished, though handed out {limit} times (task_max_deliveries)"
     try:
         name = protocol.headers(delivery.envelope, executor.accept).task

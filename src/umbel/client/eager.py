@@ -13,6 +13,8 @@ from umbel.execution.execute import Executor, brief_text
 from umbel.execution.lines import log, say
 from umbel.execution.outcome import Kind
 from umbel.execution.request import OWN, Request, flat
+from umbel.follow.executor import make_executor
+from umbel.follow.join import Joiner
 from umbel.messages.options import checked
 from umbel.wire import encoding, result
 from umbel.wire.brief import brief
@@ -40,16 +42,18 @@ def ended(
 ) -> tuple[Request, Ending, str | None]:
     """The same of a call whose code somebody else has run, or let be: with all that follows from it."""
     request, executor = _ready(task, args, kwargs, options)
-    return request, executor.follow.complete(task, request, Ending(kind, value)), None
+    return request, executor.sequel.complete(task, request, Ending(kind, value)), None
 
 
-def _ready(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any], options: Mapping[str, Any]) -> tuple[Request, Executor]:
+def _ready(
+    task: Task, args: tuple[Any, ...], kwargs: dict[str, Any], options: Mapping[str, Any]
+) -> tuple[Request, Executor[Joiner]]:
     """The request of a call, and who runs it."""
     request = _request(task, args, kwargs, options)
-    return request, Executor(task.app.tasks, hostname=request.hostname or "", accept=frozenset())
+    return request, make_executor(task.app.tasks, hostname=request.hostname or "", accept=frozenset())
 
 
-def _run(executor: Executor, task: Task, request: Request) -> Ending:
+def _run(executor: Executor[Joiner], task: Task, request: Request) -> Ending:
     """Run it once, and log how that ended."""
     began = clock.monotonic()
     ending = executor.perform(task, request, is_async=task.is_async)

@@ -1,6 +1,6 @@
 """One message in, one Outcome out: opened, called, judged by how it ended, and what follows made as bytes. No I/O.
 
-open → call (`call.py`) → ending (`ending.py`) → what follows (`follow/`) → told (`tell.py`) → outcome
+open → call (`call.py`) → ending (`ending.py`) → what follows (`sequel.py`) → told (`tell.py`) → outcome
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Generic
 
 from umbel import clock, guise, shown, signals, states
 from umbel.errors import (
@@ -26,16 +26,13 @@ from umbel.execution.call import NO_HOOKS, beginnings, call, call_async, hooks_o
 from umbel.execution.documents import Documents, is_ignored
 from umbel.execution.einfo import OWN_CODE, ExceptionInfo
 from umbel.execution.ending import Ending, failure, overrun, raised, retried
-from umbel.execution.follow import links
-from umbel.execution.follow.follow import Follow, Relay
-from umbel.execution.follow.join import Joiner
 from umbel.execution.outcome import Job, Kind, Outcome
 from umbel.execution.request import Request, Sealed, current, opened, push
 from umbel.execution.retry import chance
 from umbel.execution.rounds import Rounds, makers
 from umbel.execution.runnable import Runnable, find_task
+from umbel.execution.sequel import S
 from umbel.execution.tell import tell
-from umbel.messages.write import Writer
 from umbel.wire import protocol, result
 from umbel.wire.brief import brief, encodable, told
 from umbel.wire.message import Headers
@@ -47,39 +44,34 @@ _LAZY = lazy.KINDS  # as below
 _SUCCESS = Kind.SUCCESS  # to look it up in the enum takes as long as a call
 
 
-class Executor:
-    """Runs messages whose tasks it knows; what pools call a `Runner`. Any thread may use it, many runs at once."""
+class Executor(Generic[S]):
+    """Runs messages whose tasks it knows; what pools call a `Runner`. Any thread may use it, many runs at once.
+
+    `follow.executor` makes those that also see to what follows.
+    """
 
     def __init__(
         self,
         tasks: Mapping[str, Runnable],
+        documents: Documents,
+        sequel: S,
         *,
-        hostname: str,
         accept: frozenset[str],
-        result_serializer: str = "json",
-        result_extended: bool = False,
-        result_facts: bool = False,
-        relay: Relay | None = None,
         rand: Callable[[], float] = chance,
     ):
-        """`relay` makes the messages that follow from runs: the app's, else one that knows no settings.
-
-        With `result_extended` documents tell what was called, with `result_facts` all that the request says of it.
-        """
+        """`documents` makes those of its runs, and `sequel` adds what follows from them."""
         self.entered: Callable[[], object] | None = None
         """Called in each child process before anybody is told that it begins."""
         self.begun: Callable[[Result], object] | None = None
         """Called before each run of which that is to be told, where it runs, with the document of its STARTED. None: who hears of
         its beginning (`Begun`) writes one."""
         self.tasks = tasks
-        self.hostname = hostname
+        self.hostname = documents.hostname
         self.accept = accept
-        self.documents = Documents(hostname, result_serializer, extended=result_extended, facts=result_facts)
-        """Makes the documents of its runs."""
-        self.follow = Follow(tasks, self.documents, relay or Writer())
+        self.documents = documents
+        self.sequel = sequel
         self._rand = rand
         self._rounds = Rounds()
-        self.joiner = Joiner(tasks, self.documents, self.follow, accept=accept, hostname=hostname)
 
     # -- what pools call ----------------------------------------------------------------------------------------------
 
@@ -246,7 +238,7 @@ class Executor:
 
     def _after(self, task: Runnable, request: Request, ending: Ending, began: float, *, untouched: bool = False) -> Ending:
         """How it ended, with what follows; told to whom it concerns. `untouched`: nobody has seen the request."""
-        ending = self.follow.complete(task, request, ending, untouched=untouched)
+        ending = self.sequel.complete(task, request, ending, untouched=untouched)
         request.decided = ending.results
         tell(task, request, ending, clock.monotonic() - began)
         return ending
@@ -262,7 +254,7 @@ class Executor:
                 raise NotRegistered(message.headers.task)
             embed = message.embed
             if embed.callbacks or embed.errbacks or embed.chain or embed.chord is not None:
-                links.check(embed)
+                self.sequel.check(embed)
         except (DecodeError, InvalidTaskError, NotRegistered) as error:
             return self._unopened(job, error, Kind.UNREADABLE)
         return Sealed(message, envelope, task, self.hostname, job.attempt)
@@ -309,7 +301,7 @@ class Executor:
             parent, group = headers.parent_id, headers.group
             results = [self.documents.document(headers.id, kind.state, error, parent_id=parent, group_id=group)]
         outcome = Outcome(job.number, kind, tuple(results), text=encodable(f"{type(error).__name__}: {error}"[:1024]))
-        return self.joiner.untaken(job.envelope, kind.state, error, outcome)
+        return self.sequel.untaken(job.envelope, kind.state, error, outcome)
 
     def _internal_error(self, job: Job, error: BaseException) -> Outcome:
         """The outcome where our own code failed (or memory ran out, or a late interruption struck it): told, not hidden."""

@@ -14,8 +14,8 @@ from umbel import Umbel
 from umbel.client import current
 from umbel.client.app import Stores
 from umbel.errors import TimeoutError
-from umbel.execution.follow.links import JOIN
 from umbel.execution.outcome import Outcome
+from umbel.follow.links import JOIN
 from umbel.stores.broker import Buried, Delivery
 from umbel.testing.hand import HandBackend, HandBroker, HandWorker
 from umbel.testing.moved_clock import MovedClock

@@ -26,8 +26,8 @@ from umbel.events.tasks import (
     Told,
     sent,
 )
-from umbel.execution.follow.links import ORDERS
 from umbel.execution.outcome import Outcome
+from umbel.follow.links import ORDERS
 from umbel.pools.pool import Pool
 from umbel.wire import protocol
 from umbel.wire.envelope import Envelope

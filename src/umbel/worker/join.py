@@ -17,6 +17,7 @@ from umbel.errors import BrokerDown, ChordError, DecodeError, UmbelError
 from umbel.execution.execute import Executor
 from umbel.execution.outcome import Outcome
 from umbel.execution.request import Request
+from umbel.follow.join import Joiner
 from umbel.stores.backend import ResultBackend
 from umbel.stores.broker import Conclusion, Delivery
 from umbel.stores.join import Parts
@@ -57,7 +58,7 @@ class Join:
     def __init__(
         self,
         settle: Settle,
-        executor: Executor,
+        executor: Executor[Joiner],
         backend: ResultBackend | None,
         *,
         stumbled: Callable[[Delivery, Exception], None],
@@ -66,7 +67,7 @@ class Join:
     ):
         """`groups`: clients may have saved how the values of a chord are nested, as Celery's do."""
         self._settle = settle
-        self._joiner = executor.joiner
+        self._joiner = executor.sequel
         self._backend = backend
         self._stumbled = stumbled
         self._max_deliveries = max_deliveries

@@ -12,9 +12,9 @@ import msgspec
 from umbel import clock
 from umbel.client.task import Task
 from umbel.errors import DecodeError
-from umbel.execution.follow.links import ORDERS
 from umbel.execution.outcome import Job
 from umbel.execution.runnable import find_task
+from umbel.follow.links import ORDERS
 from umbel.stores.broker import Delivery
 from umbel.wire import protocol
 from umbel.wire.envelope import Envelope

@@ -13,11 +13,12 @@ from umbel.client.task import Task
 from umbel.errors import DecodeError, NotRegistered, TaskRevokedError
 from umbel.events.tasks import Failed, Rejected, Retried
 from umbel.execution.execute import Executor
-from umbel.execution.follow.links import ORDERS
 from umbel.execution.lines import log as trace
 from umbel.execution.lines import say
 from umbel.execution.outcome import Begun, Job, Kind, Outcome
 from umbel.execution.request import Request
+from umbel.follow.join import Joiner
+from umbel.follow.links import ORDERS
 from umbel.pools.pool import Pool
 from umbel.stores.broker import Conclusion, Delivery
 from umbel.wire import protocol, result
@@ -50,7 +51,7 @@ class Reap:
         pool: Pool,
         book: Book,
         settle: Settle,
-        executor: Executor,
+        executor: Executor[Joiner],
         *,
         tasks: Mapping[str, Task[..., Any]],
         accept: frozenset[str],
@@ -169,7 +170,7 @@ class Reap:
         outcome = Outcome(0, Kind.FAILURE)
         with suppress(Exception):  # what we stumble over may be anywhere in it
             outcome.results = (result.encode(id, states.FAILURE, error, serializer=self._serializer),)
-            outcome = self._executor.joiner.untaken(delivery.envelope, states.FAILURE, error, outcome)
+            outcome = self._executor.sequel.untaken(delivery.envelope, states.FAILURE, error, outcome)
         self._settle.conclude(concluded(delivery, outcome, encodable(f"it could not be handled: {told(error)}")))
 
     def _not_reaped(self, item: Outcome | Begun, ticket: Ticket | None, error: Exception) -> None:
@@ -424,7 +425,7 @@ class Reap:
         self, delivery: Delivery, state: str, error: Exception, results: list[Result], *, buried: str | None = None
     ) -> None:
         """Settle what never runs, with word for all who count on it."""
-        outcome = self._executor.joiner.untaken(delivery.envelope, state, error, Outcome(0, Kind.FAILURE, tuple(results)))
+        outcome = self._executor.sequel.untaken(delivery.envelope, state, error, Outcome(0, Kind.FAILURE, tuple(results)))
         self._settle.conclude(concluded(delivery, outcome, buried))
 
     def _extended(self, delivery: Delivery, headers: Headers, task: Task[..., Any] | None, state: str, value: Any) -> Result:

@@ -22,6 +22,8 @@ from umbel.client.reloading import load
 from umbel.client.task import Task
 from umbel.errors import BrokerDown, BrokerError, ImproperlyConfigured, WorkerError
 from umbel.execution.execute import Executor
+from umbel.follow.executor import make_executor
+from umbel.follow.join import Joiner
 from umbel.messages.options import queue_name
 from umbel.pools.pool import Pool
 from umbel.stores.backend import ResultBackend
@@ -279,7 +281,7 @@ class Worker:
         app, conf = self.app, self.app.conf
         self.broker: Broker = app.broker
         self.backend: ResultBackend | None = app.result_store
-        executor = Executor(
+        executor = make_executor(
             self.tasks,
             relay=app.relay,
             hostname=self.hostname,
@@ -377,7 +379,7 @@ class Worker:
         if (store := self.app.result_store) is not None:
             store.store([document])
 
-    def _make_pool(self, executor: Executor) -> Pool:
+    def _make_pool(self, executor: Executor[Joiner]) -> Pool:
         kind = POOLS.get(self.pool_name)
         if kind == "processes":
             from umbel.pools.process import ProcessPool  # each pool is loaded only where it is used: it costs start-up

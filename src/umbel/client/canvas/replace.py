@@ -13,8 +13,8 @@ from umbel.client.canvas.launch import keeping, send_call
 from umbel.client.canvas.signature import Signature, maybe_signature
 from umbel.client.outbox import call_all
 from umbel.errors import Ignore, ImproperlyConfigured
-from umbel.execution.follow.links import ids
 from umbel.execution.request import Request
+from umbel.follow.links import ids
 from umbel.stores.join import Arrival
 
 

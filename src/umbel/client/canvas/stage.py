@@ -23,12 +23,12 @@ from umbel.client.plain import is_plain
 from umbel.client.results.eager_result import EagerResult
 from umbel.errors import NotRegistered, Retry
 from umbel.execution.ending import Ending
-from umbel.execution.follow import links
-from umbel.execution.follow.follow import told
 from umbel.execution.outcome import Kind
 from umbel.execution.request import Request
 from umbel.execution.retry import once_more
 from umbel.execution.runnable import find_task
+from umbel.follow import links
+from umbel.follow.follow import told
 from umbel.wire import parts
 from umbel.wire.ids import new_id
 

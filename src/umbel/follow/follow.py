@@ -14,10 +14,10 @@ from umbel.canvas.unreached import Lost
 from umbel.errors import TaskRevokedError
 from umbel.execution.documents import Documents, is_ignored
 from umbel.execution.ending import Ending, failure
-from umbel.execution.follow import links
 from umbel.execution.outcome import Kind
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable, find_task
+from umbel.follow import links
 from umbel.messages.complete import Parent
 from umbel.stores.join import Arrival
 from umbel.wire import rest

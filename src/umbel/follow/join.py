@@ -13,11 +13,11 @@ from umbel import guise, states
 from umbel.canvas.unreached import errbacks_of, lost_ends
 from umbel.errors import ChordError, DecodeError
 from umbel.execution.documents import Documents
-from umbel.execution.follow import links
-from umbel.execution.follow.follow import Follow
 from umbel.execution.outcome import Kind, Outcome
 from umbel.execution.request import Request
 from umbel.execution.runnable import Runnable
+from umbel.follow import links
+from umbel.follow.follow import Follow
 from umbel.wire import encoding, parts, protocol
 from umbel.wire.envelope import Envelope
 from umbel.wire.message import Embed, Message
@@ -28,14 +28,13 @@ log = guise.logger("umbel.trace")
 class Joiner:
     """Makes what follows from parts. Any thread may use it."""
 
-    def __init__(
-        self, tasks: Mapping[str, Runnable], documents: Documents, follow: Follow, *, accept: frozenset[str], hostname: str
-    ):
+    def __init__(self, tasks: Mapping[str, Runnable], documents: Documents, follow: Follow, *, accept: frozenset[str]):
         self._tasks = tasks
         self._documents = documents
         self._follow = follow
         self._accept = accept
-        self._hostname = hostname
+        self._hostname = documents.hostname
+        self.check, self.complete = links.check, follow.complete
 
     # -- calls that never come to a run ---------------------------------------------------------------------------------
 
