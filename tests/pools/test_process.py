@@ -115,9 +115,13 @@ class TestProcesses(PoolContract):
     @trial(slots=3)
     async def test_ten_thousand_jobs_end_once_each_while_children_are_killed(self, it, tmp_path):
         marks, fate = tmp_path / "marks", random.Random(7)
+        first = job("wait", str(tmp_path / "gate"), tell=True)  # one at least dies in the middle of its work
+        await begin(it, first)
+        os.kill(it.begun[first.number].pid, signal.SIGKILL)
+        await it.end_of([first])
         batch = [job("mark", str(marks)) if number % 4 else job("noop") for number in range(10_000)]
         at, kills = 0, 0
-        while len(it.outcomes) < len(batch):
+        while len(it.outcomes) < 1 + len(batch):
             for _ in range(0, min(await it.pool.room(), len(batch) - at), 50):
                 it.pool.submit(batch[at : at + 50])
                 at += 50
@@ -132,7 +136,7 @@ class TestProcesses(PoolContract):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(fate.choice(it.pool.pids()), signal.SIGKILL)
         kinds = [it.outcomes[each.number].kind for each in batch]
-        assert set(kinds) == {Kind.SUCCESS, Kind.LOST}
+        assert {it.outcomes[first.number].kind, *kinds} == {Kind.SUCCESS, Kind.LOST}
         assert kinds.count(Kind.LOST) <= kills
         marked = [kind for kind, each in zip(kinds, batch, strict=True) if each.task == "mark"]
         assert marked.count(Kind.SUCCESS) <= marks.stat().st_size <= len(marked)

@@ -11,6 +11,7 @@ whether there is anything: those who are late see that it is gone.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import select
 from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from umbel import clock
-from umbel.errors import BrokerDown, BrokerRefused
+from umbel.errors import BrokerDown, BrokerError, BrokerRefused
 from umbel.stores.redis.bell import Bell
 from umbel.stores.redis.link import Command, Link, Wire, is_no_script, spelled
 
@@ -45,13 +46,17 @@ class Tracker:
         self._times = times
         self._armed = False
         self._asked = 0.0
-        self.ear = link.open()
-        self._mouth = link.open()
-        self.ear.say(("CLIENT", "ID"), ("SUBSCRIBE", "__redis__:invalidate"))
-        number = self.ear.hear()
-        self.ear.hear()
-        self._mouth.say(("CLIENT", TRACK, "ON", "REDIRECT", number))
-        self._mouth.hear()
+        with contextlib.ExitStack() as opened:
+            self.ear = link.open()
+            opened.callback(self.ear.close)
+            self._mouth = link.open()
+            opened.callback(self._mouth.close)
+            self.ear.say(("CLIENT", "ID"), ("SUBSCRIBE", "__redis__:invalidate"))
+            number = self.ear.hear()
+            self.ear.hear()
+            self._mouth.say(("CLIENT", TRACK, "ON", "REDIRECT", number))
+            self._mouth.hear()
+            opened.pop_all()
 
     @property
     def is_armed(self) -> bool:
@@ -210,8 +215,12 @@ class Watch:
         for move in self._moves:
             wire = self._link.open()
             wire.within(LONGEST + SLACK + 2.0)
-            wire.say(("CLIENT", "ID"))
-            self._lines.append(Line(move, wire, wire.hear()))
+            try:
+                wire.say(("CLIENT", "ID"))
+                self._lines.append(Line(move, wire, wire.hear()))
+            except BrokerError:
+                wire.close()
+                raise
         if self._can_track:
             try:
                 self._tracker = Tracker(self._link, *self._tracked)
