@@ -26,7 +26,7 @@ log = guise.logger("umbel.trace")
 
 
 class Joiner:
-    """Makes what follows from parts. Any thread may use it."""
+    """Makes what follows from parts, and is the `Sequel` of runs, by way of `Follow`. Any thread may use it."""
 
     def __init__(self, tasks: Mapping[str, Runnable], documents: Documents, follow: Follow, *, accept: frozenset[str]):
         self._tasks = tasks

@@ -114,13 +114,11 @@ class RedisBackend(ResultBackend):
             try:
                 if others := [name for name in fresh if names[name] not in found]:
                     found |= self._look(names, others)
-                if found:
-                    return found
                 fresh, trouble = {}, None
             except BrokerDown as error:
-                if found:
-                    return found
                 trouble = error
+            if found:
+                return found
         if trouble is not None and not self._closed:
             raise trouble
         return {}

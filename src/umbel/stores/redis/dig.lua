@@ -1,9 +1,8 @@
 -- Takes letters from the dead, to send them again ('revive') or for good. Keys: dead, dead.count, the lists, queues.
 -- ARGV: what keys...
 -- Gives how many there were, and how many keys were looked at: the rest is for the next time.
-local MOST_BYTES = 4194304
-local count, bytes, i, time = 0, 0, LISTS, now()
-while i <= #ARGV and bytes < MOST_BYTES do
+local count, i, time = 0, LISTS, now()
+while i <= #ARGV and may_go_on() do
   local entry = redis.call('XRANGE', DEAD, ARGV[i], ARGV[i])[1]
   if entry then
     local fields = {}
@@ -13,8 +12,8 @@ while i <= #ARGV and bytes < MOST_BYTES do
       put(time, fields.queue, fields.step, '', '', with_past(bare, 0, '0', 'null', due))
     end
     unbury(ARGV[i], fields.queue)
-    count, bytes = count + 1, bytes + #fields.element
+    count, left.bytes = count + 1, left.bytes - #fields.element
   end
-  i = i + 1
+  i, left.count = i + 1, left.count - 1
 end
 return {count, i - LISTS}
