@@ -83,7 +83,7 @@ def test_no_script_knows_an_argument_by_its_number(name):
 def test_libraries_are_definitions_and_nothing_else(name):
     text = read(name)
     code = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("--"))
-    assert "".join(definitions(text)) == code.lstrip()
+    assert "".join(part.text for part in definitions(name)) == code.lstrip()
 
 
 def test_a_script_comes_with_what_it_needs_and_no_more():
