@@ -12,7 +12,9 @@ pytest.register_assert_rewrite("umbel.testing")  # here, before anything imports
 
 from tests.limit import Limit  # noqa: E402
 from tests.sharing import Sharing  # noqa: E402
-from tests.story import FAILED, Story  # noqa: E402
+from tests.story import FAILED, STAYS_OPEN, Story  # noqa: E402
+
+from umbel.testing.waiting import rest  # noqa: E402
 
 # How long random cases take to draw says how busy the machine is, and nothing else.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -46,17 +48,29 @@ def pytest_collection_finish(session):
 
 
 @pytest.fixture(autouse=True)
-def no_connection_stays_open(request, monkeypatch):
-    """The interpreter would complain of it in whichever test it clears up."""
+def alone(request):
+    """One for all of this, as thousands of tests have it: to begin without an app or ids of another test, to leave nothing open.
+
+    The interpreter would complain of an open connection in whichever test it clears up. A test that puts the clock forward would
+    leave ids that lie ahead of it to those behind it. The clock of `pace` goes on for nobody.
+    """
+    from umbel.client import current
+    from umbel.wire import ids
+
     opened, connect = [], sqlite3.connect
 
     def noted(*args, **options):
         opened.append(connect(*args, **options))
         return opened[-1]
 
-    monkeypatch.setattr(sqlite3, "connect", noted)
+    before = current._process, current._latest, ids._newest
+    current._process, current._latest, ids._newest, sqlite3.connect = None, None, 0, noted
+    token = current._here.set(None)
     yield
-    if not request.node.stash.get(FAILED, False):
+    current._here.reset(token)
+    (current._process, current._latest, ids._newest), sqlite3.connect = before, connect
+    rest()
+    if not request.node.stash.get(FAILED, request.node.stash.get(STAYS_OPEN, False)):
         assert [connection for connection in opened if is_open(connection)] == []
 
 
@@ -65,22 +79,3 @@ def is_open(connection):
         return connection.total_changes >= 0
     except sqlite3.ProgrammingError as error:
         return "closed" not in str(error)
-
-
-@pytest.fixture(autouse=True)
-def no_app_of_another_test(monkeypatch):
-    from umbel.client import current
-
-    monkeypatch.setattr(current, "_process", None)
-    monkeypatch.setattr(current, "_latest", None)
-    token = current._here.set(None)
-    yield
-    current._here.reset(token)
-
-
-@pytest.fixture(autouse=True)
-def no_ids_of_another_test(monkeypatch):
-    """A test that puts the clock forward would leave ids that lie ahead of it to those behind it."""
-    from umbel.wire import ids
-
-    monkeypatch.setattr(ids, "_newest", 0)

@@ -16,6 +16,8 @@ LOGS = 6
 """The first ones to be written are of servers, the last ones of whoever had something to say at the end: so many of those."""
 FAILED = pytest.StashKey[bool]()
 """True of a test that has failed, for those who clear up after it."""
+STAYS_OPEN = pytest.StashKey[bool]()
+"""True of a test that leaves stores open for the next one."""
 
 
 class Story:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.servers.redis import running
+from tests.story import STAYS_OPEN
 
 from umbel import Ignore, Reject, Umbel
 from umbel.testing.waiting import patience
@@ -97,9 +98,9 @@ class Stand:
         self.app.close()
 
 
-@pytest.fixture
-def no_connection_stays_open() -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Here stores stay open from test to test; the stand closes them."""
+    item.stash[STAYS_OPEN] = True
 
 
 @pytest.fixture(scope="session")

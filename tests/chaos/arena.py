@@ -161,7 +161,7 @@ class Arena:
                 self.exits[worker.process.returncode] += 1
                 self.old.append(worker)
                 self.workers[index] = self._worker()
-        return any(worker.family()[2:] for worker in self.workers)
+        return any(worker.has_children() for worker in self.workers)
 
     def goes_on(self) -> None:
         """Wait until one more task has begun or ended."""
@@ -307,7 +307,7 @@ def arena(project: Project, seed: int, *, workers: int, pause: float = 0.003) ->
     made = Arena(project, seed, workers=workers, pause=pause)
     try:
         until(made.effects)
-        until(lambda: all(worker.family()[2:] for worker in made.workers))
+        until(lambda: all(worker.has_children() for worker in made.workers))
         yield made
     finally:
         made.close()

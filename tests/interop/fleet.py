@@ -59,6 +59,11 @@ class Agent:
         self.process.communicate()
 
 
+USUAL = {"ACCEPT": "json pickle yaml msgpack", "RESULTS": "json", "VISIBILITY": "3600"}
+"""What the shop reads from its environment; said, lest something else of that name be there already."""
+USUAL |= dict.fromkeys(("PREFIX", "SENT_EVENTS", "SHARED"), "")
+
+
 class Lines:
     """Celery's command, as often as it is asked for: a process of Celery's in which each is forked."""
 
@@ -93,7 +98,7 @@ class Fleet:
         self.db = db
         self.broker = f"redis://127.0.0.1:{port}/{db}"
         self.effects_file = folder / "effects.txt"
-        self._env = {"BROKER": self.broker, "BACKEND": f"redis://127.0.0.1:{port}/{db + 1}", **env}
+        self._env = {**USUAL, "BROKER": self.broker, "BACKEND": f"redis://127.0.0.1:{port}/{db + 1}", **env}
         self._env |= {"EFFECTS": str(self.effects_file), "C_FORCE_ROOT": "1"}
         self._env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH"))))
         self.workers: list[Worker] = []

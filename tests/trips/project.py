@@ -28,6 +28,18 @@ def tell(*words):
 """
 
 
+PROC = Path("/proc/self/task") / str(os.getpid()) / "children"
+"""Linux tells there what a process has started."""
+
+
+def children(pid: int) -> list[int]:
+    """What Linux says that the first thread of a process has started; while one of them ends, others may be left out."""
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:  # it has ended
+        return []
+
+
 class Worker:
     """A worker process; its log is what it wrote to stderr and stdout."""
 
@@ -51,6 +63,15 @@ class Worker:
         pids = [self.process.pid, *(process.pid for process in below)]
         self.seen.update(pids)
         return pids
+
+    def has_children(self) -> bool:
+        """True if it has a nursery and that has children. Asked often, so nobody looks at all processes of the machine for it."""
+        if not PROC.exists():
+            return len(self.family()) > 2
+        nurseries = children(self.process.pid)
+        born = [pid for nursery in nurseries for pid in children(nursery)]
+        self.seen.update(nurseries, born)
+        return bool(born)
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""

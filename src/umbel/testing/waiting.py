@@ -49,13 +49,21 @@ def pace() -> float:
     """A clock that goes as slowly as this machine works: for what is promised within so many seconds of one that is not busy.
 
     It is moved on by a thread that sleeps for a moment, again and again: where that wakes up late, or processors are shared, less
-    time has passed by this clock. Only differences mean something.
+    time has passed by this clock. Only differences mean something, and none across a `rest`.
     """
     global _walker
     if _walker is None or _walker.pid != os.getpid():
         _walker = _Walker()
         _walker.start()
     return _walker.walked
+
+
+def rest() -> None:
+    """Let that clock stand until somebody asks it again: a hundred steps a second are not for nothing."""
+    global _walker
+    if _walker is not None:
+        _walker.over.set()
+        _walker = None
 
 
 class _Walker(threading.Thread):
@@ -69,11 +77,11 @@ class _Walker(threading.Thread):
         super().__init__(name="pace", daemon=True)
         self.pid = os.getpid()
         self.walked = 0.0
-        self._never = threading.Event()
+        self.over = threading.Event()
 
     def run(self) -> None:
         shared, looked = factor(), 0
-        while not self._never.wait(self.STEP):  # tests may put something else in the place of `time.sleep`
+        while not self.over.wait(self.STEP):  # tests may put something else in the place of `time.sleep`
             looked = (looked + 1) % self.LOOK
             if not looked:
                 shared = factor()
@@ -88,6 +96,9 @@ def until(fact: Callable[[], T], times: float = 1, *, saying: Callable[[], objec
     begun = time.monotonic()
     while not (found := fact()):
         waited = time.monotonic() - begun
-        assert waited < patience(times), f"it did not come true within {waited:.0f} s: {fact} {saying()}"
-        time.sleep(min(max(SHORTEST, waited / 20), LONGEST))  # to look costs time that those are in need of who make it true
+        # To look costs time that those are in need of who make it true; so does to ask how busy they are.
+        assert waited < ENOUGH * times * WISHED or waited < patience(times), (
+            f"it did not come true within {waited:.0f} s: {fact} {saying()}"
+        )
+        time.sleep(min(max(SHORTEST, waited / 20), LONGEST))
     return found

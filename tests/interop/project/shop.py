@@ -13,23 +13,23 @@ else:
     from umbel import Ignore, Reject
     from umbel import Umbel as App
 
-CONTENT = os.environ.get("ACCEPT", "json pickle yaml msgpack").split()
+CONTENT = os.environ["ACCEPT"].split()
 
 app = App("shop", broker=os.environ["BROKER"], backend=os.environ["BACKEND"])
 app.conf.update(
     accept_content=CONTENT,
     result_extended=True,
-    result_serializer=os.environ.get("RESULTS", "json"),
+    result_serializer=os.environ["RESULTS"],
     worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,
     broker_transport_options={
         "celery_workers": True,
         "socket_timeout": float(os.environ["PATIENCE"]),
-        "visibility_timeout": float(os.environ.get("VISIBILITY", "3600")),
+        "visibility_timeout": float(os.environ["VISIBILITY"]),
     },
 )
-app.conf.task_send_sent_event = bool(os.environ.get("SENT_EVENTS"))
-if prefix := os.environ.get("PREFIX"):
+app.conf.task_send_sent_event = bool(os.environ["SENT_EVENTS"])
+if prefix := os.environ["PREFIX"]:
     app.conf.broker_transport_options["global_keyprefix"] = prefix
     app.conf.result_backend_transport_options = {"global_keyprefix": prefix}
 if os.environ["SYSTEM"] == "umbel":
@@ -37,7 +37,7 @@ if os.environ["SYSTEM"] == "umbel":
         broker_lease=float(os.environ["LEASE"]), broker_publish_timeout=float(os.environ["PATIENCE"]), task_unknown_ttl=0.5
     )
 
-    app.conf.task_shared_with_celery = bool(os.environ.get("SHARED"))
+    app.conf.task_shared_with_celery = bool(os.environ["SHARED"])
 
 SOON = 0.2
 """Seconds until a retry. Celery tells RETRY after the retry is sent: one that has failed by then would never be seen to end."""
