@@ -163,19 +163,22 @@ def test_a_deep_value_is_not_plain():
         value = value[0]
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-)
-typed_values = st.recursive(
-    json_values
+json_leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None))
+
+
+def trees(leaves):
+    return st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+
+
+json_values = trees(json_leaves)
+typed_values = trees(
+    json_leaves
     | st.datetimes(timezones=st.sampled_from([None, UTC])).map(lambda value: value.replace(fold=0))
     | st.dates()
     | st.times().map(lambda value: value.replace(fold=0))
     | st.uuids()
     | st.binary()
-    | st.decimals(allow_nan=False),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    | st.decimals(allow_nan=False)
 )
 
 

@@ -49,10 +49,10 @@ class schedule(Schedule):  # noqa: N801  Celery's name
 
     def next(self, after: float, zone: tzinfo) -> float | None:
         """`run_every` after `after`; if relative, at the start of the unit that this comes to. None beyond what dates can say."""
-        unit, moment = self._unit(), after + max(self._every, SHORTEST)
+        moment = after + max(self._every, SHORTEST)
         if moment > LAST:
             return None
-        if not self.relative or unit is None:
+        if not self.relative or (unit := self._unit()) is None:
             return moment
         stretch = next(stretches(self.timezone or zone, after), None)
         if stretch is None:
