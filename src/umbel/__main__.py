@@ -13,7 +13,8 @@ def main() -> NoReturn:
     early.open_streams()
     try:
         early.listen()
-        from umbel.cli.main import main as program  # after that: it takes a moment
+        with early.Undisturbed():
+            from umbel.cli.main import main as program  # after that: it takes a moment
 
         program()
     except early.Leave as leave:

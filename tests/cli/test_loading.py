@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 
@@ -70,3 +71,29 @@ def test_a_beat_loads_nothing_of_workers_and_no_event_loop(project: Project) -> 
     assert "umbel.beat.beat" in modules
     assert not modules & (OTHERS - {"zoneinfo"} | {"asyncio", "umbel.execution.execute"})
     assert not of_us(modules, ("umbel.worker", "umbel.pools", "umbel.events"))
+
+
+WATCHES = """
+import gc, json, os, signal
+from umbel import Umbel, signals
+
+app = Umbel("proj", broker="sqlite:///q.db")
+kept = [[] for _ in range(10_000)]
+facts = [gc.isenabled(), sum(each["collections"] for each in gc.get_stats())]
+
+def tell(sender, **_):
+    with open("facts", "w") as file:
+        json.dump([*facts, gc.isenabled(), gc.get_freeze_count()], file)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+signals.worker_ready.connect(tell)
+"""
+
+
+def test_nothing_is_collected_while_a_worker_loads_and_all_is_afterwards(project: Project) -> None:
+    project.write(WATCHES)
+    _, err = project.start("worker", "-P", "solo", stdout=subprocess.DEVNULL).communicate(timeout=patience())
+    collects_while_loading, times, collects, frozen = json.loads((project.folder / "facts").read_text())
+    assert (collects_while_loading, collects) == (False, True), err
+    assert times <= 30, "before it is umbel's turn; it would be hundreds"
+    assert frozen > 10_000

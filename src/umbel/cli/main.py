@@ -52,7 +52,8 @@ class Commands(click.Group):
         """That command, imported now."""
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = getattr(import_module(f"umbel.cli.{cmd_name}"), cmd_name)
+        with early.Undisturbed():
+            found: click.Command = getattr(import_module(f"umbel.cli.{cmd_name}"), cmd_name)
         return found
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:

@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from umbel import guise, signals
+from umbel.cli import early
 from umbel.cli.failure import Failure, UserCodeFailed, note
 from umbel.client.app import Umbel
 from umbel.errors import ImproperlyConfigured, UmbelError
@@ -62,7 +63,7 @@ class Scope:
             return self._app
         if self._app_to_ask is None:
             self._look_here()
-            with _users_code(f"importing {self.app_name or self.config or 'the settings'}"):
+            with early.Undisturbed(), _users_code(f"importing {self.app_name or self.config or 'the settings'}"):
                 self._app_to_ask = self._find()
                 self._configure(self._app_to_ask)
         return self._app_to_ask
@@ -139,7 +140,7 @@ class Scope:
     def _load(self) -> Umbel:
         self._look_here()
         name = self.app_name
-        with _users_code(f"importing {name or self.config or 'the settings'}"):
+        with early.Undisturbed(), _users_code(f"importing {name or self.config or 'the settings'}"):
             app = self._find()
             self._configure(app)
             if self.is_for_worker:

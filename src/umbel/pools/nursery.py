@@ -198,6 +198,8 @@ def _become_nursery(control: socket.socket, other: socket.socket, worker: int, m
         die_with(worker)
         gc.disable()
         _stop_listening()
+        import multiprocessing  # noqa: F401 - each child would load it for itself, as it has a name there
+
         _Nurse(control, main, load).run()
     finally:
         os._exit(0)

@@ -11,7 +11,8 @@ def main() -> None:
 
     early.open_streams()
     try:
-        from celery.bin.celery import main as program  # with the streams that it is loaded to write to
+        with early.Undisturbed():
+            from celery.bin.celery import main as program  # with the streams that it is loaded to write to
 
         sys.exit(program())
     finally:
