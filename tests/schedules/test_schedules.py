@@ -8,6 +8,7 @@ import pickle
 import struct
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import TZPATH, ZoneInfo, available_timezones
@@ -333,6 +334,15 @@ def test_a_crontab_missed_longer_ago_than_the_deadline_of_its_app_is_not_due(mon
     assert schedule(60, app=app).is_due(noon - timedelta(days=1)).is_due, "an interval knows no deadline"
 
 
+@pytest.fixture
+def the_zone_of_before(monkeypatch):
+    """Afterwards Python knows it again: the first `strptime` of a process has it read TZ, and it would remember that."""
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("the_zone_of_before")
 def test_the_zone_of_the_machine_has_its_changes_of_the_clock(monkeypatch):
     app = Umbel(broker="memory://", enable_utc=False, set_as_current=False)
     for name in ("Europe/Berlin", ":Europe/Berlin"):
