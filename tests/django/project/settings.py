@@ -2,6 +2,8 @@
 
 import os
 
+import django
+
 FOLDER = os.path.dirname(__file__)
 SECRET_KEY = "for-tests"
 INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "umbel.django", "shop"]
@@ -11,7 +13,8 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.path.join(FOLDER, "project.sqlite3"),
-        "OPTIONS": {"timeout": 60},
+        # Who reads before writing would else be told at once that the file is locked, by a worker that writes results meanwhile.
+        "OPTIONS": {"timeout": 60, **({"transaction_mode": "IMMEDIATE"} if django.VERSION >= (5, 1) else {})},
     }
 }
 if "PG" in os.environ:

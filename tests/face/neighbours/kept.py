@@ -11,6 +11,7 @@ import time
 import django
 from django.conf import settings
 
+SQLITE = {"timeout": 60, "transaction_mode": "IMMEDIATE"}  # several write, some of them after they have read
 settings.configure(
     SECRET_KEY="none",
     ALLOWED_HOSTS=["testserver"],
@@ -37,7 +38,7 @@ settings.configure(
             },
         }
     ],
-    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite", "OPTIONS": {"timeout": 60}}},
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite", "OPTIONS": SQLITE}},
     CACHES={"default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": "cache"}},
     DEFAULT_AUTO_FIELD="django.db.models.AutoField",
     STATIC_URL="static/",
