@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from umbel import log
-from umbel.cli import daemon
+from umbel.cli import daemon, early
 from umbel.cli.failure import note
 from umbel.cli.scope import Scope
 from umbel.client.app import Umbel
@@ -58,12 +58,13 @@ def _columns() -> int:
 def show(scope: Scope, banner: Callable[..., str], hint: str) -> None:
     """Print a banner as this terminal can show it; who sits there also gets the hint."""
     is_tty = sys.stdout.isatty()
-    text = banner(
-        app_name=scope.app_name or "",
-        width=_columns() if is_tty else 100,
-        color=log.has_color(sys.stdout, scope.color),
-        picture=sys.stdout.encoding if is_tty else "",
-    )
+    with early.Undisturbed():  # what its stores are made of is loaded now, to be named
+        text = banner(
+            app_name=scope.app_name or "",
+            width=_columns() if is_tty else 100,
+            color=log.has_color(sys.stdout, scope.color),
+            picture=sys.stdout.encoding if is_tty else "",
+        )
     click.echo(text)
     if is_tty:
         click.echo(f"  {hint}\n")

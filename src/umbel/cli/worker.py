@@ -167,11 +167,10 @@ def worker(scope: Scope, /, **given: Any) -> int:
     pidfile = settle_down(app, given, node, what="worker", quiet=scope.quiet or anew.is_second)
     _refuse_pickle_as_root(app.conf.accept_content)
     logfile = fill_path(given["logfile"], node, keep_index=True) if given["logfile"] else None
-    with early.Undisturbed():
-        made = _make(scope, given, node, birth, logfile, beat)
-        if not (given["detach"] or scope.quiet or anew.is_second):
-            told = partial(scope.show_worker, made, tasks=given["loglevel"] <= 20)
-            show(scope, told, "Ctrl-C finishes what runs, twice stops at once.")  # loads what its stores are made of
+    made = _make(scope, given, node, birth, logfile, beat)
+    if not (given["detach"] or scope.quiet or anew.is_second):
+        told = partial(scope.show_worker, made, tasks=given["loglevel"] <= 20)
+        show(scope, told, "Ctrl-C finishes what runs, twice stops at once.")
     log_prints(scope)
     signals.worker_process_init.connect(_name_child)
     if birth:

@@ -96,9 +96,6 @@ def until(fact: Callable[[], T], times: float = 1, *, saying: Callable[[], objec
     begun = time.monotonic()
     while not (found := fact()):
         waited = time.monotonic() - begun
-        # To look costs time that those are in need of who make it true; so does to ask how busy they are.
-        assert waited < ENOUGH * times * WISHED or waited < patience(times), (
-            f"it did not come true within {waited:.0f} s: {fact} {saying()}"
-        )
-        time.sleep(min(max(SHORTEST, waited / 20), LONGEST))
+        assert waited < patience(times), f"it did not come true within {waited:.0f} s: {fact} {saying()}"
+        time.sleep(min(max(SHORTEST, waited / 20), LONGEST))  # to look costs time that those are in need of who make it true
     return found
