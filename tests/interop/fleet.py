@@ -59,11 +59,6 @@ class Agent:
         self.process.communicate()
 
 
-USUAL = {"ACCEPT": "json pickle yaml msgpack", "RESULTS": "json", "VISIBILITY": "3600"}
-"""What the shop reads from its environment; said, lest something else of that name be there already."""
-USUAL |= dict.fromkeys(("PREFIX", "SENT_EVENTS", "SHARED"), "")
-
-
 class Lines:
     """Celery's command, as often as it is asked for: a process of Celery's in which each is forked."""
 
@@ -88,6 +83,17 @@ class Lines:
         """End it."""
         self._process.kill()
         self._process.communicate()
+
+
+USUAL = {
+    "ACCEPT": "json pickle yaml msgpack",
+    "RESULTS": "json",
+    "VISIBILITY": "3600",
+    "PREFIX": "",
+    "SENT_EVENTS": "",
+    "SHARED": "",
+}
+"""What the shop reads from its environment; said, lest something else of that name be there already."""
 
 
 class Fleet:

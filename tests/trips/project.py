@@ -28,7 +28,7 @@ def tell(*words):
 """
 
 
-PROC = Path("/proc/self/task") / str(os.getpid()) / "children"
+PROC = Path("/proc/thread-self/children")
 """Linux tells there what a process has started."""
 
 

@@ -163,16 +163,13 @@ def test_a_deep_value_is_not_plain():
         value = value[0]
 
 
-json_leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None))
-
-
 def trees(leaves):
     return st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
 
 
-json_values = trees(json_leaves)
+json_values = trees(st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)))
 typed_values = trees(
-    json_leaves
+    json_values
     | st.datetimes(timezones=st.sampled_from([None, UTC])).map(lambda value: value.replace(fold=0))
     | st.dates()
     | st.times().map(lambda value: value.replace(fold=0))
