@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import functools
+import operator
 import signal
 import threading
 import time
@@ -13,7 +16,7 @@ import pytest
 from umbel.errors import SoftTimeLimitExceeded
 from umbel.execution import limits
 from umbel.execution.outcome import Kind
-from umbel.testing.waiting import pace, patience, until
+from umbel.testing.waiting import NEVER, pace, patience, until
 
 
 def spin(seconds):
@@ -46,6 +49,22 @@ def test_a_task_that_goes_on_is_interrupted(work):
 def test_a_function_written_in_c_is_interrupted_too():
     with pytest.raises(SoftTimeLimitExceeded):
         limits.call(time.sleep, (20,), {}, 0.01)
+
+
+def test_an_alarm_that_comes_just_before_the_task_blocks_is_not_lost():
+    """It rings while C code runs that does not look, and then waits: nothing would wake it but another alarm."""
+    busy, blocked = functools.partial(sum, range(3_000_000)), functools.partial(time.sleep, NEVER)
+    with pytest.raises(SoftTimeLimitExceeded):
+        limits.call(collections.deque, (map(operator.call, (busy, blocked)), 0), {}, 0.001)
+
+
+def test_a_task_that_has_heard_of_its_limit_hears_no_more_alarms():
+    def task():
+        with contextlib.suppress(SoftTimeLimitExceeded):
+            spin(20)
+        return signal.getitimer(signal.ITIMER_REAL)
+
+    assert limits.call(task, (), {}, 0.01) == (0.0, 0.0)
 
 
 def test_a_task_may_clean_up_for_as_long_as_it_likes():
@@ -133,7 +152,7 @@ def test_a_task_that_takes_the_alarm_for_itself_keeps_it():
 
     limits.call(task, (), {}, 20)
     assert signal.getsignal(signal.SIGALRM) is own
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0), "an alarm of ours is not for it"
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 

@@ -18,6 +18,8 @@ from umbel.execution.einfo import OWN_CODE
 
 AGAIN = 0.001
 """Seconds after which a limit is tried once more that fired beside the task, in our own frame."""
+RINGING = 0.1
+"""Seconds after which an alarm rings again that nobody has heard: just before the task blocked, or in another thread."""
 MOST_TRIES = 10
 """After so many tries in our own frame the task must be a C function, which has no frame of its own."""
 
@@ -77,7 +79,7 @@ class _Limit:
         before = signal.signal(signal.SIGALRM, self.ring)
         began = clock.monotonic()
         self.live = True  # before the alarm is set: on a busy machine it may ring at once
-        left, interval = signal.setitimer(signal.ITIMER_REAL, max(self.seconds, AGAIN))
+        left, interval = signal.setitimer(signal.ITIMER_REAL, max(self.seconds, AGAIN), RINGING)
         try:
             return entry(*args, **kwargs)
         finally:
@@ -88,11 +90,12 @@ class _Limit:
         """The alarm. In our own frame the task has not begun or is over: it is then tried again, or too late."""
         if not self.live:
             return
-        if frame is not None and frame.f_code is _Limit.call.__code__ and self.tries < MOST_TRIES:
+        if frame is not None and frame.f_code in (_Limit.call.__code__, _Limit.ring.__code__) and self.tries < MOST_TRIES:
             self.tries += 1
-            signal.setitimer(signal.ITIMER_REAL, AGAIN)
+            signal.setitimer(signal.ITIMER_REAL, AGAIN, RINGING)
             return
         self.live = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
         raise SoftTimeLimitExceeded
 
     def restore(self, before: Any, left: float, interval: float) -> None:
@@ -102,6 +105,8 @@ class _Limit:
             signal.signal(signal.SIGALRM, before if before is not None else signal.SIG_DFL)
             if left:
                 signal.setitimer(signal.ITIMER_REAL, left, interval)
+        elif signal.getitimer(signal.ITIMER_REAL)[1] == RINGING:  # the task took the signal, and has no alarm but ours
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 OWN_CODE.update(function.__code__ for function in (call, _Limit.call))
