@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any
+from weakref import finalize
 
 import msgspec
 
@@ -82,6 +83,8 @@ class Wire:
         self._sleeps_until = 0.0
         self._doubt = DOUBT
         self._poll: select.poll | None = None
+        # By a weak reference: among what a cycle holds, the collector may ask the socket before redis-py if it is closed.
+        finalize(self, connection.disconnect).atexit = False
 
     def open(self, *greeting: Command) -> None:
         """Connect, and say this first: who it is, and which database it wants."""

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary, finalize
 
 import msgspec
 
@@ -52,6 +52,7 @@ class File:
         self._timeout = timeout
         self._users: WeakSet[object] = WeakSet()
         self._connection: sqlite3.Connection | None = None
+        self._closing: finalize[[sqlite3.Connection], File] | None = None
         self._inode = 0
         self._stirred = clock.monotonic()
         self._tellings = itertools.count(1)
@@ -172,6 +173,9 @@ class File:
             connection.close()
             raise
         self._connection, self._inode = connection, self._found()
+        # By a weak reference: among what a cycle holds, the collector may ask the connection before `__del__` if it is closed.
+        self._closing = finalize(self, _shut, connection)
+        self._closing.atexit = False
         return connection
 
     def _found(self) -> int:
@@ -206,10 +210,16 @@ class File:
         connection.execute("PRAGMA secure_delete = FAST")  # Debian's SQLite writes zeros over each page that comes free
 
     def _close(self) -> None:
-        connection, self._connection = self._connection, None
+        connection = self._let_go()
         if connection is not None:
-            with contextlib.suppress(sqlite3.Error):
-                connection.close()
+            _shut(connection)
+
+    def _let_go(self) -> sqlite3.Connection | None:
+        """The connection, which is no longer this one's to close."""
+        connection, self._connection = self._connection, None
+        if self._closing is not None:
+            self._closing.detach()
+        return connection
 
     def before_fork(self) -> None:
         """Close: SQLite's locks do not survive a fork, and what the child inherited of an open file would spoil its own."""
@@ -223,9 +233,9 @@ class File:
 
     def after_fork_in_child(self) -> None:
         """Begin anew, with locks that no thread of the parent holds."""
-        if self._connection is not None:
-            _inherited.append(self._connection)
-        self._connection = None
+        connection = self._let_go()
+        if connection is not None:
+            _inherited.append(connection)
         self._lock = threading.RLock()
         self._changed = threading.Condition(threading.Lock())
         self._waiting = 0
@@ -278,6 +288,11 @@ class Transaction(msgspec.Struct, gc=False):
         if file._waiting:
             with file._changed:
                 file._changed.notify_all()
+
+
+def _shut(connection: sqlite3.Connection) -> None:
+    with contextlib.suppress(sqlite3.Error):
+        connection.close()
 
 
 _inherited: list[sqlite3.Connection] = []
