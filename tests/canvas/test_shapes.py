@@ -104,6 +104,48 @@ def test_a_task_in_a_chain_is_told_how_to_be_a_signature(pieces: Any) -> None:
         pieces["t"](1) | task
 
 
+@pytest.mark.parametrize("other", [{"a": 1}, {}, 3, "a", [1]])
+def test_what_is_no_signature_is_refused_wherever_a_canvas_has_one(pieces: Any, other: Any) -> None:
+    a = pieces["t"]
+    for make in (
+        lambda: chain(a(1), other),
+        lambda: group([a(1), other]),
+        lambda: chord([a(1), other], a(2)),
+        lambda: chord([a(1)], other),
+        lambda: chord([a(1)])(other),
+        lambda: setattr(chord([a(1)]), "body", other),
+        *(lambda dump=dump: signature(dump(other)) for dump in DUMPS),
+    ):
+        with pytest.raises(TypeError, match=r"a canvas is made of signatures, and .* is none"):
+            make()
+
+
+DUMPS = (
+    lambda other: dict(chain(STEP, STEP), kwargs={"tasks": [STEP, other]}),
+    lambda other: dict(group(STEP), kwargs={"tasks": [other]}),
+    lambda other: dict(chord([STEP], STEP), kwargs={"header": [STEP], "body": other}),
+)
+"""Canvases that came as dicts, with that inside."""
+STEP = {"task": "a"}
+
+
+@pytest.mark.parametrize("made_of", [3, [1], object()])
+def test_a_signature_is_of_a_task_or_of_its_name(made_of: Any) -> None:
+    with pytest.raises(TypeError, match="a signature is made of a task or of its name, and not of"):
+        signature(made_of)
+
+
+def test_a_signature_without_a_task_is_told(pieces: Any) -> None:
+    app = pieces["t"](1).app
+    with pytest.raises(TypeError, match=r"a signature has a task, and \{'kwargs': \{\}\} has none"):
+        signature({"kwargs": {}})
+    for name in (None, 3, "", b"a"):
+        with pytest.raises(ValueError, match=r"a task is sent by its name, and .* is none"):
+            app.send_task(name)
+    with pytest.raises(ValueError, match="a task is sent by its name"):
+        app.signature(None).delay()
+
+
 def test_plus_and_times_are_groups(pieces: Any) -> None:
     t, g = pieces["t"], pieces["g2"]
     assert shape(t(1) + t(2)) == "group[a1,a2]"

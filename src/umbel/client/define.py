@@ -47,8 +47,10 @@ def check(task: Task[..., Any]) -> None:
     attributes.check_limits(task.name, task.soft_time_limit, task.time_limit)
 
 
-def stranger(name: str, app: App) -> Task[..., Any]:
-    """A task of which nothing is known but its name: it can be sent, not run."""
+def stranger(name: object, app: App) -> Task[..., Any]:
+    """A task of which nothing is known but its name: it can be sent, not run. ValueError if that is none."""
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"a task is sent by its name, and {brief(name, 100)} is none")
     task: Task[..., Any] = Task()
     task.name, task.app = name, app
     task.ignore_result = None  # the worker knows

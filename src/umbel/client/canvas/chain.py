@@ -35,7 +35,7 @@ class _chain(Signature[Any]):  # noqa: N801 - Celery's name
     @classmethod
     def from_dict(cls, d: Mapping[str, Any], app: current.App | None = None) -> Any:
         """The chain that a dict describes."""
-        steps = [maybe_signature(each, app=app) for each in members(d)]
+        steps = [as_call(each, app) for each in members(d)]
         found = _chain._of({**d, "args": tuple(d.get("args") or ())}, app)
         found["kwargs"] = {**d["kwargs"], "tasks": steps}
         found["options"] = dict(d.get("options") or {})

@@ -28,7 +28,7 @@ class chord(Signature[Any]):  # noqa: N801 - Celery's name
         **options: Any,
     ):
         self._app = app
-        words = {"kwargs": dict(kwargs or {}), "header": _header(header, app), "body": maybe_signature(body, app=app)}
+        words = {"kwargs": dict(kwargs or {}), "header": _header(header, app), "body": _body(body, app)}
         dict.__init__(self, made(CHORD, words, options))
         self["args"] = tuple(args or ())
 
@@ -51,7 +51,7 @@ class chord(Signature[Any]):  # noqa: N801 - Celery's name
 
     @body.setter
     def body(self, body: Any) -> None:
-        self["kwargs"]["body"] = body
+        self["kwargs"]["body"] = _body(body)
 
     @classmethod
     def from_dict(cls, d: Mapping[str, Any], app: current.App | None = None) -> Any:
@@ -62,7 +62,7 @@ class chord(Signature[Any]):  # noqa: N801 - Celery's name
             "kwargs": {},
             **words,
             "header": _header(words["header"], app),
-            "body": maybe_signature(words.get("body"), app=app),
+            "body": _body(words.get("body"), app),
         }
         found["options"] = dict(d.get("options") or {})
         return found
@@ -187,7 +187,7 @@ class chord(Signature[Any]):  # noqa: N801 - Celery's name
         found = self
         if given is not None:
             found = chord._of(self, self._app)
-            found["kwargs"] = {**self["kwargs"], "body": maybe_signature(given, app=self._app)}
+            found["kwargs"] = {**self["kwargs"], "body": _body(given, self._app)}
         if found.body is None:
             raise TypeError("a chord has a body, which gets the values: chord(header, body), or chord(header)(body)")
         return found, {**self["kwargs"].get("kwargs", {}), **words}
@@ -260,6 +260,11 @@ def _header(given: Any, app: current.App | None) -> Any:
             raise TypeError(f"a chord begins with signatures, not with {type(given).__name__}")
         return Lazy(iter(given), app)
     return [as_call(each, app) for each in given]
+
+
+def _body(given: Any, app: current.App | None = None) -> Any:
+    """What gets the values, if that is said yet."""
+    return None if given is None else as_call(given, app)
 
 
 def _is_open(found: chord) -> bool:

@@ -53,7 +53,7 @@ class group(Signature[Any]):  # noqa: N801 - Celery's name
     def from_dict(cls, d: Mapping[str, Any], app: current.App | None = None) -> Any:
         """The group that a dict describes."""
         found = group._of({**d, "args": tuple(d.get("args") or ())}, app)
-        found["kwargs"] = {**d["kwargs"], "tasks": [maybe_signature(each, app=app) for each in d["kwargs"]["tasks"]]}
+        found["kwargs"] = {**d["kwargs"], "tasks": [as_call(each, app) for each in d["kwargs"]["tasks"]]}
         found["options"] = dict(d.get("options") or {})
         return found
 

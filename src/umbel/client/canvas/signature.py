@@ -54,8 +54,10 @@ class Signature(dict[str, Any], Generic[R]):
         if isinstance(task, Mapping):
             super().__init__(task)
             return
-        if app is None and not isinstance(task, (str, NoneType)):
-            self._app = task.app
+        if not isinstance(task, (str, NoneType)):
+            if not isinstance(getattr(task, "name", None), str):
+                raise TypeError(f"a signature is made of a task or of its name, and not of {brief(task, 100)}")
+            self._app = app or getattr(task, "app", None)
         super().__init__(
             task=task if isinstance(task, (str, NoneType)) else task.name,
             args=tuple(args or ()),
@@ -406,7 +408,9 @@ class Signature(dict[str, Any], Generic[R]):
 
     @classmethod
     def from_dict(cls, d: Mapping[str, Any], app: current.App | None = None) -> Any:
-        """The signature that a dict describes, of the class of its kind."""
+        """The signature that a dict describes, of the class of its kind; TypeError if it has no task."""
+        if "task" not in d:
+            raise TypeError(f"a signature has a task, and {brief(d, 100)} has none")
         name = d.get("subtask_type") or _BY_TASK.get(d.get("task", ""))
         if name and (name in cls.TYPES or name in _HOMES):
             target = cls.composed(name)
