@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.programs.nursery import Anew, Process, nursery
 from tests.servers.missing import lacks
 
 from umbel.testing.waiting import patience, until
@@ -62,7 +63,7 @@ def hasty(folder: Path, settings: str) -> dict[str, str]:
 class Running:
     """A program that was started; its log has all that it wrote."""
 
-    def __init__(self, process: subprocess.Popen[bytes], logfile: Path):
+    def __init__(self, process: Process, logfile: Path):
         self.process = process
         self._logfile = logfile
 
@@ -107,7 +108,7 @@ for line in sys.stdin:
 class Shell:
     """An interpreter that does one thing after the other, each as if it were new: to start one takes a second of a processor."""
 
-    def __init__(self, process: subprocess.Popen[bytes]):
+    def __init__(self, process: Process):
         self._process = process
 
     def must(self, code: str) -> str:
@@ -127,11 +128,13 @@ class Shell:
 class Site:
     """A copy of a site in a new folder, used by one user with one environment; what its programs say goes into `logs`."""
 
-    def __init__(self, source: Path, programs: Path, logs: Path, *, user: str | None = None, **env: str):
+    def __init__(self, source: Path, programs: Path, logs: Path, *, user: str | None = None, anew: bool = False, **env: str):
+        """With `anew` each program has an interpreter of its own, as it has where somebody types its name."""
         # Not below pytest's directories: those only their owner may enter.
         self.top = Path(tempfile.mkdtemp(prefix=f"umbel-{source.name}-"))
         self.folder = self.top / source.name
         self._user = user
+        self._nursery = Anew() if anew else nursery(programs / "python")
         self._env = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(self.top), **env}
         self._logs = logs
         self._running: list[Running] = []
@@ -143,10 +146,9 @@ class Site:
 
     def run(self, command: str, *, code: str = "", below: str = "", **env: str) -> subprocess.CompletedProcess[str]:
         """What a command says, as it stands in the document; `code` is what is typed into it."""
-        return subprocess.run(
-            shlex.split(command), cwd=self.folder / below, env={**self._env, **env}, user=self._user, input=code,
-            capture_output=True, text=True, timeout=patience(), check=False,
-        )  # fmt: skip
+        return self._nursery.run(
+            shlex.split(command), cwd=self.folder / below, env={**self._env, **env}, user=self._user, input=code
+        )
 
     def must(self, command: str, *, code: str = "", below: str = "", **env: str) -> str:
         """The same, of a command that has to end well."""
@@ -173,9 +175,9 @@ class Site:
         """Start a command that goes on; all of them end with the site."""
         logfile = self._logs / f"{self.top.name}-{len(self._running)}.log"
         with logfile.open("wb") as log:
-            process = subprocess.Popen(
+            process = self._nursery.start(
                 shlex.split(command), cwd=self.folder / below, env={**self._env, "PYTHONUNBUFFERED": "1", **env},
-                user=self._user, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+                user=self._user, stdout=log, start_new_session=True,
             )  # fmt: skip
         self._running.append(Running(process, logfile))
         return self._running[-1]
@@ -184,7 +186,7 @@ class Site:
         """Start an interpreter, by a command that takes code behind `-c`; it ends with the site, too."""
         logfile = self._logs / f"{self.top.name}-{len(self._running)}.log"
         with logfile.open("wb") as log:
-            process = subprocess.Popen(
+            process = self._nursery.start(
                 [*shlex.split(command), "-c", LISTENING], cwd=self.folder / below, env={**self._env, **env},
                 user=self._user, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
             )  # fmt: skip

@@ -159,7 +159,7 @@ def _cantine(
         "EMAIL_PORT": str(post.port),
     }
     database.create("warehouse")
-    web = Site(ROOT / "examples" / "cantine", programs, logs, **both)
+    web = Site(ROOT / "examples" / "cantine", programs, logs, anew=True, **both)
     stack.callback(web.close)
     web.must("python manage.py migrate -v0")
     web.must("python manage.py seed 5")
@@ -179,7 +179,7 @@ def _cantine(
     assert [worker.stop(), beat.stop()] == [0, 0]
 
     walk.part("Canteens: worker and beat on another server")
-    server = Site(ROOT / "examples" / "cantine", programs, logs, user=stranger(programs))
+    server = Site(ROOT / "examples" / "cantine", programs, logs, user=stranger(programs), anew=True)
     stack.callback(server.close)
     of_celery = {
         "CC_PYTHON_CELERY_USE_BEAT": "true",
@@ -237,7 +237,7 @@ def _egoejo(
         "EMAIL_PORT": str(post.port),
         "PORT": str(port),
     }
-    site = Site(ROOT / "examples" / "egoejo", programs, logs, FLOWER_UNAUTHENTICATED_API="true", **env)
+    site = Site(ROOT / "examples" / "egoejo", programs, logs, anew=True, FLOWER_UNAUTHENTICATED_API="true", **env)
     stack.callback(site.close)
 
     def backend(command: str, **more: str) -> str:

@@ -11,11 +11,12 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import redis
+from tests.programs.nursery import Process, nursery
 
 from umbel.testing.waiting import patience, until
 
@@ -39,8 +40,12 @@ class Side:
         self._env = {**env, "BROKER": f"{place}/{db}", "BACKEND": f"{place}/{db + 1}", "C_FORCE_ROOT": "1"}
         self._env |= {"PYTHONPATH": str(folder), "PATIENCE": str(patience())}
 
+    def start(self, command: Sequence[str | Path], **streams: Any) -> Process:
+        """Start a command in the project's folder."""
+        return nursery(self._python).start(command, cwd=self.folder, env=self._env, **streams)
+
     @contextlib.contextmanager
-    def worker(self, app: str, *queues: str, pool: str = "prefork") -> Iterator[subprocess.Popen[bytes]]:
+    def worker(self, app: str, *queues: str, pool: str = "prefork") -> Iterator[Process]:
         """`celery -A app worker` as long as the block runs; it is told to stop with SIGTERM at the end."""
         command = [str(self._python), "-m", "celery", "-A", app, "worker", "-c", "1", "-l", "INFO", *QUIET]
         if pool != "prefork":
@@ -49,7 +54,7 @@ class Side:
             command += ["-Q", ",".join(queues)]
         path = self.folder / "worker.log"
         with path.open("wb") as log:
-            process = subprocess.Popen(command, cwd=self.folder, env=self._env, stdout=log, stderr=log)
+            process = self.start(command, stdout=log)
         try:
             until(lambda: b" ready." in path.read_bytes() or process.poll() is not None)
             assert process.poll() is None, path.read_text()[-4000:]
@@ -71,7 +76,7 @@ class Side:
         given, said, log = (self.folder / name for name in ("given", "program.log", "worker.log"))
         with given.open("wb") as out, said.open("wb") as err:
             command = [self._python, HERE / "ask.py"]
-            process = subprocess.Popen(command, cwd=self.folder, env=self._env, stdin=subprocess.PIPE, stdout=out, stderr=err)
+            process = self.start(command, stdin=subprocess.PIPE, stdout=out, stderr=err)
         assert process.stdin is not None
 
         def ask(function: str) -> Any:

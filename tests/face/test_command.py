@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import psutil
 import pytest
-from tests.interop.fleet import Lines
+from tests.programs.nursery import nursery
 
 from umbel.testing.waiting import patience, until
 
@@ -60,16 +60,7 @@ class Shop:
         return [str(self._python.with_name("celery")), *arguments]
 
     def celery(self, *arguments: str, stdin: str = "", **env: str) -> Told:
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            env={**self.env, **env},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=patience(),
-            check=False,
-        )
+        done = nursery(self._python).run(self.command(*arguments), cwd=self.folder, env={**self.env, **env}, input=stdin)
         return Told(done.returncode, done.stdout, done.stderr)
 
     @contextmanager
@@ -99,15 +90,6 @@ class Shop:
 @pytest.fixture
 def shop(face: Path, tmp_path: Path) -> Shop:
     return Shop(face, tmp_path)
-
-
-@pytest.fixture(scope="module")
-def celerys(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lines]:
-    """Celery's own command."""
-    folder = tmp_path_factory.mktemp("celery")
-    lines = Lines(real, folder, Shop(real, folder).env)
-    yield lines
-    lines.close()
 
 
 @pytest.mark.parametrize("words", ["report", "call shop.add", "inspect --list", "--help"])
@@ -198,10 +180,11 @@ def test_a_command_line_ends_as_it_should_and_says_why(shop: Shop, arguments: st
         "multi names 2",
     ],
 )
-def test_exit_codes_are_celerys(shop: Shop, celerys: Lines, arguments: str) -> None:
+def test_exit_codes_are_celerys(shop: Shop, real: Path, arguments: str) -> None:
     shop.write("shop.py", APP.replace("sqlite:///shop.db", "memory://"))
     shop.write("broken.py", "raise ValueError('at import')\n")
-    assert shop.celery(*arguments.split()).code == celerys.run(*arguments.split(), folder=shop.folder).returncode
+    theirs = nursery(real).run([real.with_name("celery"), *arguments.split()], cwd=shop.folder, env=shop.env)
+    assert shop.celery(*arguments.split()).code == theirs.returncode
 
 
 @pytest.mark.parametrize("name", ["pkg", "pkg.celery", "pkg.celery:app"])

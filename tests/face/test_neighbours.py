@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.programs.nursery import nursery
 from tests.servers.redis import RedisServer
 
 from umbel.testing.waiting import patience
@@ -18,15 +19,8 @@ HERE = Path(__file__).parent / "neighbours"
 
 def told(face: Path, program: str, *arguments: str, folder: Path) -> Any:
     """What a program prints at its end, as JSON."""
-    done = subprocess.run(
-        [face, HERE / f"{program}.py", *arguments],
-        env={**os.environ, "PATIENCE": str(patience())},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=patience(2),
-        check=False,
-    )
+    env = {**os.environ, "PATIENCE": str(patience())}
+    done = nursery(face).run([face, HERE / f"{program}.py", *arguments], env=env, cwd=folder)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -67,10 +61,9 @@ def test_django_celery_results_keeps_what_becomes_of_tasks(face: Path, tmp_path:
     }
     words = "-A", "kept", "worker", "-P", "prefork", "-c", "1", "-l", "INFO"
     with (tmp_path / "worker.log").open("wb") as log:
-        worker = subprocess.Popen([face, "-m", "celery", *words], cwd=tmp_path, env=env, stdout=log, stderr=log)
+        worker = nursery(face).start([face, "-m", "celery", *words], cwd=tmp_path, env=env, stdout=log)
     try:
-        program = [face, HERE / "kept.py"]
-        done = subprocess.run(program, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=patience(2), check=False)
+        done = nursery(face).run([face, HERE / "kept.py"], cwd=tmp_path, env=env)
         assert done.returncode == 0, done.stderr
     finally:
         worker.terminate()
@@ -129,17 +122,9 @@ def test_sentry_sends_each_failure_once_and_a_transaction_for_each_run(
     notes.touch()
     program = "from watched import app; app.Worker(concurrency=1, loglevel='INFO').start()"
     with (tmp_path / "log").open("wb") as log:
-        worker = subprocess.Popen([face, "-c", program, notes], cwd=tmp_path, env=env, stdout=log, stderr=log)
+        worker = nursery(face).start([face, "-c", program, notes], cwd=tmp_path, env=env, stdout=log)
     try:
-        done = subprocess.run(
-            [face, HERE / "watched.py", notes],
-            cwd=tmp_path,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=patience(2),
-            check=False,
-        )
+        done = nursery(face).run([face, HERE / "watched.py", notes], cwd=tmp_path, env=env)
         assert done.stdout == "3 ValueError('as asked')\n", done.stderr + (tmp_path / "log").read_text()
     finally:
         worker.terminate()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.face.both import UUID, Side, at_once
+from tests.programs.nursery import nursery
 from tests.servers.redis import RedisServer
 
 from umbel.testing.waiting import patience, until
@@ -79,7 +79,7 @@ def test_beats_call_the_same(real: Path, face: Path, redis_server: RedisServer, 
         command = [str(side._python), "-m", "celery", "-A", "shop", "beat", "-l", "INFO", "-s", "schedule"]
         notes = side.folder / "notes.txt"
         with (side.folder / "beat.log").open("wb") as log:
-            beat = subprocess.Popen(command, cwd=side.folder, env=side._env, stdout=log, stderr=log)
+            beat = side.start(command, stdout=log)
         try:
             until(lambda: notes.exists() and "amqp.send_task_message" in notes.read_text())
             beat.send_signal(signal.SIGTERM)
@@ -107,7 +107,7 @@ def test_settings_are_read_by_the_loader(real: Path, face: Path, redis_server: R
 def test_inspect_goes_through_the_control_of_the_app(real: Path, face: Path, redis_server: RedisServer, tmp_path: Path) -> None:
     def run(side: Side) -> list[Note]:
         command = [str(side._python), "-m", "celery", "-A", "shop", "inspect", "ping", "-t", "0.3"]
-        done = subprocess.run(command, cwd=side.folder, env=side._env, capture_output=True, text=True, timeout=patience())
+        done = nursery(side._python).run(command, cwd=side.folder, env=side._env)
         assert re.search("No nodes replied", done.stderr), done.stderr
         found = [alike(note) for note in notes_of(side.folder / "notes.txt")]
         return [note for note in found if note[1].startswith("control")]

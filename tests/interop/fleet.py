@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import json
 import os
 import pickle
 import subprocess
@@ -12,6 +12,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from tests.programs.nursery import nursery
 from tests.servers.missing import lacks
 from tests.trips.project import Worker
 
@@ -39,7 +40,7 @@ class Agent:
 
     def __init__(self, command: list[str], folder: Path, env: dict[str, str]):
         with (folder / "agents.log").open("ab") as log:
-            self.process = subprocess.Popen(
+            self.process = nursery(Path(command[0])).start(
                 command, cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
             )
 
@@ -55,34 +56,13 @@ class Agent:
 
     def close(self) -> None:
         """End it."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self.process.kill()
-        self.process.communicate()
-
-
-class Lines:
-    """Celery's command, as often as it is asked for: a process of Celery's in which each is forked."""
-
-    def __init__(self, python: str | Path, folder: Path, env: dict[str, str]):
-        self._folder = folder
-        command = [python, HERE / "lines.py"]
-        with (folder / "lines.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                command, cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
-            )
-
-    def run(self, *words: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """What a command line says, and how it ends, in that folder or in this one's own."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        files = [self._folder / "out", self._folder / "err"]
-        print(json.dumps([str(folder or self._folder), words, *map(str, files)]), file=self._process.stdin, flush=True)
-        code = int(self._process.stdout.readline())
-        return subprocess.CompletedProcess(words, code, *(file.read_text() for file in files))
-
-    def close(self) -> None:
-        """End it."""
-        self._process.kill()
-        self._process.communicate()
+        self.process.wait()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.stdout.close()
 
 
 USUAL = {
@@ -109,7 +89,6 @@ class Fleet:
         self._env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH"))))
         self.workers: list[Worker] = []
         self._agents: list[Agent] = []
-        self._lines: Lines | None = None
 
     def env(self, system: str) -> dict[str, str]:
         """The environment of a process of that system."""
@@ -127,10 +106,8 @@ class Fleet:
         command = [python_of(system), "-m", system, "-A", "shop", "worker", "-l", "INFO", "-n", f"{name}@host", *options]
         logfile = self.folder / f"{name}.log"
         with logfile.open("wb") as log:
-            process = subprocess.Popen(
-                [*command, *(QUIET if quiet and system == "celery" else ())],
-                cwd=self.folder, env=self.env(system), stdout=log, stderr=subprocess.STDOUT,
-            )  # fmt: skip
+            words = [*command, *(QUIET if quiet and system == "celery" else ())]
+            process = nursery(Path(command[0])).start(words, cwd=self.folder, env=self.env(system), stdout=log)
         self.workers.append(Worker(process, logfile))
         return self.workers[-1]
 
@@ -142,13 +119,8 @@ class Fleet:
 
     def run(self, system: str, *words: str) -> subprocess.CompletedProcess[str]:
         """What a command of that system says."""
-        if system == "celery":
-            self._lines = self._lines or Lines(python_of(system), self.folder, self.env(system))
-            return self._lines.run("-A", "shop", *words)
         command = [python_of(system), "-m", system, "-A", "shop", *words]
-        return subprocess.run(
-            command, cwd=self.folder, env=self.env(system), capture_output=True, text=True, timeout=patience(), check=False
-        )
+        return nursery(Path(command[0])).run(command, cwd=self.folder, env=self.env(system))
 
     def effects(self) -> list[list[str]]:
         """The words of each line that tasks have written."""
@@ -160,7 +132,5 @@ class Fleet:
         """End all processes."""
         for agent in self._agents:
             agent.close()
-        if self._lines is not None:
-            self._lines.close()
         for worker in self.workers:
             worker.kill_all()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.interop.fleet import Fleet, python_of
+from tests.programs.nursery import Process, nursery
 
 from umbel import Umbel
 from umbel.testing.waiting import patience, until
@@ -77,15 +78,13 @@ def heard(fleet: Fleet) -> Iterator[list[dict[str, Any]]]:
 
 
 @pytest.fixture(scope="module")
-def dumps(fleet: Fleet) -> Iterator[dict[str, subprocess.Popen[str]]]:
+def dumps(fleet: Fleet) -> Iterator[dict[str, Process]]:
     """`events --dump` of both systems, which run all the while."""
     started = {}
     for system in ("celery", "umbel"):
         command = [python_of(system), "-m", system, "-A", "shop", "events", "--dump"]
         with (fleet.folder / f"dump-{system}.log").open("w") as log:
-            started[system] = subprocess.Popen(
-                command, cwd=fleet.folder, env=fleet.env(system), stdout=log, stderr=log, text=True
-            )
+            started[system] = nursery(Path(command[0])).start(command, cwd=fleet.folder, env=fleet.env(system), stdout=log)
     yield started
     for process in started.values():
         process.kill()

@@ -11,16 +11,18 @@ import datetime
 import json
 import re
 import socket
-import subprocess
 import threading
 import time
 import zlib
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from tests.interop.fleet import PROJECT, QUIET, Fleet, python_of
+from tests.programs.nursery import nursery
 
 from umbel.testing.waiting import until
 
@@ -78,16 +80,17 @@ class Ear:
 def heard(system: str, fleet: Fleet, port: int) -> Heard:
     """Everything made by that system: a client's calls, what a worker makes of them, and a beat's ticks."""
     ear, env, log = Ear(port, fleet.db), fleet.env(system), (fleet.folder / "log").open("ab")
-    python, options = python_of(system), {"cwd": fleet.folder, "env": env, "stdout": log, "stderr": subprocess.STDOUT}
+    python = python_of(system)
+    start = partial(nursery(Path(python)).start, cwd=fleet.folder, env=env, stdout=log)
     pool = ["-P", "solo", *QUIET] if system == "celery" else ["-c", "1"]
     beat = ["-s", str(fleet.folder / "schedule")] if system == "celery" else []
     programs = []
     try:
-        subprocess.run([python, str(PROJECT / "messages.py")], check=True, **options)  # type: ignore[call-overload]
-        programs.append(subprocess.Popen([python, "-m", system, "-A", "messages", "worker", "-Q", "run", *pool], **options))  # type: ignore[call-overload]
+        assert start([python, str(PROJECT / "messages.py")]).wait() == 0
+        programs.append(start([python, "-m", system, "-A", "messages", "worker", "-Q", "run", *pool]))
         until(lambda: ["last"] in fleet.effects())
         hooks = [" ".join(words) for words in fleet.effects()]
-        programs.append(subprocess.Popen([python, "-m", system, "-A", "messages", "beat", *beat], **options))  # type: ignore[call-overload]
+        programs.append(start([python, "-m", system, "-A", "messages", "beat", *beat]))
         until(lambda: set(TICKS) <= {element["headers"]["id"] for _, element in ear.heard})
     finally:
         for program in programs:

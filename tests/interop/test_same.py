@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 from tests.interop.differences import DIFFERENT, PAGE, page, reason
 from tests.interop.fleet import CELERY, QUIET, ROOT, Fleet
+from tests.programs.nursery import nursery
 from tests.servers.missing import lacks
 
 from umbel.testing.waiting import patience, until
@@ -31,12 +31,12 @@ def ask(system: str, fleet: Fleet) -> dict[str, Any]:
     """All facts of one system."""
     if not PYTHONS[system].exists():
         lacks(f"{PYTHONS[system]} is not there: run scripts/setup")
-    python = str(PYTHONS[system])
+    python, programs = str(PYTHONS[system]), nursery(PYTHONS[system])
     env = {**fleet.env(system), "SYSTEM": system, "PYTHONPATH": f"{SAME}", "TZ": "UTC", "PATIENCE": str(patience())}
     env = {name: value for name, value in env.items() if not name.startswith(("UMBEL_", "CELERY_"))}
 
     def drive(part: str) -> dict[str, Any]:
-        done = subprocess.run([python, str(SAME / "drive.py"), part], env=env, cwd=fleet.folder, capture_output=True, text=True)
+        done = programs.run([python, str(SAME / "drive.py"), part], env=env, cwd=fleet.folder)
         assert done.returncode == 0, done.stderr
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return found
@@ -48,7 +48,7 @@ def ask(system: str, fleet: Fleet) -> dict[str, Any]:
     with log.open("wb") as out:
         program = "umbel" if system == "umbel" else "celery"
         command = [python, "-m", program, "-A", "same", "worker", *options]
-        worker = subprocess.Popen(command, env=env, cwd=SAME, stdout=out, stderr=subprocess.STDOUT)
+        worker = programs.start(command, env=env, cwd=SAME, stdout=out)
     try:
         until(lambda: "ready." in log.read_text() or worker.poll() is not None, saying=log.read_text)
         facts |= drive("with")

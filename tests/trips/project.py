@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+from tests.programs.nursery import Process, nursery
 
 from umbel import Umbel
 from umbel.testing.waiting import patience, until
@@ -43,7 +43,7 @@ def children(pid: int) -> list[int]:
 class Worker:
     """A worker process; its log is what it wrote to stderr and stdout."""
 
-    def __init__(self, process: subprocess.Popen[bytes], logfile: Path):
+    def __init__(self, process: Process, logfile: Path):
         self.process = process
         self.logfile = logfile
         self.seen = {process.pid}
@@ -120,9 +120,7 @@ class Project:
         logfile = self.folder / f"worker{self._count}.log"
         command = [sys.executable, "-m", "umbel", "-A", app, "worker", "-l", "INFO", "-n", f"w{self._count}@host", *options]
         with logfile.open("wb") as out:
-            process = subprocess.Popen(
-                command, cwd=self.folder, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}
-            )
+            process = nursery(Path(sys.executable)).start(command, cwd=self.folder, stdout=out, env={**os.environ, **(env or {})})
         return Worker(process, logfile)
 
     @contextmanager
