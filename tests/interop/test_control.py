@@ -201,6 +201,7 @@ def test_what_one_revokes_the_workers_of_both_let_be(
         assert type(told).__name__ == "TaskRevokedError"
 
 
+@pytest.mark.usefixtures("workers")
 @pytest.mark.parametrize("system", ["celery", "umbel"])
 def test_what_one_terminates_ends_in_workers_of_both(system: str, fleet: Fleet, celery: Agent, umbel: Agent) -> None:
     agent = celery if system == "celery" else umbel

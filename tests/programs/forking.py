@@ -165,6 +165,8 @@ def run(words):
     importlib.invalidate_caches()
     if first == "-m":
         sys.argv = rest
+        if PathFinder.find_spec(rest[0].partition(".")[0]) is None:
+            sys.exit(f"{sys.executable}: No module named {rest[0]}")
         runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
         return
     if first == "-c":
