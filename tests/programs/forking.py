@@ -36,7 +36,7 @@ PATH = sys.path[1:]
 def is_of_others(name):
     """True if that is there, and installed: what is loaded from a checkout is what is tested, so each program does it itself."""
     found = PathFinder.find_spec(name.partition(".")[0])
-    return found is not None and bool(found.origin) and found.origin.startswith((sys.prefix, sys.base_prefix))
+    return found is not None and bool(found.origin) and found.origin.startswith(sys.prefix)
 
 
 def load(names):
