@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.programs.nursery import Anew, Process, nursery
+from tests.programs.nursery import Anew, Process, end, nursery
 from tests.servers.missing import lacks
 
 from umbel.testing.waiting import patience, until
@@ -201,10 +201,7 @@ class Site:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 running.process.wait(patience())
             running.send(signal.SIGKILL)  # what a shell has left
-            running.process.wait(patience())
-            for pipe in (running.process.stdin, running.process.stdout):
-                if pipe:
-                    pipe.close()
+            end(running.process)
         shutil.rmtree(self.top, ignore_errors=True)
 
 

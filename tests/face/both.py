@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from tests.programs.nursery import Process, nursery
+from tests.programs.nursery import Process, end, nursery
 
 from umbel.testing.waiting import patience, until
 
@@ -62,8 +62,7 @@ class Side:
             process.send_signal(signal.SIGTERM)
             process.wait(patience())
         finally:
-            process.kill()
-            process.wait()
+            end(process)
 
     def ask(self, function: str) -> Any:
         """What a function of the project's `use` gives, in a process of its own."""
@@ -93,10 +92,7 @@ class Side:
             process.stdin.close()
             assert process.wait(patience(2)) == 0, said.read_text()[-6000:]
         finally:
-            process.kill()
-            process.wait()
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
+            end(process)
 
     def messages(self) -> dict[str, list[Any]]:
         """What waits in Redis, by key, without what differs from one send to the next."""

@@ -137,7 +137,12 @@ def test_it_shows_workers_with_all_that_can_be_asked_of_them(flower: Flower) -> 
     assert {"stats", "active_queues", "registered", "conf"} <= found.keys()
     assert {each.split()[0] for each in found["registered"]} >= {"shop.add", "shop.fail", "shop.wait"}
     assert "celery" in [queue["name"] for queue in found["active_queues"]]
-    assert found["stats"]["pool"]["max-concurrency"] >= len(found["stats"]["pool"]["processes"]) >= 1
+
+    def has_its_size() -> bool:  # which it takes a moment to have, where `--autoscale` has just let one go
+        pool = flower.get("workers", refresh=1)[WORKER]["stats"]["pool"]
+        return bool(pool["max-concurrency"] >= len(pool["processes"]) >= 1)
+
+    until(has_its_size)
     assert found["stats"]["pid"] == flower.worker.pid
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.face.both import UUID, Side, at_once
-from tests.programs.nursery import nursery
+from tests.programs.nursery import end, nursery
 from tests.servers.redis import RedisServer
 
 from umbel.testing.waiting import patience, until
@@ -85,8 +85,7 @@ def test_beats_call_the_same(real: Path, face: Path, redis_server: RedisServer, 
             beat.send_signal(signal.SIGTERM)
             beat.wait(patience())
         finally:
-            beat.kill()
-            beat.wait()
+            end(beat)
         found = [alike(note) for note in notes_of(notes)]
         names = [note[1] for note in found]
         return found[: names.index("amqp.send_task_message") + 1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import pickle
@@ -12,7 +11,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from tests.programs.nursery import nursery
+from tests.programs.nursery import end, nursery
 from tests.servers.missing import lacks
 from tests.trips.project import Worker
 
@@ -56,13 +55,7 @@ class Agent:
 
     def close(self) -> None:
         """End it."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.kill()
-        self.process.wait()
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
-        self.process.stdout.close()
+        end(self.process)
 
 
 USUAL = {

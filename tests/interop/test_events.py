@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.interop.fleet import Fleet, python_of
-from tests.programs.nursery import Process, nursery
+from tests.programs.nursery import Process, end, nursery
 
 from umbel import Umbel
 from umbel.testing.waiting import patience, until
@@ -87,8 +87,7 @@ def dumps(fleet: Fleet) -> Iterator[dict[str, Process]]:
             started[system] = nursery(Path(command[0])).start(command, cwd=fleet.folder, env=fleet.env(system), stdout=log)
     yield started
     for process in started.values():
-        process.kill()
-        process.wait()
+        end(process)
 
 
 @pytest.fixture(scope="module")

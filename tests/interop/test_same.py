@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from tests.interop.differences import DIFFERENT, PAGE, page, reason
 from tests.interop.fleet import CELERY, QUIET, ROOT, Fleet
-from tests.programs.nursery import nursery
+from tests.programs.nursery import end, nursery
 from tests.servers.missing import lacks
 
 from umbel.testing.waiting import patience, until
@@ -55,8 +55,7 @@ def ask(system: str, fleet: Fleet) -> dict[str, Any]:
         worker.send_signal(signal.SIGTERM)
         facts["exit code of a worker"] = worker.wait(patience())
     finally:
-        worker.kill()
-        worker.wait()
+        end(worker)
     return facts | drive("after")
 
 

@@ -61,7 +61,7 @@ class Server:
         self._was_held = False
 
     def serve(self):
-        """Give the order and its files in each process that is forked; never return here."""
+        """Give the order and its files in each process that is forked; None here, once nobody holds it."""
         self._bell.setblocking(False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._bell.fileno())
@@ -78,9 +78,12 @@ class Server:
                     each.close()
                 elif order := self._accept():
                     return order
+        return None
+
+    def close(self):
+        """Let nobody come any more."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._listener.getsockname())
-        os._exit(0)
 
     def _accept(self):
         """An order with its files, in the process that is to do it."""
@@ -214,10 +217,14 @@ def ended(words):
 if __name__ == "__main__":
     if os.fork():
         os._exit(0)  # it is nobody's child
-    load(sys.argv[2:])
-    try:
-        order, files = Server(socket.socket(fileno=int(sys.argv[1]))).serve()
-    except KeyboardInterrupt:
-        os._exit(128 + signal.SIGINT)
+    server = Server(socket.socket(fileno=int(sys.argv[1])))
+    ordered = None
+    with contextlib.suppress(KeyboardInterrupt):
+        load(sys.argv[2:])
+        ordered = server.serve()
+    if ordered is None:
+        server.close()
+        os._exit(0)
+    order, files = ordered
     become(order, files)
     os._exit(ended(order["words"]))

@@ -91,8 +91,57 @@ class Program:
 Process = Program | subprocess.Popen[bytes]
 
 
-class Nursery:
-    """The programs of one environment."""
+def end(process: Process) -> None:
+    """End it if it runs, and leave nothing of it open."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(BrokenPipeError):  # what it did not live to read
+                pipe.close()
+
+
+class Anew:
+    """Programs, each started in an interpreter of its own."""
+
+    def start(
+        self,
+        command: Sequence[str | Path],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        stdin: Any = subprocess.DEVNULL,
+        stdout: Any = subprocess.DEVNULL,
+        stderr: Any = subprocess.STDOUT,
+        user: str | None = None,
+        start_new_session: bool = False,
+    ) -> Process:
+        """As `subprocess.Popen`."""
+        return subprocess.Popen(
+            command, cwd=cwd, env=env, user=user, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=start_new_session
+        )
+
+    def run(
+        self, command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], input: str = "", user: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """What it says, and how it ends; `input` is what it reads."""
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            given.write(input.encode())
+            given.seek(0)
+            process = self.start(command, cwd=cwd, env=env, user=user, stdin=given, stdout=out, stderr=err)
+            try:
+                code = process.wait(patience(2))
+            finally:
+                end(process)
+            said = []
+            for file in (out, err):
+                file.seek(0)
+                said.append(file.read().decode())
+        return subprocess.CompletedProcess(list(command), code, *said)
+
+
+class Nursery(Anew):
+    """The programs of one environment, forked; what is no program of it, or wants an interpreter of its own, is started anew."""
 
     def __init__(self, python: Path):
         self._python = python
@@ -115,12 +164,12 @@ class Nursery:
         user: str | None = None,
         start_new_session: bool = False,
     ) -> Process:
-        """As `subprocess.Popen`, which starts what is no program of this environment, or wants an interpreter of its own."""
+        """As `Anew` does it, and faster."""
         words = self._words([str(word) for word in command], cwd, env)
         if words is None:
-            return subprocess.Popen(
-                command, cwd=cwd, env=env, user=user, stdin=stdin, stdout=stdout, stderr=stderr,
-                start_new_session=start_new_session,
+            return super().start(
+                command, cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr,
+                user=user, start_new_session=start_new_session,
             )  # fmt: skip
         order = {"words": words, "cwd": str(cwd), "env": dict(env), "user": user, "session": start_new_session}
         with contextlib.ExitStack() as theirs:
@@ -132,25 +181,6 @@ class Nursery:
             socket.send_fds(connection, [START], files)
             connection.sendall(LENGTH.pack(len(text)) + text)
             return Program([str(word) for word in command], connection, ours[0], ours[1])
-
-    def run(
-        self, command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], input: str = "", user: str | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        """What it says, and how it ends; `input` is what it reads."""
-        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            given.write(input.encode())
-            given.seek(0)
-            process = self.start(command, cwd=cwd, env=env, user=user, stdin=given, stdout=out, stderr=err)
-            try:
-                code = process.wait(patience(2))
-            finally:
-                process.kill()
-                process.wait()
-            said = []
-            for file in (out, err):
-                file.seek(0)
-                said.append(file.read().decode())
-        return subprocess.CompletedProcess(list(command), code, *said)
 
     def close(self) -> None:
         """Want no more of them."""
@@ -217,16 +247,6 @@ class Nursery:
             env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
             nothing = [(os.POSIX_SPAWN_OPEN, file, os.devnull, os.O_RDWR, 0) for file in (0, 1)]
             os.waitpid(os.posix_spawn(command[0], command, env, file_actions=nothing), 0)
-
-
-class Anew(Nursery):
-    """Programs in interpreters of their own, where that is the point."""
-
-    def __init__(self) -> None:
-        """Nothing is loaded before."""
-
-    def _words(self, command: list[str], cwd: Path, env: Mapping[str, str]) -> list[str] | None:
-        return None
 
 
 @cache

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.programs.nursery import Anew, Nursery, Program, nursery
+from tests.programs.nursery import Anew, Nursery, Program, end, nursery
 
 from umbel.testing.waiting import patience, until
 
@@ -68,13 +68,8 @@ def sleeper(tmp_path: Path) -> Iterator[Program]:
     command = [PYTHON, "-c", "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"]
     process = nursery(PYTHON).start(command, cwd=tmp_path, env={}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert isinstance(process, Program)
-    assert process.stdin
-    assert process.stdout
     yield process
-    process.kill()
-    process.wait(patience())
-    process.stdin.close()
-    process.stdout.close()
+    end(process)
 
 
 def test_a_program_is_spoken_with_and_ends(sleeper: Program) -> None:
