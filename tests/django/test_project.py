@@ -194,7 +194,8 @@ def test_tasks_are_sent_and_run_by_hand(rig: Rig) -> None:
         assert word in "\n".join(errors)
     assert [len(errors) for _, _, errors in done[2:6]] == [1] * 4
     id = rig.site.must("python manage.py run_task add --args '[40, 2]'")
-    until(lambda: "42" in rig.site.must(f"python manage.py umbel result {id}"))
+    until(lambda: "42" in rig.site.run(f"python manage.py umbel result {id}").stdout)  # which fails as long as there is none
+    assert "42" in rig.site.must(f"python manage.py umbel result {id}")
 
 
 @pytest.fixture(scope="module")
