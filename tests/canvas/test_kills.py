@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 from tests.canvas.random_canvas import FAILED, Draw, has_failed
 from tests.canvas.test_random import end_of
+from tests.programs.nursery import Process, nursery
 
 from umbel import Umbel
 from umbel.testing.waiting import until
@@ -60,7 +60,7 @@ class Fleet:
         self.program.write_text(PROGRAM)
         self.log = (folder / "workers.log").open("ab")
         self.number = 0
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self.workers: list[Process] = []
         for _ in range(WORKERS):
             self.start()
 
@@ -69,10 +69,10 @@ class Fleet:
         self.number += 1
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (os.getcwd(), os.environ.get("PYTHONPATH"))))}
         command = [sys.executable, str(self.program), *self.words, f"w{self.number}@killed"]
-        options: dict[str, Any] = {"stdout": self.log, "stderr": subprocess.STDOUT, "start_new_session": True}
-        self.workers.append(subprocess.Popen(command, env=env, **options))
+        programs = nursery(Path(sys.executable))
+        self.workers.append(programs.start(command, cwd=self.program.parent, env=env, stdout=self.log, start_new_session=True))
 
-    def kill(self, worker: subprocess.Popen[bytes]) -> None:
+    def kill(self, worker: Process) -> None:
         """End one with all its children, at once."""
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()

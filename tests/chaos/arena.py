@@ -6,16 +6,17 @@ import os
 import random
 import signal
 import struct
-import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.chaos.ledger import KEEPING, Ledger
 from tests.chaos.oracle import Verdicts, classify
 from tests.chaos.table import Fault, Sent
+from tests.programs.nursery import Process, end, nursery
 from tests.trips.project import Project, Worker
 
 from umbel import Umbel
@@ -128,9 +129,10 @@ class Arena:
     def _worker(self) -> Worker:
         return self.project.start("-c", "2", "-Q", ",".join(QUEUES))
 
-    def _sender(self) -> subprocess.Popen[bytes]:
+    def _sender(self) -> Process:
         command = [sys.executable, "-c", MOVING + SENDER, self.project.store, str(self._notes), str(self._pause)]
-        return subprocess.Popen(command, cwd=self.project.folder)
+        with (self.project.folder / "senders.log").open("ab") as log:
+            return nursery(Path(sys.executable)).start(command, cwd=self.project.folder, env=os.environ, stdout=log)
 
     @contextmanager
     def app(self) -> Iterator[Umbel]:
@@ -200,14 +202,12 @@ class Arena:
         """Kill a sender in the middle of whatever it does, and start another."""
         self.faults.append(Fault("sender"))
         sender = self.senders.pop(self.random.randrange(SENDERS))
-        sender.kill()
-        sender.wait()
+        end(sender)
         self.senders.append(self._sender())
 
     def _silence(self) -> None:
         for sender in self.senders:
-            sender.kill()
-            sender.wait()
+            end(sender)
 
     # -- clocks ---------------------------------------------------------------------------------------------------
 

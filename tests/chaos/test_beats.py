@@ -6,7 +6,6 @@ import itertools
 import os
 import random
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from tests.beat.messages import drain, waiting
 from tests.chaos.arena import new_seed
+from tests.programs.nursery import Process, nursery
 from tests.servers import redis
 
 from umbel import Umbel
@@ -43,7 +43,7 @@ class Arena:
         self.blows = blows
         self.random = random.Random(seed)
         self.app = Umbel("proj", broker=store, set_as_current=False)
-        self.beats: dict[int, subprocess.Popen[bytes]] = {}
+        self.beats: dict[int, Process] = {}
         self.paused: list[tuple[float, int]] = []
         self.growth: list[tuple[float, int]] = []
         """When, by the pace of this machine, how many messages were there, each time that there were more."""
@@ -81,7 +81,7 @@ class Arena:
         while len(self.beats) < BEATS:
             command = [sys.executable, "-m", "umbel", "-A", "proj", "beat", "-q"]
             with (self.folder / "beats.log").open("ab") as log:
-                process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log)
+                process = nursery(Path(sys.executable)).start(command, cwd=self.folder, env=os.environ, stdout=log)
             self.beats[process.pid] = process
 
     def leader(self) -> int | None:

@@ -3,7 +3,7 @@
     python forking.py FD MODULE...
 
 FD is a socket that listens. Who connects and says HOLD wants it to stay; it ends when all of them have gone. Who says START sends
-three files and the length of an order, then the order as JSON; the process id goes back, and how it ended once it has.
+three files and the length of an order, then the order as JSON; the process says its id, and this one how it ended once it has.
 """
 
 import atexit
@@ -101,12 +101,14 @@ class Server:
             return None
         pid = os.fork()
         if not pid:
+            if order["session"]:
+                os.setsid()
+            self._say(connection, os.getpid())  # now: who knows it may send a signal to all of its session
             self._forget(connection)
             return order, files
         for file in files:
             os.close(file)
         self._children[pid] = connection
-        self._say(connection, pid)
         return None
 
     def _forget(self, connection):
@@ -137,8 +139,6 @@ def become(order, files):
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
-    if order["session"]:
-        os.setsid()
     if order["user"]:
         os.setuid(pwd.getpwnam(order["user"]).pw_uid)
     os.chdir(order["cwd"])

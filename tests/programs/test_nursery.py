@@ -98,6 +98,15 @@ def test_how_a_signal_ended_it_is_told(sleeper: Program, number: signal.Signals)
     assert not psutil.pid_exists(sleeper.pid)
 
 
+def test_who_has_a_session_leads_it_as_soon_as_it_is_known(tmp_path: Path) -> None:
+    for _ in range(50):
+        process = nursery(PYTHON).start(
+            [PYTHON, "-c", "import signal; signal.pause()"], cwd=tmp_path, env={}, start_new_session=True
+        )
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait(patience()) == -signal.SIGKILL
+
+
 def test_what_forks_them_ends_with_the_last_who_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_XDIST_TESTRUNUID", str(tmp_path))
     made = Nursery(PYTHON)

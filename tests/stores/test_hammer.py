@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests.programs.nursery import Process, end, nursery
 
 from umbel.stores.broker import Conclusion
 from umbel.stores.url import open_broker
@@ -27,18 +29,19 @@ class Crew:
         self.command = [sys.executable, str(Path(__file__).with_name("hammer.py")), url, f"{directory}/locks", "one", "two"]
         (directory / "locks").touch()
         self.directory = directory
-        self.members: list[subprocess.Popen[bytes]] = []
+        self.members: list[Process] = []
         self.count = 0
 
     def hire(self) -> None:
         self.count += 1
         with (self.directory / f"{self.count}.out").open("wb") as out:
-            self.members.append(subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=out, stderr=out))
+            programs = nursery(Path(sys.executable))
+            member = programs.start(self.command, cwd=self.directory, env=os.environ, stdin=subprocess.PIPE, stdout=out)
+        self.members.append(member)
 
-    def kill(self, member: subprocess.Popen[bytes]) -> None:
+    def kill(self, member: Process) -> None:
         self.members.remove(member)
-        member.kill()
-        member.communicate()
+        end(member)
 
     def said(self) -> list[str]:
         return [line for out in sorted(self.directory.glob("*.out")) for line in out.read_text().splitlines()]
