@@ -29,8 +29,8 @@ def play(cwd: Path, *options: str) -> subprocess.CompletedProcess[str]:
 def test_everybody_is_served_though_a_worker_is_killed(tmp_path: Path, broker: str) -> None:
     photos = tmp_path / "our photos"
     (photos / "trip").mkdir(parents=True)
-    wide = Image.effect_noise((3000, 2000), 40).convert("RGB")  # which takes long: the others are the same one, moved
-    high = wide.transpose(Image.Transpose.ROTATE_90).crop((0, 0, 1800, 2400))
+    wide = Image.effect_noise((2000, 1500), 40).convert("RGB")  # which takes long: the others are the same one, moved
+    high = wide.transpose(Image.Transpose.ROTATE_90).crop((0, 0, 1200, 1800))
     for number in range(6):
         ImageChops.offset(wide, 100 * number).save(photos / f"{number}.jpg")
         kind = "png" if number < 2 else "jpeg"
