@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from tests.programs.nursery import end, nursery
 
 from umbel import clock
 from umbel.stores.broker import Conclusion, Depth
@@ -48,6 +53,48 @@ def filled(path, count: int) -> SqliteBroker:
     leaving.close()
     assert isinstance(broker, SqliteBroker)
     return broker
+
+
+HOLDING = """
+import sys
+from umbel.stores.url import open_broker
+broker = open_broker(sys.argv[1])
+held = broker.reserve(["q"], 1, 0)
+print("held", len(held), flush=True)
+sys.stdin.readline()
+print("lost", len(broker.release(held, delay=1000.0)), flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_what_moves_while_others_count_is_counted_once(tmp_path):
+    url = f"sqlite:///{tmp_path}/queue.db"
+    looking = open_broker(url)
+    assert isinstance(looking, SqliteBroker)
+    looking.send([envelope("a")])
+    other = nursery(Path(sys.executable)).start(
+        [sys.executable, "-c", HOLDING, url], cwd=tmp_path, env=os.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    connection, said = looking._file._connection, []
+
+    def come_between(statement: str) -> None:
+        if statement.startswith("SELECT count(*) FROM hold") and not said:  # the other kinds have been counted before
+            other.stdin.write(b"\n")
+            other.stdin.flush()
+            said.append(other.stdout.readline())
+
+    try:
+        assert other.stdout.readline() == b"held 1\n"
+        connection.set_trace_callback(come_between)
+        found = looking.depth(["q"])["q"]
+        connection.set_trace_callback(None)
+        assert said == [b"lost 0\n"]
+        assert (found.ready, found.held, found.later) == (0, 1, 0), "as it was when the count began"
+        found = looking.depth(["q"])["q"]
+        assert (found.ready, found.held, found.later) == (0, 0, 1)
+    finally:
+        end(other)
+        looking.close()
 
 
 def test_what_one_reserve_costs_does_not_grow_with_what_was_given_back(tmp_path):

@@ -268,7 +268,11 @@ class Broker(ABC):
 
     @abstractmethod
     def depth(self, queues: Sequence[str]) -> dict[str, Depth]:
-        """How full each of `queues` is; unknown ones are empty."""
+        """How full each of `queues` is; unknown ones are empty.
+
+        All kinds of one are counted at one moment, so that what moves is in one of them; only thousands that are held may be
+        counted just after the others.
+        """
 
     @abstractmethod
     def purge(self, queue: str) -> int:

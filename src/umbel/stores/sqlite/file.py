@@ -83,16 +83,17 @@ class File:
                     connection = self._open()
                 return connection.execute(sql, values).fetchall()
             except (OSError, sqlite3.Error):
-                return self.read(lambda connection: connection.execute(sql, values).fetchall())
+                return self._patiently(lambda: self._open().execute(sql, values).fetchall())
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """What `work` finds; it must not write, and may be called again if the file was busy."""
+        """What `work` finds, all as it was at one moment; it must not write, and may be called again if the file was busy."""
         with self._lock:
-            return self._patiently(lambda: work(self._open()))
+            return self._patiently(lambda: self._at_one_moment(work))
 
     def alone(self, statement: str) -> None:
         """Run a statement that is a transaction by itself; as a script, since `execute` ends a pragma after its first step."""
-        self.read(lambda connection: connection.executescript(statement))
+        with self._lock:
+            self._patiently(lambda: self._open().executescript(statement))
 
     def wait(self, seen: Mark | None, until: float) -> Mark:
         """The state of the file, as soon as it is another than `seen` (at once if that is None), or at `until` (monotonic).
@@ -147,6 +148,16 @@ class File:
                 self._connection.execute("ROLLBACK")
         if isinstance(error, sqlite3.Error):
             raise translate(error, self.path) from error
+
+    def _at_one_moment(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Each statement by itself would see what others have changed since the last: a message that moves, nowhere or twice."""
+        connection = self._open()
+        connection.execute("BEGIN")
+        try:
+            return work(connection)
+        finally:
+            if connection.in_transaction:  # after some errors SQLite has ended it
+                connection.execute("ROLLBACK")
 
     def _patiently(self, work: Callable[[], T], seconds: float | None = None) -> T:
         """What `work` gives, tried again while the file is busy: soon at first, since most transactions are short."""

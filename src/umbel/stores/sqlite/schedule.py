@@ -137,19 +137,14 @@ class SqliteScheduleStore(ScheduleStore):
 
 
 def _changes(connection: sqlite3.Connection, schedule: str, after: int) -> Changes:
-    """All of it as it was at one moment."""
-    connection.execute("BEGIN")
-    try:
-        version, forgotten = connection.execute("SELECT latest, forgotten FROM version").fetchone() or (0, 0)
-        whole = after == 0 or not forgotten <= after <= version
-        since = 0 if whole else after
-        gone: list[str] = [] if whole else pack.from_json(connection.execute(_GONE, (since, schedule)).fetchone()[0])
-        rows: list[Row] = []
-        while since < version:
-            since = _read(connection, schedule, since, rows) or version
-        return Changes(version, rows, gone, whole)
-    finally:
-        connection.execute("ROLLBACK")
+    version, forgotten = connection.execute("SELECT latest, forgotten FROM version").fetchone() or (0, 0)
+    whole = after == 0 or not forgotten <= after <= version
+    since = 0 if whole else after
+    gone: list[str] = [] if whole else pack.from_json(connection.execute(_GONE, (since, schedule)).fetchone()[0])
+    rows: list[Row] = []
+    while since < version:
+        since = _read(connection, schedule, since, rows) or version
+    return Changes(version, rows, gone, whole)
 
 
 def _read(connection: sqlite3.Connection, schedule: str, since: int, rows: list[Row]) -> int | None:
