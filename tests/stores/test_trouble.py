@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import resource
 import sqlite3
+import tempfile
 import threading
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -106,15 +108,16 @@ def test_a_name_that_no_file_can_have_is_refused(tmp_path):
 
 @pytest.mark.parametrize("mode", [0o600, 0o644])
 @pytest.mark.parametrize("beside", ["", "-wal"])
-def test_a_file_of_another_user_is_refused_by_its_own_name(tmp_path, open_path, beside, mode):
+def test_a_file_of_another_user_is_refused_by_its_own_name(open_folder, beside, mode):
     """As root leaves it who once ran a command there, in a directory that is ours."""
+    open_path = f"{open_folder}/queue.db"
     broker = SqliteBroker(open_path)
     broker.send(envelopes("a"))
     broker.close()
     os.chmod(open_path, 0o666)
     with open(f"{open_path}{beside}", "ab"):
         os.chmod(f"{open_path}{beside}", mode)
-    tmp_path.chmod(0o777)
+    open_folder.chmod(0o777)
     assert as_nobody(lambda: f"{open_path}{beside} cannot be used: this user may not read and write it" in refusal(open_path))
 
 
@@ -143,37 +146,37 @@ def as_nobody(work) -> bool:
 
 
 @pytest.fixture
-def open_path(tmp_path):
-    """Let others than the owner reach the file: pytest's directories are the owner's only."""
-    directory = tmp_path
-    while directory.owner() == tmp_path.owner() and "pytest" in str(directory):
-        directory.chmod(0o755)
-        directory = directory.parent
-    return f"{tmp_path}/queue.db"
+def open_folder():
+    """A folder that others than the owner reach; to them pytest closes its own whenever one more of it begins on the machine."""
+    with tempfile.TemporaryDirectory(prefix="umbel-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+        folder.chmod(0o755)
 
 
-def test_a_file_that_may_not_be_written_is_refused_and_nothing_is_lost(tmp_path, open_path):
+def test_a_file_that_may_not_be_written_is_refused_and_nothing_is_lost(open_folder):
+    open_path = f"{open_folder}/queue.db"
     broker = SqliteBroker(open_path)
     broker.send(envelopes("a"))
     broker.close()
     os.chmod(open_path, 0o444)
-    tmp_path.chmod(0o555)
+    open_folder.chmod(0o555)
 
     def work() -> bool:
         return "cannot be" in refusal(open_path)
 
     assert as_nobody(work)
-    tmp_path.chmod(0o755)
+    open_folder.chmod(0o755)
     os.chmod(open_path, 0o644)
     again = SqliteBroker(open_path)
     assert ids(drain(again)) == ["a"]
     again.close()
 
 
-def test_a_directory_that_may_not_be_written_is_refused(tmp_path, open_path):
-    tmp_path.chmod(0o555)
-    assert as_nobody(lambda: "cannot be opened" in refusal(open_path))
-    tmp_path.chmod(0o755)
+def test_a_directory_that_may_not_be_written_is_refused(open_folder):
+    open_folder.chmod(0o555)
+    assert as_nobody(lambda: "cannot be opened" in refusal(open_folder / "queue.db"))
 
 
 def limited(bytes: int, work) -> bool:
