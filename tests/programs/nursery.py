@@ -117,9 +117,11 @@ class Anew:
         start_new_session: bool = False,
     ) -> Process:
         """As `subprocess.Popen`."""
-        return subprocess.Popen(
-            command, cwd=cwd, env=env, user=user, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=start_new_session
-        )
+        options = {"cwd": cwd, "env": env, "stdin": stdin, "stdout": stdout, "stderr": stderr, "user": user}
+        return self._begin(command, {**options, "start_new_session": start_new_session})
+
+    def _begin(self, command: Sequence[str | Path], options: dict[str, Any]) -> Process:
+        return subprocess.Popen(command, **options)
 
     def run(
         self, command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], input: str = "", user: str | None = None
@@ -152,29 +154,22 @@ class Nursery(Anew):
         self._hold.sendall(HOLD)
         atexit.register(self.close)
 
-    def start(
-        self,
-        command: Sequence[str | Path],
-        *,
-        cwd: Path,
-        env: Mapping[str, str],
-        stdin: Any = subprocess.DEVNULL,
-        stdout: Any = subprocess.DEVNULL,
-        stderr: Any = subprocess.STDOUT,
-        user: str | None = None,
-        start_new_session: bool = False,
-    ) -> Process:
-        """As `Anew` does it, and faster."""
+    def _begin(self, command: Sequence[str | Path], options: dict[str, Any]) -> Process:
+        cwd, env = options["cwd"], options["env"]
         words = self._words([str(word) for word in command], cwd, env)
         if words is None:
-            return super().start(
-                command, cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr,
-                user=user, start_new_session=start_new_session,
-            )  # fmt: skip
-        order = {"words": words, "cwd": str(cwd), "env": dict(env), "user": user, "session": start_new_session}
+            return super()._begin(command, options)
+        order = {
+            "words": words,
+            "cwd": str(cwd),
+            "env": dict(env),
+            "user": options["user"],
+            "session": options["start_new_session"],
+        }
         with contextlib.ExitStack() as theirs:
             ours: list[IO[bytes] | None] = []
-            files = [self._file(each, mode, theirs, ours) for each, mode in ((stdin, "rb"), (stdout, "wb"))]
+            files = [self._file(each, mode, theirs, ours) for each, mode in ((options["stdin"], "rb"), (options["stdout"], "wb"))]
+            stderr = options["stderr"]
             files.append(files[1] if stderr == subprocess.STDOUT else self._file(stderr, "wb", theirs, ours))
             connection = self._connect()
             text = json.dumps(order).encode()
