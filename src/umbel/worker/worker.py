@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
@@ -54,8 +53,8 @@ RETRY = 1.0
 """Seconds between attempts to reach a store that is away at the start."""
 HEARTBEAT = 2.0
 """Seconds between heartbeats; those who watch take a worker for gone after twice as many."""
-AT_ONCE = 0.005
-"""Seconds within which signals that ask for a stop are one wish."""
+AT_ONCE = 0.1
+"""Seconds within which signals that ask for a stop are one wish; what a busy machine may take to hand on the second one."""
 TRIED = 2.0
 """Seconds for which a worker that could begin waits until it can also be asked."""
 LAST_WORDS = 5.0
@@ -145,8 +144,8 @@ class Worker:
         self.exitcode = 0
         self._wishes: list[str] = []
         """How it was asked to stop, in order."""
-        self._is_asked_now = False
-        """True in the moment in which the first signal that asks for a stop is answered."""
+        self._asking: asyncio.TimerHandle | None = None
+        """The warm stop that the first signal has asked for."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self.restart = False
         """True if it was asked to begin anew once it has stopped; whoever runs it does that."""
@@ -430,29 +429,27 @@ class Worker:
             if not cold:
                 log.warning("Not beginning anew: this is a warm stop")
                 return
-        if not cold and self._is_asked_now:
-            return  # one wish: whoever sends it to a group of processes, and to the worker as well, means it once
         if not (cold or self._wishes):
-            time.sleep(AT_ONCE)  # what comes meanwhile is heard in the next turn, and belongs to this
-            loop = asyncio.get_running_loop()
-            self._is_asked_now = True
-            loop.call_soon(loop.call_soon, self._is_asked)
-        how = "cold" if cold or self._wishes else "warm"
+            if self._asking is None:  # else one wish: whoever sends it to a group of processes, and to the worker as well
+                self._asking = asyncio.get_running_loop().call_later(AT_ONCE, self._wish, number, "warm")
+            return
         patience = self.app.conf.worker_soft_shutdown_timeout or 0.0
-        if how == "cold" and patience and self.book and not self._soft_stop:
+        if patience and self.book and not self._soft_stop:
             self._soft_stop = asyncio.get_running_loop().call_later(patience, self._end_patience)
             log.warning("Soft stop: %gs to finish %s. The same signal again gives back", patience, self._what_runs())
             self.stop()
             return
+        self._wish(number, "cold")
+
+    def _wish(self, number: signal.Signals, how: str) -> None:
+        if how == "warm" and self._wishes:
+            return  # somebody has asked for another stop meanwhile
         signals.worker_shutting_down.send(self.hostname, sig=number.name, how=how.title(), exitcode=int(how == "cold"))
         if how == "warm":
             log.warning("Warm stop: finishing %s. The same signal again gives back at once", self._what_runs())
         else:
             log.warning("Cold stop: giving back %s", self._what_runs())
         self.stop(how)
-
-    def _is_asked(self) -> None:
-        self._is_asked_now = False
 
     def _what_runs(self) -> str:
         return shown.count(len(self.book), "task")
