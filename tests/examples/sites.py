@@ -31,9 +31,10 @@ KINDS = ("celery", "umbel")
 
 def environment(kind: str) -> Path:
     """The folder of programs of the environment whose `celery` is real Celery, or umbel's."""
-    programs = ROOT / ".bench" / f"sites-{kind}" / "bin"
+    name = {"celery": "sites-celery", "umbel": "face"}[kind]
+    programs = ROOT / ".bench" / name / "bin"
     if not (programs / "celery").exists():
-        lacks(f"there is no {programs}/celery: run scripts/setup sites-{kind} .bench/sites-{kind}")
+        lacks(f"there is no {programs}/celery: run scripts/setup {name} .bench/{name}")
     return programs
 
 

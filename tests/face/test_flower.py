@@ -59,7 +59,7 @@ class Flower:
     def __init__(self, folder: Path, place: str):
         self.folder = folder
         self.path = folder / "f"
-        self._python = str(python_of("sites-umbel"))
+        self._python = str(python_of("face"))
         self._env = {**os.environ, "PLACE": place, "FLOWER_UNAUTHENTICATED_API": "1"}
         (folder / "shop.py").write_text(PROJECT)
         self._processes: list[subprocess.Popen[bytes]] = []

@@ -20,7 +20,7 @@ from umbel.testing.waiting import factor, patience, until
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 PROJECT = HERE / "project"
-CELERY = ROOT / ".bench" / "celery" / "bin" / "python"
+CELERY = ROOT / ".bench" / "sites-celery" / "bin" / "python"
 QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 _numbers = itertools.count(1)
 
@@ -30,7 +30,7 @@ def python_of(system: str) -> str:
     if system == "umbel":
         return sys.executable
     if not CELERY.exists():
-        lacks("Celery is not in .bench/celery: run scripts/setup celery .bench/celery")
+        lacks("Celery is not in .bench/sites-celery: run scripts/setup sites-celery .bench/sites-celery")
     return str(CELERY)
 
 
