@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,29 @@ def test_a_signature_without_a_task_is_told(pieces: Any) -> None:
             app.send_task(name)
     with pytest.raises(ValueError, match="a task is sent by its name"):
         app.signature(None).delay()
+
+
+@pytest.mark.parametrize(
+    ("described", "told"),
+    [
+        ({"task": "celery.chain", "subtask_type": "chain"}, "chain: its kwargs hold 'tasks', and those of {"),
+        ({"task": "celery.group", "subtask_type": "group", "kwargs": {}}, "group: its kwargs hold 'tasks', and those of {"),
+        ({"task": "celery.group", "subtask_type": "group", "kwargs": {"tasks": 3}}, "group: 'tasks' is a list, not 3"),
+        ({"task": "celery.chain", "subtask_type": "chain", "kwargs": {"tasks": None}}, "chain: 'tasks' is a list, not None"),
+        ({"task": "celery.chord", "subtask_type": "chord"}, "chord: its kwargs hold 'header', and those of {"),
+        ({"task": "celery.map"}, "xmap: its kwargs hold 'task', and those of {"),
+        ({"task": "celery.starmap", "kwargs": {"task": {"task": "t"}, "it": 3}}, "xstarmap: 'it' is a list, not 3"),
+        ({"task": "celery.chunks", "kwargs": {"task": {"task": "t"}, "it": []}}, "chunks: its kwargs hold 'n', and those of {"),
+        ({"task": "t", "args": 3}, "args of a signature are a list, not 3: {'task': 't', 'args': 3}"),
+        ({"task": "t", "kwargs": [1]}, "kwargs of a signature are a dict, not [1]"),
+        ({"task": "t", "options": 3}, "options of a signature are a dict, not 3"),
+    ],
+)
+def test_a_dict_that_is_no_signature_is_told_when_it_is_read(pieces: Any, described: dict[str, Any], told: str) -> None:
+    app = pieces["t"](1).app
+    for read in (lambda: signature(described, app=app), lambda: group([described]), lambda: chain(pieces["t"](1), described)):
+        with pytest.raises(TypeError, match=re.escape(told)):
+            read()
 
 
 def test_plus_and_times_are_groups(pieces: Any) -> None:

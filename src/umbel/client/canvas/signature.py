@@ -415,7 +415,9 @@ class Signature(dict[str, Any], Generic[R]):
         if name and (name in cls.TYPES or name in _HOMES):
             target = cls.composed(name)
             if target is not cls:
+                _check(d, name.lstrip("_"))
                 return target.from_dict(d, app=app)
+        _check(d)
         made: Signature[Any] = Signature(d, app=app)
         for key, value in (("args", ()), ("kwargs", {}), ("options", {}), ("subtask_type", None), ("immutable", False)):
             if made.get(key) is None:
@@ -474,6 +476,31 @@ _HOMES = {
 
 _BY_TASK = {"celery.map": "xmap", "celery.starmap": "xstarmap", "celery.chunks": "chunks"}
 """Composed signatures that have no `subtask_type`."""
+
+
+_HELD = {
+    "chain": ("tasks",),
+    "group": ("tasks",),
+    "chord": ("header",),
+    "xmap": ("task", "it"),
+    "xstarmap": ("task", "it"),
+    "chunks": ("task", "it", "n"),
+}
+"""What the kwargs of composed signatures hold at least."""
+
+
+def _check(d: Mapping[str, Any], name: str = "") -> None:
+    """TypeError if a dict is no signature of that kind: what would fail later, somewhere, is said here."""
+    for part, kinds, wanted in (("args", Iterable, "a list"), ("kwargs", Mapping, "a dict"), ("options", Mapping, "a dict")):
+        found = d.get(part)
+        if found and not isinstance(found, kinds):
+            raise TypeError(f"{part} of a signature are {wanted}, not {brief(found, 50)}: {brief(d, 100)}")
+    held = d.get("kwargs") or {}
+    for part in _HELD.get(name, ()):
+        if part not in held:
+            raise TypeError(f"{name}: its kwargs hold {part!r}, and those of {brief(d, 100)} do not")
+        if part in ("tasks", "it") and not isinstance(held[part], Iterable):
+            raise TypeError(f"{name}: {part!r} is a list, not {brief(held[part], 50)}")
 
 
 def unrolled(group: Any) -> Any:
