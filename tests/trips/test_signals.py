@@ -92,6 +92,19 @@ def test_sigterm_after_sighup_is_a_warm_stop(project: Make) -> None:
         worker.kill_all()
 
 
+def test_sighup_right_behind_sigterm_is_part_of_the_same_wish(project: Make) -> None:
+    made = project(WAIT)
+    worker = start(made, "-c", "1")
+    try:
+        ready(worker)
+        for number in (signal.SIGTERM, signal.SIGHUP):  # as systemd does where SendSIGHUP=yes
+            worker.signal(number)
+        assert worker.wait() == 0
+        assert worker.log.count("ready.") == worker.log.count("Warm stop") == 1
+    finally:
+        worker.kill_all()
+
+
 def test_a_worker_in_the_background_begins_anew_at_sighup(project: Make) -> None:
     made = project(WAIT)
     words = ("-D", "-f", "%n.log", "--pidfile", "w.pid", "-c", "1")

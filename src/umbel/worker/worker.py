@@ -418,8 +418,8 @@ class Worker:
 
     def hang_up(self) -> None:
         """What SIGHUP asks for: of one in a terminal, which is gone, a warm stop; of any other to stop so and begin anew."""
-        if self._stopping.is_set():
-            return
+        if self._asking is not None or self._stopping.is_set():
+            return  # as from what ends a service with SIGTERM, and with SIGHUP for the shells in it
         self.restart = not os.isatty(0)
         self._asked(signal.SIGHUP, None)
 
